@@ -1,0 +1,218 @@
+"""Settings from TOML, and where files live.
+
+One file, ``config.toml``, in the config folder; every key has a default, unknown keys are refused with their place.  A
+secret is only ever a reference (``secret:NAME``, ``env:NAME``, ``keyring:SERVICE/NAME``).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import platformdirs
+
+from guardian_tui.protocol.errors import InvalidRequest
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=366 * 86400)]
+Days = Annotated[float, msgspec.Meta(gt=0, le=36500)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all sections: unknown keys are refused."""
+
+
+class StoreSettings(Section):
+    """Where state is kept, and for how long."""
+
+    url: str = ""
+    """Empty: SQLite in the state folder.  Else a PostgreSQL URL; may be ``env:NAME``, never a vault secret."""
+    raw_days: Days = 7
+    minute_days: Days = 60
+    quarter_hour_days: Days = 400
+    alerts_days: Days = 400
+    """How long resolved alerts are kept."""
+    reserve_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = 4 << 20
+    """Preallocated, so that the audit log still takes events when the disk is full."""
+
+
+class FleetSettings(Section):
+    """How hosts are polled."""
+
+    interval_seconds: Seconds = 5.0
+    file_systems_seconds: Seconds = 30.0
+    wave_seconds: Seconds = 0.25
+    connect_timeout_seconds: Seconds = 10.0
+    poll_timeout_seconds: Seconds = 4.0
+    connects_at_once: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    connects_per_jump: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
+    breaker_max_seconds: Seconds = 60.0
+    answer_limit_bytes: Annotated[int, msgspec.Meta(ge=4096, le=64 << 20)] = 1 << 20
+    watch_this_machine: bool = True
+
+
+class RuleOverride(Section):
+    """A change to one shipped rule."""
+
+    enabled: bool = True
+    tier: Literal["", "show", "notify", "page"] = ""
+    warning: float | None = None
+    critical: float | None = None
+    for_seconds: float | None = None
+
+
+class ChannelSettings(Section):
+    """A way to reach someone: a webhook or a mail relay."""
+
+    kind: Literal["webhook", "smtp"]
+    url: str = ""
+    """Webhook: http(s) URL, or a reference.  SMTP: ``smtp://host:port`` or ``smtps://host:port``."""
+    sender: str = ""
+    to: tuple[str, ...] = ()
+    user: str = ""
+    password: str = ""
+    """A reference, never the password itself."""
+    starttls: bool = True
+    tiers: tuple[Literal["notify", "page"], ...] = ("notify", "page")
+    timeout_seconds: Seconds = 10.0
+    resolved: bool = True
+    """Also tell when it is over."""
+
+
+class AlertsSettings(Section):
+    """Rules and channels."""
+
+    boot_grace_seconds: Seconds = 600.0
+    rules: dict[str, RuleOverride] = msgspec.field(default_factory=dict)
+    channels: dict[str, ChannelSettings] = msgspec.field(default_factory=dict)
+
+
+class AccessSettings(Section):
+    """Login and sessions."""
+
+    idle_seconds: Seconds = 900.0
+    session_seconds: Seconds = 12 * 3600.0
+    cli_session_seconds: Seconds = 3600.0
+    fresh_seconds: Seconds = 300.0
+    enrolment_seconds: Seconds = 7 * 86400.0
+    password_min_length: Annotated[int, msgspec.Meta(ge=8, le=200)] = 12
+
+
+class AuditSettings(Section):
+    """The audit chain's checkpoints."""
+
+    checkpoint_events: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1000
+    checkpoint_seconds: Seconds = 300.0
+    syslog: bool = True
+
+
+class UiSettings(Section):
+    """The terminal."""
+
+    theme: str = ""
+    """Empty: dark, or the one chosen last."""
+    bell: bool = True
+    mouse: bool = True
+
+
+class Settings(Section):
+    """All of ``config.toml``."""
+
+    environment: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    mode: Literal["personal", "team"] = "personal"
+    store: StoreSettings = msgspec.field(default_factory=StoreSettings)
+    fleet: FleetSettings = msgspec.field(default_factory=FleetSettings)
+    alerts: AlertsSettings = msgspec.field(default_factory=AlertsSettings)
+    access: AccessSettings = msgspec.field(default_factory=AccessSettings)
+    audit: AuditSettings = msgspec.field(default_factory=AuditSettings)
+    ui: UiSettings = msgspec.field(default_factory=UiSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where one installation's files live.  ``GUARDIAN_HOME`` puts all of them under one folder."""
+
+    config: Path
+    state: Path
+    runtime: Path
+
+    @property
+    def settings_file(self) -> Path:
+        """The TOML file of settings."""
+        return self.config / "config.toml"
+
+    @property
+    def keys_file(self) -> Path:
+        """The TOML file of remapped keys."""
+        return self.config / "keys.toml"
+
+    @property
+    def themes(self) -> Path:
+        """Folder of a person's own themes."""
+        return self.config / "themes"
+
+    @property
+    def socket(self) -> Path:
+        """The private engine's socket, in a 0700 folder."""
+        return self.runtime / "engine.sock"
+
+    @property
+    def cli_token(self) -> Path:
+        """Token of ``guardian-tui login``, 0600."""
+        return self.state / "cli-token"
+
+
+def find_paths() -> Paths:
+    """Paths of this person, from ``GUARDIAN_HOME`` or the platform's habits.
+
+    The socket lies in the state folder, not in ``/run/user``: logind deletes that one at logout, and a lingering
+    engine would lose its socket.
+    """
+    home = os.environ.get("GUARDIAN_HOME")
+    if home:
+        base = Path(home)
+        return Paths(base / "config", base / "state", base / "run")
+    dirs = platformdirs.PlatformDirs("guardian-tui", appauthor=False)
+    state = Path(dirs.user_state_dir)
+    return Paths(Path(dirs.user_config_dir), state, state / "run")
+
+
+def _line_of(text: str, dotted: str) -> int:
+    leaf = dotted.rsplit(".", 1)[-1]
+    for number, line in enumerate(text.splitlines(), 1):
+        if leaf and line.strip().removeprefix("[").startswith(leaf):
+            return number
+    return 0
+
+
+def parse_settings(text: str, source: str = "config.toml") -> Settings:
+    """Settings from TOML text.
+
+    Raises:
+        InvalidRequest: says what is wrong, in which file, line and key, and what is allowed.
+    """
+    try:
+        return msgspec.convert(tomllib.loads(text), Settings, strict=True)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidRequest(f"{source}: {error}. Mend that line; the file is TOML.", field=source) from error
+    except msgspec.ValidationError as error:
+        words = str(error)
+        place = words.rpartition(" - at ")[2].strip("`").removeprefix("$.") if " - at " in words else ""
+        unknown = words.partition("unknown field `")[2].partition("`")[0]
+        line = _line_of(text, unknown or place)
+        where = f"{source}, line {line}" if line else source
+        raise InvalidRequest(f"{where}: {words}. See docs/configuration.md for the keys.", field=place or unknown) from error
+
+
+def load_settings(paths: Paths) -> Settings:
+    """Settings of this installation; defaults when there is no file."""
+    try:
+        text = paths.settings_file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{paths.settings_file} can't be read: {error}", field="config.toml") from error
+    return parse_settings(text, str(paths.settings_file))

@@ -1,0 +1,158 @@
+"""Alerts, silences, rules and the channels that carry them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from guardian_tui.protocol.base import Request, Response
+
+Severity = Literal["info", "warning", "critical"]
+Tier = Literal["show", "notify", "page"]
+Words = Annotated[str, msgspec.Meta(max_length=1000)]
+
+
+class Alert(Response):
+    """One thing that is wrong, on one host (or on the engine itself), under one rule."""
+
+    id: str
+    rule: str
+    """Stable snake_case id, e.g. ``disk_low``."""
+    title: str
+    severity: Severity
+    tier: Tier
+    state: Literal["firing", "resolved"]
+    since: float
+    host_id: str = ""
+    """Empty: the engine itself."""
+    host: str = ""
+    instance: str = ""
+    """Mount, NIC, device, unit."""
+    value: float | None = None
+    threshold: float | None = None
+    unit: str = ""
+    """``ratio``, ``bytes``, ``seconds``, ``count``, ``per_second``, or empty."""
+    metric: str = ""
+    """Series to chart, with its instance."""
+    why: str = ""
+    """The reason in words, e.g. ``cpu > 95 % for 12m``."""
+    resolved_at: float | None = None
+    acknowledged_by: str = ""
+    acknowledged_at: float | None = None
+    note: str = ""
+    silenced_until: float | None = None
+    preexisting: bool = False
+    """Already wrong when the host was added: shown, told to nobody."""
+    folded: int = 0
+    """How many hosts behind this one are unreachable because of it."""
+    delivered: tuple[str, ...] = ()
+    """Channels that took the message."""
+
+
+class AlertsQuery(Request):
+    """Alerts that fire now, or also the ended ones."""
+
+    filter: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    resolved: bool = False
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
+
+
+class AlertRef(Request):
+    """Names one alert."""
+
+    alert: str
+
+
+class AlertList(Response):
+    """Alerts, worst and newest first."""
+
+    alerts: tuple[Alert, ...]
+
+
+class Acknowledge(Request):
+    """Say that you have it; escalation stops, the alert stays until it is resolved."""
+
+    alert: str
+    note: Words = ""
+    undo: bool = False
+
+
+class Silence(Response):
+    """Alerts that match tell nobody until ``until``."""
+
+    id: str
+    rule: str
+    host: str
+    instance: str
+    reason: str
+    by: str
+    created_at: float
+    until: float
+
+
+class AddSilence(Request):
+    """Silence alerts by rule, host and instance; an empty one matches all."""
+
+    rule: Words = ""
+    host: Words = ""
+    instance: Words = ""
+    reason: Words = ""
+    seconds: Annotated[float, msgspec.Meta(ge=60, le=31 * 86400)] = 3600
+
+
+class EndSilence(Request):
+    """End a silence now."""
+
+    silence: str
+
+
+class SilenceList(Response):
+    """Silences that hold now."""
+
+    silences: tuple[Silence, ...]
+
+
+class Rule(Response):
+    """One level of one rule as it is in force."""
+
+    rule: str
+    title: str
+    severity: Severity
+    tier: Tier
+    condition: str
+    """The condition as an expression of metrics."""
+    for_seconds: float
+    clears: str = ""
+
+
+class RuleList(Response):
+    """All rules in force."""
+
+    rules: tuple[Rule, ...]
+
+
+class Channel(Response):
+    """A way to reach someone."""
+
+    name: str
+    kind: Literal["webhook", "smtp"]
+    target: str
+    """Where it goes, without secrets."""
+    state: Literal["ok", "failing", "open"]
+    """``open``: its circuit breaker waits before the next try."""
+    last_ok_at: float | None = None
+    last_error: str = ""
+    waiting: int = 0
+
+
+class ChannelList(Response):
+    """All channels."""
+
+    channels: tuple[Channel, ...]
+
+
+class TestChannel(Request):
+    """Send a test message through a channel now."""
+
+    channel: str

@@ -1,0 +1,25 @@
+"""Base types of the wire: what is refused, what is tolerated."""
+
+from __future__ import annotations
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a client sends: unknown fields are refused."""
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine answers: unknown fields are tolerated, so that a newer engine serves an older client."""
+
+
+class Nothing(Request):
+    """An empty request."""
+
+
+class Done(Response):
+    """An answer that says no more than that it was done."""
+
+    ok: bool = True

@@ -1,0 +1,294 @@
+"""Hosts: what is watched, how it is reached, what it looks like now."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from guardian_tui.protocol.base import Request, Response
+
+HostState = Literal["up", "degraded", "down", "unreachable", "unknown", "maintenance"]
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+LabelText = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Address = Annotated[str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:%-]*$|^[0-9a-fA-F:]+$")]
+User = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@$-]*$|^$")]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class HostSpec(Request):
+    """How a host is reached; what a person enters or an import finds."""
+
+    name: Name
+    address: Address | None = None
+    """DNS name or IP; None: the same as the name."""
+    port: Port = 22
+    user: User = ""
+    """Empty: the name of the engine's Unix user."""
+    jump: tuple[Name, ...] = ()
+    """Names of hosts to go through, nearest to us first."""
+    credential: Annotated[str, msgspec.Meta(max_length=300)] = ""
+    """``agent``, ``key:PATH``, ``secret:NAME`` (a key or a password in the vault), ``ask``; empty: agent, then the default key files."""
+    labels: dict[LabelText, LabelText] = msgspec.field(default_factory=dict)
+    environment: LabelText = ""
+    interval_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 5.0
+
+
+class Spark(Response):
+    """A short recent history, newest last, each 0..100, -1 for a gap."""
+
+    points: tuple[int, ...] = ()
+
+
+class HostRow(Response):
+    """One line of the hosts table: all that the fleet screen shows of a host."""
+
+    id: str
+    name: str
+    state: HostState
+    since: float
+    """When the state began, Unix seconds of the engine's clock."""
+    why: str
+    """The reason in words; empty when up."""
+    measured_at: float | None = None
+    """When the values below were measured; None: never."""
+    interval_seconds: float = 5.0
+    environment: str = ""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    jump: tuple[str, ...] = ()
+    behind: str = ""
+    """Name of the dead host that stands before it, when unreachable."""
+    cpu: float | None = None
+    """Busy share 0..1."""
+    cpu_points: tuple[int, ...] = ()
+    """Busy percent of the last 12 samples, oldest first; -1 is a gap."""
+    memory: float | None = None
+    """Used share 0..1 (1 - available/total)."""
+    disk: float | None = None
+    """Used share 0..1 of the fullest file system."""
+    disk_mount: str = ""
+    receive_bytes_per_second: float | None = None
+    transmit_bytes_per_second: float | None = None
+    load_per_core: float | None = None
+    uptime_seconds: float | None = None
+    alerts: int = 0
+    """Firing alerts that are not silenced."""
+    severity: str = ""
+    """Worst severity firing: ``""``, ``info``, ``warning``, ``critical``."""
+    acknowledged: bool = False
+    round_trip_seconds: float | None = None
+
+
+class FileSystem(Response):
+    """One mounted file system."""
+
+    mount: str
+    kind: str
+    device: str
+    size_bytes: float
+    available_bytes: float
+    used_ratio: float
+    inodes_used_ratio: float | None = None
+    read_only: bool = False
+    hours_to_full: float | None = None
+    """Straight-line forecast over the last hours; None: not filling."""
+
+
+class Nic(Response):
+    """One network interface."""
+
+    name: str
+    receive_bytes_per_second: float | None
+    transmit_bytes_per_second: float | None
+    error_ratio: float | None = None
+    drop_ratio: float | None = None
+
+
+class BlockDevice(Response):
+    """One block device's traffic."""
+
+    name: str
+    read_bytes_per_second: float | None
+    write_bytes_per_second: float | None
+    busy_ratio: float | None = None
+    await_seconds: float | None = None
+    queue: float | None = None
+
+
+class HostDetail(Response):
+    """All that a host's page shows beside its charts."""
+
+    row: HostRow
+    spec: HostSpec
+    facts: dict[str, str]
+    """``os``, ``kernel``, ``architecture``, ``cpu_count``, ``memory_bytes``, ``probe`` (version)…, safe text."""
+    values: dict[str, float]
+    """Newest value of each series, by its ``metric`` or ``metric{instance}`` name."""
+    file_systems: tuple[FileSystem, ...] = ()
+    nics: tuple[Nic, ...] = ()
+    devices: tuple[BlockDevice, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Sections that could not be read, in words (no root, no such file, garbage)."""
+    key_fingerprint: str = ""
+    unsupported_keywords: tuple[str, ...] = ()
+    """Keywords of ``ssh_config`` that an import met and does not support."""
+
+
+class HostRef(Request):
+    """Names one host by id or by name."""
+
+    host: str
+
+
+class HostsQuery(Request):
+    """A filter in the grammar of ``/``: words, ``!not``, ``label=value``, ``~regex``, ``col>90``."""
+
+    filter: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+class HostList(Response):
+    """Rows of hosts."""
+
+    hosts: tuple[HostRow, ...]
+
+
+class EditHost(Request):
+    """Replace how a host is reached."""
+
+    host: str
+    spec: HostSpec
+
+
+class RemoveHost(Request):
+    """Stop watching a host; its history stays until retention ends it."""
+
+    host: str
+
+
+class Maintenance(Request):
+    """Set (or end, with ``until`` None) planned work on a host: no alert of it reaches anybody."""
+
+    host: str
+    until: float | None
+    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+class DoctorStep(Response):
+    """One step of the connection test."""
+
+    name: str
+    ok: bool
+    words: str
+    seconds: float = 0.0
+
+
+class DoctorReport(Response):
+    """Why a host can or can't be reached, step by step, and what to do."""
+
+    ok: bool
+    steps: tuple[DoctorStep, ...]
+    advice: str = ""
+    question: Question | None = None
+
+
+class Question(Response):
+    """Something a person must answer before a host can be reached."""
+
+    id: str
+    host_id: str
+    host: str
+    kind: Literal["host_key", "changed_key", "passphrase", "password"]
+    words: str
+    asked_at: float
+    algorithm: str = ""
+    fingerprint: str = ""
+    """SHA256:… of the key that was seen."""
+    pinned_fingerprint: str = ""
+    """For ``changed_key``: what was pinned before."""
+
+
+class Answer(Request):
+    """The answer to a :class:`Question`.
+
+    For keys ``fingerprint`` is what the person saw: the engine compares it again.  For secrets ``secret`` holds it, and
+    ``keep`` seals it in the vault.
+    """
+
+    question: str
+    accept: bool
+    fingerprint: str = ""
+    secret: Annotated[str, msgspec.Meta(max_length=16384)] = ""
+    keep: bool = False
+
+
+class ImportRequest(Request):
+    """Read hosts from ``~/.ssh/config`` (text given by the client) and pins from ``known_hosts``."""
+
+    ssh_config: Annotated[str, msgspec.Meta(max_length=1_000_000)] = ""
+    known_hosts: Annotated[str, msgspec.Meta(max_length=8_000_000)] = ""
+    names: tuple[str, ...] | None = None
+    """Which of the hosts found to add; None: preview only, nothing is written."""
+
+
+class Found(Response):
+    """One host found by an import."""
+
+    spec: HostSpec
+    exists: bool
+    unsupported: tuple[str, ...] = ()
+    """Keywords that it uses and we don't support."""
+    pinned: bool = False
+    """A key for it is in ``known_hosts``."""
+
+
+class ImportPreview(Response):
+    """What an import found or did."""
+
+    found: tuple[Found, ...]
+    added: int = 0
+    pins: int = 0
+    problems: tuple[str, ...] = ()
+    """Lines that could not be read: where and why."""
+
+
+class HistoryQuery(Request):
+    """Ask for a chart: one metric of one host over a span, in at most ``points`` columns."""
+
+    host: str
+    metric: Annotated[str, msgspec.Meta(max_length=300)]
+    """A series name, ``metric`` or ``metric{instance}``."""
+    start: float
+    end: float
+    points: Annotated[int, msgspec.Meta(ge=1, le=2000)] = 120
+
+
+class History(Response):
+    """Columns of a chart, oldest first; a column without samples is a gap (None)."""
+
+    metric: str
+    start: float
+    step_seconds: float
+    mean: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    problems: tuple[str, ...] = ()
+
+
+class SecretSet(Request):
+    """Seal a secret in the vault under a name."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
+    value: Annotated[str, msgspec.Meta(min_length=1, max_length=65536)]
+
+
+class SecretRef(Request):
+    """Names a secret of the vault."""
+
+    name: str
+
+
+class SecretList(Response):
+    """Names of the vault's secrets; never their values."""
+
+    names: tuple[str, ...]

@@ -1,0 +1,79 @@
+"""Names, units and meanings of all series.
+
+A series is ``metric`` or ``metric{instance}`` where the instance is a mount, NIC, device or unit.  Shares are
+ratios 0..1, sizes bytes, times seconds, rates per second.  A gap is NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["ratio", "bytes", "seconds", "bytes_per_second", "per_second", "count", "flag"]
+Period = Literal["fast", "medium", "slow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One kind of series.  ``instance`` says what stands in braces; empty for host-wide ones."""
+
+    name: str
+    unit: Unit
+    period: Period
+    help: str
+    instance: str = ""
+
+
+def _catalogue(*metrics: Metric) -> dict[str, Metric]:
+    return {metric.name: metric for metric in metrics}
+
+
+METRICS: dict[str, Metric] = _catalogue(
+    Metric("cpu_busy_ratio", "ratio", "fast", "share of CPU time not idle and not waiting for I/O"),
+    Metric("cpu_user_ratio", "ratio", "fast", "share in user mode, nice included"),
+    Metric("cpu_system_ratio", "ratio", "fast", "share in the kernel, interrupts included"),
+    Metric("cpu_iowait_ratio", "ratio", "fast", "share idle while I/O was outstanding"),
+    Metric("cpu_steal_ratio", "ratio", "fast", "share taken by the hypervisor"),
+    Metric("cpu_count", "count", "fast", "CPUs on line"),
+    Metric("load1", "count", "fast", "load average of 1 minute"),
+    Metric("load5", "count", "fast", "load average of 5 minutes"),
+    Metric("load15", "count", "fast", "load average of 15 minutes"),
+    Metric("load1_per_core", "count", "fast", "load1 / cpu_count"),
+    Metric("tasks_running", "count", "fast", "runnable tasks"),
+    Metric("tasks_blocked", "count", "fast", "tasks in uninterruptible sleep"),
+    Metric("memory_total_bytes", "bytes", "fast", "usable memory"),
+    Metric("memory_available_bytes", "bytes", "fast", "memory that can be had without swapping"),
+    Metric("memory_available_ratio", "ratio", "fast", "available / total"),
+    Metric("memory_used_ratio", "ratio", "fast", "1 - available / total"),
+    Metric("memory_cached_bytes", "bytes", "fast", "page cache and buffers"),
+    Metric("swap_total_bytes", "bytes", "fast", "swap space"),
+    Metric("swap_used_bytes", "bytes", "fast", "swap in use"),
+    Metric("swap_used_ratio", "ratio", "fast", "swap in use / swap space; gap without swap"),
+    Metric("major_faults_per_second", "per_second", "fast", "page faults that had to read from disk"),
+    Metric("oom_kills", "count", "fast", "processes killed for memory since the last sample"),
+    Metric("pressure_cpu_some_ratio", "ratio", "fast", "PSI cpu some, avg10"),
+    Metric("pressure_memory_some_ratio", "ratio", "fast", "PSI memory some, avg10"),
+    Metric("pressure_memory_full_ratio", "ratio", "fast", "PSI memory full, avg60"),
+    Metric("pressure_io_some_ratio", "ratio", "fast", "PSI io some, avg10"),
+    Metric("pressure_io_full_ratio", "ratio", "fast", "PSI io full, avg60"),
+    Metric("uptime_seconds", "seconds", "fast", "since boot"),
+    Metric("clock_offset_seconds", "seconds", "fast", "host's clock minus the engine's, half the round trip taken off"),
+    Metric("file_descriptors_used_ratio", "ratio", "fast", "allocated / maximum file handles"),
+    Metric("pids_used_ratio", "ratio", "fast", "tasks / kernel.pid_max"),
+    Metric("conntrack_used_ratio", "ratio", "fast", "tracked connections / maximum"),
+    Metric("round_trip_seconds", "seconds", "fast", "from request to whole answer"),
+    Metric("disk_read_bytes_per_second", "bytes_per_second", "fast", "bytes read", "device"),
+    Metric("disk_write_bytes_per_second", "bytes_per_second", "fast", "bytes written", "device"),
+    Metric("disk_busy_ratio", "ratio", "fast", "share of time with I/O in flight", "device"),
+    Metric("disk_await_seconds", "seconds", "fast", "mean time of a finished I/O", "device"),
+    Metric("disk_queue", "count", "fast", "mean I/Os in flight", "device"),
+    Metric("network_receive_bytes_per_second", "bytes_per_second", "fast", "bytes received", "nic"),
+    Metric("network_transmit_bytes_per_second", "bytes_per_second", "fast", "bytes sent", "nic"),
+    Metric("network_error_ratio", "ratio", "fast", "errors / packets", "nic"),
+    Metric("network_drop_ratio", "ratio", "fast", "drops / packets", "nic"),
+    Metric("filesystem_size_bytes", "bytes", "medium", "size", "mount"),
+    Metric("filesystem_available_bytes", "bytes", "medium", "free for ordinary users", "mount"),
+    Metric("filesystem_used_ratio", "ratio", "medium", "used / (used + available), as df rounds it", "mount"),
+    Metric("filesystem_inodes_free_ratio", "ratio", "medium", "free inodes / inodes; gap where there are none", "mount"),
+    Metric("filesystem_readonly", "flag", "medium", "1: mounted read-only", "mount"),
+)

@@ -1,0 +1,66 @@
+"""Hello, status and shutdown of an engine."""
+
+from __future__ import annotations
+
+from guardian_tui.protocol.base import Request, Response
+
+
+class Hello(Response):
+    """What an engine says of itself before login."""
+
+    version: str
+    protocol: int
+    boot: str
+    """Random id of this run of the engine: a restart is seen by it."""
+    mode: str
+    """``personal`` (roles are advisory: the person's own account could go round them) or ``team``."""
+    environment: str
+    """Name of the environment that colours the top line, e.g. ``prod``."""
+    set_up: bool
+    """False until the first admin exists."""
+    vault_locked: bool
+    time: float
+    """The engine's wall clock, Unix seconds."""
+    lingering: bool = False
+    """True if it goes on when the last client leaves (``engine start``)."""
+
+
+class EngineStatus(Response):
+    """The engine's own health, sent with each heartbeat."""
+
+    time: float
+    uptime_seconds: float
+    hosts: int
+    interval_seconds: float
+    late_polls: int
+    """Polls later than one interval, in the last two minutes."""
+    cpu_ratio: float
+    memory_bytes: int
+    queued_writes: int
+    outbox_waiting: int
+    cut_off_since: float | None = None
+    """Since when most hosts fail at once, which means our own link."""
+    audit_verified_at: float | None = None
+    audit_ok: bool = True
+    vault_locked: bool = False
+    store_problem: str = ""
+    """Words for a store that can't be written; empty when it can."""
+    clients: int = 0
+
+
+class Shutdown(Request):
+    """Stop the engine in good order."""
+
+    reason: str = ""
+
+
+class Linger(Request):
+    """Let the engine go on (or not) after its last client has left."""
+
+    linger: bool
+
+
+class EventsRequest(Request):
+    """Open the event stream after ``boot-seq`` (empty: from a full snapshot)."""
+
+    after: str = ""
