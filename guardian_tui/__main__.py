@@ -1,0 +1,5 @@
+"""`python -m guardian_tui` is `guardian-tui`."""
+
+from guardian_tui.cli import main
+
+main()

@@ -1,0 +1,54 @@
+"""The `guardian-tui` command: the screen, the engine, and every order headless.
+
+Without a subcommand it opens the terminal console.  The headless commands are made from the route table
+(`guardian-tui hosts list --json`), so that what the screen can do, a script can do.  They are built only when one is
+asked for: the console starts its engine and paints before anything else is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from guardian_tui import __version__
+from guardian_tui.attach import engine_listens, start_engine
+from guardian_tui.config import find_paths
+
+
+class _LazyGroup(click.Group):
+    """Builds its subcommands when one is looked for."""
+
+    def _build(self) -> None:
+        if not self.commands:
+            from guardian_tui.cli_tree import add_commands
+
+            add_commands(self)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._build()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        self._build()
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="guardian-tui")
+@click.option("--read-only", is_flag=True, help="Offer no command that changes anything.")
+@click.option("--no-mouse", is_flag=True, help="Leave the mouse alone (slow links).")
+@click.option("--theme", default="", help="Theme to begin with.")
+@click.pass_context
+def main(context: click.Context, read_only: bool, no_mouse: bool, theme: str) -> None:
+    """Guardian: the live health, alerts and audit log of your servers, over nothing but SSH."""
+    if context.invoked_subcommand is not None:
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("The console wants a terminal. For scripts see `guardian-tui --help`.")
+    paths = find_paths()
+    # the engine comes up while we import the terminal's side
+    process = None if engine_listens(paths.socket) else start_engine(paths, linger=False)
+    from guardian_tui.app import run_console
+
+    sys.exit(run_console(paths, process, read_only=read_only, mouse=not no_mouse, theme=theme))

@@ -1,0 +1,129 @@
+"""The CLI's session: `guardian-tui login` keeps a token for scripts, short-lived and bound to this uid."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import click
+
+from guardian_tui.attach import engine_listens
+from guardian_tui.client import Client
+from guardian_tui.config import Paths, find_paths
+from guardian_tui.protocol.access import Login, Session
+from guardian_tui.protocol.base import Done
+from guardian_tui.protocol.errors import EngineUnreachable, GuardianError, NotAuthenticated
+from guardian_tui.text import safe
+
+T = TypeVar("T")
+
+EXIT_REFUSED = 1
+EXIT_NO_ENGINE = 3
+EXIT_NO_LOGIN = 4
+
+
+def save_token(paths: Paths, token: str) -> None:
+    """Keep the CLI's token: a 0600 file, replaced atomically."""
+    paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = paths.cli_token.with_suffix(".new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(token)
+    new.replace(paths.cli_token)
+
+
+def read_token(path: Path) -> str:
+    """The CLI's token; empty when there is none."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def with_client(work: Callable[[Client], Awaitable[T]], *, logged_in: bool = True) -> T:
+    """Run ``work`` with a client of the engine that listens; errors become words and an exit code.
+
+    Exit codes: 1 refused or failed, 3 no engine listens, 4 not logged in.
+    """
+    paths = find_paths()
+    token = read_token(paths.cli_token) if logged_in else ""
+    if not engine_listens(paths.socket):
+        raise_words(EngineUnreachable("No engine listens. Start one with `guardian-tui engine start`."), EXIT_NO_ENGINE)
+    if logged_in and not token:
+        raise_words(NotAuthenticated("Log in with `guardian-tui login`."), EXIT_NO_LOGIN)
+
+    async def go() -> T:
+        client = Client(paths.socket, token)
+        try:
+            return await work(client)
+        finally:
+            await client.close()
+
+    try:
+        return asyncio.run(go())
+    except NotAuthenticated as error:
+        raise_words(error, EXIT_NO_LOGIN)
+    except EngineUnreachable as error:
+        raise_words(error, EXIT_NO_ENGINE)
+    except GuardianError as error:
+        raise_words(error, EXIT_REFUSED)
+
+
+def raise_words(error: GuardianError, code: int) -> NoReturn:
+    """Say an error on standard error and end with an exit code."""
+    click.echo(f"{error.title}. {safe(error.detail, 2000)}", err=True)
+    raise SystemExit(code)
+
+
+@click.command("login")
+@click.option("--name", prompt=True, help="Your account's name.")
+def login_command(name: str) -> None:
+    """Log in for the headless commands; asks for password and code."""
+    password = click.prompt("Password", hide_input=True)
+    code = click.prompt("Code")
+
+    async def work(client: Client) -> Session:
+        order = Login(
+            name=name, password=password, code=code, kind="cli", agent_socket=os.environ.get("SSH_AUTH_SOCK", "")
+        )
+        return await client.call("login", Session, order)
+
+    session = with_client(work, logged_in=False)
+    save_token(find_paths(), session.token)
+    minutes = round((session.expires_at - session.created_at) / 60)
+    click.echo(f"Logged in as {session.account} for {minutes} min.")
+
+
+@click.command("logout")
+def logout_command() -> None:
+    """End the CLI's session and forget its token."""
+
+    async def work(client: Client) -> Done:
+        return await client.call("logout", Done)
+
+    try:
+        with_client(work)
+    finally:
+        find_paths().cli_token.unlink(missing_ok=True)
+    click.echo("Logged out.")
+
+
+@click.command("recover")
+@click.option("--name", prompt=True, help="The account whose password is lost.")
+def recover_command(name: str) -> None:
+    """Set a new password with the printed recovery key, while the engine is stopped."""
+    from guardian_tui.engine.recovery import recover  # offline: works on the store itself
+
+    paths = find_paths()
+    if engine_listens(paths.socket):
+        raise click.UsageError("Stop the engine first: `guardian-tui engine stop`.")
+    key = click.prompt("Recovery key", hide_input=True)
+    password = click.prompt("New password", hide_input=True, confirmation_prompt=True)
+    try:
+        asyncio.run(recover(paths, name, key, password))
+    except GuardianError as error:
+        raise_words(error, EXIT_REFUSED)
+    click.echo("The password is changed. Log in with it and a code from your authenticator.")

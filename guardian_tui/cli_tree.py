@@ -1,0 +1,18 @@
+"""The whole tree of subcommands, built when one is asked for."""
+
+from __future__ import annotations
+
+import click
+
+from guardian_tui.cli_engine import engine_group
+from guardian_tui.cli_routes import add_route_commands
+from guardian_tui.cli_session import login_command, logout_command, recover_command
+
+
+def add_commands(main: click.Group) -> None:
+    """Add every subcommand to the root."""
+    main.add_command(engine_group)
+    main.add_command(login_command)
+    main.add_command(logout_command)
+    main.add_command(recover_command)
+    add_route_commands(main)

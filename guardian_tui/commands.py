@@ -1,0 +1,284 @@
+"""What a person can do: the only list of commands.
+
+Keys, the footer, the `:` line, the palette and the `?` help are all read from :data:`COMMANDS`.  A command that stands on a route takes
+its permission from there, so what a session may not do is not offered; the engine decides all the same.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.protocol.routes import PUBLIC, ROUTES, SELF
+
+GLOBAL = "global"
+"""Context of commands that work on every screen after login."""
+
+RESERVED_KEYS = frozenset({"ctrl+b", "ctrl+a", "ctrl+c", "ctrl+z"})
+"""tmux's and screen's prefix, and what shells mean by them: never bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing that a person can do.
+
+    ``keys`` are Textual key names; ``words`` the names of the `:` line; ``arguments`` what follows them, for help and completion
+    (``HOST``, ``DURATION``…); ``footer`` the short word in the footer, empty for none; ``where`` the screens on which it works.
+    """
+
+    name: str
+    title: str
+    help: str
+    where: tuple[str, ...] = (GLOBAL,)
+    keys: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    arguments: str = ""
+    footer: str = ""
+    route: str = ""
+    dangerous: bool = False
+
+    @property
+    def permission(self) -> str:
+        """The permission that its route wants; empty when any session has it."""
+        permission = ROUTES[self.route].permission if self.route else ""
+        return "" if permission in (PUBLIC, SELF) else permission
+
+    def works_on(self, screen: str) -> bool:
+        """Whether it works on the screen of this name."""
+        return GLOBAL in self.where or screen in self.where
+
+
+def _registry(*commands: Command) -> dict[str, Command]:
+    return {command.name: command for command in commands}
+
+
+_LISTS = ("fleet", "alerts", "audit")
+
+COMMANDS: dict[str, Command] = _registry(
+    # what is in front of you
+    Command("open", "Open what is under the cursor", "Opens the host's page, the alert, or the event.",
+            _LISTS, ("enter",), footer="open"),
+    Command("back", "Go back", "Closes what is open: a page, a filter, a dialog.", (GLOBAL,), ("escape",)),
+    Command("last", "Last screen", "Goes to the screen where you were before.", (GLOBAL,), ("minus",)),
+    Command("filter", "Filter this list", "Words, !not, label=value, ~regex, col>90; all must hold.",
+            (*_LISTS,), ("slash",), footer="filter", words=("filter",), arguments="[FILTER]"),
+    Command("line", "Command line", "Type a command with its arguments; tab completes, up and down recall.",
+            (GLOBAL,), ("colon",), footer="command"),
+    Command("problems", "Problems only", "Shows only hosts that are not well, or all again.",
+            ("fleet",), ("exclamation_mark",), footer="problems", words=("problems",)),
+    Command("mark", "Mark", "Marks the row; commands then act on all marked rows.", ("fleet", "alerts"), ("space",)),
+    Command("range", "Mark a range", "Marks all rows from the last mark to the cursor.", ("fleet", "alerts"), ("v",)),
+    Command("zoom", "Zoom this pane", "The pane in focus takes the whole screen, or gives it back.",
+            ("fleet", "host"), ("z",), footer="zoom"),
+    Command("pane.next", "Next pane", "Moves to the next pane.", ("fleet", "host"), ("tab",)),
+    Command("pane.1", "Hosts pane", "Goes to the hosts.", ("fleet",), ("1",)),
+    Command("pane.2", "Alerts pane", "Goes to the alerts; on a narrow terminal it opens over the hosts.", ("fleet",), ("2",)),
+    Command("pane.4", "Audit pane", "Goes to the audit log; on a narrow terminal it opens over the hosts.", ("fleet",), ("4",)),
+    Command("sort.name", "Sort by name", "Again: the other way round.", ("fleet",), ("N",), words=("sort",), arguments="COLUMN"),
+    Command("sort.state", "Sort by trouble", "Again: the other way round.", ("fleet",), ("S",)),
+    Command("sort.cpu", "Sort by CPU", "Again: the other way round.", ("fleet",), ("C",)),
+    Command("sort.memory", "Sort by memory", "Again: the other way round.", ("fleet",), ("M",)),
+    Command("sort.disk", "Sort by disk", "Again: the other way round.", ("fleet",), ("D",)),
+    Command("pause", "Pause", "Freezes the picture, with a banner; again goes on.", (GLOBAL,), ("p",), words=("pause",)),
+    Command("save", "Save what is on screen", "Writes the list as CSV or JSON lines, or the screen as SVG.",
+            (GLOBAL,), ("ctrl+s",), words=("save",), arguments="[csv|jsonl|svg]"),
+    # where to go
+    Command("go.fleet", "Fleet", "Hosts, alerts and the audit log at a glance.", (GLOBAL,), ("g 1",), words=("hosts", "fleet"),
+            arguments="[FILTER]", route="hosts.list"),
+    Command("go.alerts", "Alerts", "All alerts that fire.", (GLOBAL,), ("g 2",), words=("alerts",), arguments="[FILTER]", route="alerts.list"),
+    Command("go.audit", "Audit log", "Who did what, when, and whether the chain holds.", (GLOBAL,), ("g 4",), words=("audit",),
+            arguments="[FILTER]", route="audit.list"),
+    Command("go.host", "Open a host's page", "By its name.", (GLOBAL,), words=("host",), arguments="HOST", route="hosts.show"),
+    # hosts
+    Command("host.add", "Add a host", "Asks how it is reached, tests it, and watches it.", ("fleet",), ("n",), words=("add",),
+            arguments="[NAME [ADDRESS]]", route="hosts.add", footer="add"),
+    Command("host.edit", "Edit the host", "Changes how it is reached.", ("fleet", "host"), ("e",), words=("edit",), arguments="[HOST]",
+            route="hosts.edit"),
+    Command("host.remove", "Stop watching the host", "Its history stays until retention ends it.", ("fleet", "host"), ("delete",),
+            words=("remove",), arguments="[HOST]", route="hosts.remove", dangerous=True),
+    Command("host.test", "Test the connection", "Step by step, in words, and what to do.", ("fleet", "host"), ("t",), words=("test",),
+            arguments="[HOST]", route="hosts.test"),
+    Command("host.answer", "Answer the host's question", "Accept its key after comparing the fingerprint; give a pass phrase.",
+            ("fleet", "host"), ("k",), words=("key", "answer"), arguments="[HOST]", route="questions.answer", footer="key"),
+    Command("host.maintenance", "Planned work", "No alert of the host reaches anybody for a time; again ends it.", ("fleet", "host"),
+            ("w",), words=("maintenance",), arguments="[DURATION] [REASON]", route="hosts.maintenance"),
+    Command("host.import", "Import hosts", "From ~/.ssh/config, with the keys of known_hosts: shows first what it found.",
+            ("fleet",), ("i",), words=("import",), route="hosts.import"),
+    # alerts
+    Command("alert.acknowledge", "Acknowledge", "Says that you have it; the alert stays until it is resolved.",
+            ("fleet", "host", "alerts", "alert"), ("a",), words=("ack", "acknowledge"), arguments="[NOTE]", footer="ack",
+            route="alerts.acknowledge"),
+    Command("alert.silence", "Silence", "It tells nobody for a time.", ("fleet", "host", "alerts", "alert"), ("s",), words=("silence",),
+            arguments="[DURATION] [REASON]", footer="silence", route="silences.add"),
+    # a host's page
+    Command("range.wider", "Wider span", "1 h, 6 h, 24 h, 7 d.", ("host",), ("plus", "equals_sign"), footer="range"),
+    Command("range.narrower", "Narrower span", "7 d, 24 h, 6 h, 1 h.", ("host",), ("underscore",)),
+    Command("time.back", "Back in time", "Moves the charts half a span into the past.", ("host",), ("left_square_bracket", "left"), footer="time"),
+    Command("time.forward", "Forward in time", "Moves the charts half a span towards now.", ("host",), ("right_square_bracket", "right")),
+    Command("time.now", "Now", "The charts follow again.", ("host",), ("full_stop",), words=("now",)),
+    Command("chart.next", "Next chart", "CPU, memory, load, pressure, disk, network.", ("host",), ("m",), words=("chart",), arguments="[METRIC]"),
+    # the audit log
+    Command("audit.verify", "Verify the chain", "Checks every event, MAC and checkpoint.", ("audit", "fleet"), ("V",), words=("verify",),
+            route="audit.verify", footer="verify"),
+    # you
+    Command("palette", "All commands", "Finds a command by any of its words.", (GLOBAL,), ("ctrl+p",)),
+    Command("help", "Help", "The keys that work here, and what they do.", (GLOBAL,), ("question_mark",), words=("help",), footer="help"),
+    Command("theme", "Theme", "Next theme, or the one named.", (GLOBAL,), words=("theme",), arguments="[NAME]"),
+    Command("lock", "Lock", "Hides the picture until your password and a code.", (GLOBAL,), ("ctrl+l",), words=("lock",), route="session.lock"),
+    Command("logout", "Log out", "Ends this session.", (GLOBAL,), words=("logout",), route="logout"),
+    Command("invite", "Invite a person", "Makes an account; they enrol with the code that is shown.", (GLOBAL,), words=("invite",),
+            arguments="NAME PROFILE [LABEL=VALUE…]", route="accounts.invite"),
+    Command("quit", "Leave", "Says whether the engine goes on.", (GLOBAL,), ("q",), words=("q", "quit")),
+    Command("engine.stop", "Stop the engine", "Hosts are no longer watched until it is started again.", (GLOBAL,), words=("stop-engine",),
+            route="engine.stop", dangerous=True),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A `:` line, understood."""
+
+    command: Command
+    arguments: tuple[str, ...]
+
+
+class Registry:
+    """The commands as one person sees them: with their own keys, without what they may not do."""
+
+    def __init__(self, commands: Mapping[str, Command] = COMMANDS) -> None:
+        self._commands = dict(commands)
+
+    def offered(self, screen: str, permissions: Iterable[str], *, read_only: bool = False) -> list[Command]:
+        """Commands that work on a screen for a session with these permissions."""
+        held = set(permissions)
+        return [
+            command
+            for command in self._commands.values()
+            if command.works_on(screen)
+            and (not command.permission or command.permission in held)
+            and not (read_only and command.route and ROUTES[command.route].recording != "none")
+        ]
+
+    def get(self, name: str) -> Command:
+        """The command of this name."""
+        return self._commands[name]
+
+    def all(self) -> list[Command]:
+        """Every command, in the registry's order."""
+        return list(self._commands.values())
+
+    def by_word(self) -> dict[str, Command]:
+        """Commands by the words of the `:` line."""
+        return {word: command for command in self._commands.values() for word in command.words}
+
+    def parse(self, line: str) -> Typed:
+        """Understand a `:` line, e.g. ``silence 2h disk is being replaced``.
+
+        Raises:
+            InvalidRequest: no such command (with the nearest), or an open quote.
+        """
+        try:
+            words = shlex.split(line)
+        except ValueError:
+            # an apostrophe in a note is no quote
+            words = line.split()
+        if not words:
+            raise InvalidRequest("Type a command; tab shows those that there are.")
+        known = self.by_word()
+        command = known.get(words[0].lower())
+        if command is None:
+            near = get_close_matches(words[0].lower(), known, 1)
+            raise InvalidRequest(f"There is no command {words[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+        return Typed(command, tuple(words[1:]))
+
+    def complete(self, prefix: str) -> list[str]:
+        """Words that begin so, for the `:` line."""
+        return sorted(word for word in self.by_word() if word.startswith(prefix.lower()))
+
+    def remap(self, keys: Mapping[str, object], source: str = "keys.toml") -> tuple[Registry, list[str]]:
+        """This registry with a person's own keys, and what was wrong with them.
+
+        ``keys`` maps a command's name to a key, a list of keys, or an empty list (no key).
+        """
+        commands, problems = dict(self._commands), []
+        for name, wanted in keys.items():
+            chosen = [wanted] if isinstance(wanted, str) else wanted
+            if name not in commands:
+                near = get_close_matches(name, commands, 1)
+                problems.append(f"{source}: no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            elif not isinstance(chosen, list) or not all(isinstance(key, str) and key for key in chosen):
+                problems.append(f"{source}: {name} wants a key or a list of keys")
+            elif bad := RESERVED_KEYS.intersection(chosen):
+                problems.append(f"{source}: {name}: {', '.join(sorted(bad))} belongs to tmux, screen or the shell")
+            elif commands[name].dangerous and any(key.startswith("ctrl+") for key in chosen):
+                problems.append(f"{source}: {name} is dangerous and can't have a bare ctrl key")
+            else:
+                commands[name] = replace(commands[name], keys=tuple(chosen))
+        problems += [f"{source}: {words}" for words in clashes(commands.values())]
+        return Registry(commands), problems
+
+
+def clashes(commands: Iterable[Command]) -> list[str]:
+    """Pairs of commands that share a key on the same screen, in words."""
+    taken: dict[tuple[str, str], str] = {}
+    found = []
+    for command in sorted(commands, key=lambda c: GLOBAL not in c.where):
+        for key in command.keys:
+            for screen in command.where:
+                other = taken.get((key, screen)) or taken.get((key, GLOBAL))
+                if other:
+                    found.append(f"{key} is both {other} and {command.name}")
+                taken[key, screen] = command.name
+    return found
+
+
+def load_keys(path: Path, registry: Registry) -> tuple[Registry, list[str]]:
+    """The registry with the keys of a person's ``keys.toml``; a broken file is reported, not fatal."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return registry, []
+    except (OSError, UnicodeDecodeError) as error:
+        return registry, [f"{path} can't be read: {error}"]
+    try:
+        return registry.remap(_flatten(tomllib.loads(text)), path.name)
+    except tomllib.TOMLDecodeError as error:
+        return registry, [f"{path.name}: {error}"]
+
+
+def _flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h|d|w)$")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+
+
+def parse_duration(text: str) -> float | None:
+    """Seconds of ``90s``, ``30m``, ``2h``, ``1d``, ``1w``; None when it is not a duration."""
+    match = _DURATION.match(text.strip().lower())
+    return float(match[1]) * _UNITS[match[2]] if match else None
+
+
+_SHOWN_KEYS = {
+    "enter": "⏎", "escape": "esc", "slash": "/", "colon": ":", "exclamation_mark": "!", "question_mark": "?",
+    "minus": "-", "plus": "+", "equals_sign": "=", "underscore": "_", "left_square_bracket": "[",
+    "right_square_bracket": "]", "left": "←", "right": "→", "full_stop": ".", "space": "space", "delete": "del",
+}  # fmt: skip
+
+
+def shown_key(key: str) -> str:
+    """A key as a person reads it: ``slash`` is ``/``."""
+    return " ".join(_SHOWN_KEYS.get(part, part.replace("ctrl+", "^")) for part in key.split())

@@ -1,0 +1,137 @@
+"""The engine's HTTP face: binds the route table to Starlette, and serves it on a Unix socket.
+
+Everything that is asked goes through :class:`~guardian_tui.engine.dispatch.Dispatch`; this module turns bytes into
+request structs and errors into RFC 9457 problem documents, and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route as HttpRoute
+
+from guardian_tui.engine.calls import Peer
+from guardian_tui.engine.dispatch import Dispatch
+from guardian_tui.engine.openapi import openapi_document
+from guardian_tui.engine.streams import Streams
+from guardian_tui.protocol.errors import GuardianError, InternalError, InvalidRequest, PermissionDenied
+from guardian_tui.protocol.routes import ROUTES, Route
+
+log = logging.getLogger(__name__)
+
+BODY_LIMIT_BYTES = 16 << 20
+Raw = Callable[[], Awaitable[tuple[int, str, bytes]]]
+"""Answers a plain-text route: status, media type, body."""
+
+_json = msgspec.json.Encoder()
+
+
+class Server:
+    """Turns HTTP into orders.
+
+    Args:
+        dispatch: the gate.
+        streams: open event streams.
+        raw: plain-text routes by name (health, metrics).
+        on_request: called at each request; a private engine counts its idle time by it.
+    """
+
+    def __init__(
+        self, dispatch: Dispatch, streams: Streams, raw: dict[str, Raw], on_request: Callable[[], None]
+    ) -> None:
+        self._dispatch = dispatch
+        self._streams = streams
+        self._raw = {**raw, "openapi": self._openapi}
+        self._on_request = on_request
+        self.app = Starlette(routes=[self._bind(route) for route in ROUTES.values()])
+
+    def _bind(self, route: Route) -> HttpRoute:
+        async def endpoint(request: Request) -> Response:
+            return await self._answer(route, request)
+
+        return HttpRoute(route.path, endpoint, methods=[route.method], name=route.name)
+
+    async def _answer(self, route: Route, request: Request) -> Response:
+        # a liveness prober must not keep a private engine alive
+        if not route.raw:
+            self._on_request()
+        request_id = secrets.token_hex(8)
+        try:
+            if "origin" in request.headers:
+                raise PermissionDenied("Browsers are not served: requests with an Origin are refused.")
+            if route.raw:
+                status, media_type, body = await self._raw[route.name]()
+                return Response(body, status, media_type=media_type)
+            order = await read_request(route, request)
+            token = _bearer(request)
+            peer = peer_of(request)
+            if route.stream:
+                call = await self._dispatch.open(route.name, token=token, peer=peer, request_id=request_id)
+                return self._streams.respond(call, order)
+            answer = await self._dispatch.call(route.name, order, token=token, peer=peer, request_id=request_id)
+            return Response(_json.encode(answer), media_type="application/json", headers={"x-request-id": request_id})
+        except GuardianError as error:
+            return problem_response(error, request_id)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception:
+            log.exception("the server failed at %s", route.name, extra={"request_id": request_id})
+            return problem_response(InternalError(f"Quote request {request_id}."), request_id)
+
+    async def _openapi(self) -> tuple[int, str, bytes]:
+        return 200, "application/json", openapi_document()
+
+
+async def read_request(route: Route, request: Request) -> msgspec.Struct:
+    """The route's request struct, filled from path, query and body together.
+
+    Raises:
+        InvalidRequest: too large, not JSON, an unknown field, a value out of bounds: says which.
+    """
+    fields: dict[str, object] = dict(request.query_params)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT_BYTES:
+            raise InvalidRequest(f"The body is larger than {BODY_LIMIT_BYTES >> 20} MiB.")
+    try:
+        if body:
+            fields |= msgspec.json.decode(bytes(body), type=dict[str, object])
+        fields |= request.path_params
+        # strict=False: values in a query are text
+        return msgspec.convert(fields, route.request, strict=False)
+    except msgspec.ValidationError as error:
+        words = str(error)
+        raise InvalidRequest(words, field=words.rpartition("$.")[2].rstrip("`") if "$." in words else "") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"The body is not JSON: {error}") from error
+
+
+def problem_response(error: GuardianError, request_id: str) -> Response:
+    """An error as an RFC 9457 problem document."""
+    headers = {"x-request-id": request_id}
+    if error.retry_after_seconds:
+        headers["retry-after"] = str(int(error.retry_after_seconds) + 1)
+    return Response(
+        _json.encode(error.problem(request_id)), error.status, headers, media_type="application/problem+json"
+    )
+
+
+def _bearer(request: Request) -> str:
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
+
+
+def peer_of(request: Request) -> Peer:
+    """Who is on the other end: the listener puts ``uid:pid`` of a Unix peer where HTTP has the client's address."""
+    client = request.scope.get("client")
+    if client and str(client[0]).startswith("unix:"):
+        _, uid, pid = str(client[0]).split(":")
+        return Peer(int(uid), int(pid))
+    return Peer(-1, 0, str(client[0]) if client else "unknown")

@@ -1,0 +1,152 @@
+"""Open event streams: snapshots, deltas and heartbeats as server-sent events.
+
+A stream is paced by its reader: the next delta is made when the last one was taken by the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+import msgspec
+from starlette.responses import StreamingResponse
+
+from guardian_tui.engine.calls import Call, Peer, Principal
+from guardian_tui.engine.facts import SessionEnded
+from guardian_tui.engine.live import Live, Sees, Subscription
+from guardian_tui.protocol.errors import GuardianError, TooManyRequests
+from guardian_tui.protocol.events import HEARTBEAT_SECONDS, End, Heartbeat
+from guardian_tui.protocol.system import EngineStatus, EventsRequest
+
+MOST_STREAMS = 256
+PACE_SECONDS = 0.2
+"""At most five deltas a second: changes of one wave travel together."""
+
+TABLE_PERMISSIONS: Mapping[str, str] = {
+    "hosts": "hosts.see",
+    "alerts": "alerts.see",
+    "silences": "alerts.see",
+    "audit": "audit.see",
+    "questions": "hosts.trust",
+}
+
+_encode = msgspec.json.Encoder().encode
+Authenticate = Callable[[str, Peer], Awaitable[Principal]]
+
+
+def visibility(principal: Principal) -> Sees:
+    """What a principal may see of each live table."""
+    scopes = {table: principal.scopes.get(permission) for table, permission in TABLE_PERMISSIONS.items()}
+
+    def sees(table: str, labels: Mapping[str, str]) -> bool:
+        scope = scopes[table]
+        # rows without labels belong to no host (the engine's own alerts, silences, audit events)
+        return scope is not None and (not labels or scope.covers(labels))
+
+    return sees
+
+
+class Streams:
+    """All open streams of an engine.
+
+    Args:
+        live: the tables to follow.
+        boot: id of this run of the engine, part of every event id.
+        status: makes the engine's own status for heartbeats.
+        authenticate: asked again before each heartbeat: a stream ends when its session does.
+        idle_seconds: idle time after which a session locks itself, told with each heartbeat.
+    """
+
+    def __init__(
+        self, live: Live, boot: str, status: Callable[[], EngineStatus], authenticate: Authenticate
+    ) -> None:
+        self._live = live
+        self._boot = boot
+        self._status = status
+        self._authenticate = authenticate
+        self._ends: dict[Subscription, tuple[str, asyncio.Future[str]]] = {}
+        self.closing = False
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def respond(self, call: Call, request: msgspec.Struct) -> StreamingResponse:
+        """The endless answer to an authorised request for events."""
+        assert isinstance(request, EventsRequest) and call.principal is not None  # noqa: S101  # by the route table
+        if len(self._ends) >= MOST_STREAMS or self.closing:
+            raise TooManyRequests("The engine has as many streams open as it bears.", retry_after_seconds=5)
+        boot, _, seq = request.after.rpartition("-")
+        after = int(seq) if boot == self._boot and seq.isdecimal() else None
+        subscription = self._live.subscribe(visibility(call.principal), after)
+        end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._ends[subscription] = (call.principal.session_id, end)
+        return StreamingResponse(
+            self._events(call, subscription, end),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store"},
+        )
+
+    def session_ended(self, fact: SessionEnded) -> None:
+        """End the streams of a session (bus subscriber)."""
+        for session_id, end in self._ends.values():
+            if session_id == fact.session_id and not end.done():
+                end.set_result(fact.reason)
+
+    def close(self) -> None:
+        """End all streams: the server waits for them otherwise."""
+        self.closing = True
+        for _, end in self._ends.values():
+            if not end.done():
+                end.set_result("shutdown")
+
+    async def _events(
+        self, call: Call, subscription: Subscription, end: asyncio.Future[str]
+    ) -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        next_beat = 0.0
+        try:
+            while not end.done():
+                body = subscription.take()
+                if body is not None:
+                    yield _event("delta", f"{self._boot}-{subscription.seq}", body)
+                if loop.time() >= next_beat:
+                    beat = await self._heartbeat(call)
+                    if isinstance(beat, End):
+                        yield _event("end", "", _encode(beat))
+                        return
+                    yield _event("heartbeat", "", _encode(beat))
+                    next_beat = loop.time() + HEARTBEAT_SECONDS
+                if body is not None:
+                    await _either(asyncio.sleep(PACE_SECONDS), end)
+                await _either(subscription.changed.wait(), end, next_beat - loop.time())
+            yield _event("end", "", _encode(End(reason=end.result())))
+        finally:
+            subscription.close()
+            self._ends.pop(subscription, None)
+
+    async def _heartbeat(self, call: Call) -> Heartbeat | End:
+        try:
+            principal = await self._authenticate(call.token, call.peer)
+        except GuardianError:
+            return End(reason="expired")
+        if principal.locked:
+            return End(reason="locked")
+        return Heartbeat(status=self._status(), session_expires_at=principal.expires_at)
+
+
+def _event(name: str, id: str, data: bytes) -> bytes:
+    head = f"id: {id}\nevent: {name}\ndata: " if id else f"event: {name}\ndata: "
+    return head.encode() + data + b"\n\n"
+
+
+async def _either(first: Awaitable[object], end: asyncio.Future[str], timeout: float | None = None) -> None:
+    """Wait until ``first`` is done, the stream is to end, or ``timeout`` seconds have passed."""
+    task = asyncio.ensure_future(first)
+    try:
+        await asyncio.wait((task, end), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not task.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

@@ -1,0 +1,173 @@
+"""What the client knows: the stream's deltas applied, and frozen snapshots of it for the screens.
+
+Ages are reckoned on the engine's clock as its heartbeats tell it, moved on by our own monotonic clock: a wrong clock on either side, or a cut,
+never makes an old value look fresh.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from guardian_tui.protocol.alerts import Alert, Silence
+from guardian_tui.protocol.audit import AuditEvent
+from guardian_tui.protocol.events import Delta, Heartbeat
+from guardian_tui.protocol.fleet import HostRow, HostState, Question
+from guardian_tui.protocol.system import EngineStatus
+
+STALE_INTERVALS = 3.0
+"""After so many intervals without a sample a value is drawn as stale…"""
+UNKNOWN_INTERVALS = 12.0
+"""…and after so many its host as unknown."""
+AUDIT_KEPT = 500
+
+_SEVERITY = {"critical": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Hosts by state, and alerts."""
+
+    states: Mapping[HostState, int]
+    hosts: int
+    alerts: int
+    critical: int
+    questions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one event changed, for screens that draw only what changed."""
+
+    hosts: tuple[HostRow, ...] = ()
+    hosts_gone: tuple[str, ...] = ()
+    complete: bool = False
+    alerts: bool = False
+    audit: bool = False
+    questions: bool = False
+    fired: tuple[Alert, ...] = ()
+    """Alerts of tier page or critical severity that are new and not silenced: for the bell."""
+
+
+class World:
+    """Applies the event stream; owned by the app, read by the screens."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self.hosts: dict[str, HostRow] = {}
+        self.alerts: dict[str, Alert] = {}
+        self.silences: dict[str, Silence] = {}
+        self.audit: dict[str, AuditEvent] = {}
+        self.questions: dict[str, Question] = {}
+        self.status: EngineStatus | None = None
+        self._engine_time = 0.0
+        self._heard_at: float | None = None
+        self.connected = False
+
+    def now(self) -> float:
+        """The engine's wall clock, as far as we know it."""
+        if self._heard_at is None:
+            return time.time()
+        return self._engine_time + (self._monotonic() - self._heard_at)
+
+    def silent_seconds(self) -> float:
+        """How long nothing was heard of the engine."""
+        return 0.0 if self._heard_at is None else self._monotonic() - self._heard_at
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """Take a heartbeat."""
+        self.status = heartbeat.status
+        self._engine_time = heartbeat.status.time
+        self._heard_at = self._monotonic()
+        self.connected = True
+
+    def apply(self, delta: Delta) -> Change:
+        """Take a delta; says what changed."""
+        first = delta.complete
+        fired = () if first else tuple(a for a in delta.alerts if self._rings(a))
+        if first:
+            gone_hosts = tuple(set(self.hosts) - {row.id for row in delta.hosts})
+            for table in (self.hosts, self.alerts, self.silences, self.audit, self.questions):
+                table.clear()  # type: ignore[attr-defined]  # each is a dict
+        else:
+            gone_hosts = delta.gone.get("hosts", ())
+        self.hosts.update((row.id, row) for row in delta.hosts)
+        self.alerts.update((alert.id, alert) for alert in delta.alerts)
+        self.silences.update((silence.id, silence) for silence in delta.silences)
+        self.audit.update((str(event.seq), event) for event in delta.audit)
+        self.questions.update((question.id, question) for question in delta.questions)
+        for name, ids in delta.gone.items():
+            table = getattr(self, name, {})
+            for id in ids:
+                table.pop(id, None)
+        while len(self.audit) > AUDIT_KEPT:
+            del self.audit[next(iter(self.audit))]
+        gone = delta.gone
+        return Change(
+            hosts=delta.hosts,
+            hosts_gone=gone_hosts,
+            complete=first,
+            alerts=first or bool(delta.alerts or delta.silences or gone.get("alerts") or gone.get("silences")),
+            audit=first or bool(delta.audit),
+            questions=first or bool(delta.questions or gone.get("questions")),
+            fired=fired,
+        )
+
+    def _rings(self, alert: Alert) -> bool:
+        known = self.alerts.get(alert.id)
+        loud = alert.state == "firing" and (alert.tier == "page" or alert.severity == "critical")
+        news = known is None or known.state != "firing" or known.severity != alert.severity
+        return loud and news and not alert.preexisting and not alert.acknowledged_by and alert.silenced_until is None
+
+    def counts(self) -> Counts:
+        """Figures of the header."""
+        now = self.now()
+        states = Counter(shown_state(row, now) for row in self.hosts.values())
+        firing = [alert for alert in self.alerts.values() if alert.state == "firing"]
+        return Counts(
+            states=dict(states),
+            hosts=len(self.hosts),
+            alerts=len(firing),
+            critical=sum(alert.severity == "critical" for alert in firing),
+            questions=len(self.questions),
+        )
+
+    def firing(self) -> list[Alert]:
+        """Alerts by severity, then the newest first; the resolved ones that are still shown at the end."""
+        return sorted(self.alerts.values(), key=lambda a: (a.state != "firing", _SEVERITY[a.severity], -a.since))
+
+    def events(self) -> list[AuditEvent]:
+        """Audit events, newest first."""
+        return sorted(self.audit.values(), key=lambda event: -event.seq)
+
+    def host_named(self, name: str) -> HostRow | None:
+        """A host by name or id."""
+        if name in self.hosts:
+            return self.hosts[name]
+        return next((row for row in self.hosts.values() if row.name == name), None)
+
+    def alerts_of(self, host_id: str) -> list[Alert]:
+        """Alerts of one host."""
+        return [alert for alert in self.firing() if alert.host_id == host_id]
+
+    def question_of(self, host_id: str) -> Question | None:
+        """The oldest question about a host."""
+        return next((q for q in self.questions.values() if q.host_id == host_id), None)
+
+
+def is_stale(row: HostRow, now: float) -> bool:
+    """Whether the row's values are older than they should be."""
+    return row.measured_at is None or now - row.measured_at > STALE_INTERVALS * row.interval_seconds + 2.0
+
+
+def shown_state(row: HostRow, now: float) -> HostState:
+    """The state to draw: the engine's, or ``unknown`` when it is too old to believe.
+
+    A host that the engine says is down, unreachable or in maintenance stays so: nothing is expected to be measured there.
+    """
+    if row.state in ("up", "degraded") and row.measured_at is not None:
+        if now - row.measured_at > UNKNOWN_INTERVALS * row.interval_seconds + 10.0:
+            return "unknown"
+    return row.state
