@@ -1,0 +1,1 @@
+"""Alerts: rules, evaluation, silences, and the messages that reach someone."""

@@ -1,0 +1,167 @@
+"""Rules in force: the shipped ones with the changes of the settings, and their words for people."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from guardian_tui.config import RuleOverride
+from guardian_tui.engine.alerts.rules import EVENT_RULES, METRIC_RULES, EventRule, Level, MetricRule, Term
+from guardian_tui.protocol.alerts import Rule
+from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.protocol.metrics import METRICS
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The rules in force."""
+
+    metric_rules: tuple[MetricRule, ...]
+    event_rules: Mapping[str, EventRule]
+
+    def names(self) -> frozenset[str]:
+        """Ids of all rules in force."""
+        return frozenset(self.event_rules) | {rule.rule for rule in self.metric_rules}
+
+    def rows(self) -> tuple[Rule, ...]:
+        """One row per level of each rule."""
+        return (*map(_event_row, self.event_rules.values()), *(row for rule in self.metric_rules for row in _metric_rows(rule)))
+
+
+SHIPPED_NAMES: tuple[str, ...] = (*(rule.rule for rule in EVENT_RULES), *(rule.rule for rule in METRIC_RULES))
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Words that name what was perhaps meant, or nothing."""
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def make_catalogue(overrides: Mapping[str, RuleOverride]) -> Catalogue:
+    """The shipped rules with these changes.
+
+    Raises:
+        InvalidRequest: a rule that does not exist, or a threshold that it does not have.
+    """
+    for name in overrides:
+        if name not in SHIPPED_NAMES:
+            words = f"[alerts.rules.{name}]: there is no rule {name}.{nearest(name, SHIPPED_NAMES)} docs/alerts.md lists them."
+            raise InvalidRequest(words, field=f"alerts.rules.{name}")
+    none = RuleOverride()
+    metric_rules = tuple(_changed(rule, overrides.get(rule.rule, none)) for rule in METRIC_RULES if overrides.get(rule.rule, none).enabled)
+    event_rules = {
+        rule.rule: _changed_event(rule, overrides.get(rule.rule, none))
+        for rule in EVENT_RULES
+        if overrides.get(rule.rule, none).enabled
+    }
+    return Catalogue(metric_rules, event_rules)
+
+
+def _changed(rule: MetricRule, change: RuleOverride) -> MetricRule:
+    wanted = {"warning": change.warning, "critical": change.critical}
+    has = {level.severity for level in rule.levels}
+    for severity, value in wanted.items():
+        if value is not None and severity not in has:
+            raise InvalidRequest(
+                f"[alerts.rules.{rule.rule}]: {rule.rule} has no {severity} level, only {', '.join(sorted(has))}.",
+                field=f"alerts.rules.{rule.rule}.{severity}",
+            )
+    return replace(rule, levels=tuple(_changed_level(level, wanted.get(level.severity), change) for level in rule.levels))
+
+
+def _changed_level(level: Level, value: float | None, change: RuleOverride) -> Level:
+    terms = level.terms
+    if value is not None:
+        first = terms[0]
+        # the distance to the clear value keeps its proportion
+        clear = None if first.clear is None else value * first.clear / first.value
+        terms = (replace(first, value=value, clear=clear), *terms[1:])
+    wait = level.for_seconds if change.for_seconds is None else change.for_seconds
+    return replace(level, terms=terms, tier=change.tier or level.tier, for_seconds=wait)
+
+
+def _changed_event(rule: EventRule, change: RuleOverride) -> EventRule:
+    if change.warning is not None or change.critical is not None:
+        raise InvalidRequest(f"[alerts.rules.{rule.rule}]: {rule.rule} has no threshold to change.", field=f"alerts.rules.{rule.rule}")
+    if change.for_seconds is not None and not rule.for_seconds:
+        raise InvalidRequest(f"[alerts.rules.{rule.rule}]: {rule.rule} does not wait.", field=f"alerts.rules.{rule.rule}.for_seconds")
+    wait = rule.for_seconds if change.for_seconds is None else change.for_seconds
+    return replace(rule, tier=change.tier or rule.tier, for_seconds=wait)
+
+
+def duration(seconds: float) -> str:
+    """A span in short words: ``45s``, ``10m``, ``1h30m``, ``2d``."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{seconds:.3g}s" if seconds < 10 and seconds != whole else f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60}s" if whole % 60 and whole < 600 else f"{whole // 60}m"
+    if whole < 2 * 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60}m" if whole % 3600 >= 60 else f"{whole // 3600}h"
+    return f"{whole // 86400}d"
+
+
+def quantity(value: float, unit: str) -> str:
+    """A value with its unit, as a person writes it."""
+    if unit == "ratio":
+        return f"{value * 100:.3g} %"
+    if unit == "seconds":
+        return f"{value * 1000:.3g} ms" if abs(value) < 1 else duration(value)
+    if unit in ("bytes", "bytes_per_second"):
+        size, name = abs(value), "B"
+        for name in ("B", "KiB", "MiB", "GiB", "TiB"):
+            if size < 1024 or name == "TiB":
+                break
+            size /= 1024
+        return f"{'-' if value < 0 else ''}{size:.3g} {name}" + ("/s" if unit == "bytes_per_second" else "")
+    return f"{value:.4g}" + ("/s" if unit == "per_second" else "")
+
+
+def term_unit(term: Term) -> str:
+    """Unit of what a term compares."""
+    return "seconds" if term.view == "until_zero" else METRICS[term.metric].unit
+
+
+def _term_words(term: Term, value: float, *, over: bool = False) -> str:
+    """A term as an expression; ``over``: its opposite."""
+    subject = {
+        "value": term.metric,
+        "absolute": f"abs({term.metric})",
+        "mean": f"mean({term.metric}, {duration(term.window_seconds)})",
+        "until_zero": f"until_zero({term.metric}, {duration(term.window_seconds)})",
+        "turned": f"turned({term.metric})",
+    }[term.view]
+    if METRICS[term.metric].unit == "flag":
+        return subject if (term.op == ">") != over else f"not {subject}"
+    sign = {">": "≤", "<": "≥"}[term.op] if over else term.op
+    return f"{subject} {sign} {quantity(value, term_unit(term))}"
+
+
+def _metric_rows(rule: MetricRule) -> Iterable[Rule]:
+    for level in rule.levels:
+        fires = " and ".join(_term_words(term, term.value) for term in level.terms)
+        clearing = [term for term in level.terms if term.clear is not None]
+        clears = " or ".join(_term_words(term, term.clear or 0.0, over=True) for term in clearing)
+        if level.keep_seconds:
+            clears = f"{clears} " * bool(clears) + f"gone for {duration(level.keep_seconds)}"
+        yield Rule(
+            rule=rule.rule, title=rule.title, severity=level.severity, tier=level.tier, condition=fires,
+            for_seconds=level.for_seconds, clears=clears,
+        )  # fmt: skip
+
+
+def _event_row(rule: EventRule) -> Rule:
+    return Rule(
+        rule=rule.rule, title=rule.title, severity=rule.severity, tier=rule.tier, condition=rule.condition,
+        for_seconds=rule.for_seconds, clears=rule.clears,
+    )  # fmt: skip
+
+
+def as_markdown(rows: Iterable[Rule]) -> str:
+    """The rules as the table of docs/alerts.md."""
+    lines = ["| rule | severity | tier | fires when | for | clears when |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        wait = duration(row.for_seconds) if row.for_seconds else "–"
+        lines.append(f"| `{row.rule}` | {row.severity} | {row.tier} | {row.condition} | {wait} | {row.clears or 'it no longer holds'} |")
+    return "\n".join(lines) + "\n"
