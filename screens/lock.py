@@ -1,0 +1,68 @@
+"""A locked session: the picture is hidden, the place is remembered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Middle
+from textual.screen import Screen
+from textual.widgets import Input
+
+from guardian_tui.protocol.access import Session, Unlock
+from guardian_tui.protocol.errors import GuardianError, NotAuthenticated
+from screens.forms import Card, Field, SecretInput, Words
+from screens.login import refusal
+
+if TYPE_CHECKING:
+    from guardian_tui.app import GuardianApp
+
+
+class LockScreen(Screen[None]):
+    """Password and code open it again, where it was left."""
+
+    CONTEXT = "lock"
+    AUTO_FOCUS = "#password"
+    DEFAULT_CSS = """
+    LockScreen { align: center middle; }
+    LockScreen Middle { align: center middle; width: 100%; }
+    """
+
+    @property
+    def console(self) -> GuardianApp:
+        """The app, by its own type."""
+        return self.app  # type: ignore[return-value]  # there is no other app
+
+    def compose(self) -> ComposeResult:
+        """One card in the middle."""
+        session = self.console.session
+        with Middle(), Card() as card:
+            card.border_title = "locked"
+            yield Words(f"{session.account if session else ''} is logged in; hosts are watched meanwhile.")
+            yield Field("Password", SecretInput(id="password"))
+            yield Field("Code", Input(id="code", max_length=40))
+            yield Words("⏎ unlock", id="words", classes="muted")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes to the next empty field, then unlocks."""
+        for name in ("password", "code"):
+            entry = self.query_one(f"#{name}", Input)
+            if not entry.value:
+                entry.focus()
+                return
+        self.run_worker(self._unlock(), exclusive=True, exit_on_error=False)
+
+    async def _unlock(self) -> None:
+        password, code = self.query_one("#password", Input), self.query_one("#code", Input)
+        order = Unlock(password=password.value, code=code.value.strip())
+        try:
+            session = await self.console.client.call("session.unlock", Session, order)
+        except NotAuthenticated:
+            self.console.leave_to_login("Your session has ended; log in again.")
+            return
+        except GuardianError as error:
+            self.query_one("#words", Words).say(refusal(error), error=True)
+            code.value = ""
+            code.focus()
+            return
+        self.console.begin(session)

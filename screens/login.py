@@ -1,0 +1,123 @@
+"""Login: painted before anything slow is imported, accepts input as soon as the engine answers."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Middle
+from textual.screen import Screen
+from textual.widgets import Input
+
+from guardian_tui.protocol.access import Login, Session
+from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.system import Hello
+from screens.forms import Card, Field, SecretInput, Words
+
+if TYPE_CHECKING:
+    from guardian_tui.app import GuardianApp
+
+
+class LoginScreen(Screen[None]):
+    """Name, password and code, always all three."""
+
+    CONTEXT = "login"
+    AUTO_FOCUS = "#name"
+    DEFAULT_CSS = """
+    LoginScreen { align: center middle; }
+    LoginScreen Middle { align: center middle; width: 100%; }
+    """
+    BINDINGS = [("escape", "app.quit", "Leave"), ("ctrl+n", "enrol", "First login with an enrolment code")]  # noqa: RUF012  # as Textual has it
+
+    def __init__(self, words: str = "") -> None:
+        super().__init__()
+        self._words = words
+        self._ready = False
+        self._busy = False
+
+    @property
+    def console(self) -> GuardianApp:
+        """The app, by its own type."""
+        return self.app  # type: ignore[return-value]  # there is no other app
+
+    def compose(self) -> ComposeResult:
+        """One card in the middle."""
+        with Middle(), Card() as card:
+            card.border_title = "guardian"
+            yield Field("Name", Input(id="name", max_length=64))
+            yield Field("Password", SecretInput(id="password"))
+            yield Field("Code", Input(id="code", max_length=40, placeholder="six digits, or a recovery code"))
+            yield Words(self._words or "The engine is starting…", id="words", classes="muted")
+            yield Words("⏎ log in · ^n first login with an enrolment code · esc leave", classes="muted")
+
+    def engine_ready(self, hello: Hello) -> None:
+        """The engine answers: login can go on."""
+        self._ready = True
+        if not self.is_mounted:
+            return
+        card = self.query_one(Card)
+        card.border_subtitle = f"{hello.environment or hello.mode} · {hello.version}"
+        words = self._words
+        if not words and hello.vault_locked and hello.set_up:
+            words = "The first login since the engine's start also opens the vault."
+        self.query_one("#words", Words).say(words or "Ready.")
+
+    def engine_failed(self, words: str) -> None:
+        """The engine did not come up: say why, and what to do."""
+        self.query_one("#words", Words).say(words, error=True)
+
+    def on_mount(self) -> None:
+        """Words that were decided before we were on screen."""
+        hello = self.console.hello
+        if self._ready and hello is not None:
+            self.engine_ready(hello)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes to the next empty field, then logs in."""
+        for name in ("name", "password", "code"):
+            entry = self.query_one(f"#{name}", Input)
+            if not entry.value:
+                entry.focus()
+                return
+        if not self._ready:
+            self.query_one("#words", Words).say("The engine is still starting; one moment.")
+        elif not self._busy:
+            self.run_worker(self._login(), exclusive=True, exit_on_error=False)
+
+    async def _login(self) -> None:
+        words = self.query_one("#words", Words)
+        name, password, code = (self.query_one(f"#{field}", Input) for field in ("name", "password", "code"))
+        words.say("Checking…")
+        self._busy = True
+        try:
+            order = Login(
+                name=name.value.strip(),
+                password=password.value,
+                code=code.value.strip().replace(" ", ""),
+                agent_socket=os.environ.get("SSH_AUTH_SOCK", ""),
+            )
+            session = await self.console.client.call("login", Session, order)
+        except GuardianError as error:
+            words.say(refusal(error), error=True)
+            code.value = ""
+            code.focus()
+            return
+        finally:
+            self._busy = False
+        password.value = code.value = ""
+        self.console.begin(session)
+
+    def action_enrol(self) -> None:
+        """First login of a person who was given an enrolment code."""
+        from screens.first_start import FirstStartScreen
+
+        if self._ready:
+            self.app.push_screen(FirstStartScreen(enrol=True))
+
+
+def refusal(error: GuardianError) -> str:
+    """Words for a login that was refused, with how long to wait."""
+    words = error.detail if error.detail and error.detail != error.title else error.title
+    wait = f" Try again in {error.retry_after_seconds:.0f} s." if error.retry_after_seconds else ""
+    return words.rstrip(".") + "." + wait
