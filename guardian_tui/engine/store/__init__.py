@@ -1,0 +1,1 @@
+"""The one store: SQLite or PostgreSQL, the same code on both."""

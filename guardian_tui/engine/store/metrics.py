@@ -1,0 +1,391 @@
+"""Metrics: a small hot table for the open hour, one compressed chunk per host and hour behind it, rollups of the same format.
+
+Rows of the hot table are appended in the order of the waves, without an index: an index would dirty a page per host and tick.  Which rows are a
+host's is kept in memory (16 bytes a sample) and read again from the table at the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import math
+import zlib
+from array import array
+from collections import deque
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.facts import Layout, Sample
+from guardian_tui.engine.store import codec
+from guardian_tui.engine.store.charts import bucketed
+from guardian_tui.engine.store.codec import ChunkDamaged, Columns
+from guardian_tui.engine.store.tables import chunks, hot, layouts
+from guardian_tui.protocol.fleet import History
+
+log = logging.getLogger(__name__)
+
+HOUR = 3600.0
+DAY = 86400.0
+RAW, MINUTE, QUARTER = 0, 60, 900
+PERIODS = {"fast": 0, "medium": 1, "slow": 2}
+QUEUE_SAMPLES = 50_000
+"""Samples that wait for the disk; beyond, the oldest are dropped and counted."""
+CLOSE_AT_ONCE = 8
+"""Hosts whose hour is closed in one transaction."""
+CLOSE_SPREAD_SECONDS = 1800.0
+"""Closings are spread over half an hour, each host at its own time."""
+READ_AT_ONCE = 500
+
+_span_of = {RAW: HOUR, MINUTE: HOUR, QUARTER: DAY}
+
+
+class _HotRows:
+    """Ids and times of one host's rows in the hot table."""
+
+    __slots__ = ("ids", "times")
+
+    def __init__(self) -> None:
+        self.ids = array("q")
+        self.times = array("d")
+
+    def add(self, row: int, at: float) -> None:
+        self.ids.append(row)
+        self.times.append(at)
+
+    def between(self, start: float, end: float) -> list[int]:
+        return [row for row, at in zip(self.ids, self.times, strict=True) if start <= at < end]
+
+    def forget(self, rows: set[int]) -> None:
+        kept = [(row, at) for row, at in zip(self.ids, self.times, strict=True) if row not in rows]
+        self.ids = array("q", [row for row, _ in kept])
+        self.times = array("d", [at for _, at in kept])
+
+
+class MetricStore:
+    """Writes samples and answers charts."""
+
+    def __init__(self, engine: AsyncEngine, dialect: str, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        mark = "?" if dialect == "sqlite" else "%s"
+        self._insert = (
+            f"INSERT INTO hot (id, host_id, period, at, layout, vals) VALUES ({', '.join([mark] * 6)})"
+        )
+        self._queue: deque[tuple[str, int, float, str, bytes]] = deque()
+        self._more = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._writing = asyncio.Lock()
+        self._writer: asyncio.Task[None] | None = None
+        self._next_id = 1
+        self._hot: dict[str, _HotRows] = {}
+        self._layout_keys: dict[int, str] = {}
+        self._layouts: dict[str, tuple[str, ...]] = {}
+        self._unsaved: dict[str, bytes] = {}
+        self.dropped = 0
+        """Samples that were dropped because the disk did not keep up."""
+        self.problem = ""
+        """Why samples can't be written, in words; empty when they can."""
+        self.damaged_chunks = 0
+
+    # --- writing -------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Read what is hot, and begin to write."""
+        async with self._engine.connect() as conn:
+            for row in await conn.execute(select(layouts)):
+                self._layouts[row.id] = tuple(zlib.decompress(row.names).decode().split("\n"))
+            for row in await conn.execute(select(hot.c.id, hot.c.host_id, hot.c.at).order_by(hot.c.id)):
+                self._hot.setdefault(row.host_id, _HotRows()).add(row.id, row.at)
+                self._next_id = row.id + 1
+        self._writer = asyncio.create_task(self._write_for_ever(), name="metrics writer")
+
+    async def stop(self) -> None:
+        """Write what waits, then end."""
+        if self._writer is None:
+            return
+        try:
+            await asyncio.wait_for(self.flush(), 10.0)
+        except TimeoutError:
+            log.error("%d samples could not be written before the end", len(self._queue))
+        self._writer.cancel()
+        await asyncio.gather(self._writer, return_exceptions=True)
+        self._writer = None
+
+    def add(self, samples: Sequence[Sample], period: str) -> None:
+        """Queue the samples of a wave; they are written in one transaction.  Never blocks."""
+        number = PERIODS[period]
+        queue = self._queue
+        for sample in samples:
+            layout = self._layout_keys.get(sample.layout.id) or self._register(sample.layout)
+            values = sample.values[: codec.MOST_SERIES]
+            try:
+                packed = array("f", values).tobytes()
+            except OverflowError:
+                packed = array("f", [v if abs(v) < 3e38 else math.nan for v in values]).tobytes()
+            queue.append((sample.host_id, number, sample.at, layout, packed))
+        while len(queue) > QUEUE_SAMPLES:
+            queue.popleft()
+            self.dropped += 1
+        if queue:
+            self._idle.clear()
+            self._more.set()
+
+    @property
+    def waiting(self) -> int:
+        """Samples that wait to be written."""
+        return len(self._queue)
+
+    def _register(self, layout: Layout) -> str:
+        names = layout.names[: codec.MOST_SERIES]
+        text = "\n".join(names).encode()
+        key = hashlib.blake2b(text, digest_size=12).hexdigest()
+        self._layout_keys[layout.id] = key
+        if len(self._layout_keys) > 20_000:
+            self._layout_keys.pop(next(iter(self._layout_keys)))
+        if key not in self._layouts:
+            self._layouts[key] = names
+            self._unsaved[key] = zlib.compress(text)
+        return key
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            pause = 0.0
+            try:
+                await self._write_queue()
+                self.problem = ""
+            except (SQLAlchemyError, OSError) as error:
+                self.problem = str(getattr(error, "orig", error)).splitlines()[0][:200]
+                log.warning("samples can't be written: %s", self.problem)
+                pause = 2.0
+            if not self._queue:
+                self._idle.set()
+            else:
+                await asyncio.sleep(pause)
+                self._more.set()
+
+    async def _write_queue(self) -> None:
+        batch = list(self._queue)
+        if not batch:
+            return
+        unsaved = dict(self._unsaved)
+        first = self._next_id
+        rows = [(first + place, *row) for place, row in enumerate(batch)]
+        async with self._writing, self._engine.connect() as conn:
+            conn = await conn.execution_options(immediate=True)
+            async with conn.begin():
+                if unsaved:
+                    known = set((await conn.execute(select(layouts.c.id))).scalars())
+                    fresh = [
+                        {"id": key, "names": names} for key, names in unsaved.items() if key not in known
+                    ]
+                    if fresh:
+                        await conn.execute(insert(layouts), fresh)
+                await conn.exec_driver_sql(self._insert, rows)
+        self._next_id = first + len(rows)
+        for key in unsaved:
+            self._unsaved.pop(key, None)
+        for id, host_id, _period, at, _layout, _values in rows:
+            self._hot.setdefault(host_id, _HotRows()).add(id, at)
+        # those that were dropped meanwhile were the oldest: exactly the ones that we have written
+        for row in batch:
+            if self._queue and self._queue[0] is row:
+                self._queue.popleft()
+
+    async def flush(self) -> None:
+        """Wait until all that was added is on disk."""
+        await self._idle.wait()
+
+    # --- closing -------------------------------------------------------------------------------
+
+    async def close_due_hours(self, now: float) -> int:
+        """Close some of the hours that are over; answers how many hosts were closed.  Call it every few seconds."""
+        this_hour = now // HOUR * HOUR
+        due = []
+        for host_id, rows in self._hot.items():
+            if not rows.times:
+                continue
+            own = (zlib.crc32(host_id.encode()) % 1000) / 1000 * CLOSE_SPREAD_SECONDS
+            oldest = min(rows.times)
+            if oldest < this_hour and (now - this_hour >= own or oldest < this_hour - HOUR):
+                due.append(host_id)
+            if len(due) >= CLOSE_AT_ONCE:
+                break
+        if due:
+            await self._close(due, this_hour)
+        return len(due)
+
+    async def close_host(self, host_id: str, before: float) -> None:
+        """Close all whole hours of one host that ended by ``before``."""
+        if host_id in self._hot:
+            await self._close([host_id], before // HOUR * HOUR)
+
+    async def _close(self, host_ids: Sequence[str], before: float) -> None:
+        closed: dict[str, set[int]] = {}
+        async with self._writing, self._engine.connect() as conn:
+            conn = await conn.execution_options(immediate=True)
+            async with conn.begin():
+                for host_id in host_ids:
+                    rows = self._hot[host_id].between(-math.inf, before)
+                    closed[host_id] = set(rows)
+                    for (start, period), columns in (await self._hot_columns(conn, rows, None)).items():
+                        await self._put_chunks(conn, host_id, period, start, columns)
+                    for part in _parts(rows):
+                        await conn.execute(delete(hot).where(hot.c.id.in_(part)))
+        for host_id, gone in closed.items():
+            self._hot[host_id].forget(gone)
+            if not self._hot[host_id].ids:
+                del self._hot[host_id]
+
+    async def _put_chunks(
+        self, conn: AsyncConnection, host_id: str, period: int, start: float, columns: Columns
+    ) -> None:
+        minute = codec.roll_up(columns, MINUTE)
+        for resolution, part in ((RAW, columns), (MINUTE, minute), (QUARTER, codec.roll_up(minute, QUARTER))):
+            begin = start // _span_of[resolution] * _span_of[resolution]
+            where = (
+                (chunks.c.host_id == host_id)
+                & (chunks.c.resolution == resolution)
+                & (chunks.c.period == period)
+                & (chunks.c.start == begin)
+            )
+            old = (await conn.execute(select(chunks.c.data).where(where))).scalar()
+            if old is not None:
+                try:
+                    part = codec.merge(codec.decode(old), part)
+                except ChunkDamaged:
+                    self.damaged_chunks += 1
+                await conn.execute(delete(chunks).where(where))
+            row = {"host_id": host_id, "resolution": resolution, "period": period, "start": begin}
+            await conn.execute(insert(chunks), {**row, "data": codec.encode(part)})
+
+    async def _hot_columns(
+        self, conn: AsyncConnection, rows: Sequence[int], wanted: str | None
+    ) -> dict[tuple[float, int], Columns]:
+        """Hot rows as columns, by (hour, period); only one series if one is ``wanted``."""
+        groups: dict[tuple[float, int], list[tuple[float, tuple[str, ...], array[float]]]] = {}
+        for part in _parts(rows):
+            found = await conn.execute(
+                select(hot.c.period, hot.c.at, hot.c.layout, hot.c.vals).where(hot.c.id.in_(part))
+            )
+            for period, at, layout, packed in found:
+                names = self._layouts.get(layout)
+                if names is None or len(packed) != 4 * len(names):
+                    self.damaged_chunks += 1
+                    continue
+                groups.setdefault((at // HOUR * HOUR, period), []).append((at, names, array("f", packed)))
+        return {key: _columns(samples, wanted) for key, samples in groups.items()}
+
+    # --- reading -------------------------------------------------------------------------------
+
+    async def history(self, host_id: str, metric: str, start: float, end: float, points: int) -> History:
+        """A chart's columns: from the coarsest resolution that fills them, the open hour from the hot table."""
+        step = max((end - start) / points, 0.001)
+        wanted = QUARTER if step >= QUARTER else MINUTE if step >= MINUTE else RAW
+        found: list[Columns] = []
+        problems: list[str] = []
+        async with self._engine.connect() as conn:
+            for resolution in (r for r in (RAW, MINUTE, QUARTER) if r >= wanted):
+                found, problems = await self._read_chunks(conn, host_id, metric, start, end, resolution)
+                if found or problems:
+                    break
+            rows = self._hot.get(host_id)
+            if rows is not None:
+                hot_now = await self._hot_columns(conn, rows.between(start, end), metric)
+                found += [columns for columns in hot_now.values() if metric in columns.values]
+        return bucketed(found, metric, start, step, points, tuple(problems))
+
+    async def _read_chunks(
+        self, conn: AsyncConnection, host_id: str, metric: str, start: float, end: float, resolution: int
+    ) -> tuple[list[Columns], list[str]]:
+        found, problems = [], []
+        query = select(chunks.c.start, chunks.c.data).where(
+            chunks.c.host_id == host_id,
+            chunks.c.resolution == resolution,
+            chunks.c.period.in_(PERIODS.values()),
+            chunks.c.start > start - _span_of[resolution],
+            chunks.c.start < end,
+        )
+        for begin, data in await conn.execute(query.order_by(chunks.c.start)):
+            try:
+                columns = codec.decode(data, (metric,))
+            except ChunkDamaged as error:
+                self.damaged_chunks += 1
+                problems.append(f"the chunk of {int(begin)} is damaged ({error}); it is left out")
+                continue
+            if metric in columns.values:
+                found.append(columns)
+        return found, problems
+
+    async def last_values(self, host_id: str) -> dict[str, float]:
+        """Newest value of each series that is still hot (empty after an hour without samples)."""
+        rows = self._hot.get(host_id)
+        if rows is None:
+            return {}
+        values: dict[str, float] = {}
+        async with self._engine.connect() as conn:
+            for columns in (await self._hot_columns(conn, rows.ids[-60:].tolist(), None)).values():
+                for name, (column,) in columns.values.items():
+                    values |= {name: value for value in column if not math.isnan(value)}
+        return values
+
+    async def retain(self, now: float, raw_days: float, minute_days: float, quarter_hour_days: float) -> int:
+        """Delete chunks past their days; answers how many."""
+        removed = 0
+        days_of = {RAW: raw_days, MINUTE: minute_days, QUARTER: quarter_hour_days}
+        async with self._writing, self._engine.connect() as conn:
+            conn = await conn.execution_options(immediate=True)
+            async with conn.begin():
+                for resolution, days in days_of.items():
+                    too_old = bindparam("too_old", now - days * DAY - _span_of[resolution])
+                    done = await conn.execute(
+                        delete(chunks).where(chunks.c.resolution == resolution, chunks.c.start < too_old)
+                    )
+                    removed += done.rowcount
+        return removed
+
+    async def forget_host(self, host_id: str) -> None:
+        """Delete all of a host's metrics."""
+        async with self._writing, self._engine.connect() as conn:
+            conn = await conn.execution_options(immediate=True)
+            async with conn.begin():
+                await conn.execute(delete(chunks).where(chunks.c.host_id == host_id))
+                rows = self._hot.pop(host_id, None)
+                for part in _parts(rows.ids.tolist() if rows else []):
+                    await conn.execute(delete(hot).where(hot.c.id.in_(part)))
+
+    async def counts(self) -> dict[str, int]:
+        """Rows of each table, for the debug screen and tests."""
+        async with self._engine.connect() as conn:
+            return {
+                table.name: int((await conn.execute(select(func.count()).select_from(table))).scalar() or 0)
+                for table in (hot, chunks, layouts)
+            }
+
+
+def _parts(rows: Sequence[int]) -> list[list[int]]:
+    return [list(rows[place : place + READ_AT_ONCE]) for place in range(0, len(rows), READ_AT_ONCE)]
+
+
+def _columns(samples: list[tuple[float, tuple[str, ...], array[float]]], wanted: str | None) -> Columns:
+    """Rows of any layouts as columns, by time; a series that a row lacks is a gap there."""
+    samples.sort(key=lambda sample: sample[0])
+    values: dict[str, tuple[list[float], ...]] = {}
+    count = len(samples)
+    for place, (_at, names, packed) in enumerate(samples):
+        if wanted is not None:
+            if wanted in names:
+                column = values.setdefault(wanted, ([math.nan] * count,))
+                column[0][place] = packed[names.index(wanted)]
+            continue
+        for name, value in zip(names, packed, strict=True):
+            column = values.get(name) or values.setdefault(name, ([math.nan] * count,))
+            column[0][place] = value
+    return Columns([at for at, _, _ in samples], values)

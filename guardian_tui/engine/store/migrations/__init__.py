@@ -1,0 +1,1 @@
+"""Alembic scripts: `state` and `metrics`, one line of revisions each."""

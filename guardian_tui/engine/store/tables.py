@@ -1,0 +1,262 @@
+"""Tables of the state and metrics databases (SQLAlchemy Core).
+
+Ids are text; times are Unix seconds as floats, but for the audit log, which holds whole milliseconds.  On SQLite `state` and `metrics` are two
+files; on PostgreSQL one database.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+state = MetaData(naming_convention=_NAMES)
+metrics = MetaData(naming_convention=_NAMES)
+
+meta = Table(
+    "meta",
+    state,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# --- access and vault ------------------------------------------------------------------------
+
+accounts = Table(
+    "accounts",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("kdf", Text, nullable=False),  # JSON: argon2id parameters
+    Column("verifier", LargeBinary, nullable=False),
+    Column("totp_sealed", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=False, server_default="0"),
+    Column("enrolment_expires_at", Float),
+    Column("created_at", Float, nullable=False),
+    Column("last_login_at", Float),
+    CheckConstraint("state IN ('active', 'invited', 'disabled')", name="state"),
+)
+
+grants = Table(
+    "grants",
+    state,
+    Column("account_id", Text, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("profile", Text, nullable=False),
+    Column("scope", Text, nullable=False, server_default=""),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    state,
+    Column("account_id", Text, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),
+    Column("used_at", Float),
+)
+
+sessions = Table(
+    "sessions",
+    state,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("account_id", Text, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("peer_uid", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("last_seen_at", Float, nullable=False),
+    Column("fresh_until", Float, nullable=False),
+    Column("locked_at", Float),
+    Column("ended_at", Float),
+    Index(None, "account_id"),
+)
+
+vault_slots = Table(
+    "vault_slots",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("kind", "owner"),
+)
+
+secrets = Table(
+    "secrets",
+    state,
+    Column("name", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
+# --- fleet -----------------------------------------------------------------------------------
+
+hosts = Table(
+    "hosts",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("spec", Text, nullable=False),  # JSON of protocol.fleet.HostSpec
+    Column("source", Text, nullable=False, server_default="screen"),
+    Column("unsupported", Text, nullable=False, server_default="[]"),  # JSON list of keywords
+    Column("adopted_at", Float, nullable=False),
+    Column("maintenance_until", Float, nullable=False, server_default="0"),
+    Column("maintenance_reason", Text, nullable=False, server_default=""),
+)
+
+host_keys = Table(
+    "host_keys",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),  # key, authority, revoked
+    Column(
+        "pattern", Text, nullable=False
+    ),  # host pattern as in known_hosts: [address]:port, |1|salt|hash, *.example
+    Column("key", Text, nullable=False),  # OpenSSH public key: algorithm and base64
+    Column("fingerprint", Text, nullable=False),
+    Column("pinned_at", Float, nullable=False),
+    Column("pinned_by", Text, nullable=False),
+    UniqueConstraint("kind", "pattern", "key"),
+    CheckConstraint("kind IN ('key', 'authority', 'revoked')", name="kind"),
+)
+
+# --- alerts ----------------------------------------------------------------------------------
+
+alerts = Table(
+    "alerts",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("host_id", Text, nullable=False),
+    Column("instance", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("resolved_at", Float),
+    Column("body", Text, nullable=False),  # JSON of protocol.alerts.Alert
+    CheckConstraint("state IN ('firing', 'resolved')", name="state"),
+    Index(None, "state", "since"),
+    Index(None, "resolved_at"),
+)
+
+alert_state = Table(
+    "alert_state",
+    state,
+    Column("host_id", Text, primary_key=True),
+    Column("rule", Text, primary_key=True),
+    Column("instance", Text, primary_key=True),
+    Column("body", Text, nullable=False),  # JSON: pending since, adopted
+)
+
+silences = Table(
+    "silences",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("until", Float, nullable=False),
+    Column("body", Text, nullable=False),  # JSON of protocol.alerts.Silence
+    Index(None, "until"),
+)
+
+outbox = Table(
+    "outbox",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("dedup_key", Text, nullable=False, unique=True),
+    Column("channel", Text, nullable=False),
+    Column("alert_id", Text, nullable=False, server_default=""),
+    Column(
+        "message_key", Text, nullable=False, server_default=""
+    ),  # of the message it goes out with; empty: not grouped yet
+    Column("payload", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("next_try_at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("last_error", Text, nullable=False, server_default=""),
+    CheckConstraint("state IN ('waiting', 'sent', 'given_up')", name="state"),
+    Index(None, "channel", "state", "next_try_at"),
+)
+
+# --- audit -----------------------------------------------------------------------------------
+
+audit_events = Table(
+    "audit_events",
+    state,
+    Column("chain", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("peer_uid", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("prev_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("mac", Text, nullable=False),
+)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    state,
+    Column("chain", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),  # signed JSON, as in the append-only file
+)
+
+# --- metrics ---------------------------------------------------------------------------------
+
+layouts = Table(
+    "layouts",
+    metrics,
+    Column("id", Text, primary_key=True),  # hash of the names
+    Column("names", LargeBinary, nullable=False),  # zlib of names joined by \n
+)
+
+hot = Table(
+    "hot",
+    metrics,
+    # append-only: clustered by insertion, so that a wave is one run of pages
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("host_id", Text, nullable=False),
+    Column("period", Integer, nullable=False),  # 0 fast, 1 medium, 2 slow
+    Column("at", Float, nullable=False),
+    Column("layout", Text, nullable=False),
+    Column("vals", LargeBinary, nullable=False),  # float32, little endian
+)
+
+chunks = Table(
+    "chunks",
+    metrics,
+    Column("host_id", Text, primary_key=True),
+    Column("resolution", Integer, primary_key=True),  # seconds: 0 raw, 60, 900
+    Column("period", Integer, primary_key=True),
+    Column("start", Float, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Index(None, "resolution", "start"),
+    CheckConstraint("resolution IN (0, 60, 900)", name="resolution"),
+)
