@@ -1,0 +1,124 @@
+"""Login: password and code, checked in the same time for everybody, each code once."""
+
+from __future__ import annotations
+
+import hmac
+import os
+
+from guardian_tui.engine.access import people
+from guardian_tui.engine.access.codes import matching_step, seconds_to_next
+from guardian_tui.engine.access.delays import Delays
+from guardian_tui.engine.access.people import Person
+from guardian_tui.engine.calls import Peer
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.store.database import Store, Tx
+from guardian_tui.engine.vault.sealing import SALT_BYTES, SealBroken, Stretcher
+from guardian_tui.engine.vault.vault import Vault
+from guardian_tui.protocol.errors import LoginRefused, TooManyRequests
+
+FREE_TRIES_ACCOUNT = 4
+FREE_TRIES_PEER = 20
+_DUMMY_SALT = os.urandom(SALT_BYTES)
+
+
+class Proof:
+    """A password that was right, and a code that fits and is still to be used up.
+
+    ``step`` is its TOTP step; None means that it is to be tried as a recovery code.
+    """
+
+    def __init__(self, person: Person, data_key: bytes, code: str, step: int | None) -> None:
+        self.person = person
+        self.data_key = data_key
+        self.code = code
+        self.step = step
+
+
+class Logins:
+    """Checks passwords and codes, and slows down those who guess."""
+
+    def __init__(self, store: Store, vault: Vault, clock: Clock, stretcher: Stretcher) -> None:
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+        self._stretcher = stretcher
+        self._by_account = Delays(clock, FREE_TRIES_ACCOUNT)
+        self._by_peer = Delays(clock, FREE_TRIES_PEER)
+
+    def check_delay(self, name: str, peer: Peer) -> None:
+        """Raise TooManyRequests while this name or this peer must wait."""
+        wait = max(self._by_account.wait_seconds(name), self._by_peer.wait_seconds(_peer_key(peer)))
+        if wait > 0:
+            raise TooManyRequests("Too many tries went wrong.", retry_after_seconds=wait)
+
+    def refuse(self, name: str, peer: Peer) -> LoginRefused:
+        """Count a failure; the error to raise, the same whatever was wrong."""
+        self._by_account.failed(name)
+        self._by_peer.failed(_peer_key(peer))
+        wait = max(self._by_account.wait_seconds(name), self._by_peer.wait_seconds(_peer_key(peer)))
+        soon = seconds_to_next(self._clock.now())
+        return LoginRefused(
+            f"Check name, password and code. Each code works once; the next comes in {soon:.0f} s.", retry_after_seconds=wait
+        )
+
+    def welcome(self, name: str, peer: Peer) -> None:
+        """Forget the failures of a name and a peer that got in."""
+        self._by_account.succeeded(name)
+        self._by_peer.succeeded(_peer_key(peer))
+
+    async def prove(self, name: str, password: str, code: str, peer: Peer) -> Proof:
+        """Check a password and a code; one argon2id run whoever asks.
+
+        Raises:
+            TooManyRequests: too many tries went wrong.
+            LoginRefused: name, password or code is wrong.
+        """
+        self.check_delay(name, peer)
+        async with self._store.read() as conn:
+            person = await people.find(conn, name=name) if name else None
+        salt = person.salt if person else _DUMMY_SALT
+        kdf = person.kdf if person else None
+        stretched = await self._stretcher.stretch(password, salt, kdf)
+        right = hmac.compare_digest(stretched.verifier, person.verifier if person else bytes(32))
+        if person is None or not right or person.state != "active":
+            raise self.refuse(name, peer)
+        try:
+            data_key = await self._vault.unwrap("account", person.id, stretched.slot_key)
+            secret = self._vault.open(f"totp:{person.id}", person.totp_sealed, data_key).decode()
+        except SealBroken:
+            raise self.refuse(name, peer) from None
+        step = matching_step(secret, code, self._clock.now())
+        if step is None and (len(code) < 8 or len(code) > 20):
+            raise self.refuse(name, peer)
+        return Proof(person, data_key, code, step)
+
+    async def use(self, tx: Tx, proof: Proof, peer: Peer) -> None:
+        """Use up the code, in the transaction of what it was given for.
+
+        Raises:
+            LoginRefused: it was used before, or is none.
+        """
+        if proof.step is not None:
+            used = await people.use_step(tx, proof.person.id, proof.step)
+        else:
+            used = await people.use_recovery_code(tx, proof.person.id, proof.code, self._clock.now())
+        if not used:
+            raise self.refuse(proof.person.name, peer)
+
+    async def prove_code(self, person: Person, code: str, peer: Peer) -> Proof:
+        """A code alone, of somebody who is logged in (step-up).
+
+        Raises:
+            TooManyRequests, LoginRefused: as :meth:`prove`.
+            VaultLocked: after a restart of the engine nobody has logged in yet.
+        """
+        self.check_delay(person.name, peer)
+        secret = self._vault.open(f"totp:{person.id}", person.totp_sealed).decode()
+        step = matching_step(secret, code, self._clock.now())
+        if step is None and (len(code) < 8 or len(code) > 20):
+            raise self.refuse(person.name, peer)
+        return Proof(person, b"", code, step)
+
+
+def _peer_key(peer: Peer) -> str:
+    return f"{peer.address}:{peer.uid}"

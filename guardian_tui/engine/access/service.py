@@ -1,0 +1,282 @@
+"""Access as the engine sees it: authentication for the gate, and the orders of people."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+from guardian_tui.config import AccessSettings
+from guardian_tui.engine.access import codes, people
+from guardian_tui.engine.access.enrolment import Enrolments
+from guardian_tui.engine.access.login import Logins
+from guardian_tui.engine.access.passwords import check_password
+from guardian_tui.engine.access.people import Person
+from guardian_tui.engine.access.profiles import PROFILES, check_grants, is_admin, scopes_of
+from guardian_tui.engine.access.sessions import Known, Sessions
+from guardian_tui.engine.bus import Bus
+from guardian_tui.engine.calls import Call, Handler, Peer, Principal
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.facts import AgentOffered
+from guardian_tui.engine.store.database import Store, Tx
+from guardian_tui.engine.vault.sealing import SALT_BYTES, Stretcher
+from guardian_tui.engine.vault.vault import Vault
+from guardian_tui.protocol import access as wire
+from guardian_tui.protocol.base import Done, Nothing
+from guardian_tui.protocol.errors import Conflict, LoginRefused, NotFound, PermissionDenied
+from guardian_tui.text import safe
+
+
+class Access:
+    """People and sessions.
+
+    Args:
+        store, vault, bus, clock: the engine's.
+        settings: lives and lengths.
+        engine_uid: the uid that the engine runs as; only it (or root) makes the first admin.
+        advisory: roles are advisory, since people run this engine under their own uid.
+        stretcher: runs argon2id; tests hand in a cheap one.
+    """
+
+    def __init__(
+        self, store: Store, vault: Vault, bus: Bus, clock: Clock, settings: AccessSettings, *, engine_uid: int,
+        advisory: bool, stretcher: Stretcher | None = None,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._vault = vault
+        self._bus = bus
+        self._clock = clock
+        self._settings = settings
+        self._stretcher = stretcher or Stretcher()
+        self._sessions = Sessions(store, bus, clock, settings, advisory=advisory)
+        self._logins = Logins(store, vault, clock, self._stretcher)
+        self._enrolments = Enrolments(
+            store, vault, clock, self._stretcher, self._logins, self._sessions,
+            shortest_password=settings.password_min_length, engine_uid=engine_uid,
+        )  # fmt: skip
+
+    def handlers(self) -> dict[str, Handler]:
+        """Route name → handler."""
+        return {
+            "setup.begin": self._enrolments.begin_first, "setup.confirm": self._enrolments.confirm,
+            "enrol.begin": self._enrolments.begin_invited, "enrol.confirm": self._enrolments.confirm,
+            "login": self.login, "session": self.session, "session.attach": self.attach, "session.touch": self.touch,
+            "session.lock": self.lock, "session.unlock": self.unlock, "session.step_up": self.step_up, "logout": self.logout,
+            "sessions.list": self.list_sessions, "sessions.revoke": self.revoke, "password.change": self.change_password,
+            "recovery.renew": self.renew_recovery, "accounts.list": self.list_accounts, "accounts.invite": self.invite,
+            "accounts.grants": self.set_grants, "accounts.disable": self.disable, "profiles.list": self.list_profiles,
+        }  # fmt: skip
+
+    async def authenticate(self, token: str, peer: Peer) -> Principal:
+        """The principal of a bearer token, for the gate and for open streams.
+
+        Raises:
+            NotAuthenticated: there is no such session for this peer.
+        """
+        return Sessions.principal(await self._sessions.find(token, peer))
+
+    async def is_set_up(self) -> bool:
+        """Whether there is an account."""
+        async with self._store.read() as conn:
+            return await people.count(conn) > 0
+
+    # --- one's own session -------------------------------------------------------------------------
+
+    async def login(self, call: Call, request: wire.Login) -> wire.Session:
+        """`login`: a session for name, password and code."""
+        call.target = safe(request.name, 64)
+        name = request.name.strip().lower()
+        proof = await self._logins.prove(name, request.password, request.code.strip(), call.peer)
+        async with call.change(name, actor=name, body={"kind": request.kind}) as tx:
+            await self._logins.use(tx, proof, call.peer)
+            known, token = await self._sessions.open(tx, proof.person, request.kind, call.peer)
+            await people.logged_in(tx, proof.person.id, call.now)
+            tx.after_commit(lambda: self._vault.adopt(proof.data_key))
+        self._logins.welcome(name, call.peer)
+        self._offer_agent(request.agent_socket, call.peer)
+        return self._sessions.view(known, token)
+
+    def _offer_agent(self, path: str, peer: Peer) -> None:
+        if path.startswith("/"):
+            self._bus.publish(AgentOffered(path, peer.uid))
+
+    async def _mine(self, call: Call) -> Known:
+        return await self._sessions.find(call.token, call.peer)
+
+    async def session(self, call: Call, request: Nothing) -> wire.Session:
+        """`session`: mine."""
+        return self._sessions.view(await self._mine(call))
+
+    async def attach(self, call: Call, request: wire.Attach) -> wire.Session:
+        """`session.attach`: a client hands over its ssh-agent."""
+        known = await self._mine(call)
+        self._offer_agent(request.agent_socket, call.peer)
+        return self._sessions.view(known)
+
+    async def touch(self, call: Call, request: Nothing) -> wire.Session:
+        """`session.touch`: the idle lock is put off."""
+        known = await self._mine(call)
+        await self._sessions.touch(known)
+        return self._sessions.view(known)
+
+    async def lock(self, call: Call, request: Nothing) -> Done:
+        """`session.lock`: by hand."""
+        known = await self._mine(call)
+        async with call.change(known.account) as tx:
+            await self._sessions.lock(tx, known)
+        return Done()
+
+    async def unlock(self, call: Call, request: wire.Unlock) -> wire.Session:
+        """`session.unlock`: password and code, as at login."""
+        known = await self._mine(call)
+        call.target = known.account
+        proof = await self._logins.prove(known.account, request.password, request.code.strip(), call.peer)
+        async with call.change(known.account) as tx:
+            await self._logins.use(tx, proof, call.peer)
+            await self._sessions.unlock(tx, known)
+            tx.after_commit(lambda: self._vault.adopt(proof.data_key))
+        self._logins.welcome(known.account, call.peer)
+        return self._sessions.view(known)
+
+    async def step_up(self, call: Call, request: wire.StepUp) -> wire.Session:
+        """`session.step_up`: a fresh code; the session goes on under a new token."""
+        known = await self._mine(call)
+        call.target = known.account
+        proof = await self._logins.prove_code(await self._person(known.account_id), request.code.strip(), call.peer)
+        async with call.change(known.account) as tx:
+            await self._logins.use(tx, proof, call.peer)
+            renewed, token = await self._sessions.refresh(tx, known)
+        self._logins.welcome(known.account, call.peer)
+        return self._sessions.view(renewed, token)
+
+    async def logout(self, call: Call, request: Nothing) -> Done:
+        """`logout`: end my session."""
+        known = await self._mine(call)
+        async with call.change(known.account) as tx:
+            await self._sessions.end(tx, id=known.id)
+        return Done()
+
+    async def change_password(self, call: Call, request: wire.ChangePassword) -> Done:
+        """`password.change`: my own; my slot of the vault is wrapped anew, my other sessions end."""
+        known = await self._mine(call)
+        person = await self._person(known.account_id)
+        self._logins.check_delay(person.name, call.peer)
+        old = await self._stretcher.stretch(request.old, person.salt, person.kdf)
+        if old.verifier != person.verifier:
+            raise self._logins.refuse(person.name, call.peer)
+        check_password(request.new, person.name, self._settings.password_min_length)
+        salt = os.urandom(SALT_BYTES)
+        new = await self._stretcher.stretch(request.new, salt)
+        async with call.change(person.name) as tx:
+            await people.set_password(tx, person.id, salt, self._stretcher.parameters, new.verifier)
+            await self._vault.add_slot(tx, "account", person.id, salt, new.slot_key)
+        return Done()
+
+    async def renew_recovery(self, call: Call, request: Nothing) -> wire.RecoveryCodes:
+        """`recovery.renew`: ten new codes."""
+        known, renewed = await self._mine(call), codes.new_recovery_codes()
+        async with call.change(known.account) as tx:
+            await people.set_recovery_codes(tx, known.account_id, renewed)
+        return wire.RecoveryCodes(codes=renewed)
+
+    # --- other people ----------------------------------------------------------------------------------
+
+    async def list_sessions(self, call: Call, request: Nothing) -> wire.SessionList:
+        """`sessions.list`."""
+        return wire.SessionList(sessions=tuple(await self._sessions.open_ones()))
+
+    async def revoke(self, call: Call, request: wire.SessionRef) -> Done:
+        """`sessions.revoke`."""
+        async with call.change(request.session) as tx:
+            if not await self._sessions.end(tx, id=request.session, reason="revoked"):
+                raise NotFound("There is no such open session.")
+        return Done()
+
+    async def list_accounts(self, call: Call, request: Nothing) -> wire.AccountList:
+        """`accounts.list`."""
+        async with self._store.read() as conn:
+            return wire.AccountList(accounts=tuple(person.view() for person in await people.everyone(conn)))
+
+    async def invite(self, call: Call, request: wire.Invite) -> wire.Invited:
+        """`accounts.invite`: an account and the code with which its person enrols."""
+        grants = _grants(request.grants)
+        self._check_held(call, grants)
+        code, salt, now = codes.new_enrolment_code(), os.urandom(SALT_BYTES), self._clock.now()
+        stretched = await self._stretcher.stretch(codes.normal(code), salt)
+        expires = now + self._settings.enrolment_seconds
+        person = Person(
+            secrets.token_hex(8), request.name, "invited", salt, self._stretcher.parameters, stretched.verifier, b"", expires, now,
+            None, grants,
+        )  # fmt: skip
+        async with call.change(request.name, body={"grants": _words(grants)}) as tx:
+            if await people.find(tx.conn, name=request.name):
+                raise Conflict(f"There is an account {request.name} already.", field="name")
+            await people.add(tx, person)
+            await self._vault.add_slot(tx, "enrolment", person.id, salt, stretched.slot_key)
+        return wire.Invited(account=person.view(), enrolment_code=code, expires_at=expires)
+
+    async def set_grants(self, call: Call, request: wire.SetGrants) -> wire.Account:
+        """`accounts.grants`: replace what a person may do."""
+        grants = _grants(request.grants)
+        self._check_held(call, grants)
+        async with call.change(request.account, body={"grants": _words(grants)}) as tx:
+            person = await self._named(tx, request.account)
+            if is_admin(person.grants) and not is_admin(grants):
+                await self._keep_an_admin(tx, person)
+            await people.set_grants(tx, person.id, grants)
+            tx.after_commit(lambda: self._sessions.reload(person.id))
+        return (await self._person(person.id)).view()
+
+    async def disable(self, call: Call, request: wire.AccountRef) -> Done:
+        """`accounts.disable`: close an account, its slot and its sessions."""
+        async with call.change(request.account) as tx:
+            person = await self._named(tx, request.account)
+            if is_admin(person.grants):
+                await self._keep_an_admin(tx, person)
+            await people.set_state(tx, person.id, "disabled")
+            await self._vault.remove_slot(tx, "account", person.id)
+            await self._vault.remove_slot(tx, "enrolment", person.id)
+            await self._sessions.end(tx, account_id=person.id, reason="revoked")
+        return Done()
+
+    async def list_profiles(self, call: Call, request: Nothing) -> wire.ProfileList:
+        """`profiles.list`."""
+        return wire.ProfileList(
+            profiles=tuple(
+                wire.Profile(name=name, permissions=tuple(sorted(held)), help=words) for name, (held, words) in PROFILES.items()
+            )
+        )
+
+    async def _person(self, account_id: str) -> Person:
+        async with self._store.read() as conn:
+            person = await people.find(conn, id=account_id)
+        if person is None:
+            raise LoginRefused("The account is gone.")
+        return person
+
+    async def _named(self, tx: Tx, account: str) -> Person:
+        person = await people.find(tx.conn, name=account) or await people.find(tx.conn, id=account)
+        if person is None:
+            raise NotFound(f"There is no account {safe(account, 64)}.")
+        return person
+
+    async def _keep_an_admin(self, tx: Tx, leaving: Person) -> None:
+        others = [p for p in await people.everyone(tx.conn) if p.id != leaving.id and p.state == "active" and is_admin(p.grants)]
+        if not others:
+            raise Conflict("This is the last admin; make another one first.")
+
+    def _check_held(self, call: Call, grants: tuple[wire.Grant, ...]) -> None:
+        """Nobody grants what they don't hold."""
+        held = call.principal.scopes if call.principal else {}
+        missing = sorted(set(scopes_of(grants)) - set(held))
+        if missing:
+            raise PermissionDenied(f"You can't grant what you don't hold: {', '.join(missing)}.")
+
+
+def _grants(wanted: tuple[wire.GrantSpec, ...]) -> tuple[wire.Grant, ...]:
+    grants = tuple(wire.Grant(profile=spec.profile, scope=" ".join(spec.scope.split())) for spec in wanted)
+    check_grants(grants)
+    return grants
+
+
+def _words(grants: tuple[wire.Grant, ...]) -> list[str]:
+    return [f"{grant.profile} {grant.scope}".strip() for grant in grants]

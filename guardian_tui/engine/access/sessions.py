@@ -1,0 +1,237 @@
+"""Sessions: opaque tokens stored as hashes, bound to the peer's uid, with idle lock and absolute expiry."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass, replace
+
+from sqlalchemy import insert, select, update
+
+from guardian_tui.config import AccessSettings
+from guardian_tui.engine.access import people
+from guardian_tui.engine.access.profiles import scopes_of
+from guardian_tui.engine.bus import Bus
+from guardian_tui.engine.calls import Peer, Principal, Scope
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.facts import SessionEnded
+from guardian_tui.engine.store.database import Store, Tx
+from guardian_tui.engine.store.tables import sessions
+from guardian_tui.protocol.access import Session, SessionKind
+from guardian_tui.protocol.errors import NotAuthenticated, StoreUnavailable
+
+TOUCH_WRITE_SECONDS = 30.0
+"""The last key press is written at most so often."""
+MOST_CACHED = 2048
+
+_ENDED = "Your session has ended; log in again."
+
+
+@dataclass(slots=True)
+class Known:
+    """A session as the engine keeps it."""
+
+    token_hash: bytes
+    id: str
+    account_id: str
+    account: str
+    profiles: tuple[str, ...]
+    scopes: dict[str, Scope]
+    kind: SessionKind
+    peer_uid: int
+    created_at: float
+    expires_at: float
+    last_seen_at: float
+    fresh_until: float
+    locked: bool
+    written_at: float = 0.0
+
+
+def hash_token(token: str) -> bytes:
+    """What is stored of a token: it is random, so a plain hash will do."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+class Sessions:
+    """Opens, finds, locks and ends sessions."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, settings: AccessSettings, *, advisory: bool) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._settings = settings
+        self._advisory = advisory
+        self._known: dict[bytes, Known] = {}
+
+    def view(self, known: Known, token: str = "") -> Session:
+        """A session as its client sees it."""
+        idle = self._settings.idle_seconds if known.kind == "tui" else known.expires_at - known.created_at
+        return Session(
+            id=known.id, account=known.account, profiles=known.profiles, permissions=tuple(sorted(known.scopes)),
+            kind=known.kind, created_at=known.created_at, expires_at=known.expires_at, idle_seconds=idle,
+            fresh_until=known.fresh_until, token=token, locked=known.locked, advisory=self._advisory,
+            last_seen_at=known.last_seen_at, peer_uid=known.peer_uid,
+        )  # fmt: skip
+
+    async def open(self, tx: Tx, person: people.Person, kind: SessionKind, peer: Peer) -> tuple[Known, str]:
+        """A new session and its token, in the login's transaction; known once that is committed."""
+        now, token = self._clock.now(), secrets.token_urlsafe(32)
+        life = self._settings.session_seconds if kind == "tui" else self._settings.cli_session_seconds
+        digest = hash_token(token)
+        known = Known(
+            digest, digest.hex()[:16], person.id, person.name, tuple(g.profile for g in person.grants), scopes_of(person.grants),
+            kind, peer.uid, now, now + life, now, now + self._settings.fresh_seconds, locked=False, written_at=now,
+        )  # fmt: skip
+        await tx.execute(insert(sessions), _row(known))
+        tx.after_commit(lambda: self._keep(known))
+        return known, token
+
+    def _keep(self, known: Known) -> None:
+        self._known[known.token_hash] = known
+        while len(self._known) > MOST_CACHED:
+            del self._known[next(iter(self._known))]
+
+    async def find(self, token: str, peer: Peer) -> Known:
+        """The session of a token.
+
+        Raises:
+            NotAuthenticated: there is none, it has ended, or the token is another uid's.
+        """
+        if not token:
+            raise NotAuthenticated("Log in first.")
+        digest = hash_token(token)
+        known = self._known.get(digest) or await self._load(digest)
+        now = self._clock.now()
+        if known is None or known.peer_uid != peer.uid:
+            raise NotAuthenticated(_ENDED)
+        if now >= known.expires_at:
+            self._known.pop(digest, None)
+            self._bus.publish(SessionEnded(known.id, "expired"))
+            raise NotAuthenticated(_ENDED)
+        if known.kind == "tui" and not known.locked and now - known.last_seen_at > self._settings.idle_seconds:
+            known.locked = True
+            self._bus.publish(SessionEnded(known.id, "locked"))
+        return known
+
+    async def _load(self, digest: bytes) -> Known | None:
+        async with self._store.read() as conn:
+            query = select(sessions).where(sessions.c.token_hash == digest, sessions.c.ended_at.is_(None))
+            row = (await conn.execute(query)).first()
+            person = await people.find(conn, id=row.account_id) if row else None
+        if row is None or person is None or person.state != "active":
+            return None
+        known = Known(
+            digest, row.id, person.id, person.name, tuple(g.profile for g in person.grants), scopes_of(person.grants), row.kind,
+            row.peer_uid, row.created_at, row.expires_at, row.last_seen_at, row.fresh_until, row.locked_at is not None,
+            row.last_seen_at,
+        )  # fmt: skip
+        self._keep(known)
+        return known
+
+    @staticmethod
+    def principal(known: Known) -> Principal:
+        """The session as the gate sees it."""
+        return Principal(
+            known.account_id, known.account, known.id, known.peer_uid, known.kind, known.scopes, known.fresh_until,
+            known.locked, known.expires_at,
+        )  # fmt: skip
+
+    async def touch(self, known: Known) -> None:
+        """A key was pressed: the idle lock is put off."""
+        now = self._clock.now()
+        known.last_seen_at = now
+        if now - known.written_at < TOUCH_WRITE_SECONDS:
+            return
+        known.written_at = now
+        try:
+            async with self._store.write() as tx:
+                await self._update(tx, known.token_hash, last_seen_at=now)
+        except StoreUnavailable:
+            # it holds in memory; a session is not to end because the disk is full
+            return
+
+    async def lock(self, tx: Tx, known: Known) -> None:
+        """Lock a session."""
+        await self._update(tx, known.token_hash, locked_at=self._clock.now())
+
+        def done() -> None:
+            known.locked = True
+            self._bus.publish(SessionEnded(known.id, "locked"))
+
+        tx.after_commit(done)
+
+    async def unlock(self, tx: Tx, known: Known) -> None:
+        """Open a locked session; a full login counts as a fresh second factor."""
+        now = self._clock.now()
+        fresh = now + self._settings.fresh_seconds
+        await self._update(tx, known.token_hash, locked_at=None, last_seen_at=now, fresh_until=fresh)
+
+        def done() -> None:
+            known.locked, known.last_seen_at, known.fresh_until = False, now, fresh
+
+        tx.after_commit(done)
+
+    async def refresh(self, tx: Tx, known: Known) -> tuple[Known, str]:
+        """A fresh second factor: the session goes on under a new token, the old one is dead."""
+        now, token = self._clock.now(), secrets.token_urlsafe(32)
+        digest = hash_token(token)
+        fresh = now + self._settings.fresh_seconds
+        await self._update(tx, known.token_hash, token_hash=digest, fresh_until=fresh, last_seen_at=now)
+        renewed = replace(known, token_hash=digest, fresh_until=fresh, last_seen_at=now)
+
+        def done() -> None:
+            self._known.pop(known.token_hash, None)
+            self._keep(renewed)
+
+        tx.after_commit(done)
+        return renewed, token
+
+    async def end(self, tx: Tx, *, id: str = "", account_id: str = "", reason: str = "logout") -> int:
+        """End one session, or all of an account; answers how many."""
+        where = sessions.c.id == id if id else sessions.c.account_id == account_id
+        done = await tx.execute(
+            update(sessions).where(where, sessions.c.ended_at.is_(None)).values(ended_at=self._clock.now())
+        )
+        found = [k for k in self._known.values() if (k.id == id if id else k.account_id == account_id)]
+
+        def forget() -> None:
+            for known in found:
+                self._known.pop(known.token_hash, None)
+                self._bus.publish(SessionEnded(known.id, "logout" if reason == "logout" else "revoked"))
+
+        tx.after_commit(forget)
+        return done.rowcount
+
+    def reload(self, account_id: str) -> None:
+        """Forget what is cached of an account's sessions: its grants have changed."""
+        for digest in [d for d, known in self._known.items() if known.account_id == account_id]:
+            del self._known[digest]
+
+    async def open_ones(self) -> list[Session]:
+        """Sessions that are open, the newest first."""
+        async with self._store.read() as conn:
+            names = {person.id: person for person in await people.everyone(conn)}
+            query = select(sessions).where(
+                sessions.c.ended_at.is_(None), sessions.c.expires_at > self._clock.now()
+            )
+            rows = (await conn.execute(query.order_by(sessions.c.created_at.desc()))).all()
+        return [
+            Session(
+                id=row.id, account=names[row.account_id].name, profiles=tuple(g.profile for g in names[row.account_id].grants),
+                permissions=(), kind=row.kind, created_at=row.created_at, expires_at=row.expires_at,
+                idle_seconds=self._settings.idle_seconds, fresh_until=row.fresh_until, locked=row.locked_at is not None,
+                advisory=self._advisory, last_seen_at=row.last_seen_at, peer_uid=row.peer_uid,
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    async def _update(self, tx: Tx, digest: bytes, **values: object) -> None:
+        await tx.execute(update(sessions).where(sessions.c.token_hash == digest).values(**values))
+
+
+def _row(known: Known) -> dict[str, object]:
+    return {
+        "token_hash": known.token_hash, "id": known.id, "account_id": known.account_id, "kind": known.kind,
+        "peer_uid": known.peer_uid, "created_at": known.created_at, "expires_at": known.expires_at,
+        "last_seen_at": known.last_seen_at, "fresh_until": known.fresh_until,
+    }  # fmt: skip

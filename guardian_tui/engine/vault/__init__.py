@@ -1,0 +1,1 @@
+"""Secrets, sealed before they reach the store."""
