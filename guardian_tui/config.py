@@ -75,6 +75,8 @@ class ChannelSettings(Section):
     user: str = ""
     password: str = ""
     """A reference, never the password itself."""
+    signing_secret: str = ""
+    """Webhook: a reference to the secret with which the body is signed; empty: not signed."""
     starttls: bool = True
     tiers: tuple[Literal["notify", "page"], ...] = ("notify", "page")
     timeout_seconds: Seconds = 10.0

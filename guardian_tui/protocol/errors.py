@@ -137,6 +137,12 @@ class HostUnavailable(GuardianError):
     code, status, title = "host-unavailable", 502, "The host can't be reached"
 
 
+class ChannelFailed(GuardianError):
+    """A message could not be handed over; the detail says why in words."""
+
+    code, status, title = "channel-failed", 502, "The message was not delivered"
+
+
 class VersionMismatch(GuardianError):
     """Client and engine don't speak the same protocol version."""
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 
 from guardian_tui.engine.alerts.compile import split_series
-from guardian_tui.engine.alerts.evaluate import Evaluator, Finding
+from guardian_tui.engine.alerts.evaluate import Evaluator
+from guardian_tui.engine.alerts.memory import Finding
 from guardian_tui.engine.facts import Layout, Sample
 from guardian_tui.protocol.metrics import METRICS
 
@@ -15,15 +16,26 @@ START = 1_800_000_000.0
 
 def healthy(metric: str) -> float:
     """A value that no rule minds."""
-    return {"memory_available_ratio": 0.6, "filesystem_inodes_free_ratio": 0.9, "filesystem_available_bytes": 1e12, "uptime_seconds": 1e6}.get(
-        metric, 0.0
-    )
+    return {
+        "memory_available_ratio": 0.6,
+        "filesystem_inodes_free_ratio": 0.9,
+        "filesystem_available_bytes": 1e12,
+        "uptime_seconds": 1e6,
+    }.get(metric, 0.0)
 
 
 class Feed:
     """One host's samples of one period class, at a steady step."""
 
-    def __init__(self, evaluator: Evaluator, series: tuple[str, ...], *, step: float = 5.0, host: str = "h1", start: float = START) -> None:
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        series: tuple[str, ...],
+        *,
+        step: float = 5.0,
+        host: str = "h1",
+        start: float = START,
+    ) -> None:
         self.evaluator = evaluator
         self.layout = Layout(series)
         self.step = step
@@ -36,7 +48,9 @@ class Feed:
         """One sample: healthy but for ``values``."""
         given = values or {}
         row = [given.get(name, healthy(split_series(name)[0])) for name in self.layout.names]
-        findings = self.evaluator.sample(Sample(self.host, self.at, self.layout, row, self.uptime), self.period)
+        findings = self.evaluator.sample(
+            Sample(self.host, self.at, self.layout, row, self.uptime), self.period
+        )
         self.at += self.step
         return findings
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.alerts.feeding import Feed
 
 from guardian_tui.config import RuleOverride, parse_settings
 from guardian_tui.engine.alerts.catalogue import as_markdown, make_catalogue
@@ -13,49 +12,261 @@ from guardian_tui.engine.alerts.evaluate import Evaluator
 from guardian_tui.engine.alerts.rules import EVENT_RULES, GIB, METRIC_RULES
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.metrics import METRICS
+from tests.alerts.feeding import Feed
 
 MINUTE = 60.0
-FS = ("filesystem_used_ratio{/}", "filesystem_available_bytes{/}", "filesystem_readonly{/}", "filesystem_inodes_free_ratio{/}")
+FS = (
+    "filesystem_used_ratio{/}",
+    "filesystem_available_bytes{/}",
+    "filesystem_readonly{/}",
+    "filesystem_inodes_free_ratio{/}",
+)
 NIC = "network_error_ratio{eth0}"
 DROPS = "network_drop_ratio{eth0}"
 
 # rule, level, series, values that fire, seconds after which it must (and just before which it must not) fire,
-# values that are better but within the hysteresis (None: the rule has none), values that clear, seconds for which it still fires then
+# values that are better but within the hysteresis (None: the rule has none), values that clear, seconds for
+# which it still fires then
 CASES = [
-    ("disk_low", "warning", FS, {FS[0]: 0.96, FS[1]: 19 * GIB}, 600, {FS[0]: 0.945, FS[1]: 19 * GIB}, {FS[0]: 0.90, FS[1]: 19 * GIB}, 0),
-    ("disk_low", "critical", FS, {FS[0]: 0.98, FS[1]: 4 * GIB}, 60, {FS[0]: 0.965, FS[1]: 4 * GIB}, {FS[0]: 0.50}, 0),
+    (
+        "disk_low",
+        "warning",
+        FS,
+        {FS[0]: 0.96, FS[1]: 19 * GIB},
+        600,
+        {FS[0]: 0.945, FS[1]: 19 * GIB},
+        {FS[0]: 0.90, FS[1]: 19 * GIB},
+        0,
+    ),
+    (
+        "disk_low",
+        "critical",
+        FS,
+        {FS[0]: 0.98, FS[1]: 4 * GIB},
+        60,
+        {FS[0]: 0.965, FS[1]: 4 * GIB},
+        {FS[0]: 0.50},
+        0,
+    ),
     ("inodes_low", "warning", FS, {FS[3]: 0.045}, 600, {FS[3]: 0.055}, {FS[3]: 0.2}, 0),
     ("inodes_low", "critical", FS, {FS[3]: 0.02}, 600, {FS[3]: 0.035}, {FS[3]: 0.2}, 0),
     ("file_system_read_only", "critical", FS, {FS[2]: 1.0}, 60, None, {FS[2]: 0.0}, 0),
-    ("cpu_busy", "warning", ("cpu_busy_ratio",), {"cpu_busy_ratio": 0.90}, None, None, {"cpu_busy_ratio": 0.1}, 100),
-    ("cpu_busy", "critical", ("cpu_busy_ratio",), {"cpu_busy_ratio": 1.0}, None, None, {"cpu_busy_ratio": 0.1}, 150),
-    ("iowait", "warning", ("cpu_iowait_ratio",), {"cpu_iowait_ratio": 0.9}, None, None, {"cpu_iowait_ratio": 0.0}, 400),
-    ("cpu_steal", "warning", ("cpu_steal_ratio",), {"cpu_steal_ratio": 0.2}, None, None, {"cpu_steal_ratio": 0.0}, 800),
+    (
+        "cpu_busy",
+        "warning",
+        ("cpu_busy_ratio",),
+        {"cpu_busy_ratio": 0.90},
+        None,
+        None,
+        {"cpu_busy_ratio": 0.1},
+        100,
+    ),
+    (
+        "cpu_busy",
+        "critical",
+        ("cpu_busy_ratio",),
+        {"cpu_busy_ratio": 1.0},
+        None,
+        None,
+        {"cpu_busy_ratio": 0.1},
+        150,
+    ),
+    (
+        "iowait",
+        "warning",
+        ("cpu_iowait_ratio",),
+        {"cpu_iowait_ratio": 0.9},
+        None,
+        None,
+        {"cpu_iowait_ratio": 0.0},
+        400,
+    ),
+    (
+        "cpu_steal",
+        "warning",
+        ("cpu_steal_ratio",),
+        {"cpu_steal_ratio": 0.2},
+        None,
+        None,
+        {"cpu_steal_ratio": 0.0},
+        800,
+    ),
     ("load", "warning", ("load1_per_core",), {"load1_per_core": 2.1}, 900, None, {"load1_per_core": 1.9}, 0),
-    ("memory_pressure", "critical", ("pressure_memory_full_ratio",), {"pressure_memory_full_ratio": 0.11}, 300, None, {}, 0),
-    ("io_pressure", "warning", ("pressure_io_full_ratio",), {"pressure_io_full_ratio": 0.41}, 600, None, {}, 0),
-    ("memory_low", "warning", ("memory_available_ratio",), {"memory_available_ratio": 0.09}, 900, {"memory_available_ratio": 0.11}, {}, 0),
-    ("memory_low", "critical", ("memory_available_ratio",), {"memory_available_ratio": 0.04}, 300, {"memory_available_ratio": 0.06}, {}, 0),
-    ("swap", "warning", ("swap_used_ratio",), {"swap_used_ratio": 0.95}, 30, {"swap_used_ratio": 0.85}, {"swap_used_ratio": 0.79}, 0),
-    ("swap", "critical", ("swap_used_ratio",), {"swap_used_ratio": 0.99}, 30, {"swap_used_ratio": 0.91}, {"swap_used_ratio": 0.79}, 0),
+    (
+        "memory_pressure",
+        "critical",
+        ("pressure_memory_full_ratio",),
+        {"pressure_memory_full_ratio": 0.11},
+        300,
+        None,
+        {},
+        0,
+    ),
+    (
+        "io_pressure",
+        "warning",
+        ("pressure_io_full_ratio",),
+        {"pressure_io_full_ratio": 0.41},
+        600,
+        None,
+        {},
+        0,
+    ),
+    (
+        "memory_low",
+        "warning",
+        ("memory_available_ratio",),
+        {"memory_available_ratio": 0.09},
+        900,
+        {"memory_available_ratio": 0.11},
+        {},
+        0,
+    ),
+    (
+        "memory_low",
+        "critical",
+        ("memory_available_ratio",),
+        {"memory_available_ratio": 0.04},
+        300,
+        {"memory_available_ratio": 0.06},
+        {},
+        0,
+    ),
+    (
+        "swap",
+        "warning",
+        ("swap_used_ratio",),
+        {"swap_used_ratio": 0.95},
+        30,
+        {"swap_used_ratio": 0.85},
+        {"swap_used_ratio": 0.79},
+        0,
+    ),
+    (
+        "swap",
+        "critical",
+        ("swap_used_ratio",),
+        {"swap_used_ratio": 0.99},
+        30,
+        {"swap_used_ratio": 0.91},
+        {"swap_used_ratio": 0.79},
+        0,
+    ),
     ("oom_kill", "warning", ("oom_kills",), {"oom_kills": 1.0}, 0, None, {}, 1790),
-    ("major_faults", "warning", ("major_faults_per_second",), {"major_faults_per_second": 501.0}, 900, None, {}, 0),
-    ("blocked_tasks", "warning", ("tasks_blocked",), {"tasks_blocked": 6.0}, 300, None, {"tasks_blocked": 5.0}, 0),
-    ("clock_offset", "critical", ("clock_offset_seconds",), {"clock_offset_seconds": -0.6}, 600, {"clock_offset_seconds": -0.45}, {}, 0),
-    ("rebooted", "info", ("uptime_seconds",), {"uptime_seconds": 100.0}, 0, None, {"uptime_seconds": 601.0}, 0),
+    (
+        "major_faults",
+        "warning",
+        ("major_faults_per_second",),
+        {"major_faults_per_second": 501.0},
+        900,
+        None,
+        {},
+        0,
+    ),
+    (
+        "blocked_tasks",
+        "warning",
+        ("tasks_blocked",),
+        {"tasks_blocked": 6.0},
+        300,
+        None,
+        {"tasks_blocked": 5.0},
+        0,
+    ),
+    (
+        "clock_offset",
+        "critical",
+        ("clock_offset_seconds",),
+        {"clock_offset_seconds": -0.6},
+        600,
+        {"clock_offset_seconds": -0.45},
+        {},
+        0,
+    ),
+    (
+        "rebooted",
+        "info",
+        ("uptime_seconds",),
+        {"uptime_seconds": 100.0},
+        0,
+        None,
+        {"uptime_seconds": 601.0},
+        0,
+    ),
     ("nic_errors", "warning", (NIC,), {NIC: 0.02}, 600, None, {NIC: 0.005}, 0),
     ("nic_drops", "warning", (DROPS,), {DROPS: 0.03}, None, None, {DROPS: 0.0}, 150),
-    ("conntrack", "warning", ("conntrack_used_ratio",), {"conntrack_used_ratio": 0.8}, 300, {"conntrack_used_ratio": 0.72}, {}, 0),
-    ("conntrack", "critical", ("conntrack_used_ratio",), {"conntrack_used_ratio": 0.96}, 300, {"conntrack_used_ratio": 0.92}, {}, 0),
-    ("file_descriptors", "warning", ("file_descriptors_used_ratio",), {"file_descriptors_used_ratio": 0.75}, 900,
-     {"file_descriptors_used_ratio": 0.67}, {}, 0),
-    ("file_descriptors", "critical", ("file_descriptors_used_ratio",), {"file_descriptors_used_ratio": 0.95}, 900,
-     {"file_descriptors_used_ratio": 0.87}, {}, 0),
-    ("pids", "warning", ("pids_used_ratio",), {"pids_used_ratio": 0.9}, 300, {"pids_used_ratio": 0.82}, {}, 0),
-    ("pids", "critical", ("pids_used_ratio",), {"pids_used_ratio": 0.96}, 300, {"pids_used_ratio": 0.92}, {}, 0),
+    (
+        "conntrack",
+        "warning",
+        ("conntrack_used_ratio",),
+        {"conntrack_used_ratio": 0.8},
+        300,
+        {"conntrack_used_ratio": 0.72},
+        {},
+        0,
+    ),
+    (
+        "conntrack",
+        "critical",
+        ("conntrack_used_ratio",),
+        {"conntrack_used_ratio": 0.96},
+        300,
+        {"conntrack_used_ratio": 0.92},
+        {},
+        0,
+    ),
+    (
+        "file_descriptors",
+        "warning",
+        ("file_descriptors_used_ratio",),
+        {"file_descriptors_used_ratio": 0.75},
+        900,
+        {"file_descriptors_used_ratio": 0.67},
+        {},
+        0,
+    ),
+    (
+        "file_descriptors",
+        "critical",
+        ("file_descriptors_used_ratio",),
+        {"file_descriptors_used_ratio": 0.95},
+        900,
+        {"file_descriptors_used_ratio": 0.87},
+        {},
+        0,
+    ),
+    (
+        "pids",
+        "warning",
+        ("pids_used_ratio",),
+        {"pids_used_ratio": 0.9},
+        300,
+        {"pids_used_ratio": 0.82},
+        {},
+        0,
+    ),
+    (
+        "pids",
+        "critical",
+        ("pids_used_ratio",),
+        {"pids_used_ratio": 0.96},
+        300,
+        {"pids_used_ratio": 0.92},
+        {},
+        0,
+    ),
     ("disk_queue", "warning", ("disk_queue{sda}",), {"disk_queue{sda}": 11.0}, 1800, None, {}, 0),
-    ("disk_await", "warning", ("disk_await_seconds{sda}",), {"disk_await_seconds{sda}": 0.021}, 1800, None, {}, 0),
-]  # fmt: skip
+    (
+        "disk_await",
+        "warning",
+        ("disk_await_seconds{sda}",),
+        {"disk_await_seconds{sda}": 0.021},
+        1800,
+        None,
+        {},
+        0,
+    ),
+]
 
 
 def a_feed(series: tuple[str, ...], **rest: float) -> Feed:
@@ -63,14 +274,20 @@ def a_feed(series: tuple[str, ...], **rest: float) -> Feed:
 
 
 @pytest.mark.parametrize(("rule", "level", "series", "fire", "wait", "within", "clear", "still_after"), CASES)
-def test_each_rule_fires_on_its_fault_and_lets_go(rule, level, series, fire, wait, within, clear, still_after) -> None:
+def test_each_rule_fires_on_its_fault_and_lets_go(
+    rule, level, series, fire, wait, within, clear, still_after
+) -> None:
     feed = a_feed(series)
     assert feed.during(1300) == [], "a healthy host raises nothing"
     if wait is None:
         found = feed.during(2 * 3600, fire)
     else:
         if wait:
-            early = [finding for finding in feed.during(wait, fire) if finding.rule.levels[finding.level].severity == level]
+            early = [
+                finding
+                for finding in feed.during(wait, fire)
+                if finding.rule.levels[finding.level].severity == level
+            ]
             assert early == [], "it fired before its time"
         found = feed.during(10, fire)
     last = found[-1]
@@ -87,8 +304,10 @@ def test_each_rule_fires_on_its_fault_and_lets_go(rule, level, series, fire, wai
 
 def test_every_rule_has_a_case_here() -> None:
     covered = {(case[0], case[1]) for case in CASES} | {
-        ("disk_forecast", "warning"), ("disk_forecast", "critical"), ("clock_offset", "warning"),
-    }  # fmt: skip
+        ("disk_forecast", "warning"),
+        ("disk_forecast", "critical"),
+        ("clock_offset", "warning"),
+    }
     assert covered == {(rule.rule, level.severity) for rule in METRIC_RULES for level in rule.levels}
 
 
@@ -100,7 +319,9 @@ def test_a_filling_disk_is_told_before_it_is_full(hours: float, used: float, sev
     found = []
     for number in range(240):
         found += feed.once({FS[0]: used, FS[1]: free - shrink * 30 * number})
-    assert [(f.rule.rule, f.rule.levels[f.level].severity) for f in found][-1:] == [("disk_forecast", severity)]
+    assert [(f.rule.rule, f.rule.levels[f.level].severity) for f in found][-1:] == [
+        ("disk_forecast", severity)
+    ]
     # cleaned up: the line through the window turns upwards
     over = [finding for _ in range(1500) for finding in feed.once({FS[0]: 0.3, FS[1]: 900 * GIB})]
     assert [finding.level for finding in over][-1] == -1
@@ -164,7 +385,9 @@ def test_settings_change_threshold_tier_and_wait_and_switch_a_rule_off() -> None
         ("host_down", RuleOverride(for_seconds=3), "does not wait"),
     ],
 )
-def test_a_wrong_rule_in_the_settings_is_named_with_what_was_meant(name: str, change: RuleOverride, words: str) -> None:
+def test_a_wrong_rule_in_the_settings_is_named_with_what_was_meant(
+    name: str, change: RuleOverride, words: str
+) -> None:
     with pytest.raises(InvalidRequest) as caught:
         make_catalogue({name: change})
     assert words in caught.value.detail

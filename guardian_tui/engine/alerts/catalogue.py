@@ -26,7 +26,10 @@ class Catalogue:
 
     def rows(self) -> tuple[Rule, ...]:
         """One row per level of each rule."""
-        return (*map(_event_row, self.event_rules.values()), *(row for rule in self.metric_rules for row in _metric_rows(rule)))
+        return (
+            *map(_event_row, self.event_rules.values()),
+            *(row for rule in self.metric_rules for row in _metric_rows(rule)),
+        )
 
 
 SHIPPED_NAMES: tuple[str, ...] = (*(rule.rule for rule in EVENT_RULES), *(rule.rule for rule in METRIC_RULES))
@@ -46,10 +49,15 @@ def make_catalogue(overrides: Mapping[str, RuleOverride]) -> Catalogue:
     """
     for name in overrides:
         if name not in SHIPPED_NAMES:
-            words = f"[alerts.rules.{name}]: there is no rule {name}.{nearest(name, SHIPPED_NAMES)} docs/alerts.md lists them."
+            meant = nearest(name, SHIPPED_NAMES)
+            words = f"[alerts.rules.{name}]: there is no rule {name}.{meant} docs/alerts.md lists them."
             raise InvalidRequest(words, field=f"alerts.rules.{name}")
     none = RuleOverride()
-    metric_rules = tuple(_changed(rule, overrides.get(rule.rule, none)) for rule in METRIC_RULES if overrides.get(rule.rule, none).enabled)
+    metric_rules = tuple(
+        _changed(rule, overrides.get(rule.rule, none))
+        for rule in METRIC_RULES
+        if overrides.get(rule.rule, none).enabled
+    )
     event_rules = {
         rule.rule: _changed_event(rule, overrides.get(rule.rule, none))
         for rule in EVENT_RULES
@@ -60,14 +68,16 @@ def make_catalogue(overrides: Mapping[str, RuleOverride]) -> Catalogue:
 
 def _changed(rule: MetricRule, change: RuleOverride) -> MetricRule:
     wanted = {"warning": change.warning, "critical": change.critical}
-    has = {level.severity for level in rule.levels}
+    has = [level.severity for level in rule.levels]
     for severity, value in wanted.items():
         if value is not None and severity not in has:
             raise InvalidRequest(
-                f"[alerts.rules.{rule.rule}]: {rule.rule} has no {severity} level, only {', '.join(sorted(has))}.",
+                f"[alerts.rules.{rule.rule}]: {rule.rule} has no {severity} level, only {', '.join(has)}.",
                 field=f"alerts.rules.{rule.rule}.{severity}",
             )
-    return replace(rule, levels=tuple(_changed_level(level, wanted.get(level.severity), change) for level in rule.levels))
+    return replace(
+        rule, levels=tuple(_changed_level(level, wanted.get(level.severity), change) for level in rule.levels)
+    )
 
 
 def _changed_level(level: Level, value: float | None, change: RuleOverride) -> Level:
@@ -83,9 +93,15 @@ def _changed_level(level: Level, value: float | None, change: RuleOverride) -> L
 
 def _changed_event(rule: EventRule, change: RuleOverride) -> EventRule:
     if change.warning is not None or change.critical is not None:
-        raise InvalidRequest(f"[alerts.rules.{rule.rule}]: {rule.rule} has no threshold to change.", field=f"alerts.rules.{rule.rule}")
+        raise InvalidRequest(
+            f"[alerts.rules.{rule.rule}]: {rule.rule} has no threshold to change.",
+            field=f"alerts.rules.{rule.rule}",
+        )
     if change.for_seconds is not None and not rule.for_seconds:
-        raise InvalidRequest(f"[alerts.rules.{rule.rule}]: {rule.rule} does not wait.", field=f"alerts.rules.{rule.rule}.for_seconds")
+        raise InvalidRequest(
+            f"[alerts.rules.{rule.rule}]: {rule.rule} does not wait.",
+            field=f"alerts.rules.{rule.rule}.for_seconds",
+        )
     wait = rule.for_seconds if change.for_seconds is None else change.for_seconds
     return replace(rule, tier=change.tier or rule.tier, for_seconds=wait)
 
@@ -146,16 +162,26 @@ def _metric_rows(rule: MetricRule) -> Iterable[Rule]:
         if level.keep_seconds:
             clears = f"{clears} " * bool(clears) + f"gone for {duration(level.keep_seconds)}"
         yield Rule(
-            rule=rule.rule, title=rule.title, severity=level.severity, tier=level.tier, condition=fires,
-            for_seconds=level.for_seconds, clears=clears,
-        )  # fmt: skip
+            rule=rule.rule,
+            title=rule.title,
+            severity=level.severity,
+            tier=level.tier,
+            condition=fires,
+            for_seconds=level.for_seconds,
+            clears=clears,
+        )
 
 
 def _event_row(rule: EventRule) -> Rule:
     return Rule(
-        rule=rule.rule, title=rule.title, severity=rule.severity, tier=rule.tier, condition=rule.condition,
-        for_seconds=rule.for_seconds, clears=rule.clears,
-    )  # fmt: skip
+        rule=rule.rule,
+        title=rule.title,
+        severity=rule.severity,
+        tier=rule.tier,
+        condition=rule.condition,
+        for_seconds=rule.for_seconds,
+        clears=rule.clears,
+    )
 
 
 def as_markdown(rows: Iterable[Rule]) -> str:
@@ -163,5 +189,6 @@ def as_markdown(rows: Iterable[Rule]) -> str:
     lines = ["| rule | severity | tier | fires when | for | clears when |", "|---|---|---|---|---|---|"]
     for row in rows:
         wait = duration(row.for_seconds) if row.for_seconds else "–"
-        lines.append(f"| `{row.rule}` | {row.severity} | {row.tier} | {row.condition} | {wait} | {row.clears or 'it no longer holds'} |")
+        clears = row.clears or "it no longer holds"
+        lines.append(f"| `{row.rule}` | {row.severity} | {row.tier} | {row.condition} | {wait} | {clears} |")
     return "\n".join(lines) + "\n"

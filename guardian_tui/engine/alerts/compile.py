@@ -126,10 +126,17 @@ def _bind(
 
 
 def _guard(check: Check, compiled: Compiled) -> None:
-    """File the check under the term that is cheapest to look at: a plain one if it has one, with its weakest threshold."""
+    """File the check under the term that is cheapest to look at: a plain one if it has one, with its weakest
+    threshold.
+    """
     first = check.levels[0]
-    place = next((n for n, bound in enumerate(first) if bound.term.view != "until_zero" and not bound.term.optional), 0)
-    same = [next(b for b in level if b.series == first[place].series and b.term.view == first[place].term.view) for level in check.levels]
+    place = next(
+        (n for n, bound in enumerate(first) if bound.term.view != "until_zero" and not bound.term.optional), 0
+    )
+    same = [
+        next(b for b in level if b.series == first[place].series and b.term.view == first[place].term.view)
+        for level in check.levels
+    ]
     bound, values = same[0], [item.term.value for item in same]
     if bound.term.view == "turned":
         compiled.turned.append((bound.place, bound.series, check.number))

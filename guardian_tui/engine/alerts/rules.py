@@ -1,7 +1,8 @@
 """The shipped alert rules, as data.
 
-Thresholds follow what the common rule packs agree on (Netdata's health.d, the node-exporter mixin, Checkmk's and Zabbix's
-defaults), with hysteresis and waiting times against false alarms.  Ids are stable: silences and runbooks refer to them.
+Thresholds follow what the common rule packs agree on (Netdata's health.d, the node-exporter mixin, Checkmk's
+and Zabbix's defaults), with hysteresis and waiting times against false alarms.  Ids are stable: silences and
+runbooks refer to them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Literal
 from guardian_tui.protocol.alerts import Severity, Tier
 
 View = Literal["value", "absolute", "mean", "until_zero", "turned"]
-"""How a series is looked at: as it is, without its sign, as the mean of a window, as the seconds until a straight line through a
-window reaches zero (infinite when it does not fall), or as a flag that counts only where it was seen unset before."""
+"""How a series is looked at: as it is, without its sign, as the mean of a window, as the seconds until a
+straight line through a window reaches zero (infinite when it does not fall), or as a flag that counts only
+where it was seen unset before."""
 
 GIB = float(1 << 30)
 MINUTE = 60.0
@@ -22,7 +24,9 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One comparison.  ``clear`` is the value at which a firing level lets go; None: the same as ``value``."""
+    """One comparison.  ``clear`` is the value at which a firing level lets go; None: the same as
+    ``value``.
+    """
 
     metric: str
     op: Literal[">", "<"]
@@ -38,8 +42,8 @@ class Term:
 class Level:
     """One severity of a rule: fires when all terms hold for ``for_seconds``.
 
-    ``keep_seconds`` is how long the condition must be gone before it is over.  The first term is the one that is shown, and the
-    one that settings may change.
+    ``keep_seconds`` is how long the condition must be gone before it is over.  The first term is the one
+    that is shown, and the one that settings may change.
     """
 
     severity: Severity
@@ -58,6 +62,8 @@ class MetricRule:
     levels: tuple[Level, ...]
     boot_grace: bool = False
     """Does not fire while the host has just booted."""
+    why: str = ""
+    """The reason in words, of ``{value}`` and ``{limit}``; empty: both with the sign between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +89,9 @@ def _one(
     keep: float = 0.0,
     severity: Severity = "warning",
     boot_grace: bool = False,
+    why: str = "",
 ) -> MetricRule:
-    return MetricRule(rule, title, (Level(severity, tier, (term,), wait, keep),), boot_grace)
+    return MetricRule(rule, title, (Level(severity, tier, (term,), wait, keep),), boot_grace, why)
 
 
 def _two(
@@ -96,11 +103,12 @@ def _two(
     *,
     wait: tuple[float, float] = (0.0, 0.0),
     boot_grace: bool = False,
+    why: str = "",
 ) -> MetricRule:
     mild = warning if isinstance(warning, tuple) else (warning,)
     grave = critical if isinstance(critical, tuple) else (critical,)
     levels = (Level("warning", tiers[0], mild, wait[0]), Level("critical", tiers[1], grave, wait[1]))
-    return MetricRule(rule, title, levels, boot_grace)
+    return MetricRule(rule, title, levels, boot_grace, why)
 
 
 def _mean(metric: str, value: float, clear: float | None = None, minutes: float = 10) -> Term:
@@ -128,67 +136,187 @@ def _fills(hours: float, used_ratio: float) -> tuple[Term, ...]:
 
 
 METRIC_RULES: tuple[MetricRule, ...] = (
-    _two("disk_low", "Disk low", ("notify", "page"), _full(0.95, 20 * GIB), _full(0.97, 5 * GIB), wait=(10 * MINUTE, MINUTE)),
-    _two("disk_forecast", "Disk will be full", ("notify", "page"), _fills(24, 0.60), _fills(4, 0.80), wait=(30 * MINUTE, 30 * MINUTE)),
     _two(
-        "inodes_low", "Inodes low", ("notify", "notify"),
-        Term("filesystem_inodes_free_ratio", "<", 0.05, 0.06), Term("filesystem_inodes_free_ratio", "<", 0.03, 0.04),
+        "disk_low",
+        "Disk low",
+        ("notify", "page"),
+        _full(0.95, 20 * GIB),
+        _full(0.97, 5 * GIB),
+        wait=(10 * MINUTE, MINUTE),
+        why="{value} used, limit {limit}",
+    ),
+    _two(
+        "disk_forecast",
+        "Disk will be full",
+        ("notify", "page"),
+        _fills(24, 0.60),
+        _fills(4, 0.80),
+        wait=(30 * MINUTE, 30 * MINUTE),
+        why="full in {value} if it goes on like this",
+    ),
+    _two(
+        "inodes_low",
+        "Inodes low",
+        ("notify", "notify"),
+        Term("filesystem_inodes_free_ratio", "<", 0.05, 0.06),
+        Term("filesystem_inodes_free_ratio", "<", 0.03, 0.04),
         wait=(10 * MINUTE, 10 * MINUTE),
+        why="{value} of inodes free, limit {limit}",
     ),
     _one(
-        "file_system_read_only", "File system turned read-only", "page", Term("filesystem_readonly", ">", 0.5, view="turned"),
-        wait=MINUTE, severity="critical",
+        "file_system_read_only",
+        "File system turned read-only",
+        "page",
+        Term("filesystem_readonly", ">", 0.5, view="turned"),
+        wait=MINUTE,
+        severity="critical",
+        why="it was writable before",
     ),
-    _two("cpu_busy", "CPU busy", ("show", "notify"), _mean("cpu_busy_ratio", 0.85, 0.75), _mean("cpu_busy_ratio", 0.95, 0.85), boot_grace=True),
-    _one("iowait", "CPU waits for I/O", "show", _mean("cpu_iowait_ratio", 0.40, 0.20), wait=30 * MINUTE, boot_grace=True),
-    _one("cpu_steal", "CPU stolen by the hypervisor", "show", _mean("cpu_steal_ratio", 0.10, 0.05, minutes=20), boot_grace=True),
+    _two(
+        "cpu_busy",
+        "CPU busy",
+        ("show", "notify"),
+        _mean("cpu_busy_ratio", 0.85, 0.75),
+        _mean("cpu_busy_ratio", 0.95, 0.85),
+        boot_grace=True,
+    ),
+    _one(
+        "iowait",
+        "CPU waits for I/O",
+        "show",
+        _mean("cpu_iowait_ratio", 0.40, 0.20),
+        wait=30 * MINUTE,
+        boot_grace=True,
+    ),
+    _one(
+        "cpu_steal",
+        "CPU stolen by the hypervisor",
+        "show",
+        _mean("cpu_steal_ratio", 0.10, 0.05, minutes=20),
+        boot_grace=True,
+    ),
     _one("load", "Load", "show", Term("load1_per_core", ">", 2.0), wait=15 * MINUTE, boot_grace=True),
     _one(
-        "memory_pressure", "Memory pressure", "page", Term("pressure_memory_full_ratio", ">", 0.10),
-        wait=5 * MINUTE, severity="critical", boot_grace=True,
+        "memory_pressure",
+        "Memory pressure",
+        "page",
+        Term("pressure_memory_full_ratio", ">", 0.10),
+        wait=5 * MINUTE,
+        severity="critical",
+        boot_grace=True,
     ),
-    _one("io_pressure", "I/O pressure", "notify", Term("pressure_io_full_ratio", ">", 0.40), wait=10 * MINUTE, boot_grace=True),
+    _one(
+        "io_pressure",
+        "I/O pressure",
+        "notify",
+        Term("pressure_io_full_ratio", ">", 0.40),
+        wait=10 * MINUTE,
+        boot_grace=True,
+    ),
     _two(
-        "memory_low", "Memory low", ("notify", "notify"),
-        Term("memory_available_ratio", "<", 0.10, 0.12), Term("memory_available_ratio", "<", 0.05, 0.07),
+        "memory_low",
+        "Memory low",
+        ("notify", "notify"),
+        Term("memory_available_ratio", "<", 0.10, 0.12),
+        Term("memory_available_ratio", "<", 0.05, 0.07),
         wait=(15 * MINUTE, 5 * MINUTE),
+        why="{value} available, limit {limit}",
     ),
     _two(
-        "swap", "Swap nearly full", ("show", "show"),
-        Term("swap_used_ratio", ">", 0.90, 0.80), Term("swap_used_ratio", ">", 0.98, 0.90), wait=(30.0, 30.0),
+        "swap",
+        "Swap nearly full",
+        ("show", "show"),
+        Term("swap_used_ratio", ">", 0.90, 0.80),
+        Term("swap_used_ratio", ">", 0.98, 0.90),
+        wait=(30.0, 30.0),
     ),
-    _one("oom_kill", "Process killed for memory", "notify", Term("oom_kills", ">", 0.0), keep=30 * MINUTE),
-    _one("major_faults", "Major page faults", "show", Term("major_faults_per_second", ">", 500.0), wait=15 * MINUTE, boot_grace=True),
-    _one("blocked_tasks", "Blocked tasks", "notify", Term("tasks_blocked", ">", 5.0), wait=5 * MINUTE, boot_grace=True),
+    _one(
+        "oom_kill",
+        "Process killed for memory",
+        "notify",
+        Term("oom_kills", ">", 0.0),
+        keep=30 * MINUTE,
+        why="{value} killed",
+    ),
+    _one(
+        "major_faults",
+        "Major page faults",
+        "show",
+        Term("major_faults_per_second", ">", 500.0),
+        wait=15 * MINUTE,
+        boot_grace=True,
+    ),
+    _one(
+        "blocked_tasks",
+        "Blocked tasks",
+        "notify",
+        Term("tasks_blocked", ">", 5.0),
+        wait=5 * MINUTE,
+        boot_grace=True,
+    ),
     _two(
-        "clock_offset", "Clock off", ("notify", "notify"),
+        "clock_offset",
+        "Clock off",
+        ("notify", "notify"),
         (
             Term("clock_offset_seconds", ">", 0.05, 0.04, "absolute"),
             Term("clock_offset_seconds", ">", HOUR, HOUR / 2, "until_zero", 10 * MINUTE),
         ),
         Term("clock_offset_seconds", ">", 0.5, 0.4, "absolute"),
-        wait=(10 * MINUTE, 10 * MINUTE), boot_grace=True,
+        wait=(10 * MINUTE, 10 * MINUTE),
+        boot_grace=True,
     ),
-    _one("rebooted", "Rebooted", "notify", Term("uptime_seconds", "<", 10 * MINUTE), severity="info"),
+    _one(
+        "rebooted",
+        "Rebooted",
+        "notify",
+        Term("uptime_seconds", "<", 10 * MINUTE),
+        severity="info",
+        why="up for {value}",
+    ),
     _one("nic_errors", "Network errors", "notify", Term("network_error_ratio", ">", 0.01), wait=10 * MINUTE),
     _one("nic_drops", "Network drops", "show", _mean("network_drop_ratio", 0.02), wait=MINUTE),
     _two(
-        "conntrack", "Connection table nearly full", ("notify", "notify"),
-        Term("conntrack_used_ratio", ">", 0.75, 0.70), Term("conntrack_used_ratio", ">", 0.95, 0.90),
+        "conntrack",
+        "Connection table nearly full",
+        ("notify", "notify"),
+        Term("conntrack_used_ratio", ">", 0.75, 0.70),
+        Term("conntrack_used_ratio", ">", 0.95, 0.90),
         wait=(5 * MINUTE, 5 * MINUTE),
     ),
     _two(
-        "file_descriptors", "File handles nearly used up", ("notify", "notify"),
-        Term("file_descriptors_used_ratio", ">", 0.70, 0.65), Term("file_descriptors_used_ratio", ">", 0.90, 0.85),
+        "file_descriptors",
+        "File handles nearly used up",
+        ("notify", "notify"),
+        Term("file_descriptors_used_ratio", ">", 0.70, 0.65),
+        Term("file_descriptors_used_ratio", ">", 0.90, 0.85),
         wait=(15 * MINUTE, 15 * MINUTE),
     ),
     _two(
-        "pids", "Process ids nearly used up", ("notify", "notify"),
-        Term("pids_used_ratio", ">", 0.85, 0.80), Term("pids_used_ratio", ">", 0.95, 0.90), wait=(5 * MINUTE, 5 * MINUTE),
+        "pids",
+        "Process ids nearly used up",
+        ("notify", "notify"),
+        Term("pids_used_ratio", ">", 0.85, 0.80),
+        Term("pids_used_ratio", ">", 0.95, 0.90),
+        wait=(5 * MINUTE, 5 * MINUTE),
     ),
-    _one("disk_queue", "Disk queue long", "show", Term("disk_queue", ">", 10.0), wait=30 * MINUTE, boot_grace=True),
-    _one("disk_await", "Disk slow", "show", Term("disk_await_seconds", ">", 0.020), wait=30 * MINUTE, boot_grace=True),
-)  # fmt: skip
+    _one(
+        "disk_queue",
+        "Disk queue long",
+        "show",
+        Term("disk_queue", ">", 10.0),
+        wait=30 * MINUTE,
+        boot_grace=True,
+    ),
+    _one(
+        "disk_await",
+        "Disk slow",
+        "show",
+        Term("disk_await_seconds", ">", 0.020),
+        wait=30 * MINUTE,
+        boot_grace=True,
+    ),
+)
 
 DOWN_POLLS = 3
 """Polls in a row that must fail before a host is down."""
@@ -199,13 +327,45 @@ CHANNEL_FAILURES = 3
 """Tries in a row that must fail before a channel counts as failing."""
 
 EVENT_RULES: tuple[EventRule, ...] = (
-    EventRule("host_down", "Host down", "critical", "page", f"{DOWN_POLLS} polls in a row failed, and what stands before it answers",
-              f"{UP_POLLS} polls in a row succeeded"),
-    EventRule("host_key_changed", "Host key changed", "critical", "page", "the host's key is not the pinned one", "the host shows the pinned key"),
-    EventRule("engine_cut_off", "Engine cut off", "critical", "page", "most independent hosts failed in one wave", "hosts answer again"),
-    EventRule("engine_behind", "Engine behind", "warning", "notify", "polls are late by more than one interval", "polls are on time",
-              BEHIND_SECONDS),
-    EventRule("notifications_failing", "Notifications failing", "critical", "page",
-              f"a channel failed {CHANNEL_FAILURES} times in a row, or more than 1 % of its messages could not be delivered",
-              "a message is delivered"),
-)  # fmt: skip
+    EventRule(
+        "host_down",
+        "Host down",
+        "critical",
+        "page",
+        f"{DOWN_POLLS} polls in a row failed, and what stands before it answers",
+        f"{UP_POLLS} polls in a row succeeded",
+    ),
+    EventRule(
+        "host_key_changed",
+        "Host key changed",
+        "critical",
+        "page",
+        "the host's key is not the pinned one",
+        "the host shows the pinned key",
+    ),
+    EventRule(
+        "engine_cut_off",
+        "Engine cut off",
+        "critical",
+        "page",
+        "most independent hosts failed in one wave",
+        "hosts answer again",
+    ),
+    EventRule(
+        "engine_behind",
+        "Engine behind",
+        "warning",
+        "notify",
+        "polls are late by more than one interval",
+        "polls are on time",
+        BEHIND_SECONDS,
+    ),
+    EventRule(
+        "notifications_failing",
+        "Notifications failing",
+        "critical",
+        "page",
+        f"a channel failed {CHANNEL_FAILURES} times in a row, or had to give up a message",
+        "a message is delivered",
+    ),
+)

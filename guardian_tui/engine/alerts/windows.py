@@ -1,6 +1,8 @@
-"""Sliding windows over a series, bounded in size: a window moves in steps of one bucket, never sample by sample.
+"""Sliding windows over a series, bounded in size: a window moves in steps of one bucket, never sample by
+sample.
 
-Time here is *watched* time: seconds in which the host was looked at, so that a gap neither ages a window nor a waiting time.
+Time here is *watched* time: seconds in which the host was looked at, so that a gap neither ages a window nor
+a waiting time.
 """
 
 from __future__ import annotations
@@ -21,7 +23,19 @@ TREND_COVER = 1 / 6
 class Mean:
     """Mean of the samples of the last ``seconds``, in :data:`MEAN_BUCKETS` buckets."""
 
-    __slots__ = ("_bucket", "_buckets", "_count", "_old_count", "_old_sum", "_start", "_sum", "_width", "last", "seconds", "tolerates_seconds")
+    __slots__ = (
+        "_bucket",
+        "_buckets",
+        "_count",
+        "_old_count",
+        "_old_sum",
+        "_start",
+        "_sum",
+        "_width",
+        "last",
+        "seconds",
+        "tolerates_seconds",
+    )
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -39,7 +53,9 @@ class Mean:
         self._start = self.last = -1.0
 
     def add(self, time: float, value: float, patience: float) -> None:
-        """Take a sample; after more than ``patience`` seconds (and more than the window) without one it begins anew."""
+        """Take a sample; after more than ``patience`` seconds (and more than the window) without one it
+        begins anew.
+        """
         silent = time - self.last
         if self.last >= 0 and silent > self.seconds and silent > patience:
             self.clear()
@@ -92,7 +108,9 @@ class Trend:
         self._start = self.last = -1.0
 
     def add(self, time: float, value: float, patience: float) -> None:
-        """Take a sample; after more than ``patience`` seconds (and more than the window) without one it begins anew."""
+        """Take a sample; after more than ``patience`` seconds (and more than the window) without one it
+        begins anew.
+        """
         silent = time - self.last
         if self.last >= 0 and silent > self.seconds and silent > patience:
             self.clear()

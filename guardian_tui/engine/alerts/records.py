@@ -1,0 +1,311 @@
+"""Alerts, silences, waiting times and queued notes as rows of the store."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from sqlalchemy import RowMapping, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from guardian_tui.engine.alerts.book import Held
+from guardian_tui.engine.alerts.memory import Phase, Timer
+from guardian_tui.engine.alerts.messages import Note
+from guardian_tui.engine.store import tables
+from guardian_tui.engine.store.database import Tx
+from guardian_tui.protocol.alerts import Alert, Silence
+
+alerts, alert_state, silences, outbox = tables.alerts, tables.alert_state, tables.silences, tables.outbox
+
+_numbers = itertools.count()
+
+
+class StoredAlert(msgspec.Struct):
+    """``alerts.body``."""
+
+    alert: Alert
+    told: tuple[str, ...] = ()
+    owed: bool = False
+
+
+class StoredTimer(msgspec.Struct):
+    """A waiting time in ``alert_state.body``."""
+
+    level: int
+    phase: Phase
+    seconds: float
+    began_at: float
+    seen_at: float
+
+
+class StoredState(msgspec.Struct, omit_defaults=True):
+    """``alert_state.body``: of a host (rule and instance empty) when it was first seen; of a check what
+    waits, and whether its flag was unset.
+    """
+
+    timers: tuple[StoredTimer, ...] = ()
+    unset: bool = False
+    first_seen: float = 0.0
+
+
+_alert_decoder = msgspec.json.Decoder(StoredAlert)
+_state_decoder = msgspec.json.Decoder(StoredState)
+_silence_decoder = msgspec.json.Decoder(Silence)
+_note_decoder = msgspec.json.Decoder(Note)
+
+
+def as_text(value: msgspec.Struct) -> str:
+    """A struct as JSON text."""
+    return msgspec.json.encode(value).decode()
+
+
+_update_alert = (
+    update(alerts)
+    .where(alerts.c.id == bindparam("key"))
+    .values(
+        state=bindparam("new_state"), resolved_at=bindparam("new_resolved_at"), body=bindparam("new_body")
+    )
+)
+
+
+async def write_alerts(tx: Tx, held: Sequence[Held]) -> None:
+    """Insert or replace alerts."""
+    new = [entry for entry in held if not entry.stored]
+    known = [entry for entry in held if entry.stored]
+    if new:
+        rows = [
+            {
+                "id": entry.alert.id,
+                "rule": entry.alert.rule,
+                "host_id": entry.alert.host_id,
+                "instance": entry.alert.instance,
+                "state": entry.alert.state,
+                "since": entry.alert.since,
+                "resolved_at": entry.alert.resolved_at,
+                "body": _body(entry),
+            }
+            for entry in new
+        ]
+        await tx.execute(insert(alerts), rows)
+    if known:
+        values = [
+            {
+                "key": entry.alert.id,
+                "new_state": entry.alert.state,
+                "new_resolved_at": entry.alert.resolved_at,
+                "new_body": _body(entry),
+            }
+            for entry in known
+        ]
+        await tx.execute(_update_alert, values)
+
+    def stored() -> None:
+        for entry in new:
+            entry.stored = True
+
+    tx.after_commit(stored)
+
+
+def _body(held: Held) -> str:
+    return as_text(StoredAlert(held.alert, held.told, held.owed))
+
+
+async def read_firing(conn: AsyncConnection) -> list[Held]:
+    """Alerts that were firing when the engine ended."""
+    rows = await conn.execute(select(alerts.c.body).where(alerts.c.state == "firing"))
+    return [_held(body) for body in rows.scalars()]
+
+
+async def read_alert(conn: AsyncConnection, alert_id: str) -> Held | None:
+    """One alert, however old."""
+    body = (await conn.execute(select(alerts.c.body).where(alerts.c.id == alert_id))).scalar()
+    return None if body is None else _held(body)
+
+
+async def read_resolved(conn: AsyncConnection, limit: int, offset: int) -> list[Alert]:
+    """A page of ended alerts, the one that ended last first."""
+    statement = (
+        select(alerts.c.body)
+        .where(alerts.c.state == "resolved")
+        .order_by(alerts.c.resolved_at.desc(), alerts.c.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    return [_held(body).alert for body in (await conn.execute(statement)).scalars()]
+
+
+def _held(body: str) -> Held:
+    stored = _alert_decoder.decode(body)
+    return Held(stored.alert, stored.told, stored.owed, stored=True)
+
+
+async def remove_old(tx: Tx, alerts_before: float, notes_before: float) -> None:
+    """Remove ended alerts, sent notes and ended silences that are older than this."""
+    await tx.execute(delete(alerts).where(alerts.c.state == "resolved", alerts.c.resolved_at < alerts_before))
+    await tx.execute(delete(outbox).where(outbox.c.state != "waiting", outbox.c.created_at < notes_before))
+    await tx.execute(delete(silences).where(silences.c.until < notes_before))
+
+
+# waiting times
+
+StateKey = tuple[str, str, str]
+"""(host id, rule, instance)."""
+
+
+async def read_state(conn: AsyncConnection) -> dict[StateKey, StoredState]:
+    """What waits, by check."""
+    rows = await conn.execute(select(alert_state))
+    return {(row.host_id, row.rule, row.instance): _state_decoder.decode(row.body) for row in rows}
+
+
+async def write_state(tx: Tx, changes: Mapping[StateKey, str | None]) -> None:
+    """Write (or with None remove) rows of waiting times."""
+    here = alert_state.c
+    keys = [{"k_host": host, "k_rule": rule, "k_instance": instance} for host, rule, instance in changes]
+    if keys:
+        same = (
+            (here.host_id == bindparam("k_host"))
+            & (here.rule == bindparam("k_rule"))
+            & (here.instance == bindparam("k_instance"))
+        )
+        await tx.execute(delete(alert_state).where(same), keys)
+    rows = [
+        {"host_id": key[0], "rule": key[1], "instance": key[2], "body": body}
+        for key, body in changes.items()
+        if body is not None
+    ]
+    if rows:
+        await tx.execute(insert(alert_state), rows)
+
+
+def stored_timers(timers: Iterable[Timer]) -> tuple[StoredTimer, ...]:
+    """Waiting times of one check as they are stored."""
+    return tuple(
+        StoredTimer(timer.level, timer.phase, timer.seconds, timer.began_at, timer.seen_at)
+        for timer in timers
+    )
+
+
+# silences
+
+
+async def read_silences(conn: AsyncConnection, now: float) -> list[Silence]:
+    """Silences that hold."""
+    rows = await conn.execute(select(silences.c.body).where(silences.c.until > now))
+    return [_silence_decoder.decode(body) for body in rows.scalars()]
+
+
+async def add_silence(tx: Tx, silence: Silence) -> None:
+    """Keep a silence."""
+    await tx.execute(insert(silences).values(id=silence.id, until=silence.until, body=as_text(silence)))
+
+
+async def end_silence(tx: Tx, silence: Silence, now: float) -> None:
+    """End a silence."""
+    ended = Silence(**{**{name: getattr(silence, name) for name in silence.__struct_fields__}, "until": now})
+    await tx.execute(
+        update(silences).where(silences.c.id == silence.id).values(until=now, body=as_text(ended))
+    )
+
+
+# the outbox
+
+
+class QueuedNote(msgspec.Struct, frozen=True):
+    """A note that waits in the outbox."""
+
+    id: str
+    note: Note
+    created_at: float
+    attempts: int
+    message_key: str
+
+
+async def queue_notes(tx: Tx, notes: Sequence[tuple[str, Note]], now: float) -> None:
+    """Put notes into the outbox, one row per channel and note."""
+    rows = []
+    for channel, note in notes:
+        # sorts by age: time, then the order of this process
+        id = f"{int(now * 1000):014d}-{next(_numbers):08d}-{secrets.token_hex(4)}"
+        rows.append(
+            {
+                "id": id,
+                "dedup_key": id,
+                "channel": channel,
+                "alert_id": note.alert.id,
+                "payload": as_text(note),
+                "created_at": now,
+                "next_try_at": now,
+            }
+        )
+    if rows:
+        await tx.execute(insert(outbox), rows)
+
+
+def _queued(row: RowMapping) -> QueuedNote:
+    return QueuedNote(
+        row["id"],
+        _note_decoder.decode(row["payload"]),
+        row["created_at"],
+        row["attempts"],
+        row["message_key"],
+    )
+
+
+async def read_waiting(conn: AsyncConnection, channel: str, limit: int) -> list[QueuedNote]:
+    """The notes of the channel's next message: those that were grouped already, or the oldest that were
+    not.
+    """
+    waiting = (
+        select(outbox)
+        .where(outbox.c.channel == channel, outbox.c.state == "waiting")
+        .order_by(outbox.c.id)
+        .limit(limit)
+    )
+    grouped = [
+        _queued(row) for row in (await conn.execute(waiting.where(outbox.c.message_key != ""))).mappings()
+    ]
+    if grouped:
+        return [note for note in grouped if note.message_key == grouped[0].message_key]
+    return [_queued(row) for row in (await conn.execute(waiting)).mappings()]
+
+
+async def group_notes(tx: Tx, notes: Sequence[QueuedNote], message_key: str) -> None:
+    """These notes go out together, under this key, whatever happens."""
+    await tx.execute(_where_ids(notes).values(message_key=message_key))
+
+
+async def close_notes(tx: Tx, notes: Sequence[QueuedNote], state: str, error: str) -> None:
+    """These notes were sent or given up."""
+    await tx.execute(_where_ids(notes).values(state=state, last_error=error, attempts=outbox.c.attempts + 1))
+
+
+async def postpone_notes(tx: Tx, notes: Sequence[QueuedNote], next_try_at: float, error: str) -> None:
+    """These notes are tried again."""
+    await tx.execute(
+        _where_ids(notes).values(next_try_at=next_try_at, last_error=error, attempts=outbox.c.attempts + 1)
+    )
+
+
+def _where_ids(notes: Sequence[QueuedNote]) -> Update:
+    return update(outbox).where(outbox.c.id.in_([note.id for note in notes]))
+
+
+async def count_waiting(conn: AsyncConnection) -> dict[str, int]:
+    """How many notes wait, by channel."""
+    statement = (
+        select(outbox.c.channel, func.count()).where(outbox.c.state == "waiting").group_by(outbox.c.channel)
+    )
+    return {row[0]: row[1] for row in await conn.execute(statement)}
+
+
+async def give_up_orphans(tx: Tx, channels: Iterable[str]) -> None:
+    """Notes for channels that the settings no longer have are given up."""
+    words = "the settings have no such channel"
+    await tx.execute(
+        update(outbox)
+        .where(outbox.c.state == "waiting", outbox.c.channel.not_in(list(channels)))
+        .values(state="given_up", last_error=words)
+    )

@@ -1,0 +1,336 @@
+"""The alerts service: hears facts, keeps the book, sees that it is written and that somebody is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+
+from guardian_tui.config import AlertsSettings, ChannelSettings
+from guardian_tui.engine.alerts import records
+from guardian_tui.engine.alerts.book import Book, Fault
+from guardian_tui.engine.alerts.catalogue import duration, make_catalogue, quantity, term_unit
+from guardian_tui.engine.alerts.channels import Resolve, Secrets, Sender, check_channel
+from guardian_tui.engine.alerts.courier import Courier, Pace
+from guardian_tui.engine.alerts.evaluate import Evaluator
+from guardian_tui.engine.alerts.handlers import AlertHandlers
+from guardian_tui.engine.alerts.memory import Finding
+from guardian_tui.engine.alerts.reach import Reach
+from guardian_tui.engine.alerts.smtp import Smtp
+from guardian_tui.engine.alerts.waiting import Waiting
+from guardian_tui.engine.alerts.webhook import Webhook
+from guardian_tui.engine.alerts.writer import Writer
+from guardian_tui.engine.bus import Bus
+from guardian_tui.engine.calls import AuditSink, Handler
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.facts import (
+    CutOff,
+    EngineBehind,
+    HostsChanged,
+    Reachability,
+    VaultUnlocked,
+    WaveDone,
+)
+from guardian_tui.engine.live import Live
+from guardian_tui.engine.store.database import Store
+from guardian_tui.protocol.errors import StoreUnavailable
+from guardian_tui.protocol.metrics import METRICS
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+STATE_SECONDS = 15.0
+"""Waiting times are written this often; what a ``kill -9`` takes of them is no more."""
+ADOPTION_SECONDS = 120.0
+"""What began this soon after a host's first sample was wrong before it was added."""
+STRANGERS_SECONDS = 300.0
+"""Restored alerts of hosts that nobody announced by then are ended: the host was removed."""
+CLEAN_SECONDS = 3600.0
+NOTES_KEPT_SECONDS = 7 * 86400.0
+
+
+class Alerts:
+    """Alerts of all hosts and of the engine itself.
+
+    Args:
+        keep_days: how long ended alerts are kept.
+        environment: named in messages.
+        pace: how long couriers wait; tests hurry them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        live: Live,
+        clock: Clock,
+        settings: AlertsSettings,
+        vault: Secrets,
+        audit: AuditSink,
+        *,
+        keep_days: float = 400.0,
+        environment: str = "",
+        pace: Pace | None = None,
+    ) -> None:
+        for name, channel in settings.channels.items():
+            check_channel(name, channel)
+        self.catalogue = make_catalogue(settings.rules)
+        self._store = store
+        self._bus = bus
+        self._live = live
+        self._clock = clock
+        self._keep_days = keep_days
+        self._evaluator = Evaluator(self.catalogue.metric_rules, settings.boot_grace_seconds)
+        self.book = Book(clock, live.alerts, settings.channels, bus.publish)
+        self._first_seen: dict[str, float] = {}
+        self._waiting = Waiting(self._evaluator, self._first_seen)
+        self._reach = Reach(self.book, self.catalogue, self._first_seen)
+        self.writer = Writer(self.book, store, audit, clock, self._waiting.changes, self._written)
+        pace = pace or Pace()
+        self.couriers = {
+            name: Courier(
+                name,
+                channel,
+                make_sender(channel, vault.resolve, clock),
+                store,
+                clock,
+                environment,
+                pace,
+                self._channel_health,
+                self._delivered,
+            )
+            for name, channel in settings.channels.items()
+        }
+        self._handlers = AlertHandlers(
+            store, clock, live, self.catalogue, self.book, self.couriers, environment, self.settle
+        )
+        self._behind_since: float | None = None
+        self._behind_why = ""
+        self._state_due = 0.0
+        self._clean_due = 0.0
+        self._strangers_due: float | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def handlers(self) -> dict[str, Handler]:
+        """Handlers of the routes of alerts, silences, rules and channels."""
+        return self._handlers.table()
+
+    async def start(self) -> None:
+        """Take up what was firing when the engine ended, and begin to listen."""
+        await self._restore()
+        for kind, hear in (
+            (WaveDone, self._wave_done),
+            (Reachability, self._heard),
+            (HostsChanged, self._hosts_changed),
+            (CutOff, self._cut_off),
+            (EngineBehind, self._behind),
+            (VaultUnlocked, self._unlocked),
+        ):
+            self._bus.subscribe(kind, hear)  # type: ignore[arg-type]  # each pair fits, the tuple's type does not say so
+        self.writer.start()
+        for courier in self.couriers.values():
+            courier.start()
+        self._task = asyncio.create_task(self._ticks(), name="alerts tick")
+
+    async def stop(self) -> None:
+        """Stop; what is unwritten is written first, if it can be."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await asyncio.gather(*(courier.stop() for courier in self.couriers.values()))
+        self._waiting.gather(self._clock.now())
+        await self.writer.stop()
+
+    async def _restore(self) -> None:
+        now = self._clock.now()
+        async with self._store.read() as conn:
+            firing = await records.read_firing(conn)
+            silences = await records.read_silences(conn, now)
+            state = await records.read_state(conn)
+        for silence in silences:
+            self.book.silences[silence.id] = silence
+            self._handlers.show_silence(silence)
+        known = self.catalogue.names()
+        for held in firing:
+            self.book.restore(held)
+            if held.alert.rule not in known:
+                self.book.resolve(held.key, now, why="its rule is switched off", tell=False)
+                continue
+            rule = self._evaluator.rules.get(held.alert.rule)
+            if rule is not None:
+                severities = [level.severity for level in rule.levels]
+                level = severities.index(held.alert.severity) if held.alert.severity in severities else 0
+                self._evaluator.restore_firing(
+                    held.alert.host_id, held.alert.rule, held.alert.instance, level
+                )
+        self._waiting.restore(state, now)
+        self._strangers_due = self._clock.monotonic() + STRANGERS_SECONDS
+        async with self._store.write() as tx:
+            await records.give_up_orphans(tx, self.couriers)
+
+    # facts
+
+    def _wave_done(self, wave: WaveDone) -> None:
+        for sample in wave.samples:
+            if sample.host_id not in self._first_seen:
+                self._first_seen[sample.host_id] = sample.at
+                self._waiting.touch(sample.host_id)
+            if wave.period == "fast":
+                self._reach.sampled(sample.host_id, sample.at)
+            for finding in self._evaluator.sample(sample, wave.period):
+                self._found(finding)
+        self.settle()
+
+    def _found(self, finding: Finding) -> None:
+        self._waiting.touch(finding.host_id)
+        rule = finding.rule
+        if finding.level < 0:
+            why = "it is no longer there" if finding.gone else ""
+            self.book.resolve((finding.host_id, rule.rule, finding.instance), finding.at, why=why)
+            return
+        first_seen = self._first_seen.get(finding.host_id, finding.at)
+        self.book.fire(finding.host_id, finding.instance, make_fault(finding, first_seen))
+
+    def _heard(self, fact: Reachability) -> None:
+        self._reach.heard(fact)
+        if fact.state == "up" and fact.host_id not in self._first_seen:
+            self._first_seen[fact.host_id] = fact.at
+            self._waiting.touch(fact.host_id)
+        self.settle()
+
+    def _hosts_changed(self, fact: HostsChanged) -> None:
+        for facts in fact.hosts:
+            self.book.put_host(facts)
+        for host_id in fact.removed:
+            self._reach.forget(host_id)
+            self.book.drop_host(host_id)
+            self._evaluator.forget(host_id)
+            self._first_seen.pop(host_id, None)
+            self._waiting.touch(host_id)
+        self.settle()
+
+    def _cut_off(self, fact: CutOff) -> None:
+        self._reach.cut(fact, self._clock.now())
+        self.settle()
+
+    def _behind(self, fact: EngineBehind) -> None:
+        if not fact.late:
+            self._behind_since = None
+            self.book.resolve(("", "engine_behind", ""), fact.at)
+        elif self._behind_since is None:
+            self._behind_since = self._clock.monotonic()
+        self._behind_why = f"{fact.late} of {fact.of} hosts are polled late"
+        self.settle()
+
+    def _unlocked(self, _: VaultUnlocked) -> None:
+        for courier in self.couriers.values():
+            courier.try_now()
+
+    def settle(self) -> None:
+        """After a change: tell the others, and have it written."""
+        self.book.publish_touched()
+        if self.book.unwritten:
+            self.writer.wake()
+
+    # time
+
+    async def _ticks(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                await self.tick()
+            except StoreUnavailable as error:
+                log.warning("old alerts could not be removed: %s", error.detail)
+            except Exception:
+                log.exception("the alerts' tick failed")
+
+    async def tick(self) -> None:
+        """Look at what only time changes."""
+        now, ticks = self._clock.now(), self._clock.monotonic()
+        for silence in [silence for silence in self.book.silences.values() if silence.until <= now]:
+            del self.book.silences[silence.id]
+            self._live.silences.drop(silence.id)
+        self._judge_behind(now, ticks)
+        if self._strangers_due is not None and ticks >= self._strangers_due:
+            self._strangers_due = None
+            for key in [key for key in self.book.firing if key[0] and key[0] not in self.book.hosts]:
+                self.book.resolve(key, now, why="the host was removed", tell=False)
+        self.book.tick()
+        if ticks >= self._state_due:
+            self._state_due = ticks + STATE_SECONDS
+            if self._waiting.gather(now):
+                self.writer.wake()
+        self.settle()
+        if ticks >= self._clean_due:
+            self._clean_due = ticks + CLEAN_SECONDS
+            async with self._store.write() as tx:
+                await records.remove_old(tx, now - self._keep_days * 86400, now - NOTES_KEPT_SECONDS)
+
+    def _judge_behind(self, now: float, ticks: float) -> None:
+        words = self.catalogue.event_rules.get("engine_behind")
+        if words is None or self._behind_since is None or self.book.get(("", words.rule, "")) is not None:
+            return
+        if ticks - self._behind_since >= words.for_seconds:
+            fault = Fault(words.rule, words.title, words.severity, words.tier, now, self._behind_why)
+            self.book.fire("", "", fault)
+
+    # channels
+
+    def _written(self, channels: set[str]) -> None:
+        for name in channels:
+            if name in self.couriers:
+                self.couriers[name].wake()
+
+    def _delivered(self, channel: str, alert_ids: Sequence[str]) -> None:
+        for id in dict.fromkeys(alert_ids):
+            held = self.book.by_id.get(id)
+            if held is not None and channel not in held.alert.delivered:
+                self.book.update(held, delivered=(*held.alert.delivered, channel))
+        self.settle()
+
+    def _channel_health(self, channel: str, failing: bool, why: str) -> None:
+        words = self.catalogue.event_rules.get("notifications_failing")
+        now = self._clock.now()
+        if not failing:
+            self.book.resolve(("", "notifications_failing", channel), now, why="a message was delivered")
+        elif words is not None and self.book.get(("", words.rule, channel)) is None:
+            self.book.fire("", channel, Fault(words.rule, words.title, words.severity, words.tier, now, why))
+        self.settle()
+
+
+def make_sender(settings: ChannelSettings, resolve: Resolve, clock: Clock) -> Sender:
+    """The sender of a channel's kind."""
+    return Webhook(settings, resolve, clock) if settings.kind == "webhook" else Smtp(settings, resolve, clock)
+
+
+def make_fault(finding: Finding, first_seen: float) -> Fault:
+    """A finding as what raises an alert."""
+    rule, level = finding.rule, finding.rule.levels[finding.level]
+    term = level.terms[0]
+    unit = term_unit(term)
+    value = finding.value if abs(finding.value) < float("inf") else None
+    shown = "?" if value is None else quantity(value, unit)
+    limit = quantity(term.value, unit)
+    if rule.why:
+        why = rule.why.format(value=shown, limit=limit)
+    else:
+        over = f" over {duration(term.window_seconds)}" if term.view == "mean" else ""
+        why = f"{shown} {term.op} {limit}{over}"
+    if level.for_seconds:
+        why += f", for {duration(level.for_seconds)}"
+    plain = term.view in ("value", "absolute", "mean") and METRICS[term.metric].unit != "flag"
+    return Fault(
+        rule.rule,
+        rule.title,
+        level.severity,
+        level.tier,
+        finding.at,
+        why,
+        value=value if plain else None,
+        threshold=term.value if plain else None,
+        unit=unit if plain else "",
+        metric=finding.series,
+        preexisting=finding.began_at <= first_seen + ADOPTION_SECONDS,
+    )
