@@ -13,8 +13,9 @@ from typing import Any
 import click
 import msgspec
 
-from guardian_tui.cli_session import EXIT_REFUSED, find_paths, raise_words, save_token, with_client
+from guardian_tui.cli_session import EXIT_REFUSED, raise_words, save_token, with_client
 from guardian_tui.client import Client
+from guardian_tui.config import find_paths
 from guardian_tui.protocol.access import Session, StepUp
 from guardian_tui.protocol.audit import AuditBundle, AuditVerdict
 from guardian_tui.protocol.base import Request, Response

@@ -29,7 +29,7 @@ EVENT_LIMIT_BYTES = 64 << 20
 
 _encode = msgspec.json.Encoder().encode
 _decoders: dict[type[Response], msgspec.json.Decoder[Response]] = {}
-_events = {
+_events: dict[str, msgspec.json.Decoder[Delta] | msgspec.json.Decoder[Heartbeat] | msgspec.json.Decoder[End]] = {
     "delta": msgspec.json.Decoder(Delta),
     "heartbeat": msgspec.json.Decoder(Heartbeat),
     "end": msgspec.json.Decoder(End),

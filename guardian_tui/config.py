@@ -25,7 +25,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Base of all sections: unknown keys are refused."""
 
 
-class StoreSettings(Section):
+class StoreSettings(Section, frozen=True):
     """Where state is kept, and for how long."""
 
     url: str = ""
@@ -39,7 +39,7 @@ class StoreSettings(Section):
     """Preallocated, so that the audit log still takes events when the disk is full."""
 
 
-class FleetSettings(Section):
+class FleetSettings(Section, frozen=True):
     """How hosts are polled."""
 
     interval_seconds: Seconds = 5.0
@@ -54,7 +54,7 @@ class FleetSettings(Section):
     watch_this_machine: bool = True
 
 
-class RuleOverride(Section):
+class RuleOverride(Section, frozen=True):
     """A change to one shipped rule."""
 
     enabled: bool = True
@@ -64,7 +64,7 @@ class RuleOverride(Section):
     for_seconds: float | None = None
 
 
-class ChannelSettings(Section):
+class ChannelSettings(Section, frozen=True):
     """A way to reach someone: a webhook or a mail relay."""
 
     kind: Literal["webhook", "smtp"]
@@ -84,7 +84,7 @@ class ChannelSettings(Section):
     """Also tell when it is over."""
 
 
-class AlertsSettings(Section):
+class AlertsSettings(Section, frozen=True):
     """Rules and channels."""
 
     boot_grace_seconds: Seconds = 600.0
@@ -92,7 +92,7 @@ class AlertsSettings(Section):
     channels: dict[str, ChannelSettings] = msgspec.field(default_factory=dict)
 
 
-class AccessSettings(Section):
+class AccessSettings(Section, frozen=True):
     """Login and sessions."""
 
     idle_seconds: Seconds = 900.0
@@ -103,7 +103,7 @@ class AccessSettings(Section):
     password_min_length: Annotated[int, msgspec.Meta(ge=8, le=200)] = 12
 
 
-class AuditSettings(Section):
+class AuditSettings(Section, frozen=True):
     """The audit chain's checkpoints."""
 
     checkpoint_events: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1000
@@ -111,7 +111,7 @@ class AuditSettings(Section):
     syslog: bool = True
 
 
-class UiSettings(Section):
+class UiSettings(Section, frozen=True):
     """The terminal."""
 
     theme: str = ""
@@ -120,7 +120,7 @@ class UiSettings(Section):
     mouse: bool = True
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """All of ``config.toml``."""
 
     environment: Annotated[str, msgspec.Meta(max_length=20)] = ""

@@ -90,7 +90,7 @@ class World:
         if first:
             gone_hosts = tuple(set(self.hosts) - {row.id for row in delta.hosts})
             for table in (self.hosts, self.alerts, self.silences, self.audit, self.questions):
-                table.clear()  # type: ignore[attr-defined]  # each is a dict
+                table.clear()
         else:
             gone_hosts = delta.gone.get("hosts", ())
         self.hosts.update((row.id, row) for row in delta.hosts)

@@ -20,6 +20,7 @@ from guardian_tui.engine.calls import Peer
 from guardian_tui.engine.dispatch import Dispatch
 from guardian_tui.engine.openapi import openapi_document
 from guardian_tui.engine.streams import Streams
+from guardian_tui.protocol.base import Request as Order
 from guardian_tui.protocol.errors import GuardianError, InternalError, InvalidRequest, PermissionDenied
 from guardian_tui.protocol.routes import ROUTES, Route
 
@@ -88,7 +89,7 @@ class Server:
         return 200, "application/json", openapi_document()
 
 
-async def read_request(route: Route, request: Request) -> msgspec.Struct:
+async def read_request(route: Route, request: Request) -> Order:
     """The route's request struct, filled from path, query and body together.
 
     Raises:

@@ -13,16 +13,17 @@ Password = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 """A TOTP code of six digits, or a recovery code."""
 SessionKind = Literal["tui", "cli", "api"]
+AccountState = Literal["active", "invited", "disabled"]
 
 
-class SetUp(Request):
+class SetUp(Request, frozen=True):
     """First start: make the first admin.  Answered with what the authenticator app needs."""
 
     name: AccountName
     password: Password
 
 
-class Enrolment(Response):
+class Enrolment(Response, frozen=True):
     """What is needed to add Guardian to an authenticator app; confirm with one code."""
 
     token: str
@@ -33,7 +34,7 @@ class Enrolment(Response):
     """otpauth:// URI, for the QR code."""
 
 
-class ConfirmEnrolment(Request):
+class ConfirmEnrolment(Request, frozen=True):
     """One code from the app ends the enrolment and logs in."""
 
     token: str
@@ -41,7 +42,7 @@ class ConfirmEnrolment(Request):
     kind: SessionKind = "tui"
 
 
-class Enrolled(Response):
+class Enrolled(Response, frozen=True):
     """The account is there and logged in.  The codes and the key are shown this once."""
 
     session: Session
@@ -50,7 +51,7 @@ class Enrolled(Response):
     """Printed key that opens the vault when all passwords are lost; first admin only."""
 
 
-class BeginEnrolment(Request):
+class BeginEnrolment(Request, frozen=True):
     """A new person's first login with the one-time code that an admin gave them."""
 
     name: AccountName
@@ -58,7 +59,7 @@ class BeginEnrolment(Request):
     password: Password
 
 
-class Login(Request):
+class Login(Request, frozen=True):
     """Name, password and code, always all three."""
 
     name: Annotated[str, msgspec.Meta(max_length=200)]
@@ -69,13 +70,13 @@ class Login(Request):
     """The client's ``SSH_AUTH_SOCK``, handed over at each attach."""
 
 
-class Attach(Request):
+class Attach(Request, frozen=True):
     """A client with a session attaches: hands over its ssh-agent."""
 
     agent_socket: Annotated[str, msgspec.Meta(max_length=4096)] = ""
 
 
-class Session(Response):
+class Session(Response, frozen=True):
     """A login.  ``token`` is only there in the answer to the login."""
 
     id: str
@@ -97,32 +98,32 @@ class Session(Response):
     peer_uid: int = -1
 
 
-class Unlock(Request):
+class Unlock(Request, frozen=True):
     """Open a locked session."""
 
     code: Code
     password: Password
 
 
-class StepUp(Request):
+class StepUp(Request, frozen=True):
     """A fresh second factor for dangerous orders."""
 
     code: Code
 
 
-class SessionList(Response):
+class SessionList(Response, frozen=True):
     """Sessions that are open."""
 
     sessions: tuple[Session, ...]
 
 
-class SessionRef(Request):
+class SessionRef(Request, frozen=True):
     """Names a session by its id."""
 
     session: str
 
 
-class Grant(Response):
+class Grant(Response, frozen=True):
     """A profile, on the hosts that a scope selects."""
 
     profile: str
@@ -130,38 +131,38 @@ class Grant(Response):
     """Labels as ``key=value`` words, all of which must match; empty: every host."""
 
 
-class Account(Response):
+class Account(Response, frozen=True):
     """A person."""
 
     id: str
     name: str
     grants: tuple[Grant, ...]
-    state: Literal["active", "invited", "disabled"]
+    state: AccountState
     created_at: float
     last_login_at: float | None = None
 
 
-class AccountList(Response):
+class AccountList(Response, frozen=True):
     """All people."""
 
     accounts: tuple[Account, ...]
 
 
-class GrantSpec(Request):
+class GrantSpec(Request, frozen=True):
     """A profile and its scope, as asked for."""
 
     profile: str
     scope: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
-class Invite(Request):
+class Invite(Request, frozen=True):
     """Make an account; its person enrols with the code that is answered."""
 
     name: AccountName
     grants: Annotated[tuple[GrantSpec, ...], msgspec.Meta(min_length=1, max_length=20)]
 
 
-class Invited(Response):
+class Invited(Response, frozen=True):
     """The enrolment code, shown this once."""
 
     account: Account
@@ -169,27 +170,27 @@ class Invited(Response):
     expires_at: float
 
 
-class AccountRef(Request):
+class AccountRef(Request, frozen=True):
     """Names an account."""
 
     account: str
 
 
-class SetGrants(Request):
+class SetGrants(Request, frozen=True):
     """Replace an account's grants."""
 
     account: str
     grants: Annotated[tuple[GrantSpec, ...], msgspec.Meta(min_length=1, max_length=20)]
 
 
-class ChangePassword(Request):
+class ChangePassword(Request, frozen=True):
     """Change one's own password."""
 
     old: Password
     new: Password
 
 
-class Profile(Response):
+class Profile(Response, frozen=True):
     """A named set of permissions."""
 
     name: str
@@ -197,13 +198,13 @@ class Profile(Response):
     help: str
 
 
-class ProfileList(Response):
+class ProfileList(Response, frozen=True):
     """All profiles."""
 
     profiles: tuple[Profile, ...]
 
 
-class RecoveryCodes(Response):
+class RecoveryCodes(Response, frozen=True):
     """A new set of one-time codes; the old ones no longer work."""
 
     codes: tuple[str, ...]

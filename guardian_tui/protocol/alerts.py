@@ -13,7 +13,7 @@ Tier = Literal["show", "notify", "page"]
 Words = Annotated[str, msgspec.Meta(max_length=1000)]
 
 
-class Alert(Response):
+class Alert(Response, frozen=True):
     """One thing that is wrong, on one host (or on the engine itself), under one rule."""
 
     id: str
@@ -50,7 +50,7 @@ class Alert(Response):
     """Channels that took the message."""
 
 
-class AlertsQuery(Request):
+class AlertsQuery(Request, frozen=True):
     """Alerts that fire now, or also the ended ones."""
 
     filter: Annotated[str, msgspec.Meta(max_length=500)] = ""
@@ -58,19 +58,19 @@ class AlertsQuery(Request):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
 
 
-class AlertRef(Request):
+class AlertRef(Request, frozen=True):
     """Names one alert."""
 
     alert: str
 
 
-class AlertList(Response):
+class AlertList(Response, frozen=True):
     """Alerts, worst and newest first."""
 
     alerts: tuple[Alert, ...]
 
 
-class Acknowledge(Request):
+class Acknowledge(Request, frozen=True):
     """Say that you have it; escalation stops, the alert stays until it is resolved."""
 
     alert: str
@@ -78,7 +78,7 @@ class Acknowledge(Request):
     undo: bool = False
 
 
-class Silence(Response):
+class Silence(Response, frozen=True):
     """Alerts that match tell nobody until ``until``."""
 
     id: str
@@ -91,7 +91,7 @@ class Silence(Response):
     until: float
 
 
-class AddSilence(Request):
+class AddSilence(Request, frozen=True):
     """Silence alerts by rule, host and instance; an empty one matches all."""
 
     rule: Words = ""
@@ -101,19 +101,19 @@ class AddSilence(Request):
     seconds: Annotated[float, msgspec.Meta(ge=60, le=31 * 86400)] = 3600
 
 
-class EndSilence(Request):
+class EndSilence(Request, frozen=True):
     """End a silence now."""
 
     silence: str
 
 
-class SilenceList(Response):
+class SilenceList(Response, frozen=True):
     """Silences that hold now."""
 
     silences: tuple[Silence, ...]
 
 
-class Rule(Response):
+class Rule(Response, frozen=True):
     """One level of one rule as it is in force."""
 
     rule: str
@@ -126,13 +126,13 @@ class Rule(Response):
     clears: str = ""
 
 
-class RuleList(Response):
+class RuleList(Response, frozen=True):
     """All rules in force."""
 
     rules: tuple[Rule, ...]
 
 
-class Channel(Response):
+class Channel(Response, frozen=True):
     """A way to reach someone."""
 
     name: str
@@ -146,13 +146,13 @@ class Channel(Response):
     waiting: int = 0
 
 
-class ChannelList(Response):
+class ChannelList(Response, frozen=True):
     """All channels."""
 
     channels: tuple[Channel, ...]
 
 
-class TestChannel(Request):
+class TestChannel(Request, frozen=True):
     """Send a test message through a channel now."""
 
     channel: str

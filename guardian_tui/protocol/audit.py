@@ -11,7 +11,7 @@ from guardian_tui.protocol.base import Request, Response
 Outcome = Literal["ok", "denied", "failed", "intent"]
 
 
-class AuditEvent(Response):
+class AuditEvent(Response, frozen=True):
     """One event of the chain.  ``body`` is JSON text exactly as it is stored and hashed."""
 
     seq: int
@@ -32,7 +32,7 @@ class AuditEvent(Response):
     mac: str = ""
 
 
-class AuditQuery(Request):
+class AuditQuery(Request, frozen=True):
     """Newest first, before ``before`` (a seq), optionally filtered."""
 
     before: int | None = None
@@ -40,14 +40,14 @@ class AuditQuery(Request):
     filter: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
-class AuditPage(Response):
+class AuditPage(Response, frozen=True):
     """A page of events, newest first."""
 
     events: tuple[AuditEvent, ...]
     more: bool = False
 
 
-class AuditVerdict(Response):
+class AuditVerdict(Response, frozen=True):
     """Result of a verification of the whole chain."""
 
     ok: bool
@@ -60,14 +60,14 @@ class AuditVerdict(Response):
     public_key: str = ""
 
 
-class AuditExport(Request):
+class AuditExport(Request, frozen=True):
     """Export a span of the chain."""
 
     first: int = 1
     last: int | None = None
 
 
-class AuditBundle(Response):
+class AuditBundle(Response, frozen=True):
     """An export that :func:`guardian-tui audit verify` checks offline: JSON lines of events, then checkpoints."""
 
     chain: str

@@ -15,11 +15,11 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine answers: unknown fields are tolerated, so that a newer engine serves an older client."""
 
 
-class Nothing(Request):
+class Nothing(Request, frozen=True):
     """An empty request."""
 
 
-class Done(Response):
+class Done(Response, frozen=True):
     """An answer that says no more than that it was done."""
 
     ok: bool = True

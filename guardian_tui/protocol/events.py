@@ -18,7 +18,7 @@ from guardian_tui.protocol.system import EngineStatus
 HEARTBEAT_SECONDS = 2.0
 
 
-class Delta(Response):
+class Delta(Response, frozen=True):
     """What changed since the last event, by table; in a snapshot, all there is.
 
     A row replaces the row with the same id; ids under ``gone`` are removed from that table.
@@ -35,7 +35,7 @@ class Delta(Response):
     gone: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 
-class Heartbeat(Response):
+class Heartbeat(Response, frozen=True):
     """Sign of life, with the engine's own health and the session's end."""
 
     status: EngineStatus
@@ -44,7 +44,7 @@ class Heartbeat(Response):
     """When the session locks itself if nobody presses a key."""
 
 
-class End(Response):
+class End(Response, frozen=True):
     """Last event of a stream: ``reason`` is ``logout``, ``expired``, ``locked`` or ``shutdown``."""
 
     reason: str

@@ -17,7 +17,7 @@ User = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_][A-Za-z
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
-class HostSpec(Request):
+class HostSpec(Request, frozen=True):
     """How a host is reached; what a person enters or an import finds."""
 
     name: Name
@@ -35,13 +35,13 @@ class HostSpec(Request):
     interval_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 5.0
 
 
-class Spark(Response):
+class Spark(Response, frozen=True):
     """A short recent history, newest last, each 0..100, -1 for a gap."""
 
     points: tuple[int, ...] = ()
 
 
-class HostRow(Response):
+class HostRow(Response, frozen=True):
     """One line of the hosts table: all that the fleet screen shows of a host."""
 
     id: str
@@ -80,7 +80,7 @@ class HostRow(Response):
     round_trip_seconds: float | None = None
 
 
-class FileSystem(Response):
+class FileSystem(Response, frozen=True):
     """One mounted file system."""
 
     mount: str
@@ -95,7 +95,7 @@ class FileSystem(Response):
     """Straight-line forecast over the last hours; None: not filling."""
 
 
-class Nic(Response):
+class Nic(Response, frozen=True):
     """One network interface."""
 
     name: str
@@ -105,7 +105,7 @@ class Nic(Response):
     drop_ratio: float | None = None
 
 
-class BlockDevice(Response):
+class BlockDevice(Response, frozen=True):
     """One block device's traffic."""
 
     name: str
@@ -116,7 +116,7 @@ class BlockDevice(Response):
     queue: float | None = None
 
 
-class HostDetail(Response):
+class HostDetail(Response, frozen=True):
     """All that a host's page shows beside its charts."""
 
     row: HostRow
@@ -135,38 +135,38 @@ class HostDetail(Response):
     """Keywords of ``ssh_config`` that an import met and does not support."""
 
 
-class HostRef(Request):
+class HostRef(Request, frozen=True):
     """Names one host by id or by name."""
 
     host: str
 
 
-class HostsQuery(Request):
+class HostsQuery(Request, frozen=True):
     """A filter in the grammar of ``/``: words, ``!not``, ``label=value``, ``~regex``, ``col>90``."""
 
     filter: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
-class HostList(Response):
+class HostList(Response, frozen=True):
     """Rows of hosts."""
 
     hosts: tuple[HostRow, ...]
 
 
-class EditHost(Request):
+class EditHost(Request, frozen=True):
     """Replace how a host is reached."""
 
     host: str
     spec: HostSpec
 
 
-class RemoveHost(Request):
+class RemoveHost(Request, frozen=True):
     """Stop watching a host; its history stays until retention ends it."""
 
     host: str
 
 
-class Maintenance(Request):
+class Maintenance(Request, frozen=True):
     """Set (or end, with ``until`` None) planned work on a host: no alert of it reaches anybody."""
 
     host: str
@@ -174,7 +174,7 @@ class Maintenance(Request):
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
-class DoctorStep(Response):
+class DoctorStep(Response, frozen=True):
     """One step of the connection test."""
 
     name: str
@@ -183,7 +183,7 @@ class DoctorStep(Response):
     seconds: float = 0.0
 
 
-class DoctorReport(Response):
+class DoctorReport(Response, frozen=True):
     """Why a host can or can't be reached, step by step, and what to do."""
 
     ok: bool
@@ -192,7 +192,7 @@ class DoctorReport(Response):
     question: Question | None = None
 
 
-class Question(Response):
+class Question(Response, frozen=True):
     """Something a person must answer before a host can be reached."""
 
     id: str
@@ -208,7 +208,7 @@ class Question(Response):
     """For ``changed_key``: what was pinned before."""
 
 
-class Answer(Request):
+class Answer(Request, frozen=True):
     """The answer to a :class:`Question`.
 
     For keys ``fingerprint`` is what the person saw: the engine compares it again.  For secrets ``secret`` holds it, and
@@ -222,7 +222,7 @@ class Answer(Request):
     keep: bool = False
 
 
-class ImportRequest(Request):
+class ImportRequest(Request, frozen=True):
     """Read hosts from ``~/.ssh/config`` (text given by the client) and pins from ``known_hosts``."""
 
     ssh_config: Annotated[str, msgspec.Meta(max_length=1_000_000)] = ""
@@ -231,7 +231,7 @@ class ImportRequest(Request):
     """Which of the hosts found to add; None: preview only, nothing is written."""
 
 
-class Found(Response):
+class Found(Response, frozen=True):
     """One host found by an import."""
 
     spec: HostSpec
@@ -242,7 +242,7 @@ class Found(Response):
     """A key for it is in ``known_hosts``."""
 
 
-class ImportPreview(Response):
+class ImportPreview(Response, frozen=True):
     """What an import found or did."""
 
     found: tuple[Found, ...]
@@ -252,7 +252,7 @@ class ImportPreview(Response):
     """Lines that could not be read: where and why."""
 
 
-class HistoryQuery(Request):
+class HistoryQuery(Request, frozen=True):
     """Ask for a chart: one metric of one host over a span, in at most ``points`` columns."""
 
     host: str
@@ -263,7 +263,7 @@ class HistoryQuery(Request):
     points: Annotated[int, msgspec.Meta(ge=1, le=2000)] = 120
 
 
-class History(Response):
+class History(Response, frozen=True):
     """Columns of a chart, oldest first; a column without samples is a gap (None)."""
 
     metric: str
@@ -275,20 +275,20 @@ class History(Response):
     problems: tuple[str, ...] = ()
 
 
-class SecretSet(Request):
+class SecretSet(Request, frozen=True):
     """Seal a secret in the vault under a name."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
     value: Annotated[str, msgspec.Meta(min_length=1, max_length=65536)]
 
 
-class SecretRef(Request):
+class SecretRef(Request, frozen=True):
     """Names a secret of the vault."""
 
     name: str
 
 
-class SecretList(Response):
+class SecretList(Response, frozen=True):
     """Names of the vault's secrets; never their values."""
 
     names: tuple[str, ...]

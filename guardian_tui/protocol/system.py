@@ -5,7 +5,7 @@ from __future__ import annotations
 from guardian_tui.protocol.base import Request, Response
 
 
-class Hello(Response):
+class Hello(Response, frozen=True):
     """What an engine says of itself before login."""
 
     version: str
@@ -25,7 +25,7 @@ class Hello(Response):
     """True if it goes on when the last client leaves (``engine start``)."""
 
 
-class EngineStatus(Response):
+class EngineStatus(Response, frozen=True):
     """The engine's own health, sent with each heartbeat."""
 
     time: float
@@ -48,19 +48,19 @@ class EngineStatus(Response):
     clients: int = 0
 
 
-class Shutdown(Request):
+class Shutdown(Request, frozen=True):
     """Stop the engine in good order."""
 
     reason: str = ""
 
 
-class Linger(Request):
+class Linger(Request, frozen=True):
     """Let the engine go on (or not) after its last client has left."""
 
     linger: bool
 
 
-class EventsRequest(Request):
+class EventsRequest(Request, frozen=True):
     """Open the event stream after ``boot-seq`` (empty: from a full snapshot)."""
 
     after: str = ""

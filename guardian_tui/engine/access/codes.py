@@ -22,7 +22,7 @@ def new_totp_secret() -> str:
 
 def totp_uri(secret: str, account: str) -> str:
     """The otpauth:// URI for a QR code."""
-    return pyotp.TOTP(secret).provisioning_uri(account, "Guardian")
+    return pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name="Guardian")
 
 
 def matching_step(secret: str, code: str, now: float) -> int | None:

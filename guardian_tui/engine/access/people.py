@@ -13,7 +13,7 @@ from guardian_tui.engine.access.codes import recovery_hash
 from guardian_tui.engine.store.database import Tx
 from guardian_tui.engine.store.tables import accounts, grants, recovery_codes
 from guardian_tui.engine.vault.sealing import KdfParameters
-from guardian_tui.protocol.access import Account, Grant
+from guardian_tui.protocol.access import Account, AccountState, Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Person:
 
     id: str
     name: str
-    state: str
+    state: AccountState
     salt: bytes
     kdf: KdfParameters
     verifier: bytes
@@ -34,9 +34,8 @@ class Person:
 
     def view(self) -> Account:
         """The account as others see it."""
-        state = "active" if self.state == "active" else "invited" if self.state == "invited" else "disabled"
         return Account(
-            id=self.id, name=self.name, grants=self.grants, state=state, created_at=self.created_at,
+            id=self.id, name=self.name, grants=self.grants, state=self.state, created_at=self.created_at,
             last_login_at=self.last_login_at,
         )  # fmt: skip
 

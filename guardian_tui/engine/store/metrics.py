@@ -15,7 +15,7 @@ from array import array
 from collections import deque
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -344,7 +344,7 @@ class MetricStore:
             conn = await conn.execution_options(immediate=True)
             async with conn.begin():
                 for resolution, days in days_of.items():
-                    too_old = bindparam("too_old", now - days * DAY - _span_of[resolution])
+                    too_old = now - days * DAY - _span_of[resolution]
                     done = await conn.execute(
                         delete(chunks).where(chunks.c.resolution == resolution, chunks.c.start < too_old)
                     )

@@ -1,0 +1,87 @@
+"""The audit log's keys: files of 0600 beside the store, or systemd credentials, never inside the store.
+
+They lie outside so that a denied login is recorded while the vault is locked, and so that whoever can write the database can't forge events.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from guardian_tui.protocol.errors import StoreUnavailable
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class AuditKeys:
+    """The MAC key and the signing key."""
+
+    mac: bytes
+    signing: Ed25519PrivateKey
+
+    @property
+    def public(self) -> str:
+        """The public key, hex: what a verifier needs."""
+        return self.signing.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+
+
+def load_keys(folder: Path) -> AuditKeys:
+    """The keys of ``folder`` (or of systemd's credentials), made at the first start.
+
+    Raises:
+        StoreUnavailable: a key can be read by others, is damaged, or can't be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mac = _key(folder, "audit-mac", lambda: os.urandom(KEY_BYTES))
+        signing = _key(folder, "audit-signing", _new_signing_key)
+    except OSError as error:
+        raise StoreUnavailable(f"The audit log's keys in {folder} can't be used: {error.strerror}.") from error
+    return AuditKeys(mac, Ed25519PrivateKey.from_private_bytes(signing))
+
+
+def _new_signing_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+
+
+def _key(folder: Path, name: str, make: Callable[[], bytes]) -> bytes:
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (Path(credentials) / name).exists():
+        return _checked((Path(credentials) / name).read_bytes(), name)
+    path = folder / f"{name}.key"
+    if not path.exists():
+        _write(path, make())
+    info = path.stat()
+    if stat.S_IMODE(info.st_mode) & 0o077 or info.st_uid != os.geteuid():
+        raise StoreUnavailable(f"{path} must be yours alone (chmod 600): others could forge the audit log.")
+    return _checked(path.read_bytes(), name)
+
+
+def _checked(key: bytes, name: str) -> bytes:
+    if len(key) != KEY_BYTES:
+        raise StoreUnavailable(f"The key {name} has {len(key)} bytes and should have {KEY_BYTES}; restore it from a backup.")
+    return key
+
+
+def _write(path: Path, key: bytes) -> None:
+    """Whole or not at all, and on disk before it is used."""
+    new = path.with_suffix(".new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(handle, key)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
