@@ -146,3 +146,10 @@ class SessionEnded:
 
     session_id: str
     reason: Literal["logout", "expired", "locked", "revoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAnswered:
+    """A question about a host was answered: it is worth trying again now."""
+
+    host_id: str

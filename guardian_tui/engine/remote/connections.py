@@ -1,0 +1,370 @@
+"""SSH connections: one per host, kept and shared, opened with a ramp, through jump hosts, to pinned keys only.
+
+No credential is offered to a server whose key is not trusted: asyncssh asks :class:`_Guard` about the key before it logs in, and the answer is no.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncssh
+
+from guardian_tui.config import FleetSettings
+from guardian_tui.engine.remote.credentials import Credentials, NeedsAnswer, Offer
+from guardian_tui.engine.remote.pins import Pins, Trusted
+from guardian_tui.engine.remote.questions import Questions
+from guardian_tui.engine.remote.target import ConnectFailed, Target
+from guardian_tui.text import safe
+
+log = logging.getLogger(__name__)
+logging.getLogger("asyncssh").setLevel(logging.ERROR)
+
+MOST_HOPS = 8
+
+# modern only, what is cheapest first; the -14-sha1, ssh-rsa and hmac-sha1 that asyncssh still offers are left out
+KEX = (
+    "mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384",
+    "ecdh-sha2-nistp521", "diffie-hellman-group16-sha512", "diffie-hellman-group18-sha512", "diffie-hellman-group14-sha256",
+)  # fmt: skip
+CIPHERS = (
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "chacha20-poly1305@openssh.com",
+    "aes256-ctr",
+    "aes128-ctr",
+)
+MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
+SIGNATURES = (
+    "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256",
+    "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com",
+)  # fmt: skip
+
+
+def _available(wanted: Sequence[str], known: Sequence[bytes]) -> list[str]:
+    names = {name.decode() for name in known}
+    return [name for name in wanted if name in names]
+
+
+class _Guard(asyncssh.SSHClient):
+    """Sees the server's key; trusts none that is not pinned."""
+
+    def __init__(self) -> None:
+        self.seen: asyncssh.SSHKey | None = None
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Called for a key that is not among the trusted ones."""
+        self.seen = key
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A command that has ended."""
+
+    exit_status: int | None
+    out: bytes
+    err: bytes
+    truncated: bool = False
+
+
+class Connection:
+    """An open connection to a host."""
+
+    def __init__(self, target: Target, conn: asyncssh.SSHClientConnection, parent: Connection | None) -> None:
+        self.target = target
+        self.parent = parent
+        self.ssh = conn
+        self.fingerprint = _fingerprint(conn)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is gone."""
+        return self.ssh.is_closed()
+
+    async def run(
+        self, command: str, *, timeout: float, limit_bytes: int = 1 << 20, stdin: bytes = b""
+    ) -> Completed:
+        """Run a command to its end.
+
+        Args:
+            command: for the host's shell; join argument lists with :func:`shlex.join`.
+            timeout: seconds for all of it.
+            limit_bytes: most output that is read; more ends the command.
+            stdin: what it is fed.
+
+        Raises:
+            ConnectFailed: it did not end in time, or the connection was cut.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                session = _Gathering(limit_bytes)
+                channel, _ = await self.ssh.create_session(lambda: session, command, encoding=None)
+                try:
+                    if stdin:
+                        channel.write(stdin)
+                    channel.write_eof()
+                    await session.ended.wait()
+                finally:
+                    channel.abort()
+        except TimeoutError as error:
+            raise ConnectFailed("timeout", f"The command did not end in {timeout:.0f} s.") from error
+        except (asyncssh.Error, OSError) as error:
+            raise ConnectFailed("closed", f"The connection was cut: {words_of(error)}.") from error
+        return Completed(session.status, bytes(session.out), bytes(session.err), session.truncated)
+
+    def close(self) -> None:
+        """Close it, now."""
+        self.ssh.abort()
+
+
+class _Gathering(asyncssh.SSHClientSession[bytes]):
+    """Collects output up to a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self.out = bytearray()
+        self.err = bytearray()
+        self.status: int | None = None
+        self.truncated = False
+        self.ended = asyncio.Event()
+        self._limit = limit
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Keep what fits."""
+        kept = self.err if datatype else self.out
+        room = self._limit - len(self.out) - len(self.err)
+        kept += data[: max(0, room)]
+        if len(data) > room:
+            self.truncated = True
+            self.ended.set()
+
+    def exit_status_received(self, status: int) -> None:
+        """The command's own word."""
+        self.status = status
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The channel is closed."""
+        self.ended.set()
+
+
+class Remote:
+    """Opens connections and keeps them."""
+
+    def __init__(
+        self, settings: FleetSettings, pins: Pins, credentials: Credentials, questions: Questions
+    ) -> None:
+        self._settings = settings
+        self._pins = pins
+        self._credentials = credentials
+        self._questions = questions
+        self._open: dict[str, Connection] = {}
+        self._opening: dict[str, asyncio.Task[Connection]] = {}
+        self._ramp = asyncio.Semaphore(settings.connects_at_once)
+        self._ramps: dict[str, asyncio.Semaphore] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def connection(self, target: Target) -> Connection:
+        """The host's connection, opened if there is none; shared by all who ask.
+
+        Raises:
+            ConnectFailed: why not, in a kind and in words.
+        """
+        known = self._open.get(target.host_id)
+        if known is not None and not known.closed:
+            return known
+        task = self._opening.get(target.host_id)
+        if task is None:
+            task = asyncio.create_task(self._connect(target), name=f"connect {target.host_id}")
+            self._opening[target.host_id] = task
+            task.add_done_callback(lambda done: self._opened(target.host_id, done))
+        return await asyncio.shield(task)
+
+    def _opened(self, host_id: str, task: asyncio.Task[Connection]) -> None:
+        if self._opening.get(host_id) is task:
+            del self._opening[host_id]
+        # asked even if nobody waits any more, so that it is not reported as lost
+        if not task.cancelled() and task.exception() is None:
+            self._open[host_id] = task.result()
+
+    def drop(self, host_id: str) -> None:
+        """Close a host's connection; those through it end with it."""
+        connection = self._open.pop(host_id, None)
+        if connection is not None:
+            connection.close()
+
+    async def close(self) -> None:
+        """Close everything."""
+        tasks = list(self._opening.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for host_id in list(self._open):
+            self.drop(host_id)
+
+    async def _connect(self, target: Target) -> Connection:
+        parent = await self._through(target)
+        if parent is None:
+            async with self._ramp:
+                return await self.open(target, None)
+        ramp = self._ramps.setdefault(
+            parent.target.host_id, asyncio.Semaphore(self._settings.connects_per_jump)
+        )
+        async with ramp:
+            return await self.open(target, parent)
+
+    async def _through(self, target: Target) -> Connection | None:
+        if not target.jump:
+            return None
+        if len(target.jump) > MOST_HOPS:
+            raise ConnectFailed(
+                "loop", f"More than {MOST_HOPS} jump hosts stand before it; do they jump in a circle?"
+            )
+        hop = target.jump[-1]
+        try:
+            return await self.connection(hop)
+        except ConnectFailed as error:
+            at_fault = error.parent_id or hop.host_id
+            raise ConnectFailed(
+                "jump",
+                f"{hop.name}, through which it is reached, can't be reached: {error.detail}",
+                parent_id=at_fault,
+            ) from error
+
+    async def open(self, target: Target, parent: Connection | None) -> Connection:
+        """Open a connection of its own (the doctor uses it too).
+
+        Raises:
+            ConnectFailed: why not.
+        """
+        trusted = self._pins.trusted(target.address, target.port)
+        guard = _Guard()
+        # a server that is not known yet must be asked for its key before anything of ours is looked for
+        offer = Offer()
+        if trusted.keys or trusted.authorities:
+            try:
+                offer = await self._credentials.for_target(target)
+            except NeedsAnswer as needed:
+                self._questions.about_secret(target, needed.kind, needed.words)
+                raise ConnectFailed(
+                    "no_credential", f"{needed.words} Answer the question on the fleet screen."
+                ) from needed
+        options = _options(target, trusted, offer, parent)
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout_seconds):
+                conn, _client = await asyncssh.create_connection(
+                    lambda: guard, target.address, target.port, **options
+                )
+        except asyncssh.HostKeyNotVerifiable as error:
+            raise self._key_refused(target, guard, trusted, error) from error
+        except Exception as error:
+            raise failed(target, error, offer, self._settings.connect_timeout_seconds) from error
+        self._questions.withdraw(target.host_id)
+        return Connection(target, conn, parent)
+
+    def _key_refused(
+        self, target: Target, guard: _Guard, trusted: Trusted, error: Exception
+    ) -> ConnectFailed:
+        if guard.seen is None:
+            return ConnectFailed(
+                "key_revoked", f"Its key is revoked, or its certificate does not hold: {words_of(error)}."
+            )
+        print_ = guard.seen.get_fingerprint()
+        self._questions.about_key(target, guard.seen, trusted.keys)
+        if trusted.keys:
+            return ConnectFailed(
+                "key_changed", f"Its key changed to {print_}; pinned is {trusted.keys[0].get_fingerprint()}."
+            )
+        return ConnectFailed(
+            "key_unknown", f"Its key {print_} is not accepted yet; press k to compare and accept it."
+        )
+
+
+def _options(
+    target: Target, trusted: Trusted, offer: Offer, parent: Connection | None
+) -> dict[str, Any]:  # Any: keyword arguments
+    algorithms = _available(SIGNATURES, asyncssh.public_key.get_public_key_algs())
+    preferred = [a for key in trusted.keys for a in _signatures_of(key) if a in algorithms]
+    return {
+        "config": None,
+        "known_hosts": (list(trusted.keys), list(trusted.authorities), list(trusted.revoked)),
+        "x509_trusted_certs": None,
+        "username": target.user,
+        "client_keys": offer.keys or None,
+        "agent_path": offer.agent,
+        "password": offer.password,
+        "preferred_auth": "publickey,keyboard-interactive,password" if offer.password else "publickey",
+        "gss_kex": False,
+        "gss_auth": False,
+        "compression_algs": ["none"],
+        "kex_algs": _available(KEX, asyncssh.kex.get_kex_algs()),
+        "encryption_algs": _available(CIPHERS, asyncssh.encryption.get_encryption_algs()),
+        "mac_algs": _available(MACS, asyncssh.mac.get_mac_algs()),
+        # the pinned kind first, so that a server with several keys shows the one we know
+        "server_host_key_algs": _certificates(trusted)
+        + preferred
+        + [a for a in algorithms if a not in preferred],
+        "tunnel": parent.ssh if parent else (),
+        "keepalive_interval": 0,
+        "client_version": "Guardian",
+    }
+
+
+def _signatures_of(key: asyncssh.SSHKey) -> list[str]:
+    return [algorithm.decode() for algorithm in key.sig_algorithms]
+
+
+def _certificates(trusted: Trusted) -> list[str]:
+    if not trusted.authorities:
+        return []
+    return _available(
+        (
+            "ssh-ed25519-cert-v01@openssh.com",
+            "ecdsa-sha2-nistp256-cert-v01@openssh.com",
+            "rsa-sha2-512-cert-v01@openssh.com",
+        ),
+        asyncssh.public_key.get_certificate_algs(),
+    )
+
+
+def _fingerprint(conn: asyncssh.SSHClientConnection) -> str:
+    key = conn.get_server_host_key()
+    return key.get_fingerprint() if key else ""
+
+
+_SIGNS: tuple[tuple[Callable[[BaseException], bool], str, str], ...] = (
+    (lambda e: isinstance(e, TimeoutError), "timeout", "It did not answer within {seconds:.0f} s: a firewall, a dead host, or one that accepts and says nothing."),
+    (lambda e: isinstance(e, socket.gaierror), "dns", "Its name {address} can't be resolved. Check the address or the resolver."),
+    (lambda e: isinstance(e, ConnectionRefusedError), "refused", "It refuses connections on port {port}: is sshd running there?"),
+    (lambda e: isinstance(e, asyncssh.PermissionDenied), "auth", "It refused {user}: tried {tried}. Check the user name and its authorized_keys."),
+    (lambda e: isinstance(e, asyncssh.KeyExchangeFailed), "algorithms", "No algorithm in common: {words}. Its sshd is too old to be safe."),
+    (lambda e: isinstance(e, asyncssh.ProtocolError | asyncssh.ProtocolNotSupported), "not_ssh", "What answers on port {port} does not speak SSH: {words}."),
+    (lambda e: isinstance(e, asyncssh.ChannelOpenError), "refused", "The jump host could not open a way to it: {words}."),
+    (lambda e: isinstance(e, asyncssh.ConnectionLost | ConnectionResetError | BrokenPipeError), "closed", "It closed the connection before the login was done: {words}."),
+    (lambda e: isinstance(e, OSError), "no_route", "It can't be reached: {words}."),
+)  # fmt: skip
+
+
+def failed(target: Target, error: BaseException, offer: Offer, seconds: float) -> ConnectFailed:
+    """Why a connection failed, in a kind and in words a person can act on."""
+    for matches, kind, words in _SIGNS:
+        if matches(error):
+            told = words.format(
+                address=target.address, port=target.port, user=target.user, words=words_of(error), seconds=seconds,
+                tried=", ".join(offer.tried) or "nothing, for there is nothing to offer",
+            )  # fmt: skip
+            return ConnectFailed(kind, told)  # type: ignore[arg-type]  # one of its literals, by the table above
+    return ConnectFailed("closed", f"The connection failed: {words_of(error)}.")
+
+
+def words_of(error: BaseException) -> str:
+    """An error's own words, made harmless."""
+    text = (
+        getattr(error, "reason", "") or getattr(error, "strerror", "") or str(error) or type(error).__name__
+    )
+    return safe(str(text).rstrip("."), 200)

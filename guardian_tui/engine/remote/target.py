@@ -1,0 +1,43 @@
+"""Where a connection goes, and why it did not get there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from guardian_tui.protocol.errors import HostUnavailable
+
+Kind = Literal[
+    "dns", "refused", "no_route", "timeout", "silent", "not_ssh", "algorithms", "key_unknown", "key_changed", "key_revoked",
+    "no_credential", "vault_locked", "auth", "jump", "closed", "limit", "loop",
+]  # fmt: skip
+
+UNKNOWN_KINDS: frozenset[str] = frozenset({"key_unknown", "no_credential", "vault_locked", "loop"})
+"""Faults of ours: they say nothing of the host, whose state is then unknown, not down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A host and the way to it; ``jump`` holds the hosts before it, the nearest to us first."""
+
+    host_id: str
+    name: str
+    address: str
+    port: int
+    user: str
+    credential: str = ""
+    jump: tuple[Target, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class ConnectFailed(HostUnavailable):
+    """A connection failed; ``kind`` is stable, the detail is for people.
+
+    ``parent_id`` names the jump host that is at fault, for kind ``jump``.
+    """
+
+    def __init__(self, kind: Kind, detail: str, *, parent_id: str = "") -> None:
+        super().__init__(detail)
+        self.kind: Kind = kind
+        self.parent_id = parent_id
