@@ -190,9 +190,12 @@ class Stage:
 
     async def written(self) -> None:
         """Everything is in the store."""
-        await eventually(lambda: not self.alerts.book.unwritten)
-        async with self.store.write():
-            pass
+        while True:
+            await eventually(lambda: not self.alerts.book.unwritten)
+            async with self.store.write():
+                pass
+            if not self.alerts.book.unwritten:  # a transaction that failed puts its part back
+                return
 
 
 async def _nothing() -> None:

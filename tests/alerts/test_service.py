@@ -367,6 +367,101 @@ async def test_when_the_audit_log_cannot_be_written_the_alert_still_is_and_its_e
         await eventually(lambda: [entry.action for entry in stage.audit.entries] == ["alert.fired"])
 
 
+async def test_an_alert_that_paged_and_got_milder_leaves_both_events_in_the_audit_log(stage: Stage) -> None:
+    async with stage.running():
+        stage.hosts("web-1")
+        stage.during(300, MOUNT, period="medium", step=30)
+        stage.during(660, FULLER, period="medium", step=30)
+        stage.during(60, FULL, period="medium", step=30)
+        assert [alert.tier for alert in stage.firing()] == ["notify"]
+        stage.during(60, MOUNT, period="medium", step=30)
+        await stage.written()
+        assert [entry.action for entry in stage.audit.entries] == ["alert.fired", "alert.resolved"]
+
+
+async def test_a_firing_alert_shows_todays_figure_not_the_one_it_began_with(stage: Stage) -> None:
+    async with stage.running():
+        stage.hosts("web-1")
+        stage.during(300, MOUNT, period="medium", step=30)
+        stage.during(660, FULL, period="medium", step=30)
+        stage.wave({**FULL, "filesystem_used_ratio{/}": 0.966}, period="medium")
+        await stage.alerts.tick()
+        [alert] = stage.firing()
+        assert (alert.value, alert.threshold) == (0.966, 0.95)
+        assert alert.why == "96.6 % used, limit 95 %, for 10m"
+        seq = stage.live.seq
+        stage.clock.advance(20)
+        await stage.alerts.tick()
+        assert stage.live.seq == seq, "what did not change is not sent again"
+
+
+async def test_faults_of_the_engine_itself_that_are_not_seen_after_a_restart_end(stage: Stage) -> None:
+    async with stage.running():
+        stage.bus.publish(CutOff(stage.clock.now(), 5, 5))
+        stage.bus.publish(EngineBehind(3, 5, stage.clock.now()))
+        stage.clock.advance(121)
+        await stage.alerts.tick()
+        assert stage.rules() == ["engine_behind", "engine_cut_off"]
+    async with stage.running():
+        stage.bus.publish(CutOff(stage.clock.now(), 5, 5))
+        stage.clock.advance(121)
+        await stage.alerts.tick()
+        assert stage.rules() == ["engine_cut_off"]
+        stage.bus.publish(CutOff(None))
+        assert stage.rules() == []
+
+
+async def test_a_failing_channel_is_remembered_across_a_restart_until_it_works_or_is_removed(
+    stage: Stage,
+) -> None:
+    channels = {"hook": HOOK, "gone": HOOK}
+    async with stage.running(AlertsSettings(channels=channels)):
+        for courier in stage.alerts.couriers.values():
+            courier._set_failing(True, "no answer")
+        assert len(stage.firing()) == 2
+    async with stage.running(AlertsSettings(channels={"hook": HOOK})):
+        assert [alert.instance for alert in stage.firing()] == ["hook"]
+        assert stage.alerts.couriers["hook"].row(0).state == "failing"
+        stage.alerts.couriers["hook"]._delivered()
+        assert stage.firing() == []
+
+
+async def test_an_alert_that_gets_worse_while_it_is_silenced_is_told_when_the_silence_ends(
+    stage: Stage,
+) -> None:
+    async with stage.running(AlertsSettings(channels={"hook": HOOK})):
+        stage.hosts("web-1")
+        stage.during(300, MOUNT, period="medium", step=30)
+        stage.during(660, FULL, period="medium", step=30)
+        stage.hosts("web-1", maintenance_until=stage.clock.now() + 300)
+        stage.during(120, FULLER, period="medium", step=30)
+        assert [alert.severity for alert in stage.firing()] == ["critical"]
+        assert await notes(stage) == [("hook", "firing")]
+        stage.clock.advance(300)
+        await stage.alerts.tick()
+        assert await notes(stage) == [("hook", "firing"), ("hook", "worse")]
+
+
+async def test_a_store_that_is_read_only_at_the_start_does_not_keep_alerts_from_running(
+    stage: Stage, monkeypatch
+) -> None:
+    from guardian_tui.engine.store.database import Store
+    from guardian_tui.protocol.errors import StoreUnavailable
+
+    def refuse(self):
+        raise StoreUnavailable("read-only")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", refuse)
+        async with stage.running():
+            stage.hosts("web-1")
+            stage.wave(QUIET)
+            stage.down("web-1")
+            assert stage.rules() == ["host_down"]
+            with pytest.raises(StoreUnavailable):
+                await stage.alerts.tick()
+
+
 async def test_what_is_old_is_removed_and_what_fires_is_not(stage: Stage) -> None:
     async with stage.running(AlertsSettings(channels={"hook": HOOK})):
         stage.hosts("web-1", "web-2")

@@ -41,6 +41,8 @@ class Held:
     """Channels for which a message was queued."""
     owed: bool = False
     """Something was to be told while it was silenced."""
+    paged: bool = False
+    """It was of tier page: that it fired is in the audit log, and so must be that it is over."""
     stored: bool = False
 
     @property
@@ -181,7 +183,7 @@ class Book:
         held = Held(alert)
         self._hold(held)
         self._quieten(held)
-        self._event("fired", held.alert)
+        self._record(held)
         self._tell(held, "firing", fault.at)
         self._save(held)
         self._show(held)
@@ -189,7 +191,6 @@ class Book:
 
     def _change(self, held: Held, fault: Fault) -> None:
         worse = SEVERITIES.index(fault.severity) > SEVERITIES.index(held.alert.severity)
-        paged = fault.tier == "page" and held.alert.tier != "page"
         self._set(
             held,
             severity=fault.severity,
@@ -200,8 +201,7 @@ class Book:
             unit=fault.unit,
             metric=fault.metric,
         )
-        if paged:
-            self._event("fired", held.alert)
+        self._record(held)
         if worse:
             self._tell(held, "worse" if held.told else "firing", fault.at)
         self._save(held)
@@ -225,7 +225,8 @@ class Book:
             for name in held.told:
                 if name in self._channels and self._channels[name].resolved:
                     self._queue(name, Note("resolved", held.alert, at))
-        self._event("resolved", held.alert)
+        if held.paged:
+            self._event("resolved", held.alert)
         del self.firing[key]
         self._of_host.get(key[0], {}).pop(key, None)
         self._fading[held.alert.id] = self._clock.monotonic() + RESOLVED_SHOWN_SECONDS
@@ -242,6 +243,11 @@ class Book:
         """Change what people and channels did with an alert: who has it, who took its message."""
         self._set(held, **changes)
         self._save(held)
+        self._show(held)
+
+    def refresh(self, held: Held, **changes: object) -> None:
+        """Show newer figures; they are not worth a write of their own."""
+        self._set(held, **changes)
         self._show(held)
 
     def _hold(self, held: Held) -> None:
@@ -325,10 +331,14 @@ class Book:
             del notes[0]
             self.unwritten.dropped += 1
 
+    def _record(self, held: Held) -> None:
+        if held.alert.tier == "page" and not held.paged:
+            held.paged = True
+            self._event("fired", held.alert)
+
     def _event(self, what: str, alert: Alert) -> None:
-        if alert.tier == "page":
-            self.unwritten.events.append((what, alert))
-            del self.unwritten.events[:-EVENTS_LIMIT]
+        self.unwritten.events.append((what, alert))
+        del self.unwritten.events[:-EVENTS_LIMIT]
 
     # what others hear
 
@@ -340,7 +350,11 @@ class Book:
                 del self._fading[id]
                 self.by_id.pop(id, None)
                 self._live.drop(id)
-        self.requieten()
+        wall = self._clock.now()
+        for held in list(self.firing.values()):
+            if held.alert.silenced_until is not None and held.alert.silenced_until <= wall:
+                self._quieten(held)
+                self._show(held)
         self.publish_touched()
 
     def publish_touched(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from math import isinf
 
 from guardian_tui.config import RuleOverride
 from guardian_tui.engine.alerts.rules import EVENT_RULES, METRIC_RULES, EventRule, Level, MetricRule, Term
@@ -108,6 +109,8 @@ def _changed_event(rule: EventRule, change: RuleOverride) -> EventRule:
 
 def duration(seconds: float) -> str:
     """A span in short words: ``45s``, ``10m``, ``1h30m``, ``2d``."""
+    if isinf(seconds):
+        return "never"
     whole = int(seconds)
     if whole < 60:
         return f"{seconds:.3g}s" if seconds < 10 and seconds != whole else f"{whole}s"

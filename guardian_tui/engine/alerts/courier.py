@@ -88,6 +88,10 @@ class Courier:
         self.last_ok_at: float | None = None
         self.last_error = ""
 
+    def restore_failing(self) -> None:
+        """After a start: it was failing when the engine ended."""
+        self.failing = True
+
     def start(self) -> None:
         """Begin to deliver."""
         self._task = asyncio.create_task(self._run(), name=f"courier {self.name}")

@@ -11,7 +11,7 @@ from guardian_tui.engine.alerts.compile import Compiled, compile_rules, period_o
 from guardian_tui.engine.alerts.judge import judge
 from guardian_tui.engine.alerts.memory import CheckState, Finding, HostState, LevelState, Timer, Track, resume
 from guardian_tui.engine.alerts.rules import MetricRule
-from guardian_tui.engine.alerts.windows import Trend
+from guardian_tui.engine.alerts.windows import NAN, Trend
 from guardian_tui.engine.facts import Sample
 from guardian_tui.protocol.metrics import Period
 
@@ -165,6 +165,12 @@ class Evaluator:
         """Flags of a host that were seen unset."""
         host = self._hosts.get(host_id)
         return frozenset(host.unset) if host else frozenset()
+
+    def value(self, host_id: str, rule: str, instance: str) -> float:
+        """Newest value of a check that waits or fires; NaN when there is none."""
+        host = self._hosts.get(host_id)
+        state = host.states.get((rule, instance)) if host else None
+        return state.value if state else NAN
 
     def waiting_hosts(self) -> Iterator[str]:
         """Hosts on which something waits or fires."""

@@ -135,7 +135,7 @@ class AlertHandlers:
             "undo": request.undo,
         }
         async with call.change(target=target, body=body) as tx:
-            written = Held(replace(held.alert, **changes), held.told, held.owed, stored=held.stored)
+            written = Held(replace(held.alert, **changes), held.told, held.owed, held.paged, held.stored)
             await records.write_alerts(tx, [written])
 
             def committed() -> None:

@@ -29,6 +29,8 @@ def judge(host: HostState, track: Track, check: Check, sample: Sample, booting: 
             for below in state.levels[: number + 1]:
                 below.on, below.waiting_since, below.leaving_since = True, None, None
     reached = max((number for number, now in enumerate(state.levels) if now.on), default=-1)
+    first = check.levels[max(reached, 0)][0]
+    state.value = _read(host, track, first, sample.values, clear=True)
     if reached < 0 and all(now.waiting_since is None for now in state.levels):
         host.states.pop(check.key, None)
     else:
@@ -36,8 +38,6 @@ def judge(host: HostState, track: Track, check: Check, sample: Sample, booting: 
     if reached == state.told:
         return None
     state.told = reached
-    first = check.levels[max(reached, 0)][0]
-    value = _read(host, track, first, sample.values, clear=True)
     return Finding(
         sample.host_id,
         check.rule,
@@ -46,7 +46,7 @@ def judge(host: HostState, track: Track, check: Check, sample: Sample, booting: 
         sample.at,
         began_at,
         series=first.series,
-        value=value,
+        value=state.value,
     )
 
 

@@ -44,6 +44,8 @@ class CheckState:
     levels: list[LevelState]
     told: int = -1
     """Level that was last reported."""
+    value: float = NAN
+    """Newest value of its first term."""
 
     def timers(self, key: Key, track: Track) -> Iterator[Timer]:
         """Its waiting times that run now."""

@@ -6,6 +6,7 @@ A dead jump host is one alert with a number of hosts behind it, and a cut link i
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,13 +46,13 @@ class Reach:
         self._catalogue = catalogue
         self._first_seen = first_seen
         self._hosts: dict[str, Reached] = {}
+        self._unreachable: set[str] = set()
         self._cut_off = False
 
     def forget(self, host_id: str) -> None:
         """A host was removed."""
-        known = self._hosts.pop(host_id, None)
-        if known is not None and known.state == "unreachable":
-            self._count_folded()
+        self._hosts.pop(host_id, None)
+        self._set_unreachable(host_id, False)
 
     def sampled(self, host_id: str, at: float) -> None:
         """A host gave a sample."""
@@ -67,7 +68,6 @@ class Reach:
         if fact.state == "up":
             self._answered(fact.host_id, known, fact.at, fact.successes)
             return
-        before = known.state
         known.state, known.failures, known.successes = fact.state, fact.failures, 0
         known.parent_id, known.why = fact.parent_id, fact.why
         if fact.state == "key_changed":
@@ -80,20 +80,18 @@ class Reach:
         elif fact.state == "unreachable":
             parent = self._book.facts(self._root(fact.host_id)).name
             self._end(fact.host_id, "host_down", fact.at, f"folded into the alert of {parent}")
-        if "unreachable" in (before, fact.state) or fact.state == "failing":
-            self._count_folded()
+        self._set_unreachable(fact.host_id, fact.state == "unreachable")
 
     def _answered(self, host_id: str, known: Reached, at: float, successes: int) -> None:
         if at - known.good_at > SAME_POLL_SECONDS or not known.successes:
             known.successes += 1
         known.good_at = at
         known.successes = max(known.successes, successes)
-        before, known.state, known.failures, known.parent_id = known.state, "up", 0, ""
+        known.state, known.failures, known.parent_id = "up", 0, ""
         self._end(host_id, "host_key_changed", at, "it shows the pinned key again")
         if known.successes >= UP_POLLS:
             self._end(host_id, "host_down", at, "it answers again")
-        if before == "unreachable":
-            self._count_folded()
+        self._set_unreachable(host_id, False)
 
     def _judge_failing(self, host_id: str, known: Reached, at: float) -> None:
         if known.failures < DOWN_POLLS or self._cut_off:
@@ -118,6 +116,8 @@ class Reach:
             preexisting=host_id not in self._first_seen,
         )
         self._book.fire(host_id, "", fault)
+        if self._unreachable:
+            self._count_folded()
 
     def _end(self, host_id: str, rule: str, at: float, why: str) -> None:
         self._book.resolve((host_id, rule, ""), at, why=why)
@@ -133,15 +133,19 @@ class Reach:
             host_id = known.parent_id
         return host_id
 
+    def _set_unreachable(self, host_id: str, unreachable: bool) -> None:
+        if unreachable:
+            self._unreachable.add(host_id)
+            self._count_folded()
+        elif host_id in self._unreachable:
+            self._unreachable.remove(host_id)
+            self._count_folded()
+
     def _count_folded(self) -> None:
-        counts: dict[str, int] = {}
-        for host_id, known in self._hosts.items():
-            if known.state == "unreachable":
-                root = self._root(host_id)
-                counts[root] = counts.get(root, 0) + 1
+        counts = Counter(self._root(host_id) for host_id in self._unreachable)
         for key in list(self._book.firing):
             if key[1] == "host_down":
-                self._book.fold(key, counts.get(key[0], 0))
+                self._book.fold(key, counts[key[0]])
 
     def cut(self, fact: CutOff, at: float) -> None:
         """The engine lost its link, or has it back."""

@@ -28,6 +28,7 @@ class StoredAlert(msgspec.Struct):
     alert: Alert
     told: tuple[str, ...] = ()
     owed: bool = False
+    paged: bool = False
 
 
 class StoredTimer(msgspec.Struct):
@@ -109,7 +110,7 @@ async def write_alerts(tx: Tx, held: Sequence[Held]) -> None:
 
 
 def _body(held: Held) -> str:
-    return as_text(StoredAlert(held.alert, held.told, held.owed))
+    return as_text(StoredAlert(held.alert, held.told, held.owed, held.paged))
 
 
 async def read_firing(conn: AsyncConnection) -> list[Held]:
@@ -138,7 +139,7 @@ async def read_resolved(conn: AsyncConnection, limit: int, offset: int) -> list[
 
 def _held(body: str) -> Held:
     stored = _alert_decoder.decode(body)
-    return Held(stored.alert, stored.told, stored.owed, stored=True)
+    return Held(stored.alert, stored.told, stored.owed, stored.paged, stored=True)
 
 
 async def remove_old(tx: Tx, alerts_before: float, notes_before: float) -> None:

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from math import isnan
 
 from guardian_tui.config import AlertsSettings, ChannelSettings
 from guardian_tui.engine.alerts import records
-from guardian_tui.engine.alerts.book import Book, Fault
+from guardian_tui.engine.alerts.book import AlertKey, Book, Fault, Held
 from guardian_tui.engine.alerts.catalogue import duration, make_catalogue, quantity, term_unit
 from guardian_tui.engine.alerts.channels import Resolve, Secrets, Sender, check_channel
 from guardian_tui.engine.alerts.courier import Courier, Pace
@@ -17,6 +18,7 @@ from guardian_tui.engine.alerts.evaluate import Evaluator
 from guardian_tui.engine.alerts.handlers import AlertHandlers
 from guardian_tui.engine.alerts.memory import Finding
 from guardian_tui.engine.alerts.reach import Reach
+from guardian_tui.engine.alerts.rules import Level, MetricRule
 from guardian_tui.engine.alerts.smtp import Smtp
 from guardian_tui.engine.alerts.waiting import Waiting
 from guardian_tui.engine.alerts.webhook import Webhook
@@ -44,9 +46,11 @@ STATE_SECONDS = 15.0
 """Waiting times are written this often; what a ``kill -9`` takes of them is no more."""
 ADOPTION_SECONDS = 120.0
 """What began this soon after a host's first sample was wrong before it was added."""
-STRANGERS_SECONDS = 300.0
-"""Restored alerts of hosts that nobody announced by then are ended: the host was removed."""
+SETTLED_SECONDS = 120.0
+"""By then all hosts are announced and faults of the engine itself noticed again; what was not, ends."""
 CLEAN_SECONDS = 3600.0
+REFRESH_SECONDS = 15.0
+"""How often the figures of firing alerts are brought up to date on screen."""
 NOTES_KEPT_SECONDS = 7 * 86400.0
 
 
@@ -109,7 +113,10 @@ class Alerts:
         self._behind_why = ""
         self._state_due = 0.0
         self._clean_due = 0.0
-        self._strangers_due: float | None = None
+        self._settled_due: float | None = None
+        self._refresh_due = 0.0
+        self._unconfirmed: set[AlertKey] = set()
+        """Alerts of the engine itself that were firing when it ended and that no fact has confirmed since."""
         self._task: asyncio.Task[None] | None = None
 
     def handlers(self) -> dict[str, Handler]:
@@ -152,23 +159,33 @@ class Alerts:
         for silence in silences:
             self.book.silences[silence.id] = silence
             self._handlers.show_silence(silence)
-        known = self.catalogue.names()
         for held in firing:
-            self.book.restore(held)
-            if held.alert.rule not in known:
-                self.book.resolve(held.key, now, why="its rule is switched off", tell=False)
-                continue
-            rule = self._evaluator.rules.get(held.alert.rule)
-            if rule is not None:
-                severities = [level.severity for level in rule.levels]
-                level = severities.index(held.alert.severity) if held.alert.severity in severities else 0
-                self._evaluator.restore_firing(
-                    held.alert.host_id, held.alert.rule, held.alert.instance, level
-                )
+            self._take_up(held, now)
         self._waiting.restore(state, now)
-        self._strangers_due = self._clock.monotonic() + STRANGERS_SECONDS
-        async with self._store.write() as tx:
-            await records.give_up_orphans(tx, self.couriers)
+        self._settled_due = self._clock.monotonic() + SETTLED_SECONDS
+        try:
+            async with self._store.write() as tx:
+                await records.give_up_orphans(tx, self.couriers)
+        except StoreUnavailable as error:
+            log.warning("notes of channels that are gone could not be given up: %s", error.detail)
+
+    def _take_up(self, held: Held, now: float) -> None:
+        """An alert was firing when the engine ended."""
+        self.book.restore(held)
+        alert = held.alert
+        if alert.rule not in self.catalogue.names():
+            self.book.resolve(held.key, now, why="its rule is switched off", tell=False)
+        elif alert.rule in self._evaluator.rules:
+            severities = [level.severity for level in self._evaluator.rules[alert.rule].levels]
+            level = severities.index(alert.severity) if alert.severity in severities else 0
+            self._evaluator.restore_firing(alert.host_id, alert.rule, alert.instance, level)
+        elif alert.rule == "notifications_failing":
+            if alert.instance in self.couriers:
+                self.couriers[alert.instance].restore_failing()
+            else:
+                self.book.resolve(held.key, now, why="the settings no longer have this channel", tell=False)
+        elif not alert.host_id:
+            self._unconfirmed.add(held.key)
 
     # facts
 
@@ -212,10 +229,12 @@ class Alerts:
         self.settle()
 
     def _cut_off(self, fact: CutOff) -> None:
+        self._unconfirmed.discard(("", "engine_cut_off", ""))
         self._reach.cut(fact, self._clock.now())
         self.settle()
 
     def _behind(self, fact: EngineBehind) -> None:
+        self._unconfirmed.discard(("", "engine_behind", ""))
         if not fact.late:
             self._behind_since = None
             self.book.resolve(("", "engine_behind", ""), fact.at)
@@ -253,10 +272,12 @@ class Alerts:
             del self.book.silences[silence.id]
             self._live.silences.drop(silence.id)
         self._judge_behind(now, ticks)
-        if self._strangers_due is not None and ticks >= self._strangers_due:
-            self._strangers_due = None
-            for key in [key for key in self.book.firing if key[0] and key[0] not in self.book.hosts]:
-                self.book.resolve(key, now, why="the host was removed", tell=False)
+        if self._settled_due is not None and ticks >= self._settled_due:
+            self._settled_due = None
+            self._end_unconfirmed(now)
+        if ticks >= self._refresh_due:
+            self._refresh_due = ticks + REFRESH_SECONDS
+            self._refresh()
         self.book.tick()
         if ticks >= self._state_due:
             self._state_due = ticks + STATE_SECONDS
@@ -275,6 +296,23 @@ class Alerts:
         if ticks - self._behind_since >= words.for_seconds:
             fault = Fault(words.rule, words.title, words.severity, words.tier, now, self._behind_why)
             self.book.fire("", "", fault)
+
+    def _end_unconfirmed(self, now: float) -> None:
+        for key in [key for key in self.book.firing if key[0] and key[0] not in self.book.hosts]:
+            self.book.resolve(key, now, why="the host was removed", tell=False)
+        for key in self._unconfirmed:
+            self.book.resolve(key, now, why="it was not seen again after the engine was started")
+        self._unconfirmed.clear()
+
+    def _refresh(self) -> None:
+        for key, held in self.book.firing.items():
+            alert, rule = held.alert, self._evaluator.rules.get(key[1])
+            if alert.value is None or rule is None:
+                continue
+            value = self._evaluator.value(*key)
+            if not isnan(value) and quantity(value, alert.unit) != quantity(alert.value, alert.unit):
+                level = next(level for level in rule.levels if level.severity == alert.severity)
+                self.book.refresh(held, value=value, why=words_of(rule, level, value))
 
     # channels
 
@@ -305,32 +343,34 @@ def make_sender(settings: ChannelSettings, resolve: Resolve, clock: Clock) -> Se
     return Webhook(settings, resolve, clock) if settings.kind == "webhook" else Smtp(settings, resolve, clock)
 
 
-def make_fault(finding: Finding, first_seen: float) -> Fault:
-    """A finding as what raises an alert."""
-    rule, level = finding.rule, finding.rule.levels[finding.level]
+def words_of(rule: MetricRule, level: Level, value: float) -> str:
+    """Why a level fires, in words."""
     term = level.terms[0]
     unit = term_unit(term)
-    value = finding.value if abs(finding.value) < float("inf") else None
-    shown = "?" if value is None else quantity(value, unit)
-    limit = quantity(term.value, unit)
+    shown, limit = "?" if isnan(value) else quantity(value, unit), quantity(term.value, unit)
     if rule.why:
         why = rule.why.format(value=shown, limit=limit)
     else:
         over = f" over {duration(term.window_seconds)}" if term.view == "mean" else ""
         why = f"{shown} {term.op} {limit}{over}"
-    if level.for_seconds:
-        why += f", for {duration(level.for_seconds)}"
-    plain = term.view in ("value", "absolute", "mean") and METRICS[term.metric].unit != "flag"
+    return why + (f", for {duration(level.for_seconds)}" if level.for_seconds else "")
+
+
+def make_fault(finding: Finding, first_seen: float) -> Fault:
+    """A finding as what raises an alert."""
+    rule, level = finding.rule, finding.rule.levels[finding.level]
+    term = level.terms[0]
+    charted = term.view in ("value", "absolute", "mean") and METRICS[term.metric].unit != "flag"
     return Fault(
         rule.rule,
         rule.title,
         level.severity,
         level.tier,
         finding.at,
-        why,
-        value=value if plain else None,
-        threshold=term.value if plain else None,
-        unit=unit if plain else "",
+        words_of(rule, level, finding.value),
+        value=finding.value if charted and not isnan(finding.value) else None,
+        threshold=term.value if charted else None,
+        unit=term_unit(term) if charted else "",
         metric=finding.series,
         preexisting=finding.began_at <= first_seen + ADOPTION_SECONDS,
     )
