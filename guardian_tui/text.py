@@ -1,7 +1,8 @@
 """Host text is hostile: the one door from bytes of the outside to a terminal, a file or a message.
 
-What comes from hosts, files and services is :class:`HostText` until :func:`safe` has made it harmless: every control
-character, escape, bidirectional or invisible character is replaced by a form that can be seen and does nothing.
+What comes from hosts, files and services is :class:`HostText` until :func:`safe` has made it harmless: every
+control character, escape, bidirectional or invisible character is replaced by a form that can be seen and does
+nothing.
 """
 
 from __future__ import annotations
@@ -21,11 +22,21 @@ _PICTURES = 0x2400
 # C0 → its Unicode control picture; DEL has its own
 _TABLE = {code: chr(_PICTURES + code) for code in range(0x20)} | {_DELETE: "\u2421"}
 
-# Cc: C1 controls; Cf: bidi, zero width, tags; Co, Cs, Cn: private, lone surrogates, unassigned; Zl, Zp: line separators
+# Cc: C1 controls; Cf: bidi, zero width, tags; Co, Cs, Cn: private, lone surrogates, unassigned; Zl, Zp: separators
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
-# invisible though of a printing category: Hangul fillers, Braille blank, combining grapheme joiner, Mongolian and Khmer selectors
+# invisible though of a printing category: Hangul fillers, Braille blank, combining grapheme joiner, Mongolian and
+# Khmer selectors
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u180b\u180c\u180d\u180f\u17b4\u17b5")
-_JSON_ESCAPED = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+# variation selectors: marks of no width that change how wide a terminal draws what stands before them
+_SELECTORS = frozenset(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
+_HIDDEN_CHARS = _BLANK | _SELECTORS
+# Hangul vowels and finals take no width of their own: a run of them is a flood as well
+_JAMO = re.compile("[\u1161-\u11ff\ud7b0-\ud7ff]")
+
+_JSON_ESCAPED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e01ef]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +47,7 @@ class HostText:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> HostText:
-        """Decode as UTF-8; bytes that are none become ``\\xNN``."""
+        """Decode as UTF-8; bytes that are none become a backslash, ``x`` and two hex digits."""
         return cls(data.decode("utf-8", "backslashreplace"))
 
     def __str__(self) -> str:
@@ -48,54 +59,68 @@ def safe(text: str | HostText | bytes, limit: int = LIMIT, *, newlines: bool = F
 
     Args:
         text: text of the outside.
-        limit: most characters of the answer; what is cut ends with ``…``.
+        limit: most characters of the answer, at least 1; what is cut ends with ``…``.
         newlines: keep line feeds and turn tabs to spaces (for text shown on several lines).
     """
     if isinstance(text, bytes):
-        text = text.decode("utf-8", "backslashreplace")
+        # a character is at most four bytes: no need to decode 100 MB for one line
+        text = text[: 4 * limit + 4].decode("utf-8", "backslashreplace")
     raw = text.raw if isinstance(text, HostText) else text
-    if len(raw) > limit:
-        raw = raw[: limit + 1]
+    cut = len(raw) > limit
+    if cut:
+        raw = raw[:limit]
     if not (raw.isascii() and raw.isprintable()):
         raw = "".join(_visible(raw, newlines))
-    if len(raw) > limit:
-        return raw[: max(0, limit - 1)] + "…"
+    if cut or len(raw) > limit:
+        return raw[: limit - 1] + "…"
     return raw
 
 
 def _visible(raw: str, newlines: bool) -> list[str]:
     out: list[str] = []
-    marks = 0
+    # marks on the current base; with none before it a mark would sit on what stands before us on the screen
+    marks, base = 0, False
     for char in raw:
         code = ord(char)
+        if newlines and char in "\n\t":
+            out.append("\n" if char == "\n" else "    ")
+            base = False
+            continue
         if code in _TABLE:
-            out.append({"\n": "\n", "\t": "    "}.get(char, _TABLE[code]) if newlines else _TABLE[code])
-            marks = 0
+            out.append(_TABLE[code])
+            marks, base = 0, True
             continue
         category = unicodedata.category(char)
-        if category in _HIDDEN or char in _BLANK:
-            out.append(f"\\x{code:02x}" if code < 0x100 else f"‹U+{code:04X}›")
-            marks = 0
-        elif category in ("Mn", "Me"):
+        if category in _HIDDEN or char in _HIDDEN_CHARS:
+            out.append(_named(code))
+            marks, base = 0, True
+        elif category in ("Mn", "Me") or _JAMO.match(char):
+            if not base:
+                out.append(_named(code))
+                marks, base = 0, True
+                continue
             marks += 1
-            # at the very start there is nothing to combine with but what stands before us on the screen
-            if marks <= MOST_MARKS and out:
+            if marks <= MOST_MARKS:
                 out.append(char)
-        elif category == "Zs" and char != " ":
-            out.append(" ")
-            marks = 0
+            elif marks == MOST_MARKS + 1:
+                out.append("…")
         else:
-            out.append(char)
-            marks = 0
+            out.append(" " if category == "Zs" else char)
+            marks, base = 0, True
     return out
 
 
-def json_safe(document: bytes | str) -> str:
-    """JSON text with C1, DEL, bidi and invisible characters escaped, so that it can be printed to a terminal or a log.
+def _named(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"‹U+{code:04X}›"
 
-    Such characters stand only inside strings, where ``\\uXXXX`` means the same.  JSON encoders escape C0 themselves.
+
+def json_safe(document: bytes | str) -> str:
+    """JSON text with C1, DEL, bidi and invisible characters escaped: fit for a terminal or a log.
+
+    Such characters stand only inside strings, where an escape by number means the same.  Line feeds and tabs between
+    values stay.
     """
-    text = document.decode("utf-8", "backslashreplace") if isinstance(document, bytes) else document
+    text = document.decode("utf-8", "replace") if isinstance(document, bytes) else document
     return _JSON_ESCAPED.sub(_escape, text)
 
 
