@@ -353,6 +353,32 @@ async def test_when_the_store_cannot_be_written_alerts_are_still_seen_and_writte
         assert await notes(stage) == [("hook", "firing")]
 
 
+async def test_a_commit_whose_answer_was_lost_is_not_told_twice(stage: Stage, monkeypatch) -> None:
+    from contextlib import asynccontextmanager
+
+    from guardian_tui.protocol.errors import StoreUnavailable
+
+    async with stage.running(AlertsSettings(channels={"hook": HOOK})):
+        stage.hosts("web-1")
+        stage.wave(QUIET)
+        await stage.written()
+        write = stage.store.write
+
+        @asynccontextmanager
+        async def lose_the_answer():
+            async with write() as tx:
+                yield tx
+            raise StoreUnavailable("the connection was lost")
+
+        stage.down("web-1")
+        monkeypatch.setattr(stage.store, "write", lose_the_answer)
+        with pytest.raises(StoreUnavailable):
+            await stage.alerts.writer.write()
+        monkeypatch.setattr(stage.store, "write", write)
+        stage.up("web-1")
+        assert await notes(stage) == [("hook", "firing"), ("hook", "resolved")]
+
+
 async def test_when_the_audit_log_cannot_be_written_the_alert_still_is_and_its_event_follows(
     stage: Stage,
 ) -> None:

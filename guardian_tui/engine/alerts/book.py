@@ -6,6 +6,7 @@ Every change leaves its trace in :class:`Unwritten`, which the writer takes to t
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ RESOLVED_SHOWN_SECONDS = 60.0
 NOTES_LIMIT = 20_000
 """Notes that wait for a store that can't be written; past it the oldest are dropped."""
 EVENTS_LIMIT = 2_000
+_numbers = itertools.count()
 ENGINE_LABELS: Mapping[str, str] = {}
 
 
@@ -43,7 +45,6 @@ class Held:
     """Something was to be told while it was silenced."""
     paged: bool = False
     """It was of tier page: that it fired is in the audit log, and so must be that it is over."""
-    stored: bool = False
 
     @property
     def key(self) -> AlertKey:
@@ -51,13 +52,21 @@ class Held:
         return (self.alert.host_id, self.alert.rule, self.alert.instance)
 
 
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A note for one channel.  ``id`` sorts by age and makes sure that it is queued once."""
+
+    id: str
+    channel: str
+    note: Note
+
+
 @dataclass(slots=True)
 class Unwritten:
     """What the store does not know yet."""
 
     alerts: dict[str, Held] = field(default_factory=dict)
-    notes: list[tuple[str, Note]] = field(default_factory=list)
-    """(channel, note)."""
+    notes: list[Outgoing] = field(default_factory=list)
     events: list[tuple[str, Alert]] = field(default_factory=list)
     """Audit events: (``fired`` or ``resolved``, alert)."""
     dropped: int = 0
@@ -326,7 +335,8 @@ class Book:
 
     def _queue(self, channel: str, note: Note) -> None:
         notes = self.unwritten.notes
-        notes.append((channel, note))
+        id = f"{int(self._clock.now() * 1000):014d}-{next(_numbers):08d}-{secrets.token_hex(4)}"
+        notes.append(Outgoing(id, channel, note))
         if len(notes) > NOTES_LIMIT:
             del notes[0]
             self.unwritten.dropped += 1

@@ -135,11 +135,10 @@ class AlertHandlers:
             "undo": request.undo,
         }
         async with call.change(target=target, body=body) as tx:
-            written = Held(replace(held.alert, **changes), held.told, held.owed, held.paged, held.stored)
+            written = Held(replace(held.alert, **changes), held.told, held.owed, held.paged)
             await records.write_alerts(tx, [written])
 
             def committed() -> None:
-                held.stored = True
                 self._book.update(held, **changes)
                 self._settle()
 

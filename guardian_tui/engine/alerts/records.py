@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import RowMapping, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy import RowMapping, Table, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from guardian_tui.engine.alerts.book import Held
+from guardian_tui.engine.alerts.book import Held, Outgoing
 from guardian_tui.engine.alerts.memory import Phase, Timer
 from guardian_tui.engine.alerts.messages import Note
 from guardian_tui.engine.store import tables
@@ -18,8 +17,6 @@ from guardian_tui.engine.store.database import Tx
 from guardian_tui.protocol.alerts import Alert, Silence
 
 alerts, alert_state, silences, outbox = tables.alerts, tables.alert_state, tables.silences, tables.outbox
-
-_numbers = itertools.count()
 
 
 class StoredAlert(msgspec.Struct):
@@ -62,51 +59,33 @@ def as_text(value: msgspec.Struct) -> str:
     return msgspec.json.encode(value).decode()
 
 
-_update_alert = (
-    update(alerts)
-    .where(alerts.c.id == bindparam("key"))
-    .values(
-        state=bindparam("new_state"), resolved_at=bindparam("new_resolved_at"), body=bindparam("new_body")
-    )
-)
-
-
 async def write_alerts(tx: Tx, held: Sequence[Held]) -> None:
     """Insert or replace alerts."""
-    new = [entry for entry in held if not entry.stored]
-    known = [entry for entry in held if entry.stored]
-    if new:
-        rows = [
-            {
-                "id": entry.alert.id,
-                "rule": entry.alert.rule,
-                "host_id": entry.alert.host_id,
-                "instance": entry.alert.instance,
-                "state": entry.alert.state,
-                "since": entry.alert.since,
-                "resolved_at": entry.alert.resolved_at,
-                "body": _body(entry),
-            }
-            for entry in new
-        ]
-        await tx.execute(insert(alerts), rows)
-    if known:
-        values = [
-            {
-                "key": entry.alert.id,
-                "new_state": entry.alert.state,
-                "new_resolved_at": entry.alert.resolved_at,
-                "new_body": _body(entry),
-            }
-            for entry in known
-        ]
-        await tx.execute(_update_alert, values)
+    rows = [
+        {
+            "id": entry.alert.id,
+            "rule": entry.alert.rule,
+            "host_id": entry.alert.host_id,
+            "instance": entry.alert.instance,
+            "state": entry.alert.state,
+            "since": entry.alert.since,
+            "resolved_at": entry.alert.resolved_at,
+            "body": _body(entry),
+        }
+        for entry in held
+    ]
+    if rows:
+        statement = _insert(tx, alerts)
+        newer = {name: statement.excluded[name] for name in ("state", "resolved_at", "body")}
+        await tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=newer), rows)
 
-    def stored() -> None:
-        for entry in new:
-            entry.stored = True
 
-    tx.after_commit(stored)
+def _insert(tx: Tx, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insert that may say what happens to rows that are there already.
+
+    A commit can succeed and its answer be lost: what is written again must find its own rows.
+    """
+    return (postgresql.insert if tx.conn.dialect.name == "postgresql" else sqlite.insert)(table)
 
 
 def _body(held: Held) -> str:
@@ -139,7 +118,7 @@ async def read_resolved(conn: AsyncConnection, limit: int, offset: int) -> list[
 
 def _held(body: str) -> Held:
     stored = _alert_decoder.decode(body)
-    return Held(stored.alert, stored.told, stored.owed, stored.paged, stored=True)
+    return Held(stored.alert, stored.told, stored.owed, stored.paged)
 
 
 async def remove_old(tx: Tx, alerts_before: float, notes_before: float) -> None:
@@ -224,25 +203,22 @@ class QueuedNote(msgspec.Struct, frozen=True):
     message_key: str
 
 
-async def queue_notes(tx: Tx, notes: Sequence[tuple[str, Note]], now: float) -> None:
-    """Put notes into the outbox, one row per channel and note."""
-    rows = []
-    for channel, note in notes:
-        # sorts by age: time, then the order of this process
-        id = f"{int(now * 1000):014d}-{next(_numbers):08d}-{secrets.token_hex(4)}"
-        rows.append(
-            {
-                "id": id,
-                "dedup_key": id,
-                "channel": channel,
-                "alert_id": note.alert.id,
-                "payload": as_text(note),
-                "created_at": now,
-                "next_try_at": now,
-            }
-        )
+async def queue_notes(tx: Tx, notes: Sequence[Outgoing], now: float) -> None:
+    """Put notes into the outbox; those that are there already stay as they are."""
+    rows = [
+        {
+            "id": entry.id,
+            "dedup_key": entry.id,
+            "channel": entry.channel,
+            "alert_id": entry.note.alert.id,
+            "payload": as_text(entry.note),
+            "created_at": now,
+            "next_try_at": now,
+        }
+        for entry in notes
+    ]
     if rows:
-        await tx.execute(insert(outbox), rows)
+        await tx.execute(_insert(tx, outbox).on_conflict_do_nothing(), rows)
 
 
 def _queued(row: RowMapping) -> QueuedNote:

@@ -50,6 +50,7 @@ class Writer:
         self._state = state
         self._on_written = on_written
         self._wake = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._unrecorded: list[tuple[str, Alert]] = []
 
@@ -60,7 +61,9 @@ class Writer:
     async def stop(self) -> None:
         """Write what is left, if it can be written, and stop."""
         if self._task is not None:
-            self._task.cancel()
+            # not in the middle of a transaction: whether that was committed would be unknown
+            async with self._writing:
+                self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
         try:
@@ -98,11 +101,12 @@ class Writer:
             StoreUnavailable: nothing was written; it waits.
             AuditUnavailable: all was written but the audit events; they wait.
         """
-        try:
-            await self._write(with_events=True)
-        except AuditUnavailable:
-            await self._write(with_events=False)
-            raise
+        async with self._writing:
+            try:
+                await self._write(with_events=True)
+            except AuditUnavailable:
+                await self._write(with_events=False)
+                raise
 
     async def _write(self, *, with_events: bool) -> None:
         taken: Unwritten | None = None
@@ -111,7 +115,7 @@ class Writer:
             async with self._store.write() as tx:
                 # taken under the store's lock: nothing newer can be overwritten
                 taken, self._book.unwritten = self._book.unwritten, Unwritten()
-                channels = {channel for channel, _ in taken.notes}
+                channels = {outgoing.channel for outgoing in taken.notes}
                 changes, written = self._state()
                 await records.write_alerts(tx, list(taken.alerts.values()))
                 await records.queue_notes(tx, taken.notes, self._clock.now())
