@@ -379,6 +379,23 @@ async def test_a_commit_whose_answer_was_lost_is_not_told_twice(stage: Stage, mo
         assert await notes(stage) == [("hook", "firing"), ("hook", "resolved")]
 
 
+async def test_a_mount_whose_name_is_no_text_neither_stops_the_writer_nor_is_lost(stage: Stage) -> None:
+    name = "/mnt/\udc80\0\x1b[2J{}" + "x" * 4000
+    sick = {f"filesystem_inodes_free_ratio{{{name}}}": 0.001}
+    async with stage.running():
+        stage.hosts("web-1")
+        stage.during(300, {key: 1.0 for key in sick}, period="medium", step=30)
+        stage.during(660, sick, period="medium", step=30)
+        stage.reach("web-1", "key_changed", why="\udc80\0")
+        assert stage.rules() == ["host_key_changed", "inodes_low"]
+        await stage.written()
+    async with stage.running():
+        stage.hosts("web-1")
+        assert len(stage.firing()) == 2
+        stage.during(30, {key: 1.0 for key in sick}, period="medium", step=30)
+        assert stage.rules() == ["host_key_changed"]
+
+
 async def test_when_the_audit_log_cannot_be_written_the_alert_still_is_and_its_event_follows(
     stage: Stage,
 ) -> None:

@@ -71,7 +71,14 @@ class Compiled:
 def split_series(series: str) -> tuple[str, str]:
     """Metric and instance of ``metric`` or ``metric{instance}``."""
     metric, brace, rest = series.partition("{")
-    return metric, rest[:-1] if brace else ""
+    return metric, storable(rest[:-1]) if brace else ""
+
+
+def storable(text: str) -> str:
+    """Text that a database and JSON take: names of mounts may hold a NUL or half a character."""
+    if text.isprintable():
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def period_of(rule: MetricRule) -> Period:

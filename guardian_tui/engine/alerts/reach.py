@@ -12,6 +12,7 @@ from typing import Literal
 
 from guardian_tui.engine.alerts.book import Book, Fault
 from guardian_tui.engine.alerts.catalogue import Catalogue
+from guardian_tui.engine.alerts.compile import storable
 from guardian_tui.engine.alerts.rules import DOWN_POLLS, UP_POLLS
 from guardian_tui.engine.facts import CutOff, Reachability
 
@@ -69,10 +70,10 @@ class Reach:
             self._answered(fact.host_id, known, fact.at, fact.successes)
             return
         known.state, known.failures, known.successes = fact.state, fact.failures, 0
-        known.parent_id, known.why = fact.parent_id, fact.why
+        known.parent_id, known.why = fact.parent_id, storable(fact.why)
         if fact.state == "key_changed":
             self._raise(
-                "host_key_changed", fact.host_id, fact.at, fact.why or "the host's key is not the pinned one"
+                "host_key_changed", fact.host_id, fact.at, known.why or "the host's key is not the pinned one"
             )
             self._end(fact.host_id, "host_down", fact.at, "it answers, with another key")
         elif fact.state == "failing":

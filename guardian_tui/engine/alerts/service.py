@@ -13,6 +13,7 @@ from guardian_tui.engine.alerts import records
 from guardian_tui.engine.alerts.book import AlertKey, Book, Fault, Held
 from guardian_tui.engine.alerts.catalogue import duration, make_catalogue, quantity, term_unit
 from guardian_tui.engine.alerts.channels import Resolve, Secrets, Sender, check_channel
+from guardian_tui.engine.alerts.compile import storable
 from guardian_tui.engine.alerts.courier import Courier, Pace
 from guardian_tui.engine.alerts.evaluate import Evaluator
 from guardian_tui.engine.alerts.handlers import AlertHandlers
@@ -371,6 +372,6 @@ def make_fault(finding: Finding, first_seen: float) -> Fault:
         value=finding.value if charted and not isnan(finding.value) else None,
         threshold=term.value if charted else None,
         unit=term_unit(term) if charted else "",
-        metric=finding.series,
+        metric=storable(finding.series),
         preexisting=finding.began_at <= first_seen + ADOPTION_SECONDS,
     )
