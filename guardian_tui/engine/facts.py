@@ -14,12 +14,22 @@ _ids = itertools.count(1)
 class Layout:
     """The series of a sample, by position.  Interned per host shape, so that rules resolve names once per layout."""
 
-    __slots__ = ("id", "index", "names")
+    __slots__ = ("_places", "id", "index", "names")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.id = next(_ids)
         self.names = names
         self.index: dict[str, int] = {name: place for place, name in enumerate(names)}
+        self._places: dict[str, tuple[int, ...]] = {}
+
+    def places(self, prefix: str) -> tuple[int, ...]:
+        """Positions of all series whose name begins so (``metric{``); found once per layout."""
+        found = self._places.get(prefix)
+        if found is None:
+            found = self._places[prefix] = tuple(
+                p for name, p in self.index.items() if name.startswith(prefix)
+            )
+        return found
 
 
 @dataclass(slots=True)

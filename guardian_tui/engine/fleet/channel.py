@@ -1,0 +1,99 @@
+"""The probe's channel: kept open on a host's connection, one request at a time, one answer back."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import asyncssh
+
+
+class ChannelUser(Protocol):
+    """Who hears of a channel's answers and of its end."""
+
+    def answered(self, body: bytes) -> None:
+        """A whole answer has come."""
+        ...
+
+    def lost(self, why: str) -> None:
+        """The channel is gone."""
+        ...
+
+
+class ProbeChannel(asyncssh.SSHClientSession[bytes]):
+    """Gathers bytes until the terminator of the request that is open.
+
+    An answer to an earlier request is dropped; more than ``limit`` bytes without an end close the channel.
+    """
+
+    def __init__(self, user: ChannelUser, limit: int) -> None:
+        self._user = user
+        self._limit = limit
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._buffer = bytearray()
+        self._head = b""
+        self._end = b""
+        self._discarded = 0
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        """The channel is open."""
+        self._channel = chan
+
+    def ask(self, seq: int, sections: str) -> None:
+        """Send a request; whatever was open is given up."""
+        assert self._channel is not None  # noqa: S101  # by create_session
+        self._buffer.clear()
+        self._head = b"=%d 1\n" % seq
+        self._end = b"\n.%d\n" % seq
+        self._channel.write(b"%d %s\n" % (seq, sections.encode()))
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Gather; hand over what is whole."""
+        if datatype is not None:
+            return
+        buffer = self._buffer
+        buffer += data
+        if len(buffer) > self._limit:
+            self.close(f"it sent more than {self._limit >> 10} KiB for one answer")
+            return
+        if not self._end or not buffer.endswith(self._end):
+            if not self._end:
+                # a banner, or an answer that nobody waits for any more: bounded, and gone
+                buffer.clear()
+            return
+        start = buffer.find(self._head)
+        self._end = b""
+        if start >= 0:
+            body = bytes(buffer[start + len(self._head) : -1])
+            buffer.clear()
+            self._user.answered(body)
+        else:
+            buffer.clear()
+            self._user.answered(b"")
+
+    def close(self, why: str) -> None:
+        """End the channel for a reason."""
+        user, self._user = self._user, _NOBODY
+        if self._channel is not None:
+            self._channel.abort()
+        user.lost(why)
+
+    def exit_status_received(self, status: int) -> None:
+        """The probe ended by itself: there is no awk, or the key is bound to another command."""
+        if status == 127:
+            self.close("the host has no awk, which the probe needs")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The channel or the connection is gone."""
+        user, self._user = self._user, _NOBODY
+        user.lost("the connection was cut" if exc else "the probe ended")
+
+
+class _Nobody:
+    def answered(self, body: bytes) -> None:
+        """Nobody listens."""
+
+    def lost(self, why: str) -> None:
+        """Nobody listens."""
+
+
+_NOBODY = _Nobody()

@@ -1,0 +1,169 @@
+"""One watched host, as the engine keeps it in memory."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+from guardian_tui.engine.facts import AlertsOfHost, HostFacts, Layout
+from guardian_tui.engine.fleet.mounts import Mount, Room
+from guardian_tui.engine.fleet.reading import Reading
+from guardian_tui.engine.remote.target import Target
+from guardian_tui.protocol.fleet import HostRow, HostSpec, HostState
+
+DOWN_AFTER = 3
+UP_AFTER = 2
+SPARK_POINTS = 12
+GROWTH_SECONDS = 120.0
+GROWTH_POINTS = 120
+
+Reach = Literal["never", "up", "failing", "unreachable", "unknown", "key_changed"]
+
+
+@dataclass(slots=True)
+class Host:
+    """Identity, way, newest figures and the evidence from which its state is judged."""
+
+    id: str
+    spec: HostSpec
+    target: Target | None
+    """None for this machine."""
+    adopted_at: float
+    unsupported: tuple[str, ...] = ()
+    maintenance_until: float = 0.0
+    maintenance_reason: str = ""
+    # evidence
+    reach: Reach = "never"
+    why: str = ""
+    parent_id: str = ""
+    failures: int = 0
+    successes: int = 0
+    was_down: bool = False
+    alerts: AlertsOfHost | None = None
+    # shown
+    state: HostState = "unknown"
+    since: float = 0.0
+    shown_why: str = ""
+    behind: str = ""
+    """Name of the dead host before it, when unreachable."""
+    row: HostRow | None = None
+    # figures
+    before: Reading | None = None
+    before_at: float = 0.0
+    measured_at: float | None = None
+    layout: Layout | None = None
+    values: list[float] = field(default_factory=list)
+    round_trip: float = math.nan
+    clock_offset: float = math.nan
+    spark: deque[int] = field(default_factory=lambda: deque(maxlen=SPARK_POINTS))
+    mounts: list[Mount] = field(default_factory=list)
+    rooms: list[Room] = field(default_factory=list)
+    rooms_at: float = 0.0
+    rooms_problem: str = ""
+    growth: dict[str, deque[tuple[float, float]]] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its own labels with environment and name: what scopes are matched against."""
+        return {**self.spec.labels, "environment": self.spec.environment, "host": self.spec.name}
+
+    def grow(self, mount: str, at: float, available: float) -> None:
+        """Remember how much room a mount had, for the forecast."""
+        points = self.growth.setdefault(mount, deque(maxlen=GROWTH_POINTS))
+        if not points or at - points[-1][0] >= GROWTH_SECONDS:
+            points.append((at, available))
+
+    def hours_to_full(self, mount: str) -> float | None:
+        """Straight line (least squares) through the last hours of a mount's room; None: not filling, or not known."""
+        points = self.growth.get(mount)
+        if points is None or len(points) < 6:
+            return None
+        mean_t = sum(t for t, _ in points) / len(points)
+        mean_v = sum(v for _, v in points) / len(points)
+        spread = sum((t - mean_t) ** 2 for t, _ in points)
+        slope = sum((t - mean_t) * (v - mean_v) for t, v in points) / spread if spread else 0.0
+        if slope >= 0 or -slope * 3600 < 0.0001 * max(1.0, mean_v):
+            return None
+        return points[-1][1] / -slope / 3600
+
+    def known(self) -> HostFacts:
+        """What others need to know of it."""
+        jump = self.target.jump[-1].host_id if self.target and self.target.jump else ""
+        return HostFacts(
+            self.id,
+            self.spec.name,
+            self.labels,
+            self.spec.environment,
+            jump,
+            self.adopted_at,
+            self.maintenance_until,
+        )
+
+    def value(self, name: str) -> float | None:
+        """The newest value of a series; None if it is a gap or there is none."""
+        if self.layout is None:
+            return None
+        place = self.layout.index.get(name)
+        if place is None:
+            return None
+        value = self.values[place]
+        return None if math.isnan(value) else value
+
+
+def judge(host: Host, now: float, *, cut_off: bool) -> tuple[HostState, str]:
+    """The state that the evidence allows, and why, in words.
+
+    What a person ordered comes first, then what we can't know, then what the host does.
+    """
+    if host.maintenance_until > now:
+        return "maintenance", host.maintenance_reason or "planned work"
+    if host.reach == "never":
+        return "unknown", host.why or "connecting"
+    if host.reach == "key_changed":
+        return "down", host.why
+    if cut_off and host.reach in ("failing", "unreachable"):
+        return "unknown", "the engine is cut off"
+    if host.reach == "unknown":
+        return "unknown", host.why
+    if host.reach == "unreachable":
+        return "unreachable", host.why
+    if host.reach == "failing" and (host.failures >= DOWN_AFTER or host.was_down):
+        return "down", host.why
+    if host.was_down and host.successes < UP_AFTER:
+        return "down", "it answers again; one more poll to be sure"
+    if host.measured_at is None:
+        return "unknown", host.why or "connecting"
+    alerts = host.alerts
+    if alerts is not None and alerts.count and alerts.worst_tier in ("notify", "page"):
+        return "degraded", alerts.why
+    return "up", ""
+
+
+def row_of(host: Host) -> HostRow:
+    """The line of the hosts table."""
+    alerts = host.alerts
+    worst = max(host.rooms, key=lambda room: room.used_ratio, default=None)
+    return HostRow(
+        id=host.id, name=host.spec.name, state=host.state, since=host.since, why=host.shown_why, measured_at=host.measured_at,
+        interval_seconds=host.spec.interval_seconds, environment=host.spec.environment, labels=host.spec.labels, jump=host.spec.jump,
+        behind=host.behind if host.state == "unreachable" else "", cpu=host.value("cpu_busy_ratio"), cpu_points=tuple(host.spark), memory=host.value("memory_used_ratio"),
+        disk=worst.used_ratio if worst else None, disk_mount=worst.mount if worst else "",
+        receive_bytes_per_second=_sum(host, "network_receive_bytes_per_second{"),
+        transmit_bytes_per_second=_sum(host, "network_transmit_bytes_per_second{"), load_per_core=host.value("load1_per_core"),
+        uptime_seconds=host.value("uptime_seconds"), alerts=alerts.count if alerts else 0,
+        severity=alerts.worst_severity if alerts else "", acknowledged=alerts.acknowledged if alerts else False,
+        round_trip_seconds=None if math.isnan(host.round_trip) else host.round_trip,
+    )  # fmt: skip
+
+
+def _sum(host: Host, prefix: str) -> float | None:
+    if host.layout is None:
+        return None
+    places = host.layout.places(prefix)
+    values = [host.values[place] for place in places if not math.isnan(host.values[place])]
+    return sum(values) if values else None

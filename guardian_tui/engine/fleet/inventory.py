@@ -1,0 +1,125 @@
+"""Hosts in the store, and the way to each: jump names resolved to targets."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from dataclasses import replace
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+
+from guardian_tui.engine.fleet.host import Host
+from guardian_tui.engine.remote.target import Target
+from guardian_tui.engine.store.database import Store, Tx
+from guardian_tui.engine.store.tables import hosts
+from guardian_tui.protocol.errors import Conflict, InvalidRequest
+from guardian_tui.protocol.fleet import HostSpec
+
+LOCAL_ID = "local"
+
+
+def own_user() -> str:
+    """The name of the engine's Unix user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+class Inventory:
+    """All hosts by id."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.hosts: dict[str, Host] = {}
+
+    async def load(self) -> list[str]:
+        """Read all hosts; answers what could not be read."""
+        problems = []
+        async with self._store.read() as conn:
+            rows = (await conn.execute(select(hosts).order_by(hosts.c.name))).all()
+        for row in rows:
+            try:
+                spec = msgspec.json.decode(row.spec, type=HostSpec)
+            except msgspec.DecodeError as error:
+                problems.append(f"host {row.name} can't be read from the store: {error}")
+                continue
+            self.hosts[row.id] = Host(
+                row.id, spec, None, row.adopted_at, tuple(json.loads(row.unsupported)), row.maintenance_until, row.maintenance_reason,
+                since=row.adopted_at,
+            )  # fmt: skip
+        for host in self.hosts.values():
+            try:
+                host.target = self.target(host.id, host.spec)
+            except InvalidRequest as error:
+                host.why = error.detail
+                problems.append(f"{host.spec.name}: {error.detail}")
+                host.target = Target(
+                    host.id, host.spec.name, host.spec.address or host.spec.name, host.spec.port, own_user()
+                )
+        return problems
+
+    def named(self, name: str) -> Host | None:
+        """A host by id or by name."""
+        found = self.hosts.get(name)
+        return found or next((host for host in self.hosts.values() if host.spec.name == name), None)
+
+    def target(self, host_id: str, spec: HostSpec, on_the_way: tuple[str, ...] = ()) -> Target:
+        """The way to a host; its jump hosts are hosts of the inventory.
+
+        Raises:
+            InvalidRequest: a jump host is not in the inventory, or they jump in a circle.
+        """
+        if spec.name in on_the_way:
+            raise InvalidRequest(
+                f"The jump hosts go in a circle: {' → '.join((*on_the_way, spec.name))}.", field="jump"
+            )
+        hops: list[Target] = []
+        for name in spec.jump:
+            hop = self.named(name)
+            if hop is None:
+                raise InvalidRequest(
+                    f"The jump host {name} is not in the inventory; add it first.", field="jump"
+                )
+            if hop.id == LOCAL_ID:
+                continue
+            first = self.target(hop.id, hop.spec, (*on_the_way, spec.name))
+            hops += [*first.jump, first] if not hops else [_through(first, tuple(hops))]
+        labels = {**spec.labels, "environment": spec.environment, "host": spec.name}
+        return Target(
+            host_id, spec.name, spec.address or spec.name, spec.port, spec.user or own_user(), spec.credential, tuple(hops), labels
+        )  # fmt: skip
+
+    async def put(self, tx: Tx, host: Host, source: str, *, new: bool) -> None:
+        """Write a host."""
+        row = {
+            "name": host.spec.name, "spec": msgspec.json.encode(host.spec).decode(), "unsupported": json.dumps(host.unsupported),
+            "maintenance_until": host.maintenance_until, "maintenance_reason": host.maintenance_reason,
+        }  # fmt: skip
+        if new:
+            if self.named(host.spec.name):
+                raise Conflict(f"There is a host {host.spec.name} already.", field="name")
+            await tx.execute(
+                insert(hosts), {"id": host.id, "adopted_at": host.adopted_at, "source": source, **row}
+            )
+        else:
+            await tx.execute(update(hosts).where(hosts.c.id == host.id).values(**row))
+
+    async def remove(self, tx: Tx, host: Host) -> None:
+        """Delete a host.
+
+        Raises:
+            Conflict: others are reached through it.
+        """
+        behind = [other.spec.name for other in self.hosts.values() if host.spec.name in other.spec.jump]
+        if behind:
+            raise Conflict(
+                f"{', '.join(sorted(behind)[:5])} {'are' if len(behind) > 1 else 'is'} reached through {host.spec.name}."
+            )
+        await tx.execute(delete(hosts).where(hosts.c.id == host.id))
+
+
+def _through(target: Target, hops: tuple[Target, ...]) -> Target:
+    return replace(target, jump=hops)

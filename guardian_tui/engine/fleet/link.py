@@ -1,0 +1,133 @@
+"""One host's line to us: connects, keeps the probe's channel, backs off when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import TYPE_CHECKING
+
+import asyncssh
+
+from guardian_tui.engine.fleet import probe
+from guardian_tui.engine.fleet.channel import ProbeChannel
+from guardian_tui.engine.fleet.host import DOWN_AFTER, Host
+from guardian_tui.engine.remote.connections import words_of
+from guardian_tui.engine.remote.target import UNKNOWN_KINDS, ConnectFailed
+
+if TYPE_CHECKING:
+    from guardian_tui.engine.fleet.watch import Watch
+
+log = logging.getLogger(__name__)
+
+QUESTION_SECONDS = 15.0
+"""A host that waits for a person's answer is tried again so often, in case the fault went away by itself."""
+
+
+class Link:
+    """Keeps one host's probe channel open; implements the channel's user."""
+
+    def __init__(self, host: Host, watch: Watch) -> None:
+        self.host = host
+        self._watch = watch
+        self.channel: ProbeChannel | None = None
+        self.asked_at: float | None = None
+        self.seq = 0
+        self.sections = ""
+        self._connecting: asyncio.Task[None] | None = None
+        self.retry_at = 0.0
+        self._attempts = 0
+        self.slow: asyncio.Task[None] | None = None
+        """The second channel's command that is under way; never more than one."""
+        self.slow_due = 0.0
+        self.mounts_due = 0.0
+        self.clock_due = 0.0
+
+    def connect(self) -> None:
+        """Begin to connect, unless that is under way."""
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect(), name=f"link {self.host.id}")
+
+    async def _connect(self) -> None:
+        target = self.host.target
+        assert target is not None  # noqa: S101  # this machine has no link
+        try:
+            connection = await self._watch.remote.connection(target)
+            self.host.fingerprint = connection.fingerprint
+            channel = ProbeChannel(self, self._watch.settings.answer_limit_bytes)
+            async with asyncio.timeout(self._watch.settings.connect_timeout_seconds):
+                await connection.ssh.create_session(lambda: channel, probe.command(), encoding=None)
+            self.channel = channel
+            self.host.before = None
+            self.slow_due = self.mounts_due = self.clock_due = 0.0
+            self._watch.linked(self)
+        except ConnectFailed as error:
+            self._failed(error)
+        except (TimeoutError, asyncssh.Error, OSError) as error:
+            self._watch.remote.drop(self.host.id)
+            self._failed(
+                ConnectFailed("timeout", f"It logged us in but opened no channel: {words_of(error)}.")
+            )
+        finally:
+            self._connecting = None
+
+    def _failed(self, error: ConnectFailed) -> None:
+        self._attempts += 1
+        interval = self.host.spec.interval_seconds
+        settings = self._watch.settings
+        if error.kind in UNKNOWN_KINDS:
+            wait = QUESTION_SECONDS
+        elif self._attempts < DOWN_AFTER:
+            wait = interval
+        else:
+            doublings = min(self._attempts - DOWN_AFTER, 10)
+            wait = min(settings.breaker_max_seconds, interval * 2.0**doublings)
+        self.retry_at = time.monotonic() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # jitter, not a secret
+        self._watch.failed(self, error)
+
+    def ask(self, seq: int, sections: str, now: float) -> None:
+        """Send a request."""
+        assert self.channel is not None  # noqa: S101  # by the watch
+        self.seq, self.sections, self.asked_at = seq, sections, now
+        self.channel.ask(seq, sections)
+
+    def answered(self, body: bytes) -> None:
+        """The channel's answer: kept until the wave is worked off."""
+        if self.asked_at is not None:
+            self._attempts = 0
+            self._watch.answered(self, body, time.monotonic() - self.asked_at)
+            self.asked_at = None
+
+    def lost(self, why: str) -> None:
+        """The channel is gone."""
+        if self.channel is None:
+            return
+        self.channel, self.asked_at = None, None
+        self._watch.remote.drop(self.host.id)
+        self._attempts += 1
+        self.retry_at = time.monotonic() + random.uniform(0.2, 1.0)  # noqa: S311  # jitter, not a secret
+        self._watch.failed(self, ConnectFailed("closed", f"Lost: {why}."))
+
+    def missed(self, seconds: float) -> None:
+        """It did not answer in time: the channel is given up, since its answer may come when another is asked for."""
+        channel, self.channel, self.asked_at = self.channel, None, None
+        if channel is not None:
+            channel.close("")
+        self._watch.remote.drop(self.host.id)
+        self._failed(ConnectFailed("timeout", f"It did not answer a poll within {seconds:.0f} s."))
+
+    def hurry(self) -> None:
+        """Try again now (a question was answered, a person asked)."""
+        self.retry_at = 0.0
+        self._attempts = 0
+
+    def close(self) -> None:
+        """Stop for good."""
+        for task in (self._connecting, self.slow):
+            if task is not None:
+                task.cancel()
+        channel, self.channel = self.channel, None
+        if channel is not None:
+            channel.close("")
+        self._watch.remote.drop(self.host.id)

@@ -1,0 +1,279 @@
+"""Orders on hosts: `hosts.*`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import secrets
+
+import msgspec
+
+from guardian_tui import filter as filters
+from guardian_tui.engine.calls import Call, Handler
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.fleet import probe
+from guardian_tui.engine.fleet.host import Host
+from guardian_tui.engine.fleet.inventory import LOCAL_ID
+from guardian_tui.engine.fleet.service import Fleet
+from guardian_tui.engine.remote.doctor import Doctor
+from guardian_tui.engine.remote.pins import Pin, Pins, parse_known_hosts
+from guardian_tui.engine.remote.ssh_config import ConfigHost, parse_ssh_config
+from guardian_tui.engine.store.database import Store, Tx
+from guardian_tui.protocol import fleet as wire
+from guardian_tui.protocol.base import Done
+from guardian_tui.protocol.errors import Conflict, InvalidRequest, PermissionDenied
+
+
+class HostOrders:
+    """Handlers of the hosts' routes."""
+
+    def __init__(self, fleet: Fleet, store: Store, pins: Pins, doctor: Doctor, clock: Clock) -> None:
+        self._fleet = fleet
+        self._store = store
+        self._pins = pins
+        self._doctor = doctor
+        self._clock = clock
+
+    def handlers(self) -> dict[str, Handler]:
+        """Route name → handler."""
+        return {
+            "hosts.list": self.list_, "hosts.show": self.show, "hosts.history": self.history, "hosts.add": self.add,
+            "hosts.edit": self.edit, "hosts.remove": self.remove, "hosts.test": self.test, "hosts.maintenance": self.maintenance,
+            "hosts.import": self.import_,
+        }  # fmt: skip
+
+    def _host(self, call: Call, name: str) -> Host:
+        host = self._fleet.inventory.named(name)
+        call.host_in_scope(host.labels if host else None, f"the host {name[:60]!r}")
+        assert host is not None  # noqa: S101  # host_in_scope has raised
+        call.target = host.spec.name
+        return host
+
+    async def list_(self, call: Call, request: wire.HostsQuery) -> wire.HostList:
+        """`hosts.list`: those in scope that pass the filter, by name."""
+        wanted = filters.parse(request.filter)
+        rows = [
+            host.row for host in self._fleet.inventory.hosts.values() if host.row and call.sees(host.labels)
+        ]
+        passing = [row for row in rows if wanted.matches(msgspec.structs.asdict(row), haystack(row))]
+        return wire.HostList(hosts=tuple(sorted(passing, key=lambda row: row.name)))
+
+    async def show(self, call: Call, request: wire.HostRef) -> wire.HostDetail:
+        """`hosts.show`: one host in full."""
+        host = self._host(call, request.host)
+        values = dict(zip(host.layout.names, host.values, strict=True)) if host.layout else {}
+        known = {name: value for name, value in values.items() if not math.isnan(value)}
+        assert host.row is not None  # noqa: S101  # every host of the inventory is shown
+        return wire.HostDetail(
+            row=host.row, spec=host.spec, facts={**host.facts, "probe": probe.checksum()[:12]}, values=known,
+            file_systems=tuple(_file_system(host, place) for place in range(len(host.rooms))), nics=_nics(host, known),
+            devices=_devices(host, known), problems=host.problems, key_fingerprint=host.fingerprint,
+            unsupported_keywords=host.unsupported,
+        )  # fmt: skip
+
+    async def history(self, call: Call, request: wire.HistoryQuery) -> wire.History:
+        """`hosts.history`: a chart."""
+        host = self._host(call, request.host)
+        if not request.start < request.end <= request.start + 800 * 86400:
+            raise InvalidRequest(
+                "The span must end after it begins, and be shorter than 800 days.", field="end"
+            )
+        return await self._store.metrics.history(
+            host.id, request.metric, request.start, request.end, request.points
+        )
+
+    async def add(self, call: Call, request: wire.HostSpec) -> wire.HostRow:
+        """`hosts.add`: watch a host."""
+        if not call.sees({**request.labels, "environment": request.environment, "host": request.name}):
+            raise PermissionDenied("A host with these labels would be outside your scope.")
+        async with call.change(
+            request.name, body={"address": request.address or request.name, "port": request.port}
+        ) as tx:
+            host = await self._new(tx, request, "screen", ())
+            tx.after_commit(lambda: self._fleet.joined(host))
+        assert host.row is not None  # noqa: S101  # joined has shown it
+        return host.row
+
+    async def _new(self, tx: Tx, spec: wire.HostSpec, source: str, unsupported: tuple[str, ...]) -> Host:
+        host_id, now = secrets.token_hex(8), self._clock.now()
+        target = self._fleet.inventory.target(host_id, spec)
+        host = Host(host_id, spec, target, now, unsupported, why="connecting", since=now)
+        await self._fleet.inventory.put(tx, host, source, new=True)
+        return host
+
+    async def edit(self, call: Call, request: wire.EditHost) -> wire.HostRow:
+        """`hosts.edit`: replace how a host is reached."""
+        host = self._changeable(call, request.host)
+        spec = request.spec
+        if not call.sees({**spec.labels, "environment": spec.environment, "host": spec.name}):
+            raise PermissionDenied("A host with these labels would be outside your scope.")
+        other = self._fleet.inventory.named(spec.name)
+        if other is not None and other.id != host.id:
+            raise Conflict(f"There is a host {spec.name} already.", field="name")
+        target = self._fleet.inventory.target(host.id, spec)
+        async with call.change(
+            spec.name, body={"address": spec.address or spec.name, "port": spec.port}
+        ) as tx:
+            await self._fleet.inventory.put(tx, dataclasses.replace(host, spec=spec), "screen", new=False)
+
+            def done() -> None:
+                host.spec, host.target = spec, target
+                self._fleet.changed(host)
+
+            tx.after_commit(done)
+        assert host.row is not None  # noqa: S101  # changed has shown it
+        return host.row
+
+    async def remove(self, call: Call, request: wire.RemoveHost) -> Done:
+        """`hosts.remove`: stop watching a host."""
+        host = self._changeable(call, request.host)
+        async with call.change(host.spec.name) as tx:
+            await self._fleet.inventory.remove(tx, host)
+            tx.after_commit(lambda: self._fleet.left(host))
+        return Done()
+
+    def _changeable(self, call: Call, name: str) -> Host:
+        host = self._host(call, name)
+        if host.id == LOCAL_ID:
+            raise Conflict(
+                "This is the engine's own machine; set fleet.watch_this_machine = false to leave it out."
+            )
+        return host
+
+    async def test(self, call: Call, request: wire.HostRef) -> wire.DoctorReport:
+        """`hosts.test`: why it can or can't be reached."""
+        host = self._host(call, request.host)
+        if host.target is None:
+            step = wire.DoctorStep(name="this machine", ok=True, words="read directly, without SSH")
+            return wire.DoctorReport(ok=True, steps=(step,))
+        report = await self._doctor.examine(host.target)
+        if report.ok:
+            self._fleet.watch.hurry(host.id)
+        return report
+
+    async def maintenance(self, call: Call, request: wire.Maintenance) -> wire.HostRow:
+        """`hosts.maintenance`: planned work, until a time; None ends it."""
+        host = self._host(call, request.host)
+        until = request.until or 0.0
+        async with call.change(host.spec.name, body={"until": int(until), "reason": request.reason}) as tx:
+            if host.id != LOCAL_ID:
+                changed = dataclasses.replace(
+                    host, maintenance_until=until, maintenance_reason=request.reason
+                )
+                await self._fleet.inventory.put(tx, changed, "screen", new=False)
+
+            def done() -> None:
+                host.maintenance_until, host.maintenance_reason = until, request.reason
+                self._fleet.announce(host)
+
+            tx.after_commit(done)
+        assert host.row is not None  # noqa: S101  # every host of the inventory is shown
+        return host.row
+
+    async def import_(self, call: Call, request: wire.ImportRequest) -> wire.ImportPreview:
+        """`hosts.import`: hosts of an ssh_config, pins of a known_hosts; without names only a preview."""
+        found, problems = parse_ssh_config(request.ssh_config)
+        pins, pin_problems = parse_known_hosts(request.known_hosts)
+        preview = tuple(self._found(call, host, pins) for host in found)
+        told = tuple([*problems, *pin_problems][:100])
+        if request.names is None:
+            call.unchanged = True
+            return wire.ImportPreview(found=preview, problems=told)
+        chosen = _in_order(
+            [
+                host
+                for host in found
+                if host.spec.name in request.names and not self._fleet.inventory.named(host.spec.name)
+            ]
+        )
+        added: list[Host] = []
+        async with call.change(
+            f"{len(chosen)} hosts", body={"hosts": [host.spec.name for host in chosen[:100]]}
+        ) as tx:
+            try:
+                for host in chosen:
+                    new = await self._new(tx, host.spec, "ssh_config", host.unsupported)
+                    # those that jump through it must find it
+                    self._fleet.inventory.hosts[new.id] = new
+                    added.append(new)
+                new_pins = await self._pins.add(tx, pins, call.actor)
+            finally:
+                for new in added:
+                    del self._fleet.inventory.hosts[new.id]
+
+            def done() -> None:
+                for new in added:
+                    self._fleet.joined(new)
+
+            tx.after_commit(done)
+        return wire.ImportPreview(found=preview, added=len(added), pins=new_pins, problems=told)
+
+    def _found(self, call: Call, host: ConfigHost, pins: list[Pin]) -> wire.Found:
+        names = {host.spec.address or host.spec.name, host.spec.name}
+        pinned = any(name in pin.pattern.split(",") for pin in pins for name in names)
+        exists = self._fleet.inventory.named(host.spec.name) is not None
+        return wire.Found(spec=host.spec, exists=exists, unsupported=host.unsupported, pinned=pinned)
+
+
+def _in_order(found: list[ConfigHost]) -> list[ConfigHost]:
+    """Jump hosts before the hosts behind them."""
+    by_name = {host.spec.name: host for host in found}
+    ordered: dict[str, ConfigHost] = {}
+
+    def visit(host: ConfigHost, depth: int) -> None:
+        if host.spec.name in ordered or depth > 8:
+            return
+        for hop in host.spec.jump:
+            if hop in by_name:
+                visit(by_name[hop], depth + 1)
+        ordered[host.spec.name] = host
+
+    for host in found:
+        visit(host, 0)
+    return list(ordered.values())
+
+
+def haystack(row: wire.HostRow) -> str:
+    """The text of a row in which words are looked for."""
+    labels = " ".join(f"{key}={value}" for key, value in row.labels.items())
+    return (
+        f"{row.name} {row.state} {row.why} {row.environment} @{row.environment} {row.behind} {labels}".lower()
+    )
+
+
+def _file_system(host: Host, place: int) -> wire.FileSystem:
+    room = host.rooms[place]
+    return wire.FileSystem(
+        mount=room.mount, kind=room.kind, device=room.device, size_bytes=room.size_bytes, available_bytes=room.available_bytes,
+        used_ratio=room.used_ratio, inodes_used_ratio=None if math.isnan(room.inodes_free_ratio) else 1 - room.inodes_free_ratio,
+        read_only=room.read_only, hours_to_full=host.hours_to_full(room.mount),
+    )  # fmt: skip
+
+
+def _instances(host: Host, metric: str) -> list[str]:
+    prefix = metric + "{"
+    names = host.layout.names if host.layout else ()
+    return [name[len(prefix) : -1] for name in names if name.startswith(prefix)]
+
+
+def _nics(host: Host, values: dict[str, float]) -> tuple[wire.Nic, ...]:
+    return tuple(
+        wire.Nic(
+            name=name, receive_bytes_per_second=values.get(f"network_receive_bytes_per_second{{{name}}}"),
+            transmit_bytes_per_second=values.get(f"network_transmit_bytes_per_second{{{name}}}"),
+            error_ratio=values.get(f"network_error_ratio{{{name}}}"), drop_ratio=values.get(f"network_drop_ratio{{{name}}}"),
+        )
+        for name in _instances(host, "network_receive_bytes_per_second")
+    )  # fmt: skip
+
+
+def _devices(host: Host, values: dict[str, float]) -> tuple[wire.BlockDevice, ...]:
+    return tuple(
+        wire.BlockDevice(
+            name=name, read_bytes_per_second=values.get(f"disk_read_bytes_per_second{{{name}}}"),
+            write_bytes_per_second=values.get(f"disk_write_bytes_per_second{{{name}}}"),
+            busy_ratio=values.get(f"disk_busy_ratio{{{name}}}"), await_seconds=values.get(f"disk_await_seconds{{{name}}}"),
+            queue=values.get(f"disk_queue{{{name}}}"),
+        )
+        for name in _instances(host, "disk_read_bytes_per_second")
+    )  # fmt: skip

@@ -1,0 +1,34 @@
+"""The probe: one reviewable, read-only awk program, and the command that starts it on a host."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from functools import cache
+from importlib.resources import files
+
+PROTOCOL = 1
+
+
+@cache
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def program() -> str:
+    """The awk program without its comments and blank lines: what travels."""
+    lines = _text("probe.awk").splitlines()
+    return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+@cache
+def command() -> str:
+    """The shell command that starts the probe; the same for every host."""
+    launcher = "\n".join(line for line in _text("launcher.sh").splitlines() if not line.startswith("#"))
+    return f"exec sh -c {shlex.quote(launcher)} guardian-probe {shlex.quote(program())}"
+
+
+def checksum() -> str:
+    """SHA-256 of the command, to compare with what an administrator reviewed."""
+    return hashlib.sha256(command().encode()).hexdigest()

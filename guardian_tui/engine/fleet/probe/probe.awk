@@ -1,0 +1,122 @@
+# Guardian's probe: answers request lines with what /proc and /sys say.  It only reads.
+#
+# Request:  SEQ SECTIONS          a number, then letters: f fast figures, t the clock, o mounts
+# Answer:   =SEQ 1                the number again, and the version of this protocol
+#           KEY value value…      lines as below
+#           !FILE                 a file that could not be read
+#           .SEQ                  the end
+#
+# It ends when its input ends.  POSIX awk: mawk (started with -W interactive), gawk, busybox awk, original-awk.
+
+function add(line) { out = out line "\n" }
+
+function miss(file) { add("!" file) }
+
+function stat_(   f, l, n, a, cpus, ok) {
+    f = "/proc/stat"; cpus = 0
+    while ((ok = (getline l < f)) > 0) {
+        if (l ~ /^cpu /) { n = split(l, a, " "); add("c " a[2] " " a[3] " " a[4] " " a[5] " " a[6] " " a[7] " " a[8] " " a[9]) }
+        else if (l ~ /^cpu[0-9]/) cpus++
+        else if (l ~ /^procs_running /) { split(l, a, " "); running = a[2] }
+        else if (l ~ /^procs_blocked /) { split(l, a, " "); add("p " running " " a[2]) }
+    }
+    close(f)
+    if (ok < 0) miss(f); else add("n " cpus)
+}
+
+function memory(   f, l, a, ok) {
+    f = "/proc/meminfo"
+    while ((ok = (getline l < f)) > 0)
+        if (l ~ /^(MemTotal|MemFree|MemAvailable|Buffers|Cached|SwapTotal|SwapFree):/) { split(l, a, " "); add("m " a[1] " " a[2]) }
+    close(f)
+    if (ok < 0) miss(f)
+    f = "/proc/vmstat"
+    while ((ok = (getline l < f)) > 0)
+        if (l ~ /^(pgmajfault|oom_kill) /) add("v " l)
+    close(f)
+    if (ok < 0) miss(f)
+}
+
+function line_of(key, f,   l, ok) {
+    ok = (getline l < f)
+    close(f)
+    if (ok > 0) add(key " " l); else miss(f)
+}
+
+function pressure(what,   f, l, ok) {
+    f = "/proc/pressure/" what
+    while ((ok = (getline l < f)) > 0) add("P " what " " l)
+    close(f)
+    if (ok < 0) miss(f)
+}
+
+function disks(   f, l, a, ok) {
+    f = "/proc/diskstats"
+    while ((ok = (getline l < f)) > 0) {
+        split(l, a, " ")
+        if (a[3] !~ /^(loop|ram|zram|fd|sr)/ && a[4] + a[8] > 0)
+            add("d " a[3] " " a[4] " " a[6] " " a[7] " " a[8] " " a[10] " " a[11] " " a[12] " " a[13] " " a[14])
+    }
+    close(f)
+    if (ok < 0) miss(f)
+}
+
+function network(   f, l, a, n, i, ok) {
+    f = "/proc/net/dev"
+    while ((ok = (getline l < f)) > 0) {
+        i = index(l, ":")
+        if (!i) continue
+        n = substr(l, 1, i - 1); gsub(/ /, "", n)
+        if (n == "lo" || n ~ /^(veth|docker|br-|virbr|cni|flannel|cali|tap|dummy|ifb|sit|tunl|ip6tnl)/) continue
+        split(substr(l, i + 1), a, " ")
+        add("N " n " " a[1] " " a[2] " " a[3] " " a[4] " " a[9] " " a[10] " " a[11] " " a[12])
+    }
+    close(f)
+    if (ok < 0) miss(f)
+}
+
+function conntrack(   f, c, m) {
+    # only where the module is loaded; not having it is no fault
+    f = "/proc/sys/net/netfilter/nf_conntrack_count"
+    if ((getline c < f) > 0) {
+        close(f); f = "/proc/sys/net/netfilter/nf_conntrack_max"
+        if ((getline m < f) > 0) add("K " c " " m)
+    }
+    close(f)
+}
+
+function clock(   c, l) {
+    c = "date +%s.%N"
+    if ((c | getline l) > 0) add("t " l)
+    close(c)
+}
+
+function mounts(   f, l, ok) {
+    f = "/proc/self/mounts"
+    while ((ok = (getline l < f)) > 0)
+        if (l !~ /^[^ ]+ [^ ]+ (proc|sysfs|cgroup2?|devpts|devtmpfs|mqueue|debugfs|tracefs|securityfs|pstore|bpf|configfs|fusectl|hugetlbfs|autofs|binfmt_misc|nsfs|rpc_pipefs|efivarfs|squashfs|ramfs) /) add("o " l)
+    close(f)
+    if (ok < 0) miss(f)
+}
+
+{
+    out = ""
+    if ($1 !~ /^[0-9]+$/ || length($1) > 12) next
+    add("=" $1 " 1")
+    if (index($2, "t")) clock()
+    if (index($2, "f")) {
+        line_of("u", "/proc/uptime")
+        stat_()
+        memory()
+        line_of("l", "/proc/loadavg")
+        pressure("cpu"); pressure("memory"); pressure("io")
+        disks()
+        network()
+        line_of("F", "/proc/sys/fs/file-nr")
+        line_of("T", "/proc/sys/kernel/pid_max")
+        conntrack()
+    }
+    if (index($2, "o")) mounts()
+    printf "%s.%s\n", out, $1
+    fflush()
+}

@@ -1,0 +1,183 @@
+"""What one answer of the probe says, before rates: counters and gauges, typed and bounded.
+
+Parsing never fails a host: a line that can't be read is a problem of its own value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from guardian_tui.text import safe
+
+MOST_DEVICES = 64
+MOST_PROBLEMS = 20
+MOST_MOUNTS = 256
+ABSURD = float(1 << 63)
+
+
+@dataclass(slots=True)
+class Reading:
+    """Counters and gauges of one moment.
+
+    ``cpu``: ticks of user, nice, system, idle, iowait, irq, softirq, steal.  ``memory``: kB by the names of /proc/meminfo.
+    ``pressure``: percent by (what, some or full, window).  ``disks``: reads, sectors read, ms, writes, sectors written, ms, in
+    flight, busy ms, weighted ms.  ``nics``: bytes, packets, errors, drops received, then sent.
+    """
+
+    cpu: list[float] | None = None
+    cpus: float = 0.0
+    running: float | None = None
+    blocked: float | None = None
+    memory: dict[str, float] = field(default_factory=dict)
+    major_faults: float | None = None
+    oom_kills: float | None = None
+    load: list[float] | None = None
+    tasks: float | None = None
+    uptime: float | None = None
+    pressure: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    disks: dict[str, list[float]] = field(default_factory=dict)
+    nics: dict[str, list[float]] = field(default_factory=dict)
+    files: tuple[float, float] | None = None
+    pid_max: float | None = None
+    conntrack: tuple[float, float] | None = None
+    clock: float | None = None
+    mounts: list[tuple[str, str, str, bool]] = field(default_factory=list)
+    """Device, mount point, type, read-only."""
+    missing: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def _numbers(words: list[str]) -> list[float]:
+    values = [float(word) for word in words]
+    for value in values:
+        if not 0 <= value < ABSURD:
+            raise ValueError("out of bounds")
+    return values
+
+
+def _cpu(reading: Reading, rest: list[str]) -> None:
+    values = _numbers(rest[:8])
+    # older kernels have fewer columns
+    reading.cpu = values + [0.0] * (8 - len(values))
+    if len(values) < 4:
+        reading.cpu = None
+        raise ValueError("too few columns")
+
+
+def _tasks(reading: Reading, rest: list[str]) -> None:
+    reading.running, reading.blocked = _numbers(rest[:2])
+
+
+def _cpus(reading: Reading, rest: list[str]) -> None:
+    reading.cpus = min(_numbers(rest[:1])[0], 65536.0)
+
+
+def _memory(reading: Reading, rest: list[str]) -> None:
+    reading.memory[rest[0].rstrip(":")[:20]] = _numbers(rest[1:2])[0]
+
+
+def _vm(reading: Reading, rest: list[str]) -> None:
+    value = _numbers(rest[1:2])[0]
+    if rest[0] == "pgmajfault":
+        reading.major_faults = value
+    elif rest[0] == "oom_kill":
+        reading.oom_kills = value
+
+
+def _load(reading: Reading, rest: list[str]) -> None:
+    reading.load = _numbers(rest[:3])
+    if len(reading.load) != 3:
+        reading.load = None
+        raise ValueError("too few columns")
+    if len(rest) > 3:
+        reading.tasks = _numbers([rest[3].rpartition("/")[2]])[0]
+
+
+def _uptime(reading: Reading, rest: list[str]) -> None:
+    reading.uptime = _numbers(rest[:1])[0]
+
+
+def _pressure(reading: Reading, rest: list[str]) -> None:
+    what, kind = rest[0], rest[1]
+    if what not in ("cpu", "memory", "io") or kind not in ("some", "full"):
+        raise ValueError("unknown pressure")
+    for word in rest[2:4]:
+        window, _, value = word.partition("=")
+        reading.pressure[what, kind, window[:6]] = min(_numbers([value])[0], 100.0)
+
+
+def _disk(reading: Reading, rest: list[str]) -> None:
+    values = _numbers(rest[1:10])
+    if len(values) != 9:
+        raise ValueError("too few columns")
+    if len(reading.disks) < MOST_DEVICES:
+        reading.disks[safe(rest[0], 40)] = values
+
+
+def _nic(reading: Reading, rest: list[str]) -> None:
+    values = _numbers(rest[1:9])
+    if len(values) != 8:
+        raise ValueError("too few columns")
+    if len(reading.nics) < MOST_DEVICES:
+        reading.nics[safe(rest[0], 40)] = values
+
+
+def _files(reading: Reading, rest: list[str]) -> None:
+    values = _numbers(rest[:3])
+    reading.files = (values[0], values[2])
+
+
+def _pid_max(reading: Reading, rest: list[str]) -> None:
+    reading.pid_max = _numbers(rest[:1])[0]
+
+
+def _conntrack(reading: Reading, rest: list[str]) -> None:
+    count, most = _numbers(rest[:2])
+    reading.conntrack = (count, most)
+
+
+def _clock(reading: Reading, rest: list[str]) -> None:
+    # busybox date has no nanoseconds and leaves "%N" standing
+    reading.clock = _numbers([rest[0].replace(".%N", "").replace(".N", "")])[0]
+
+
+def _mount(reading: Reading, rest: list[str]) -> None:
+    if len(reading.mounts) < MOST_MOUNTS:
+        options = rest[3].split(",")
+        reading.mounts.append((_octal(rest[0]), _octal(rest[1]), safe(rest[2], 40), "ro" in options))
+
+
+def _octal(word: str) -> str:
+    """Undo the octal escapes of /proc/self/mounts: blank, tab, newline, backslash."""
+    for escape, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        word = word.replace(escape, char)
+    return word
+
+
+_LINES = {
+    "c": _cpu, "p": _tasks, "n": _cpus, "m": _memory, "v": _vm, "l": _load, "u": _uptime, "P": _pressure, "d": _disk,
+    "N": _nic, "F": _files, "T": _pid_max, "K": _conntrack, "t": _clock, "o": _mount,
+}  # fmt: skip
+
+
+def parse(answer: bytes) -> Reading:
+    """An answer of the probe, without its first and last line."""
+    reading = Reading()
+    for line in answer.decode("utf-8", "replace").split("\n"):
+        words = line.split()
+        if not words:
+            continue
+        take = _LINES.get(words[0])
+        if take is None:
+            if line[0] == "!":
+                if len(reading.missing) < MOST_PROBLEMS:
+                    reading.missing.append(safe(line[1:], 80))
+            elif line[0] not in "=." and len(reading.problems) < MOST_PROBLEMS:
+                reading.problems.append(f"not understood: {safe(line, 60)}")
+            continue
+        try:
+            take(reading, words[1:])
+        except (ValueError, IndexError, OverflowError):
+            if len(reading.problems) < MOST_PROBLEMS:
+                reading.problems.append(f"not understood: {safe(line, 60)}")
+    return reading

@@ -1,0 +1,188 @@
+"""Readings into samples: rates between two readings, and the fixed order of their series.
+
+Formulas: proc(5) for the counters; CPU shares as top(1) has them; disk figures as iostat(1): busy is the share of time with I/O in flight,
+await the mean time of a finished I/O, queue the weighted time over the time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+
+from guardian_tui.engine.facts import Layout
+from guardian_tui.engine.fleet.reading import Reading
+
+NAN = math.nan
+SECTOR_BYTES = 512.0
+PAGE_CACHE = ("Cached", "Buffers")
+MOST_LAYOUTS = 4096
+
+HOST_SERIES = (
+    "cpu_busy_ratio", "cpu_user_ratio", "cpu_system_ratio", "cpu_iowait_ratio", "cpu_steal_ratio", "cpu_count",
+    "load1", "load5", "load15", "load1_per_core", "tasks_running", "tasks_blocked",
+    "memory_total_bytes", "memory_available_bytes", "memory_available_ratio", "memory_used_ratio", "memory_cached_bytes",
+    "swap_total_bytes", "swap_used_bytes", "swap_used_ratio", "major_faults_per_second", "oom_kills",
+    "pressure_cpu_some_ratio", "pressure_memory_some_ratio", "pressure_memory_full_ratio", "pressure_io_some_ratio",
+    "pressure_io_full_ratio", "uptime_seconds", "clock_offset_seconds", "file_descriptors_used_ratio", "pids_used_ratio",
+    "conntrack_used_ratio", "round_trip_seconds",
+)  # fmt: skip
+DISK_SERIES = (
+    "disk_read_bytes_per_second",
+    "disk_write_bytes_per_second",
+    "disk_busy_ratio",
+    "disk_await_seconds",
+    "disk_queue",
+)
+NIC_SERIES = (
+    "network_receive_bytes_per_second", "network_transmit_bytes_per_second", "network_error_ratio", "network_drop_ratio"
+)  # fmt: skip
+
+_layouts: OrderedDict[tuple[tuple[str, ...], tuple[str, ...]], Layout] = OrderedDict()
+
+
+def layout_of(disks: tuple[str, ...], nics: tuple[str, ...]) -> Layout:
+    """The layout of a host with these devices; hosts of one shape share it."""
+    key = (disks, nics)
+    layout = _layouts.get(key)
+    if layout is None:
+        names = list(HOST_SERIES)
+        names += [f"{name}{{{disk}}}" for disk in disks for name in DISK_SERIES]
+        names += [f"{name}{{{nic}}}" for nic in nics for name in NIC_SERIES]
+        layout = _layouts[key] = Layout(tuple(names))
+        if len(_layouts) > MOST_LAYOUTS:
+            _layouts.popitem(last=False)
+    return layout
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else NAN
+
+
+def sample_values(
+    now: Reading, before: Reading | None, seconds: float, *, round_trip: float, clock_offset: float
+) -> tuple[Layout, list[float]]:
+    """The series of one sample, in the order of its layout.
+
+    Args:
+        now: this reading.
+        before: the one before; None: rates are gaps.
+        seconds: between them; 0 or less (a reboot, a clock that stood): rates are gaps.
+        round_trip: from request to whole answer.
+        clock_offset: the host's clock minus ours; NaN if not measured.
+    """
+    if before is not None and (seconds <= 0 or _rebooted(now, before)):
+        before = None
+    values = _cpu(now, before)
+    values += _load(now)
+    values += _memory(now)
+    values += [_rate(now.major_faults, before.major_faults if before else None, seconds)]
+    values += [_delta(now.oom_kills, before.oom_kills if before else None)]
+    pressure = now.pressure
+    values += [
+        pressure.get(key, NAN) / 100.0
+        for key in (
+            ("cpu", "some", "avg10"), ("memory", "some", "avg10"), ("memory", "full", "avg60"), ("io", "some", "avg10"),
+            ("io", "full", "avg60"),
+        )
+    ]  # fmt: skip
+    values.append(now.uptime if now.uptime is not None else NAN)
+    values.append(clock_offset)
+    values.append(_ratio(*now.files) if now.files else NAN)
+    values.append(_ratio(now.tasks, now.pid_max) if now.tasks is not None and now.pid_max else NAN)
+    values.append(_ratio(*now.conntrack) if now.conntrack else NAN)
+    values.append(round_trip)
+    for name, disk in now.disks.items():
+        values += _disk(disk, before.disks.get(name) if before else None, seconds)
+    for name, nic in now.nics.items():
+        values += _nic(nic, before.nics.get(name) if before else None, seconds)
+    return layout_of(tuple(now.disks), tuple(now.nics)), values
+
+
+def _rebooted(now: Reading, before: Reading) -> bool:
+    return now.uptime is not None and before.uptime is not None and now.uptime < before.uptime
+
+
+def _delta(now: float | None, before: float | None) -> float:
+    # a counter that went back was reset or has wrapped: a gap is true, a guess is not
+    return now - before if now is not None and before is not None and now >= before else NAN
+
+
+def _rate(now: float | None, before: float | None, seconds: float) -> float:
+    return _delta(now, before) / seconds if seconds > 0 else NAN
+
+
+def _cpu(now: Reading, before: Reading | None) -> list[float]:
+    if now.cpu is None or before is None or before.cpu is None or now.cpus != before.cpus:
+        return [NAN, NAN, NAN, NAN, NAN, now.cpus or NAN]
+    user, nice, system, idle, iowait, irq, softirq, steal = (
+        # iowait may step back by a tick (proc(5)); all others only on a reset
+        max(0.0, a - b)
+        for a, b in zip(now.cpu, before.cpu, strict=True)
+    )
+    total = user + nice + system + idle + iowait + irq + softirq + steal
+    if total <= 0:
+        return [NAN, NAN, NAN, NAN, NAN, now.cpus or NAN]
+    busy = (total - idle - iowait) / total
+    return [
+        busy,
+        (user + nice) / total,
+        (system + irq + softirq) / total,
+        iowait / total,
+        steal / total,
+        now.cpus or NAN,
+    ]
+
+
+def _load(now: Reading) -> list[float]:
+    load = now.load or [NAN, NAN, NAN]
+    per_core = load[0] / now.cpus if now.cpus else NAN
+    running = now.running if now.running is not None else NAN
+    blocked = now.blocked if now.blocked is not None else NAN
+    return [*load, per_core, running, blocked]
+
+
+def _memory(now: Reading) -> list[float]:
+    memory = now.memory
+    total = memory.get("MemTotal", NAN)
+    available = memory.get("MemAvailable")
+    cached = sum(memory.get(name, 0.0) for name in PAGE_CACHE)
+    if available is None:
+        # kernels before 3.14 don't say it
+        available = memory.get("MemFree", NAN) + cached
+    available = min(available, total)
+    free_ratio = _ratio(available, total)
+    swap, swap_free = memory.get("SwapTotal", 0.0), memory.get("SwapFree", 0.0)
+    used = max(0.0, swap - swap_free)
+    return [
+        total * 1024, available * 1024, free_ratio, 1 - free_ratio, cached * 1024, swap * 1024, used * 1024, _ratio(used, swap)
+    ]  # fmt: skip
+
+
+def _disk(now: list[float], before: list[float] | None, seconds: float) -> list[float]:
+    if before is None:
+        return [NAN] * 5
+    reads, read, read_ms, writes, written, write_ms, _, busy, weighted = (
+        a - b for a, b in zip(now, before, strict=True)
+    )
+    if min(reads, read, writes, written, busy) < 0:
+        return [NAN] * 5
+    done = reads + writes
+    wait = (read_ms + write_ms) / done / 1000 if done and read_ms + write_ms >= 0 else 0.0
+    return [
+        read * SECTOR_BYTES / seconds, written * SECTOR_BYTES / seconds, min(1.0, busy / 1000 / seconds), wait,
+        max(0.0, weighted) / 1000 / seconds,
+    ]  # fmt: skip
+
+
+def _nic(now: list[float], before: list[float] | None, seconds: float) -> list[float]:
+    if before is None:
+        return [NAN] * 4
+    deltas = [a - b for a, b in zip(now, before, strict=True)]
+    if min(deltas) < 0:
+        return [NAN] * 4
+    received, packets_in, errors_in, drops_in, sent, packets_out, errors_out, drops_out = deltas
+    packets = packets_in + packets_out
+    return [
+        received / seconds, sent / seconds, (errors_in + errors_out) / packets if packets else 0.0,
+        (drops_in + drops_out) / packets if packets else 0.0,
+    ]  # fmt: skip

@@ -1,0 +1,248 @@
+"""The fleet as the engine sees it: evidence in, states and rows out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from guardian_tui.config import FleetSettings, StoreSettings
+from guardian_tui.engine.bus import Bus
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.facts import (
+    AlertsOfHost,
+    CutOff,
+    HostsChanged,
+    QuestionAnswered,
+    Reachability,
+    StateChanged,
+    VaultUnlocked,
+)
+from guardian_tui.engine.fleet import local
+from guardian_tui.engine.fleet.host import DOWN_AFTER, UP_AFTER, Host, judge, row_of
+from guardian_tui.engine.fleet.inventory import LOCAL_ID, Inventory
+from guardian_tui.engine.fleet.watch import Watch
+from guardian_tui.engine.live import Live
+from guardian_tui.engine.remote.connections import Remote
+from guardian_tui.engine.remote.questions import Questions
+from guardian_tui.engine.remote.target import UNKNOWN_KINDS, ConnectFailed
+from guardian_tui.engine.store.database import Store
+from guardian_tui.protocol.fleet import HostSpec
+
+log = logging.getLogger(__name__)
+
+CUT_OFF_LEAST = 5
+"""Fewer independent hosts than this say nothing about our own link."""
+HOUSEKEEPING_SECONDS = 5.0
+RETAIN_SECONDS = 3600.0
+
+
+class Fleet:
+    """Watches all hosts; tells the bus what it learns and the live table what it shows."""
+
+    def __init__(
+        self, store: Store, bus: Bus, live: Live, clock: Clock, settings: FleetSettings, retention: StoreSettings, remote: Remote,
+        questions: Questions,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._bus = bus
+        self._live = live
+        self._clock = clock
+        self._settings = settings
+        self._retention = retention
+        self._questions = questions
+        self.inventory = Inventory(store)
+        self.watch = Watch(
+            remote, bus, clock, store.metrics, settings, sampled=self._sampled, unreached=self._unreached
+        )
+        self.cut_off_since: float | None = None
+        self._housekeeper: asyncio.Task[None] | None = None
+        bus.subscribe(AlertsOfHost, self._alerted)
+        bus.subscribe(QuestionAnswered, lambda fact: self.watch.hurry(fact.host_id))
+        bus.subscribe(VaultUnlocked, lambda fact: self._hurry_waiting())
+
+    async def start(self) -> None:
+        """Load the inventory and begin to watch."""
+        for problem in await self.inventory.load():
+            log.warning("%s", problem)
+        now = self._clock.now()
+        if self._settings.watch_this_machine:
+            name = local.machine_name()
+            taken = self.inventory.named(name) is not None
+            spec = HostSpec(
+                name=f"{name}-local" if taken else name,
+                interval_seconds=self._settings.interval_seconds,
+                labels={"engine": "yes"},
+            )
+            self.inventory.hosts[LOCAL_ID] = Host(LOCAL_ID, spec, None, now, why="first reading", since=now)
+        hosts = list(self.inventory.hosts.values())
+        self._bus.publish(HostsChanged(tuple(host.known() for host in hosts)))
+        for host in hosts:
+            self.adopt(host)
+        self.watch.start()
+        self._housekeeper = asyncio.create_task(self._keep_house(), name="fleet housekeeping")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+            await asyncio.gather(self._housekeeper, return_exceptions=True)
+        await self.watch.stop()
+
+    # --- hosts come, change and go -------------------------------------------------------------------
+
+    def adopt(self, host: Host) -> None:
+        """Show and watch a host of the inventory."""
+        self.show(host)
+        self.watch.add(host)
+
+    def joined(self, host: Host) -> None:
+        """A host was added (after its commit)."""
+        self.inventory.hosts[host.id] = host
+        self._bus.publish(HostsChanged((host.known(),)))
+        self.adopt(host)
+
+    def changed(self, host: Host) -> None:
+        """How a host is reached was changed (after its commit): begin with it anew."""
+        self.watch.remove(host.id)
+        self._questions.withdraw(host.id)
+        host.reach, host.failures, host.successes, host.was_down, host.why = (
+            "never",
+            0,
+            0,
+            False,
+            "connecting",
+        )
+        self._bus.publish(HostsChanged((host.known(),)))
+        self.adopt(host)
+
+    def left(self, host: Host) -> None:
+        """A host was removed (after its commit)."""
+        self.inventory.hosts.pop(host.id, None)
+        self.watch.remove(host.id)
+        self._questions.withdraw(host.id)
+        self._bus.publish(HostsChanged(removed=(host.id,)))
+        self._live.hosts.drop(host.id)
+
+    def announce(self, host: Host) -> None:
+        """What others know of a host has changed (maintenance)."""
+        self._bus.publish(HostsChanged((host.known(),)))
+        self.show(host)
+
+    # --- evidence ----------------------------------------------------------------------------------------
+
+    def _sampled(self, host: Host) -> None:
+        host.successes += 1
+        if host.reach != "up" or host.successes <= UP_AFTER:
+            host.failures, host.reach, host.why, host.parent_id, host.behind = 0, "up", "", "", ""
+            if host.was_down and host.successes >= UP_AFTER:
+                host.was_down = False
+            fact = Reachability(host.id, "up", self._clock.now(), successes=host.successes)
+            self._bus.publish(fact)
+        self.show(host)
+
+    def _unreached(self, host: Host, error: ConnectFailed) -> None:
+        now = self._clock.now()
+        host.successes, host.why, host.parent_id, host.behind = 0, error.detail, "", ""
+        if error.kind in ("key_changed", "key_revoked"):
+            host.reach = "key_changed"
+            fact = Reachability(host.id, "key_changed", now, why=error.detail)
+        elif error.kind in UNKNOWN_KINDS:
+            host.reach = "unknown"
+            fact = Reachability(host.id, "unknown", now, why=error.detail)
+        elif error.kind == "jump":
+            fact = self._behind(host, error, now)
+        else:
+            host.failures += 1
+            host.reach = "failing"
+            host.was_down = host.was_down or host.failures >= DOWN_AFTER
+            fact = Reachability(host.id, "failing", now, failures=host.failures, why=error.detail)
+        self._bus.publish(fact)
+        self.show(host)
+
+    def _behind(self, host: Host, error: ConnectFailed, now: float) -> Reachability:
+        parent = self.inventory.hosts.get(error.parent_id)
+        host.parent_id = error.parent_id
+        host.behind = parent.spec.name if parent else ""
+        if parent is not None and parent.reach == "unknown":
+            # what stands before it is only unknown to us (no key accepted, no credential): so is this one
+            host.reach, host.why = (
+                "unknown",
+                f"{host.behind}, through which it is reached, is unknown: {parent.why}",
+            )
+            return Reachability(host.id, "unknown", now, why=host.why)
+        host.reach, host.why = "unreachable", f"{host.behind} does not answer"
+        return Reachability(host.id, "unreachable", now, why=host.why, parent_id=error.parent_id)
+
+    def _alerted(self, fact: AlertsOfHost) -> None:
+        host = self.inventory.hosts.get(fact.host_id)
+        if host is not None:
+            host.alerts = fact
+            self.show(host)
+
+    def _hurry_waiting(self) -> None:
+        for host in self.inventory.hosts.values():
+            if host.reach == "unknown":
+                self.watch.hurry(host.id)
+
+    # --- what is shown -------------------------------------------------------------------------------------
+
+    def show(self, host: Host) -> None:
+        """Judge a host anew and put its row into the live table."""
+        now = self._clock.now()
+        state, why = judge(host, now, cut_off=self.cut_off_since is not None)
+        if state != host.state or not host.since:
+            old, host.state, host.since = host.state, state, now
+            if host.row is not None:
+                self._bus.publish(StateChanged(host.id, host.spec.name, old, state, now, why))
+        host.shown_why = why
+        row = row_of(host)
+        if row != host.row:
+            host.row = row
+            self._live.hosts.put(host.id, row, host.labels)
+
+    # --- housekeeping ----------------------------------------------------------------------------------------
+
+    async def _keep_house(self) -> None:
+        retained = 0.0
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS / 5)
+            try:
+                self.watch_link()
+                self._end_maintenance()
+                await self._store.metrics.close_due_hours(self._clock.now())
+                if self._clock.monotonic() - retained > RETAIN_SECONDS:
+                    retained = self._clock.monotonic()
+                    kept = self._retention
+                    await self._store.metrics.retain(
+                        self._clock.now(), kept.raw_days, kept.minute_days, kept.quarter_hour_days
+                    )
+            except Exception:
+                log.exception("housekeeping failed; it goes on")
+
+    def watch_link(self) -> None:
+        """Most independent hosts failing at once means that it is our own link."""
+        independent = [
+            h
+            for h in self.inventory.hosts.values()
+            if h.target and not h.target.jump and h.reach in ("up", "failing")
+        ]
+        failing = [h for h in independent if h.reach == "failing"]
+        cut = len(independent) >= CUT_OFF_LEAST and len(failing) * 2 > len(independent)
+        # hosts that have long been down are not our link's fault: something must have failed just now
+        fresh = [h for h in failing if h.failures < DOWN_AFTER]
+        if cut and self.cut_off_since is None and len(fresh) * 2 > len(independent):
+            self._set_cut_off(self._clock.now(), len(failing), len(independent))
+        elif self.cut_off_since is not None and not cut:
+            self._set_cut_off(None, len(failing), len(independent))
+
+    def _set_cut_off(self, since: float | None, failed: int, of: int) -> None:
+        self.cut_off_since = since
+        self._bus.publish(CutOff(since, failed, of))
+        for host in self.inventory.hosts.values():
+            self.show(host)
+
+    def _end_maintenance(self) -> None:
+        now = self._clock.now()
+        for host in self.inventory.hosts.values():
+            if host.state == "maintenance" and host.maintenance_until <= now:
+                self.announce(host)

@@ -1,0 +1,335 @@
+"""The watch: one task that polls all hosts in waves, and works off a wave's answers in one go.
+
+Hosts are spread over their interval by a hash of their id; every wave sends the requests that are due and then handles all the answers that
+have come since the last one: one parse each, one fact on the bus, one batch for the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+import zlib
+from collections.abc import Callable
+
+import asyncssh
+
+from guardian_tui.config import FleetSettings
+from guardian_tui.engine.bus import Bus
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.facts import EngineBehind, Sample, WaveDone
+from guardian_tui.engine.fleet import local
+from guardian_tui.engine.fleet.host import Host
+from guardian_tui.engine.fleet.link import Link
+from guardian_tui.engine.fleet.mounts import Mount, Room, chosen, df_command, parse_df, room_values
+from guardian_tui.engine.fleet.reading import Reading, parse
+from guardian_tui.engine.fleet.series import sample_values
+from guardian_tui.engine.remote.connections import Connection, Remote, words_of
+from guardian_tui.engine.remote.target import ConnectFailed
+from guardian_tui.engine.store.metrics import MetricStore
+from guardian_tui.text import safe
+
+log = logging.getLogger(__name__)
+
+CLOCK_SECONDS = 30.0
+MOUNTS_SECONDS = 300.0
+SLOW_TIMEOUT_SECONDS = 10.0
+SLOW_AT_ONCE = 20
+LATE_WINDOW_SECONDS = 120.0
+ANSWERS_AT_ONCE = 100
+"""Answers worked off before others get a turn: the terminal's requests must not wait for a whole wave."""
+
+_FACTS = 'uname -r; uname -m; (. /etc/os-release; echo "$PRETTY_NAME") 2>/dev/null; nproc 2>/dev/null'
+
+
+class Watch:
+    """Polls.
+
+    Args:
+        remote, bus, clock, metrics, settings: the engine's.
+        sampled: told of each host with new figures, after the wave.
+        failed_of: told of each failure to reach a host.
+    """
+
+    def __init__(
+        self, remote: Remote, bus: Bus, clock: Clock, metrics: MetricStore, settings: FleetSettings,
+        *, sampled: Callable[[Host], None], unreached: Callable[[Host, ConnectFailed], None],
+    ) -> None:  # fmt: skip
+        self.remote = remote
+        self.settings = settings
+        self._bus = bus
+        self._clock = clock
+        self._metrics = metrics
+        self._sampled = sampled
+        self._unreached = unreached
+        self._links: dict[str, Link] = {}
+        self._due: dict[int, list[Link]] = {}
+        self._answers: list[tuple[Link, bytes, float, float]] = []
+        self._rooms: list[Sample] = []
+        self._seq = 0
+        self._tick = 0
+        self._late: list[float] = []
+        self._behind = False
+        self._task: asyncio.Task[None] | None = None
+        self._machine: Host | None = None
+        self._machine_task: asyncio.Task[None] | None = None
+        self._slow_turn = asyncio.Semaphore(SLOW_AT_ONCE)
+
+    # --- hosts ---------------------------------------------------------------------------------
+
+    def add(self, host: Host) -> None:
+        """Watch a host."""
+        if host.target is None:
+            self._machine = host
+            return
+        link = Link(host, self)
+        self._links[host.id] = link
+        waves = max(1, round(host.spec.interval_seconds / self.settings.wave_seconds))
+        self._schedule(link, 1 + zlib.crc32(host.id.encode()) % waves)
+
+    def remove(self, host_id: str) -> None:
+        """Stop watching a host."""
+        link = self._links.pop(host_id, None)
+        if link is not None:
+            link.close()
+        if self._machine is not None and self._machine.id == host_id:
+            self._machine = None
+
+    def hurry(self, host_id: str) -> None:
+        """Try a host again now."""
+        link = self._links.get(host_id)
+        if link is not None:
+            link.hurry()
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="watch")
+        self._machine_task = asyncio.create_task(self._watch_machine(), name="watch this machine")
+
+    async def stop(self) -> None:
+        """End, and close every line."""
+        tasks = [task for task in (self._task, self._machine_task) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for host_id in list(self._links):
+            self.remove(host_id)
+
+    @property
+    def late_polls(self) -> int:
+        """Polls later than an interval, in the last two minutes."""
+        oldest = time.monotonic() - LATE_WINDOW_SECONDS
+        self._late = [at for at in self._late if at > oldest]
+        return len(self._late)
+
+    # --- waves ---------------------------------------------------------------------------------
+
+    def _schedule(self, link: Link, waves: int) -> None:
+        self._due.setdefault(self._tick + waves, []).append(link)
+
+    async def _run(self) -> None:
+        wave = self.settings.wave_seconds
+        next_at = time.monotonic()
+        while True:
+            next_at += wave
+            pause = next_at - time.monotonic()
+            if pause < -wave:
+                # we slept, or were starved: go on from now, with what is due
+                next_at = time.monotonic()
+            await asyncio.sleep(max(0.0, pause))
+            self._tick += 1
+            try:
+                await self._work_off()
+                self._send()
+                self._report_lateness(-pause)
+            except Exception:
+                log.exception("a wave failed; the next one goes on")
+
+    def _send(self) -> None:
+        now = time.monotonic()
+        for tick in [tick for tick in self._due if tick <= self._tick]:
+            for link in self._due.pop(tick):
+                if self._links.get(link.host.id) is not link:
+                    continue
+                waves = max(1, round(link.host.spec.interval_seconds / self.settings.wave_seconds))
+                self._schedule(link, waves)
+                self._poll(link, now)
+
+    def _poll(self, link: Link, now: float) -> None:
+        if link.channel is None:
+            if now >= link.retry_at:
+                link.connect()
+            return
+        if link.asked_at is not None:
+            if now - link.asked_at > self.settings.poll_timeout_seconds:
+                link.missed(now - link.asked_at)
+            return
+        self._seq = self._seq % 999_999_999 + 1
+        sections = "f"
+        if now >= link.clock_due:
+            link.clock_due = now + CLOCK_SECONDS
+            sections += "t"
+        if now >= link.mounts_due:
+            link.mounts_due = now + MOUNTS_SECONDS
+            sections += "o"
+        link.ask(self._seq, sections, now)
+        if now >= link.slow_due and link.slow is None:
+            link.slow_due = now + self.settings.file_systems_seconds
+            link.slow = asyncio.create_task(self._ask_slowly(link), name=f"slow {link.host.id}")
+
+    def linked(self, link: Link) -> None:
+        """A line is up: ask at once, not at its next turn."""
+        self._poll(link, time.monotonic())
+
+    def answered(self, link: Link, body: bytes, took: float) -> None:
+        """An answer has come (from the channel)."""
+        self._answers.append((link, body, took, self._clock.now()))
+
+    def failed(self, link: Link, error: ConnectFailed) -> None:
+        """A host was not reached."""
+        self._unreached(link.host, error)
+
+    async def _work_off(self) -> None:
+        answers, self._answers = self._answers, []
+        rooms, self._rooms = self._rooms, []
+        for start in range(0, len(answers), ANSWERS_AT_ONCE):
+            samples = []
+            for link, body, took, at in answers[start : start + ANSWERS_AT_ONCE]:
+                sample = self._sample(link.host, body, took, at)
+                if sample is not None:
+                    samples.append(sample)
+            self._publish(samples, "fast")
+            await asyncio.sleep(0)
+        if rooms:
+            self._publish(rooms, "medium")
+
+    def _publish(self, samples: list[Sample], period: str) -> None:
+        if not samples:
+            return
+        self._metrics.add(samples, period)
+        self._bus.publish(WaveDone(tuple(samples), "fast" if period == "fast" else "medium"))
+
+    def _sample(self, host: Host, body: bytes, took: float, at: float) -> Sample | None:
+        reading = parse(body)
+        if reading.uptime is None and reading.cpu is None and not reading.memory:
+            what = reading.problems[0] if reading.problems else "an empty answer"
+            self._unreached(host, ConnectFailed("not_ssh", f"It answers, but not as the probe does: {what}."))
+            return None
+        return self.take(host, reading, took, at)
+
+    def take(self, host: Host, reading: Reading, took: float, at: float) -> Sample:
+        """A host's new figures from a reading."""
+        if reading.clock is not None:
+            # the host read its clock about half a round trip before the answer was whole
+            host.clock_offset = reading.clock - (at - took / 2)
+        if reading.mounts:
+            host.mounts = reading.mounts
+        seconds = _elapsed(reading, host.before, time.monotonic() - host.before_at)
+        layout, values = sample_values(
+            reading, host.before, seconds, round_trip=took, clock_offset=host.clock_offset
+        )
+        host.before, host.before_at = reading, time.monotonic()
+        host.layout, host.values, host.measured_at, host.round_trip = layout, values, at, took
+        busy = values[0]
+        host.spark.append(-1 if math.isnan(busy) else round(busy * 100))
+        missing = [f"{name} can't be read" for name in reading.missing]
+        host.problems = tuple(
+            [*missing, *reading.problems, *([host.rooms_problem] if host.rooms_problem else [])]
+        )
+        self._sampled(host)
+        return Sample(host.id, at, layout, values, reading.uptime if reading.uptime is not None else -1.0)
+
+    def _report_lateness(self, late: float) -> None:
+        if late > min(self.settings.interval_seconds, 5.0):
+            self._late.append(time.monotonic())
+        behind = self.late_polls > 0
+        if behind != self._behind:
+            self._behind = behind
+            self._bus.publish(EngineBehind(self.late_polls, len(self._links), self._clock.now()))
+
+    # --- what forks or touches mounts: a second channel ---------------------------------------------
+
+    async def _ask_slowly(self, link: Link) -> None:
+        host = link.host
+        try:
+            async with self._slow_turn:
+                assert host.target is not None  # noqa: S101  # this machine has no link
+                connection = await self.remote.connection(host.target)
+                if not host.facts:
+                    host.facts = await _facts_of(connection)
+                where, remote = chosen(host.mounts)
+                rooms: list[Room] = []
+                problems: list[str] = []
+                for mounts, name in ((where, "df"), (remote, "df of remote mounts")):
+                    if mounts:
+                        rooms += await self._room(connection, mounts, name, problems)
+            host.rooms_problem = "; ".join(problems)
+            if rooms:
+                self.roomed(host, rooms)
+        except ConnectFailed as error:
+            host.rooms_problem = error.detail
+        except (asyncssh.Error, OSError) as error:
+            host.rooms_problem = f"file systems: {words_of(error)}"
+        finally:
+            link.slow = None
+
+    async def _room(
+        self, connection: Connection, mounts: list[Mount], name: str, problems: list[str]
+    ) -> list[Room]:
+        try:
+            done = await connection.run(df_command(mounts), timeout=SLOW_TIMEOUT_SECONDS, limit_bytes=1 << 18)
+        except ConnectFailed as error:
+            if error.kind != "timeout":
+                raise
+            problems.append(f"{name} did not answer in {SLOW_TIMEOUT_SECONDS:.0f} s: is a mount dead?")
+            return []
+        return parse_df(done.out, mounts)
+
+    def roomed(self, host: Host, rooms: list[Room]) -> None:
+        """A host's file systems were measured."""
+        host.rooms, host.rooms_at = rooms, self._clock.now()
+        for room in rooms:
+            host.grow(room.mount, host.rooms_at, room.available_bytes)
+        layout, values = room_values(rooms)
+        self._rooms.append(Sample(host.id, host.rooms_at, layout, values))
+
+    # --- this machine -------------------------------------------------------------------------------
+
+    async def _watch_machine(self) -> None:
+        rooms_due = 0.0
+        while True:
+            host = self._machine
+            if host is not None:
+                try:
+                    started = time.monotonic()
+                    reading = await asyncio.to_thread(local.read_machine)
+                    if not host.facts:
+                        host.facts = await asyncio.to_thread(local.machine_facts)
+                    host.clock_offset = 0.0
+                    sample = self.take(host, reading, time.monotonic() - started, self._clock.now())
+                    self._publish([sample], "fast")
+                    if time.monotonic() >= rooms_due:
+                        rooms_due = time.monotonic() + self.settings.file_systems_seconds
+                        rooms = await asyncio.to_thread(local.read_rooms, reading.mounts)
+                        self.roomed(host, rooms)
+                        self._sampled(host)
+                except Exception:
+                    log.exception("this machine could not be read")
+            await asyncio.sleep(host.spec.interval_seconds if host else self.settings.interval_seconds)
+
+
+def _elapsed(now: Reading, before: Reading | None, ours: float) -> float:
+    """Seconds between two readings: by the host's uptime, which no clock step touches; else by ours."""
+    if before is None:
+        return 0.0
+    if now.uptime is not None and before.uptime is not None:
+        return now.uptime - before.uptime
+    return ours
+
+
+async def _facts_of(connection: Connection) -> dict[str, str]:
+    done = await connection.run(_FACTS, timeout=SLOW_TIMEOUT_SECONDS, limit_bytes=4096)
+    lines = [safe(line, 80) for line in done.out.decode("utf-8", "replace").splitlines()]
+    names = ("kernel", "architecture", "os", "cpu_count")
+    return {name: line for name, line in zip(names, lines, strict=False) if line}

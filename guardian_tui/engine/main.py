@@ -1,0 +1,276 @@
+"""The engine: puts the features together, serves them, and ends in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import logging.handlers
+import os
+import resource
+import secrets
+import signal
+import sys
+import time
+from typing import Any
+
+from guardian_tui import __version__
+from guardian_tui.config import Paths, Settings, find_paths, load_settings
+from guardian_tui.engine.access.service import Access
+from guardian_tui.engine.audit.log import AuditLog
+from guardian_tui.engine.bus import Bus
+from guardian_tui.engine.calls import Call, Handler
+from guardian_tui.engine.clock import Clock, SystemClock
+from guardian_tui.engine.dispatch import Dispatch
+from guardian_tui.engine.facts import SessionEnded
+from guardian_tui.engine.listener import Listener, bind_socket
+from guardian_tui.engine.live import Live
+from guardian_tui.engine.server import Server
+from guardian_tui.engine.status import Health
+from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.streams import Streams
+from guardian_tui.engine.vault.orders import VaultOrders
+from guardian_tui.engine.vault.vault import Vault
+from guardian_tui.protocol.base import PROTOCOL_VERSION, Done, Nothing
+from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.system import EngineStatus, Hello, Linger, Shutdown
+from guardian_tui.text import json_safe
+
+log = logging.getLogger(__name__)
+
+IDLE_STOP_SECONDS = 900.0
+"""A private engine stops so long after its last client, unless it lingers."""
+LOG_BYTES = 10 << 20
+
+
+class Engine:
+    """One engine: everything that it is made of, in the order in which it starts."""
+
+    def __init__(self, paths: Paths, settings: Settings, *, linger: bool, clock: Clock | None = None) -> None:
+        self.paths = paths
+        self.settings = settings
+        self.linger = linger
+        self.clock: Clock = clock or SystemClock()
+        self.boot = secrets.token_hex(4)
+        self.bus = Bus()
+        self.live = Live()
+        self._stopping = asyncio.Event()
+        self._last_request = time.monotonic()
+        self._set_up = False
+
+    async def run(self) -> None:
+        """Serve until it is told to stop.
+
+        Raises:
+            GuardianError: it can't start; says why and what to do.
+        """
+        async with contextlib.AsyncExitStack() as closing:
+            self.store = await Store.open(self.settings.store, self.paths.state, self.clock)
+            closing.push_async_callback(self.store.close)
+            sock = bind_socket(self.paths.socket)
+            closing.callback(self.paths.socket.unlink, missing_ok=True)
+            await self._compose(closing)
+            listener = Listener(self.server.app)
+            serving = asyncio.create_task(listener.serve([sock]), name="listener")
+            closing.push_async_callback(self._stop_serving, listener, serving)
+            await self._start_features(closing)
+            stop = asyncio.create_task(self._stopping.wait())
+            idle = asyncio.create_task(self._stop_when_idle())
+            done, pending = await asyncio.wait((serving, stop, idle), return_when=asyncio.FIRST_COMPLETED)
+            for task in pending - {serving}:
+                task.cancel()
+            log.info("stopping")
+
+    async def _compose(self, closing: contextlib.AsyncExitStack) -> None:
+        settings, clock = self.settings, self.clock
+        self.audit = AuditLog(
+            self.store,
+            self.live,
+            clock,
+            settings.audit,
+            self.paths.state,
+            reserve_bytes=settings.store.reserve_bytes,
+        )
+        await self.audit.start()
+        closing.push_async_callback(self.audit.stop)
+        self.vault = Vault(self.store, self.bus, clock)
+        self.access = Access(
+            self.store, self.vault, self.bus, clock, settings.access, engine_uid=os.geteuid(),
+            advisory=settings.mode == "personal",
+        )  # fmt: skip
+        self._set_up = await self.access.is_set_up()
+        self.dispatch = Dispatch(self.access.authenticate, self.audit, self.store.write, clock)
+        self.health = Health(self)
+        self.streams = Streams(self.live, self.boot, self.status, self.access.authenticate)
+        self.bus.subscribe(SessionEnded, self.streams.session_ended)
+        self.server = Server(self.dispatch, self.streams, self.health.routes(), self._touched)
+        own: dict[str, Handler] = {
+            "hello": self.hello, "engine.status": self.order_status, "engine.stop": self.order_stop, "engine.linger": self.order_linger,
+        }  # fmt: skip
+        for handlers in (
+            self.access.handlers(), self.audit.handlers(), VaultOrders(self.vault).handlers(),
+            own,
+        ):  # fmt: skip
+            self.dispatch.bind(handlers)
+
+    async def _start_features(self, closing: contextlib.AsyncExitStack) -> None:
+        """Start what watches; its imports (asyncssh among them) come after login is served."""
+        from guardian_tui.engine.alerts.service import Alerts
+        from guardian_tui.engine.fleet.orders import HostOrders
+        from guardian_tui.engine.fleet.service import Fleet
+        from guardian_tui.engine.remote.connections import Remote
+        from guardian_tui.engine.remote.credentials import Credentials
+        from guardian_tui.engine.remote.doctor import Doctor
+        from guardian_tui.engine.remote.pins import Pins
+        from guardian_tui.engine.remote.questions import Questions
+
+        settings = self.settings
+        pins = Pins(self.store, self.clock)
+        await pins.load()
+        credentials = Credentials(self.vault, self.bus)
+        questions = Questions(self.live, pins, credentials, self.vault, self.bus, self.clock)
+        remote = Remote(settings.fleet, pins, credentials, questions)
+        closing.push_async_callback(remote.close)
+        self.fleet = Fleet(
+            self.store, self.bus, self.live, self.clock, settings.fleet, settings.store, remote, questions
+        )
+        self.alerts = Alerts(
+            self.store, self.bus, self.live, self.clock, settings.alerts, self.vault, self.audit,
+            keep_days=settings.store.alerts_days, environment=settings.environment,
+        )  # fmt: skip
+        orders = HostOrders(self.fleet, self.store, pins, Doctor(remote, self.live), self.clock)
+        for handlers in (orders.handlers(), questions.handlers(), self.alerts.handlers()):
+            self.dispatch.bind(handlers)
+        # alerts first: they must hear of the hosts when the fleet announces them
+        await self.alerts.start()
+        closing.push_async_callback(self.alerts.stop)
+        await self.fleet.start()
+        closing.push_async_callback(self.fleet.stop)
+        self.health.ready = True
+        gc.freeze()
+        log.info("watching %d hosts", len(self.fleet.inventory.hosts))
+
+    async def _stop_serving(self, listener: Listener, serving: asyncio.Task[None]) -> None:
+        self.streams.close()
+        listener.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+
+    async def _stop_when_idle(self) -> None:
+        while True:
+            await asyncio.sleep(5.0)
+            if len(self.streams):
+                self._touched()
+            if not self.linger and time.monotonic() - self._last_request > IDLE_STOP_SECONDS:
+                log.info("no client for %d minutes", IDLE_STOP_SECONDS // 60)
+                return
+
+    def _touched(self) -> None:
+        self._last_request = time.monotonic()
+
+    def stop(self) -> None:
+        """Stop in good order."""
+        self._stopping.set()
+
+    # --- orders of the engine itself ---------------------------------------------------------------
+
+    def status(self) -> EngineStatus:
+        """The engine's own health, now."""
+        return self.health.status()
+
+    async def hello(self, call: Call, request: Nothing) -> Hello:
+        """`hello`."""
+        if not self._set_up:
+            self._set_up = await self.access.is_set_up()
+        return Hello(
+            version=__version__, protocol=PROTOCOL_VERSION, boot=self.boot, mode=self.settings.mode,
+            environment=self.settings.environment, set_up=self._set_up, vault_locked=self.vault.locked, time=self.clock.now(),
+            lingering=self.linger,
+        )  # fmt: skip
+
+    async def order_status(self, call: Call, request: Nothing) -> EngineStatus:
+        """`engine.status`."""
+        return self.status()
+
+    async def order_stop(self, call: Call, request: Shutdown) -> Done:
+        """`engine.stop`."""
+        async with call.change("engine", body={"reason": request.reason}):
+            pass
+        asyncio.get_running_loop().call_later(0.2, self.stop)
+        return Done()
+
+    async def order_linger(self, call: Call, request: Linger) -> Done:
+        """`engine.linger`."""
+        async with call.change("engine", body={"linger": request.linger}):
+            pass
+        self.linger = request.linger
+        return Done()
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line, safe to print to a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record."""
+        fields: dict[str, Any] = {  # Any: JSON values
+            "time": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request_id := getattr(record, "request_id", ""):
+            fields["request_id"] = request_id
+        if record.exc_info and record.exc_info[0] is not None:
+            # the trace, never the values of locals
+            fields["error"] = self.formatException(record.exc_info)
+        return json_safe(json.dumps(fields, ensure_ascii=False))
+
+
+def open_log(paths: Paths) -> None:
+    """Write the log to ``engine.log`` in the state folder: 10 MB, three old ones kept, 0600."""
+    paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = paths.state / "engine.log"
+    file.touch(mode=0o600)
+    handler = logging.handlers.RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=3)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+
+def run_engine(paths: Paths | None = None, *, linger: bool) -> int:
+    """Run an engine in the foreground; returns the exit code."""
+    paths = paths or find_paths()
+    os.umask(0o077)
+    # a core dump would hold the data key
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _raise_file_limit()
+    try:
+        open_log(paths)
+        asyncio.run(_run(paths, linger=linger))
+    except GuardianError as error:
+        print(f"{error.title}: {error.detail}", file=sys.stderr)  # noqa: T201  # the log may not be open
+        log.error("%s: %s", error.title, error.detail)
+        return 1
+    except OSError as error:
+        print(f"{paths.state} can't be used: {error.strerror}", file=sys.stderr)  # noqa: T201  # the log may not be open
+        return 1
+    return 0
+
+
+async def _run(paths: Paths, *, linger: bool) -> None:
+    engine = Engine(paths, load_settings(paths), linger=linger)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, engine.stop)
+    # a terminal that closes must not end the engine that it started
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    await engine.run()
+
+
+def _raise_file_limit() -> None:
+    """As many open files as we may have: a connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,85 @@
+"""The engine's own health: for heartbeats, health checks and Prometheus."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+
+from guardian_tui.engine.server import Raw
+from guardian_tui.protocol.system import EngineStatus
+
+if TYPE_CHECKING:
+    from guardian_tui.engine.main import Engine
+
+CPU_WINDOW_SECONDS = 2.0
+
+
+class Health:
+    """Measures the engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._process = psutil.Process()
+        self._started = time.monotonic()
+        self._cpu_at = 0.0
+        self._cpu = 0.0
+        self.ready = False
+        """Hosts are watched."""
+
+    def routes(self) -> dict[str, Raw]:
+        """Plain-text routes."""
+        return {"livez": self.livez, "readyz": self.readyz, "metrics": self.metrics}
+
+    async def livez(self) -> tuple[int, str, bytes]:
+        """`/livez`: the loop turns."""
+        return 200, "text/plain", b"ok\n"
+
+    async def readyz(self) -> tuple[int, str, bytes]:
+        """`/readyz`: the store can be written and hosts are watched."""
+        problem = self._engine.store.problem
+        if not self.ready:
+            return 503, "text/plain", b"starting\n"
+        return (503, "text/plain", f"{problem}\n".encode()) if problem else (200, "text/plain", b"ok\n")
+
+    def status(self) -> EngineStatus:
+        """All of it."""
+        engine, now = self._engine, time.monotonic()
+        if now - self._cpu_at >= CPU_WINDOW_SECONDS:
+            self._cpu_at, self._cpu = now, self._process.cpu_percent() / 100
+        fleet = engine.fleet if self.ready else None
+        store = engine.store
+        return EngineStatus(
+            time=engine.clock.now(), uptime_seconds=now - self._started, hosts=len(engine.live.hosts),
+            interval_seconds=engine.settings.fleet.interval_seconds, late_polls=fleet.watch.late_polls if fleet else 0,
+            cpu_ratio=self._cpu, memory_bytes=self._process.memory_info().rss, queued_writes=store.waiting + store.metrics.waiting,
+            outbox_waiting=engine.alerts.waiting if fleet else 0, cut_off_since=fleet.cut_off_since if fleet else None,
+            audit_verified_at=engine.audit.verified_at, audit_ok=engine.audit.ok, vault_locked=engine.vault.locked,
+            store_problem=store.problem or store.metrics.problem, clients=len(engine.streams),
+        )  # fmt: skip
+
+    async def metrics(self) -> tuple[int, str, bytes]:
+        """`/metrics`: the engine's own figures in Prometheus' text format."""
+        from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+        status, registry = self.status(), CollectorRegistry()
+        figures = {
+            "uptime_seconds": ("Seconds since the engine's start", status.uptime_seconds),
+            "hosts": ("Hosts watched", status.hosts),
+            "late_polls": ("Polls late by more than an interval in two minutes", status.late_polls),
+            "cpu_ratio": ("CPU of the engine, share of one core", status.cpu_ratio),
+            "memory_bytes": ("Resident memory", status.memory_bytes),
+            "queued_writes": ("Samples and transactions that wait for the disk", status.queued_writes),
+            "dropped_samples": (
+                "Samples dropped because the disk did not keep up",
+                self._engine.store.metrics.dropped,
+            ),
+            "outbox_waiting": ("Messages that wait to be sent", status.outbox_waiting),
+            "clients": ("Open event streams", status.clients),
+            "audit_ok": ("1 while the audit chain verifies", int(status.audit_ok)),
+            "cut_off": ("1 while most hosts fail at once", int(status.cut_off_since is not None)),
+        }
+        for name, (words, value) in figures.items():
+            Gauge(f"guardian_{name}", words, registry=registry).set(value)
+        return 200, "text/plain; version=0.0.4", generate_latest(registry)

@@ -1,0 +1,114 @@
+"""The filter grammar of every list: words, ``!not``, ``label=value``, ``~regex``, ``col>90``; all must hold.
+
+The same on screen, in the CLI and in the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import re2
+
+from guardian_tui.protocol.errors import InvalidRequest
+
+MOST_TERMS = 20
+_OPERATORS = (">=", "<=", ">", "<")
+# columns that a person reads as percent
+_PERCENT = frozenset({"cpu", "memory", "disk"})
+_ALIASES = {"mem": "memory", "net": "receive_bytes_per_second", "load": "load_per_core"}
+
+Row = Mapping[str, Any]  # Any: the row's values
+Term = Callable[[Row, str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A parsed filter."""
+
+    text: str
+    terms: tuple[Term, ...]
+
+    def matches(self, row: Row, haystack: str) -> bool:
+        """Whether a row passes.
+
+        Args:
+            row: its columns by name; ``labels`` holds a mapping.
+            haystack: its text in which words and patterns are looked for, in lower case.
+        """
+        return all(term(row, haystack) for term in self.terms)
+
+
+def parse(text: str) -> Filter:
+    """A filter from its text.
+
+    Raises:
+        InvalidRequest: a pattern or number can't be read; says which, and at which character.
+    """
+    words = text.split()
+    if len(words) > MOST_TERMS:
+        raise InvalidRequest(f"A filter has at most {MOST_TERMS} words.", field="filter")
+    terms, place = [], 0
+    for word in words:
+        place = text.index(word, place)
+        terms.append(_term(word, place))
+        place += len(word)
+    return Filter(text, tuple(terms))
+
+
+def _term(word: str, place: int) -> Term:
+    if word.startswith("!") and len(word) > 1:
+        inner = _term(word[1:], place + 1)
+        return lambda row, haystack: not inner(row, haystack)
+    if word.startswith("~") and len(word) > 1:
+        return _pattern(word[1:], place)
+    for operator in _OPERATORS:
+        column, found, number = word.partition(operator)
+        if found and column:
+            return _comparison(column, operator, number, place)
+    key, equals, value = word.partition("=")
+    if equals and key:
+        return _label(key, value.lower())
+    wanted = word.lower().lstrip("/")
+    return lambda row, haystack: wanted in haystack
+
+
+def _pattern(pattern: str, place: int) -> Term:
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    try:
+        compiled = re2.compile(pattern, options)
+    except re2.error as error:
+        raise InvalidRequest(
+            f"At character {place + 1}: {pattern!r} is no pattern ({error}).", field="filter"
+        ) from error
+    return lambda row, haystack: compiled.search(haystack) is not None
+
+
+def _comparison(column: str, operator: str, number: str, place: int) -> Term:
+    name = _ALIASES.get(column.lower(), column.lower())
+    try:
+        limit = float(number.rstrip("%"))
+    except ValueError as error:
+        raise InvalidRequest(f"At character {place + 1}: {number!r} is no number.", field="filter") from error
+    if name in _PERCENT:
+        limit /= 100
+
+    def holds(row: Row, haystack: str) -> bool:
+        value = row.get(name)
+        if not isinstance(value, int | float):
+            return False
+        return {">": value > limit, "<": value < limit, ">=": value >= limit, "<=": value <= limit}[operator]
+
+    return holds
+
+
+def _label(key: str, value: str) -> Term:
+    def holds(row: Row, haystack: str) -> bool:
+        labels = row.get("labels") or {}
+        found = labels.get(key, row.get(key))
+        return found is not None and value in str(found).lower()
+
+    return holds
