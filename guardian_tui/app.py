@@ -190,7 +190,9 @@ class GuardianApp(OrdinaryCommands, App[int]):
         """What a person calls the command of a route."""
         return next((c.title for c in self.registry.all() if c.route == route), route)
 
-    def order(self, name: str, kind: type[R], request: Request | None, done: Callable[[R], None] | str) -> None:
+    def order(
+        self, name: str, kind: type[R], request: Request | None, done: Callable[[R], None] | str
+    ) -> None:
         """Give an order in the background; say ``done`` (or call it with the answer) when it is carried out."""
 
         async def work() -> None:
@@ -225,7 +227,9 @@ class GuardianApp(OrdinaryCommands, App[int]):
         pause = 0.3
         while self.session is not None:
             try:
-                await self.client.call("session.attach", Session, Attach(agent_socket=os.environ.get("SSH_AUTH_SOCK", "")))
+                await self.client.call(
+                    "session.attach", Session, Attach(agent_socket=os.environ.get("SSH_AUTH_SOCK", ""))
+                )
                 async for event in self.client.events(self.client.last_event_id):
                     pause = 0.3
                     if isinstance(event, Delta):
@@ -257,7 +261,9 @@ class GuardianApp(OrdinaryCommands, App[int]):
         if change.fired and self.settings.ui.bell:
             self.bell()
         for alert in change.fired[:3]:
-            self.say(f"{alert.host or 'engine'}: {alert.why or alert.title}", severity="error", title=alert.title)
+            self.say(
+                f"{alert.host or 'engine'}: {alert.why or alert.title}", severity="error", title=alert.title
+            )
         if self._paused_at is not None:
             return
         screen = self.screen
@@ -269,7 +275,9 @@ class GuardianApp(OrdinaryCommands, App[int]):
         if reason == "locked":
             self.show_lock()
         else:
-            self.leave_to_login("You were logged out." if reason == "logout" else "Your session has ended; log in again.")
+            self.leave_to_login(
+                "You were logged out." if reason == "logout" else "Your session has ended; log in again."
+            )
 
     def _tick(self) -> None:
         if self.session is None or self._paused_at is not None:

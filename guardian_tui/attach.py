@@ -46,7 +46,9 @@ def start_engine(paths: Paths, *, linger: bool) -> subprocess.Popen[bytes]:
         os.close(handle)
 
 
-async def wait_until_listening(paths: Paths, process: subprocess.Popen[bytes], seconds: float = START_SECONDS) -> None:
+async def wait_until_listening(
+    paths: Paths, process: subprocess.Popen[bytes], seconds: float = START_SECONDS
+) -> None:
     """Wait until the engine takes connections.
 
     Raises:

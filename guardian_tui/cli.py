@@ -34,7 +34,9 @@ class _LazyGroup(click.Group):
         return super().get_command(ctx, cmd_name)
 
 
-@click.group(cls=_LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="guardian-tui")
 @click.option("--read-only", is_flag=True, help="Offer no command that changes anything.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse alone (slow links).")

@@ -84,7 +84,9 @@ def stop_command() -> None:
             click.echo("The engine is stopped.")
             return
         time.sleep(0.05)
-    raise click.ClickException(f"Process {pid} did not end within {STOP_SECONDS:.0f} s; see {paths.state / 'engine.log'}.")
+    raise click.ClickException(
+        f"Process {pid} did not end within {STOP_SECONDS:.0f} s; see {paths.state / 'engine.log'}."
+    )
 
 
 def _runs(pid: int) -> bool:

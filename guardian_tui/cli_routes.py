@@ -24,7 +24,9 @@ from guardian_tui.protocol.routes import ROUTES, Route
 from guardian_tui.text import json_safe, safe
 
 # what makes no sense without a screen, or has a command of its own
-_NOT_HEADLESS = frozenset({"login", "logout", "hello", "session.attach", "session.touch", "session.lock", "session.unlock"})
+_NOT_HEADLESS = frozenset(
+    {"login", "logout", "hello", "session.attach", "session.touch", "session.lock", "session.unlock"}
+)
 _GROUP_HELP = {
     "hosts": "Hosts: see, add, test, remove.", "alerts": "Alerts: see and acknowledge.", "silences": "Silences of alerts.",
     "rules": "Alert rules in force.", "channels": "Ways to reach someone.", "audit": "The audit log: list, verify, export.",
@@ -73,7 +75,9 @@ def _command(route: Route, verb: str) -> click.Command:
     params.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."))
 
     def callback(as_json: bool, **given: Any) -> None:  # Any: click's values
-        _run(route, {key: value for key, value in given.items() if value is not None and value != ()}, as_json)
+        _run(
+            route, {key: value for key, value in given.items() if value is not None and value != ()}, as_json
+        )
 
     return click.Command(verb, params=params, callback=callback, help=route.help)
 
@@ -85,9 +89,13 @@ def _option(name: str, hint: Any, field: msgspec.structs.FieldInfo) -> click.Opt
     if hint is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help="")
     if name in _SECRET_FIELDS:
-        return click.Option([flag, name], prompt=name.capitalize(), hide_input=True, help="Asked for when not given.")
+        return click.Option(
+            [flag, name], prompt=name.capitalize(), hide_input=True, help="Asked for when not given."
+        )
     if origin is dict:
-        return click.Option([flag, name], multiple=True, metavar="KEY=VALUE", required=required, help="May be given again.")
+        return click.Option(
+            [flag, name], multiple=True, metavar="KEY=VALUE", required=required, help="May be given again."
+        )
     if origin is tuple:
         return click.Option([flag, name], multiple=True, required=required, help="May be given again.")
     return click.Option([flag, name], required=required, help="")
@@ -100,7 +108,9 @@ def _shape(route: Route, given: dict[str, Any]) -> Request:  # Any: click's valu
         if typing.get_origin(hints[name]) is dict:
             fields[name] = dict(pair.partition("=")[::2] for pair in value)
         elif route.request.__name__ in ("Invite", "SetGrants") and name == "grants":
-            fields[name] = [dict(zip(("profile", "scope"), word.split("@", 1), strict=False)) for word in value]
+            fields[name] = [
+                dict(zip(("profile", "scope"), word.split("@", 1), strict=False)) for word in value
+            ]
         else:
             fields[name] = value
     try:
@@ -124,18 +134,26 @@ def _run(route: Route, given: dict[str, Any], as_json: bool) -> None:  # Any: cl
             return await client.call(route.name, route.response, order)
 
     answer = with_client(work)
-    click.echo(json_safe(msgspec.json.encode(answer)) if as_json or isinstance(answer, AuditBundle) else words_of(answer))
+    click.echo(
+        json_safe(msgspec.json.encode(answer))
+        if as_json or isinstance(answer, AuditBundle)
+        else words_of(answer)
+    )
 
 
 def words_of(answer: Response) -> str:
     """An answer for a person: a table where it holds rows, else its fields."""
     fields = {name: getattr(answer, name) for name in answer.__struct_fields__}
-    rows = next((v for v in fields.values() if isinstance(v, tuple) and v and isinstance(v[0], msgspec.Struct)), None)
+    rows = next(
+        (v for v in fields.values() if isinstance(v, tuple) and v and isinstance(v[0], msgspec.Struct)), None
+    )
     if rows is not None and len(fields) <= 3:
         return _table(rows)
     if fields == {"ok": True}:
         return "Done."
-    return "\n".join(f"{name}: {_cell(value)}" for name, value in fields.items() if value not in ("", None, ()))
+    return "\n".join(
+        f"{name}: {_cell(value)}" for name, value in fields.items() if value not in ("", None, ())
+    )
 
 
 def _table(rows: tuple[msgspec.Struct, ...]) -> str:
@@ -143,7 +161,8 @@ def _table(rows: tuple[msgspec.Struct, ...]) -> str:
     lines = [[name for name in names]] + [[_cell(getattr(row, name)) for name in names] for row in rows]
     widths = [min(40, max(len(line[place]) for line in lines)) for place in range(len(names))]
     return "\n".join(
-        "  ".join(cell[:40].ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        "  ".join(cell[:40].ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
     )
 
 
@@ -161,7 +180,9 @@ def _cell(value: object) -> str:
 
 @click.command("verify")
 @click.argument("bundle", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--key", "public_key", default="", help="Public key that you noted before; else the bundle's own.")
+@click.option(
+    "--key", "public_key", default="", help="Public key that you noted before; else the bundle's own."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify_command(bundle: Path | None, public_key: str, as_json: bool) -> None:
     """Check the audit chain: the engine's own, or an export (BUNDLE) offline.  Ends with 1 if it does not hold."""

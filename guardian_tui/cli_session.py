@@ -51,7 +51,10 @@ def with_client(work: Callable[[Client], Awaitable[T]], *, logged_in: bool = Tru
     paths = find_paths()
     token = read_token(paths.cli_token) if logged_in else ""
     if not engine_listens(paths.socket):
-        raise_words(EngineUnreachable("No engine listens. Start one with `guardian-tui engine start`."), EXIT_NO_ENGINE)
+        raise_words(
+            EngineUnreachable("No engine listens. Start one with `guardian-tui engine start`."),
+            EXIT_NO_ENGINE,
+        )
     if logged_in and not token:
         raise_words(NotAuthenticated("Log in with `guardian-tui login`."), EXIT_NO_LOGIN)
 
@@ -87,7 +90,11 @@ def login_command(name: str) -> None:
 
     async def work(client: Client) -> Session:
         order = Login(
-            name=name, password=password, code=code, kind="cli", agent_socket=os.environ.get("SSH_AUTH_SOCK", "")
+            name=name,
+            password=password,
+            code=code,
+            kind="cli",
+            agent_socket=os.environ.get("SSH_AUTH_SOCK", ""),
         )
         return await client.call("login", Session, order)
 

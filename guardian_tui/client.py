@@ -29,7 +29,9 @@ EVENT_LIMIT_BYTES = 64 << 20
 
 _encode = msgspec.json.Encoder().encode
 _decoders: dict[type[Response], msgspec.json.Decoder[Response]] = {}
-_events: dict[str, msgspec.json.Decoder[Delta] | msgspec.json.Decoder[Heartbeat] | msgspec.json.Decoder[End]] = {
+_events: dict[
+    str, msgspec.json.Decoder[Delta] | msgspec.json.Decoder[Heartbeat] | msgspec.json.Decoder[End]
+] = {
     "delta": msgspec.json.Decoder(Delta),
     "heartbeat": msgspec.json.Decoder(Heartbeat),
     "end": msgspec.json.Decoder(End),
@@ -61,7 +63,9 @@ class Client:
 
     def _make(self, timeout: httpx.Timeout) -> httpx.AsyncClient:
         transport = httpx.AsyncHTTPTransport(uds=str(self.socket))
-        return httpx.AsyncClient(transport=transport, base_url="http://engine", timeout=timeout, trust_env=False)
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://engine", timeout=timeout, trust_env=False
+        )
 
     async def call(self, name: str, kind: type[R], request: Request | None = None) -> R:
         """Give an order and wait for its answer.
@@ -85,7 +89,9 @@ class Client:
                 query = {key: _text(value) for key, value in fields.items() if value is not None}
                 answer = await self._http.request(route.method, path, params=query, headers=self._headers())
             else:
-                answer = await self._http.request(route.method, path, content=_encode(fields), headers=self._headers())
+                answer = await self._http.request(
+                    route.method, path, content=_encode(fields), headers=self._headers()
+                )
         except httpx.HTTPError as error:
             raise unreachable(error) from error
         self.round_trip_seconds = time.monotonic() - started
@@ -161,7 +167,9 @@ class Client:
 def unreachable(error: Exception) -> EngineUnreachable:
     """The error of a call that reached nobody."""
     words = str(error) or type(error).__name__
-    return EngineUnreachable(f"Nothing answers on the engine's socket ({words}). It is tried again by itself.")
+    return EngineUnreachable(
+        f"Nothing answers on the engine's socket ({words}). It is tried again by itself."
+    )
 
 
 def _fill(route: Route, fields: dict[str, object]) -> str:

@@ -194,7 +194,9 @@ class Registry:
         command = known.get(words[0].lower())
         if command is None:
             near = get_close_matches(words[0].lower(), known, 1)
-            raise InvalidRequest(f"There is no command {words[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+            raise InvalidRequest(
+                f"There is no command {words[0]!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+            )
         return Typed(command, tuple(words[1:]))
 
     def complete(self, prefix: str) -> list[str]:
@@ -211,11 +213,15 @@ class Registry:
             chosen = [wanted] if isinstance(wanted, str) else wanted
             if name not in commands:
                 near = get_close_matches(name, commands, 1)
-                problems.append(f"{source}: no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+                problems.append(
+                    f"{source}: no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                )
             elif not isinstance(chosen, list) or not all(isinstance(key, str) and key for key in chosen):
                 problems.append(f"{source}: {name} wants a key or a list of keys")
             elif bad := RESERVED_KEYS.intersection(chosen):
-                problems.append(f"{source}: {name}: {', '.join(sorted(bad))} belongs to tmux, screen or the shell")
+                problems.append(
+                    f"{source}: {name}: {', '.join(sorted(bad))} belongs to tmux, screen or the shell"
+                )
             elif commands[name].dangerous and any(key.startswith("ctrl+") for key in chosen):
                 problems.append(f"{source}: {name} is dangerous and can't have a bare ctrl key")
             else:

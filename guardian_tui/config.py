@@ -206,7 +206,9 @@ def parse_settings(text: str, source: str = "config.toml") -> Settings:
         unknown = words.partition("unknown field `")[2].partition("`")[0]
         line = _line_of(text, unknown or place)
         where = f"{source}, line {line}" if line else source
-        raise InvalidRequest(f"{where}: {words}. See docs/configuration.md for the keys.", field=place or unknown) from error
+        raise InvalidRequest(
+            f"{where}: {words}. See docs/configuration.md for the keys.", field=place or unknown
+        ) from error
 
 
 def load_settings(paths: Paths) -> Settings:

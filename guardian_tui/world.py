@@ -109,7 +109,8 @@ class World:
             hosts=delta.hosts,
             hosts_gone=gone_hosts,
             complete=first,
-            alerts=first or bool(delta.alerts or delta.silences or gone.get("alerts") or gone.get("silences")),
+            alerts=first
+            or bool(delta.alerts or delta.silences or gone.get("alerts") or gone.get("silences")),
             audit=first or bool(delta.audit),
             questions=first or bool(delta.questions or gone.get("questions")),
             fired=fired,
@@ -119,7 +120,13 @@ class World:
         known = self.alerts.get(alert.id)
         loud = alert.state == "firing" and (alert.tier == "page" or alert.severity == "critical")
         news = known is None or known.state != "firing" or known.severity != alert.severity
-        return loud and news and not alert.preexisting and not alert.acknowledged_by and alert.silenced_until is None
+        return (
+            loud
+            and news
+            and not alert.preexisting
+            and not alert.acknowledged_by
+            and alert.silenced_until is None
+        )
 
     def counts(self) -> Counts:
         """Figures of the header."""
@@ -136,7 +143,9 @@ class World:
 
     def firing(self) -> list[Alert]:
         """Alerts by severity, then the newest first; the resolved ones that are still shown at the end."""
-        return sorted(self.alerts.values(), key=lambda a: (a.state != "firing", _SEVERITY[a.severity], -a.since))
+        return sorted(
+            self.alerts.values(), key=lambda a: (a.state != "firing", _SEVERITY[a.severity], -a.since)
+        )
 
     def events(self) -> list[AuditEvent]:
         """Audit events, newest first."""

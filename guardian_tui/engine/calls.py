@@ -110,7 +110,9 @@ class Call:
         """Who, for the audit log."""
         return self.principal.name if self.principal else f"uid:{self.peer.uid}"
 
-    def entry(self, outcome: str, *, target: str = "", actor: str = "", body: Mapping[str, Any] | None = None) -> Entry:
+    def entry(
+        self, outcome: str, *, target: str = "", actor: str = "", body: Mapping[str, Any] | None = None
+    ) -> Entry:
         """An audit entry of this call."""
         return Entry(
             actor=actor or self.actor,
@@ -123,7 +125,9 @@ class Call:
         )
 
     @asynccontextmanager
-    async def change(self, target: str = "", *, actor: str = "", body: Mapping[str, Any] | None = None) -> AsyncIterator[Tx]:
+    async def change(
+        self, target: str = "", *, actor: str = "", body: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Tx]:
         """The transaction of a ``local`` route: what is written in it and its audit event stand or fall together.
 
         ``target`` and ``body`` may also be set on the call inside the block, before it ends.

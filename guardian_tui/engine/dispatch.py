@@ -65,7 +65,9 @@ class Dispatch:
 
     def unbound(self) -> set[str]:
         """Routes of the table that have no handler (streams and plain-text routes are the server's own)."""
-        return {name for name, route in ROUTES.items() if not (route.stream or route.raw)} - set(self._handlers)
+        return {name for name, route in ROUTES.items() if not (route.stream or route.raw)} - set(
+            self._handlers
+        )
 
     async def call(self, name: str, request: Request, *, token: str, peer: Peer, request_id: str) -> Response:
         """Carry out one order.
@@ -81,10 +83,14 @@ class Dispatch:
             await self._record_refusal(call, error)
             raise
         except TimeoutError as error:
-            raise InternalError(f"{name} took longer than {HANDLER_SECONDS:.0f} s and was given up") from error
+            raise InternalError(
+                f"{name} took longer than {HANDLER_SECONDS:.0f} s and was given up"
+            ) from error
         except Exception as error:
             log.exception("%s failed", name, extra={"request_id": request_id})
-            raise InternalError(f"Quote request {request_id} to whoever runs this engine; its log has the cause.") from error
+            raise InternalError(
+                f"Quote request {request_id} to whoever runs this engine; its log has the cause."
+            ) from error
 
     async def open(self, name: str, *, token: str, peer: Peer, request_id: str) -> Call:
         """Authorise an order or a stream: who is it, and may they?"""
@@ -117,7 +123,9 @@ class Dispatch:
             return ANY_SCOPE
         scope = principal.scopes.get(route.permission)
         if scope is None:
-            raise PermissionDenied(f"It needs the permission {route.permission}; ask an admin for a profile that has it.")
+            raise PermissionDenied(
+                f"It needs the permission {route.permission}; ask an admin for a profile that has it."
+            )
         return scope
 
     async def _carry_out(self, call: Call, request: Request) -> Response:

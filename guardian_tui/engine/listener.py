@@ -32,7 +32,9 @@ class PeerProtocol(H11Protocol):
         super().connection_made(transport)
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family == socket.AF_UNIX:
-            pid, uid, _gid = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+            pid, uid, _gid = _UCRED.unpack(
+                sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+            )
             self.client = (f"unix:{uid}:{pid}", 0)
 
 
@@ -47,13 +49,17 @@ def bind_socket(path: Path, mode: int = 0o600) -> socket.socket:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         info = path.parent.lstat()
     except OSError as error:
-        raise StoreUnavailable(f"The folder of the socket, {path.parent}, can't be made: {error.strerror}.") from error
+        raise StoreUnavailable(
+            f"The folder of the socket, {path.parent}, can't be made: {error.strerror}."
+        ) from error
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid():
         raise StoreUnavailable(f"{path.parent} is not a folder of ours; remove it and start again.")
     if stat.S_IMODE(info.st_mode) & 0o077 and mode == 0o600:
         path.parent.chmod(0o700)
     if len(os.fsencode(path)) > 107:
-        raise StoreUnavailable(f"{path} is too long for a Unix socket (107 bytes): set GUARDIAN_HOME to a shorter path.")
+        raise StoreUnavailable(
+            f"{path} is too long for a Unix socket (107 bytes): set GUARDIAN_HOME to a shorter path."
+        )
     if path.exists():
         if someone_listens(path):
             raise Conflict(f"An engine already listens on {path}.")

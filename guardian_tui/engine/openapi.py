@@ -19,14 +19,20 @@ _REF = "#/components/schemas/{name}"
 def openapi_document() -> bytes:
     """OpenAPI 3.1 as JSON: every route, its request, response, permission and how it is recorded."""
     types = {t for route in ROUTES.values() for t in (route.request, route.response)} | {Problem}
-    schemas, components = msgspec.json.schema_components(sorted(types, key=lambda t: t.__name__), ref_template=_REF)
+    schemas, components = msgspec.json.schema_components(
+        sorted(types, key=lambda t: t.__name__), ref_template=_REF
+    )
     del schemas  # each is a reference into the components
     paths: dict[str, dict[str, Any]] = {}  # Any: JSON
     for route in ROUTES.values():
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     document = {
         "openapi": "3.1.0",
-        "info": {"title": "Guardian engine", "version": f"{PROTOCOL_VERSION}", "license": {"name": "Apache-2.0"}},
+        "info": {
+            "title": "Guardian engine",
+            "version": f"{PROTOCOL_VERSION}",
+            "license": {"name": "Apache-2.0"},
+        },
         "paths": paths,
         "components": {
             "schemas": components,

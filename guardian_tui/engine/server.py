@@ -75,8 +75,12 @@ class Server:
             if route.stream:
                 call = await self._dispatch.open(route.name, token=token, peer=peer, request_id=request_id)
                 return self._streams.respond(call, order)
-            answer = await self._dispatch.call(route.name, order, token=token, peer=peer, request_id=request_id)
-            return Response(_json.encode(answer), media_type="application/json", headers={"x-request-id": request_id})
+            answer = await self._dispatch.call(
+                route.name, order, token=token, peer=peer, request_id=request_id
+            )
+            return Response(
+                _json.encode(answer), media_type="application/json", headers={"x-request-id": request_id}
+            )
         except GuardianError as error:
             return problem_response(error, request_id)
         except ClientDisconnect:
@@ -109,7 +113,9 @@ async def read_request(route: Route, request: Request) -> Order:
         return msgspec.convert(fields, route.request, strict=False)
     except msgspec.ValidationError as error:
         words = str(error)
-        raise InvalidRequest(words, field=words.rpartition("$.")[2].rstrip("`") if "$." in words else "") from error
+        raise InvalidRequest(
+            words, field=words.rpartition("$.")[2].rstrip("`") if "$." in words else ""
+        ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body is not JSON: {error}") from error
 

@@ -12,7 +12,9 @@ HostState = Literal["up", "degraded", "down", "unreachable", "unknown", "mainten
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 LabelText = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Address = Annotated[str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:%-]*$|^[0-9a-fA-F:]+$")]
+Address = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:%-]*$|^[0-9a-fA-F:]+$")
+]
 User = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@$-]*$|^$")]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 

@@ -57,7 +57,12 @@ METRICS: dict[str, Metric] = _catalogue(
     Metric("pressure_io_some_ratio", "ratio", "fast", "PSI io some, avg10"),
     Metric("pressure_io_full_ratio", "ratio", "fast", "PSI io full, avg60"),
     Metric("uptime_seconds", "seconds", "fast", "since boot"),
-    Metric("clock_offset_seconds", "seconds", "fast", "host's clock minus the engine's, half the round trip taken off"),
+    Metric(
+        "clock_offset_seconds",
+        "seconds",
+        "fast",
+        "host's clock minus the engine's, half the round trip taken off",
+    ),
     Metric("file_descriptors_used_ratio", "ratio", "fast", "allocated / maximum file handles"),
     Metric("pids_used_ratio", "ratio", "fast", "tasks / kernel.pid_max"),
     Metric("conntrack_used_ratio", "ratio", "fast", "tracked connections / maximum"),
@@ -74,6 +79,12 @@ METRICS: dict[str, Metric] = _catalogue(
     Metric("filesystem_size_bytes", "bytes", "medium", "size", "mount"),
     Metric("filesystem_available_bytes", "bytes", "medium", "free for ordinary users", "mount"),
     Metric("filesystem_used_ratio", "ratio", "medium", "used / (used + available), as df rounds it", "mount"),
-    Metric("filesystem_inodes_free_ratio", "ratio", "medium", "free inodes / inodes; gap where there are none", "mount"),
+    Metric(
+        "filesystem_inodes_free_ratio",
+        "ratio",
+        "medium",
+        "free inodes / inodes; gap where there are none",
+        "mount",
+    ),
     Metric("filesystem_readonly", "flag", "medium", "1: mounted read-only", "mount"),
 )

@@ -15,7 +15,15 @@ from guardian_tui.engine.access.sessions import Sessions
 from guardian_tui.engine.calls import Call, Peer
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.store.database import Store
-from guardian_tui.engine.vault.sealing import SALT_BYTES, KdfParameters, SealBroken, Stretched, Stretcher, derive, seal
+from guardian_tui.engine.vault.sealing import (
+    SALT_BYTES,
+    KdfParameters,
+    SealBroken,
+    Stretched,
+    Stretcher,
+    derive,
+    seal,
+)
 from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol.access import BeginEnrolment, ConfirmEnrolment, Enrolled, Enrolment, Grant, SetUp
 from guardian_tui.protocol.errors import Conflict, NotFound, PermissionDenied, TooManyRequests
@@ -67,7 +75,9 @@ class Enrolments:
         check_password(request.password, request.name, self._shortest)
         salt = os.urandom(SALT_BYTES)
         stretched = await self._stretcher.stretch(request.password, salt)
-        return self._keep(request.name, secrets.token_hex(8), salt, stretched, self._vault.create(), call.peer, first=True)
+        return self._keep(
+            request.name, secrets.token_hex(8), salt, stretched, self._vault.create(), call.peer, first=True
+        )
 
     async def _check_first(self) -> None:
         async with self._store.read() as conn:
@@ -96,7 +106,15 @@ class Enrolments:
         return self._keep(request.name, person.id, new_salt, stretched, data_key, call.peer, first=False)
 
     def _keep(
-        self, name: str, person_id: str, salt: bytes, stretched: Stretched, data_key: bytes, peer: Peer, *, first: bool
+        self,
+        name: str,
+        person_id: str,
+        salt: bytes,
+        stretched: Stretched,
+        data_key: bytes,
+        peer: Peer,
+        *,
+        first: bool,
     ) -> Enrolment:
         now = self._clock.now()
         for token in [t for t, pending in self._pending.items() if pending.expires_at < now]:
@@ -122,12 +140,16 @@ class Enrolments:
             if pending.tries >= TRIES:
                 del self._pending[request.token]
             raise self._logins.refuse(pending.name, call.peer)
-        enrolled = await (self._finish_first if pending.first else self._finish_invited)(call, request, pending, step)
+        enrolled = await (self._finish_first if pending.first else self._finish_invited)(
+            call, request, pending, step
+        )
         self._pending.pop(request.token, None)
         self._logins.welcome(pending.name, call.peer)
         return enrolled
 
-    async def _finish_first(self, call: Call, request: ConfirmEnrolment, pending: _Pending, step: int) -> Enrolled:
+    async def _finish_first(
+        self, call: Call, request: ConfirmEnrolment, pending: _Pending, step: int
+    ) -> Enrolled:
         await self._check_first()
         now, key = self._clock.now(), codes.new_recovery_key()
         recovery = codes.new_recovery_codes()
@@ -142,7 +164,9 @@ class Enrolments:
             if await people.count(tx.conn):
                 raise Conflict("The first admin exists already.")
             await people.add(tx, person)
-            await self._vault.add_slot(tx, "account", person.id, person.salt, pending.stretched.slot_key, pending.data_key)
+            await self._vault.add_slot(
+                tx, "account", person.id, person.salt, pending.stretched.slot_key, pending.data_key
+            )
             await self._vault.add_slot(tx, "recovery", "key", salt, recovery_slot_key(key), pending.data_key)
             await people.use_step(tx, person.id, step)
             await people.set_recovery_codes(tx, person.id, recovery)
@@ -150,16 +174,22 @@ class Enrolments:
             tx.after_commit(lambda: self._vault.adopt(pending.data_key))
         return Enrolled(session=self._sessions.view(known, token), recovery_codes=recovery, recovery_key=key)
 
-    async def _finish_invited(self, call: Call, request: ConfirmEnrolment, pending: _Pending, step: int) -> Enrolled:
+    async def _finish_invited(
+        self, call: Call, request: ConfirmEnrolment, pending: _Pending, step: int
+    ) -> Enrolled:
         recovery = codes.new_recovery_codes()
         sealed = seal(pending.data_key, f"totp:{pending.person_id}", pending.secret.encode())
         async with call.change(pending.name, actor=pending.name) as tx:
             person = await people.find(tx.conn, id=pending.person_id)
             if person is None or person.state != "invited":
                 raise NotFound("This enrolment was ended meanwhile.")
-            await people.set_password(tx, person.id, pending.salt, pending.kdf, pending.stretched.verifier, sealed)
+            await people.set_password(
+                tx, person.id, pending.salt, pending.kdf, pending.stretched.verifier, sealed
+            )
             await self._vault.remove_slot(tx, "enrolment", person.id)
-            await self._vault.add_slot(tx, "account", person.id, pending.salt, pending.stretched.slot_key, pending.data_key)
+            await self._vault.add_slot(
+                tx, "account", person.id, pending.salt, pending.stretched.slot_key, pending.data_key
+            )
             await people.use_step(tx, person.id, step)
             await people.set_recovery_codes(tx, person.id, recovery)
             known, token = await self._sessions.open(tx, person, request.kind, call.peer)

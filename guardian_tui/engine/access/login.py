@@ -58,7 +58,8 @@ class Logins:
         wait = max(self._by_account.wait_seconds(name), self._by_peer.wait_seconds(_peer_key(peer)))
         soon = seconds_to_next(self._clock.now())
         return LoginRefused(
-            f"Check name, password and code. Each code works once; the next comes in {soon:.0f} s.", retry_after_seconds=wait
+            f"Check name, password and code. Each code works once; the next comes in {soon:.0f} s.",
+            retry_after_seconds=wait,
         )
 
     def welcome(self, name: str, peer: Peer) -> None:

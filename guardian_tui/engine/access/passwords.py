@@ -21,12 +21,18 @@ def check_password(password: str, name: str, shortest: int) -> None:
     Length over character classes, as NIST SP 800-63B has it.
     """
     if len(password) < shortest:
-        raise InvalidRequest(f"The password has {len(password)} characters; it wants {shortest} or more.", field="password")
+        raise InvalidRequest(
+            f"The password has {len(password)} characters; it wants {shortest} or more.", field="password"
+        )
     plain = password.lower()
     if len(set(plain)) < 5:
         raise InvalidRequest("The password repeats the same few characters.", field="password")
     if len(name) >= 3 and name.lower() in plain:
         raise InvalidRequest("The password contains the name.", field="password")
     stem = plain.strip("0123456789!?.,;:_-#*+$%& ")
-    if plain in common_passwords() or stem in common_passwords() or (stem and plain == stem * (len(plain) // len(stem))):
+    if (
+        plain in common_passwords()
+        or stem in common_passwords()
+        or (stem and plain == stem * (len(plain) // len(stem)))
+    ):
         raise InvalidRequest("The password is one of those that are tried first.", field="password")

@@ -94,12 +94,22 @@ async def set_grants(tx: Tx, account_id: str, held: Sequence[Grant]) -> None:
 
 
 async def set_password(
-    tx: Tx, account_id: str, salt: bytes, kdf: KdfParameters, verifier: bytes, totp_sealed: bytes | None = None
+    tx: Tx,
+    account_id: str,
+    salt: bytes,
+    kdf: KdfParameters,
+    verifier: bytes,
+    totp_sealed: bytes | None = None,
 ) -> None:
     """Replace what a login is compared with; with a TOTP secret, the account is active from now on."""
     values: dict[str, object] = {"salt": salt, "kdf": msgspec.json.encode(kdf).decode(), "verifier": verifier}
     if totp_sealed is not None:
-        values |= {"totp_sealed": totp_sealed, "state": "active", "enrolment_expires_at": None, "last_step": 0}
+        values |= {
+            "totp_sealed": totp_sealed,
+            "state": "active",
+            "enrolment_expires_at": None,
+            "last_step": 0,
+        }
     await tx.execute(update(accounts).where(accounts.c.id == account_id).values(**values))
 
 
@@ -111,7 +121,9 @@ async def set_state(tx: Tx, account_id: str, state: str) -> None:
 async def use_step(tx: Tx, account_id: str, step: int) -> bool:
     """Take a TOTP step; False if it, or a later one, was used before."""
     done = await tx.execute(
-        update(accounts).where(accounts.c.id == account_id, accounts.c.last_step < step).values(last_step=step)
+        update(accounts)
+        .where(accounts.c.id == account_id, accounts.c.last_step < step)
+        .values(last_step=step)
     )
     return done.rowcount == 1
 

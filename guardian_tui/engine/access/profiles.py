@@ -67,7 +67,9 @@ def check_grants(grants: Iterable[Grant]) -> None:
     """Raise InvalidRequest unless each names a profile and its scope can be read."""
     for grant in grants:
         if grant.profile not in PROFILES:
-            raise InvalidRequest(f"There is no profile {grant.profile!r}; there are {', '.join(PROFILES)}.", field="profile")
+            raise InvalidRequest(
+                f"There is no profile {grant.profile!r}; there are {', '.join(PROFILES)}.", field="profile"
+            )
         parse_scope(grant.scope)
 
 
@@ -79,7 +81,9 @@ def scopes_of(grants: Iterable[Grant]) -> dict[str, Scope]:
         for permission in PROFILES[grant.profile][0]:
             found.setdefault(permission, []).append(scope)
     return {
-        permission: ANY_SCOPE if ANY_SCOPE in scopes else (scopes[0] if len(scopes) == 1 else AnyOf(tuple(scopes)))
+        permission: ANY_SCOPE
+        if ANY_SCOPE in scopes
+        else (scopes[0] if len(scopes) == 1 else AnyOf(tuple(scopes)))
         for permission, scopes in found.items()
     }
 

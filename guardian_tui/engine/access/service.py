@@ -141,7 +141,9 @@ class Access:
         """`session.step_up`: a fresh code; the session goes on under a new token."""
         known = await self._mine(call)
         call.target = known.account
-        proof = await self._logins.prove_code(await self._person(known.account_id), request.code.strip(), call.peer)
+        proof = await self._logins.prove_code(
+            await self._person(known.account_id), request.code.strip(), call.peer
+        )
         async with call.change(known.account) as tx:
             await self._logins.use(tx, proof, call.peer)
             renewed, token = await self._sessions.refresh(tx, known)
@@ -242,7 +244,8 @@ class Access:
         """`profiles.list`."""
         return wire.ProfileList(
             profiles=tuple(
-                wire.Profile(name=name, permissions=tuple(sorted(held)), help=words) for name, (held, words) in PROFILES.items()
+                wire.Profile(name=name, permissions=tuple(sorted(held)), help=words)
+                for name, (held, words) in PROFILES.items()
             )
         )
 
@@ -260,7 +263,11 @@ class Access:
         return person
 
     async def _keep_an_admin(self, tx: Tx, leaving: Person) -> None:
-        others = [p for p in await people.everyone(tx.conn) if p.id != leaving.id and p.state == "active" and is_admin(p.grants)]
+        others = [
+            p
+            for p in await people.everyone(tx.conn)
+            if p.id != leaving.id and p.state == "active" and is_admin(p.grants)
+        ]
         if not others:
             raise Conflict("This is the last admin; make another one first.")
 

@@ -55,7 +55,9 @@ def hash_token(token: str) -> bytes:
 class Sessions:
     """Opens, finds, locks and ends sessions."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, settings: AccessSettings, *, advisory: bool) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, clock: Clock, settings: AccessSettings, *, advisory: bool
+    ) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
@@ -108,7 +110,11 @@ class Sessions:
             self._known.pop(digest, None)
             self._bus.publish(SessionEnded(known.id, "expired"))
             raise NotAuthenticated(_ENDED)
-        if known.kind == "tui" and not known.locked and now - known.last_seen_at > self._settings.idle_seconds:
+        if (
+            known.kind == "tui"
+            and not known.locked
+            and now - known.last_seen_at > self._settings.idle_seconds
+        ):
             known.locked = True
             self._bus.publish(SessionEnded(known.id, "locked"))
         return known

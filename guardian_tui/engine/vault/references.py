@@ -32,7 +32,9 @@ def resolve_outside(reference: str) -> str:
         return value
     if kind == "keyring" and "/" in name:
         return _from_keyring(*name.split("/", 1))
-    raise InvalidRequest("A secret is given as secret:NAME, env:NAME or keyring:SERVICE/NAME, never as plain text.")
+    raise InvalidRequest(
+        "A secret is given as secret:NAME, env:NAME or keyring:SERVICE/NAME, never as plain text."
+    )
 
 
 def _from_keyring(service: str, name: str) -> str:

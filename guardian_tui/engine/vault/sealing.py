@@ -83,7 +83,14 @@ class Stretcher:
         async with self._turn:
             self.runs += 1
             root = await asyncio.to_thread(
-                hash_secret_raw, secret.encode(), salt, cost.passes, cost.memory_kib, cost.lanes, KEY_BYTES, Type.ID
+                hash_secret_raw,
+                secret.encode(),
+                salt,
+                cost.passes,
+                cost.memory_kib,
+                cost.lanes,
+                KEY_BYTES,
+                Type.ID,
             )
         return Stretched(derive(root, b"verifier"), derive(root, b"slot"))
 

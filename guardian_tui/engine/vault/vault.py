@@ -79,7 +79,9 @@ class Vault:
             SealBroken: there is no such slot, or the key is not its.
         """
         async with self._store.read() as conn:
-            query = select(vault_slots.c.wrapped).where(vault_slots.c.kind == kind, vault_slots.c.owner == owner)
+            query = select(vault_slots.c.wrapped).where(
+                vault_slots.c.kind == kind, vault_slots.c.owner == owner
+            )
             wrapped = (await conn.execute(query)).scalar()
         if wrapped is None:
             raise SealBroken("no such slot")
@@ -115,9 +117,13 @@ class Vault:
     async def put_secret(self, tx: Tx, name: str, value: bytes) -> None:
         """Seal a secret under a name; replaces what was there."""
         sealed, now = self.seal(f"secret:{name}", value), self._clock.now()
-        done = await tx.execute(update(secrets).where(secrets.c.name == name).values(sealed=sealed, updated_at=now))
+        done = await tx.execute(
+            update(secrets).where(secrets.c.name == name).values(sealed=sealed, updated_at=now)
+        )
         if not done.rowcount:
-            await tx.execute(insert(secrets), {"name": name, "sealed": sealed, "created_at": now, "updated_at": now})
+            await tx.execute(
+                insert(secrets), {"name": name, "sealed": sealed, "created_at": now, "updated_at": now}
+            )
 
     async def secret(self, name: str) -> bytes:
         """A secret by its name.
