@@ -94,6 +94,8 @@ class Stage:
         self.vault = FakeVault()
         self.heard: list[AlertsOfHost] = []
         self.layouts: dict[tuple[str, ...], Layout] = {}
+        self.pace = HURRY
+        self._lent: Store | None = None
 
     @asynccontextmanager
     async def running(
@@ -102,7 +104,7 @@ class Stage:
         """The service over the store; ``kill``: ended as kill -9 would, without a last write."""
         self.bus, self.live = Bus(), Live()
         self.bus.subscribe(AlertsOfHost, self.heard.append)
-        self.store = await Store.open(StoreSettings(url=self.url), self.folder, self.clock)
+        self.store = self._lent or await Store.open(StoreSettings(url=self.url), self.folder, self.clock)
         self.alerts = Alerts(
             self.store,
             self.bus,
@@ -112,7 +114,7 @@ class Stage:
             self.vault,
             self.audit,
             environment="test",
-            pace=HURRY,
+            pace=self.pace,
         )
         try:
             await self.alerts.start()
@@ -121,7 +123,12 @@ class Stage:
             if kill:
                 self.alerts.writer.write = _nothing  # type: ignore[method-assign]  # the process is gone
             await self.alerts.stop()
-            await self.store.close()
+            if self.store is not self._lent:
+                await self.store.close()
+
+    def lend(self, store: Store) -> None:
+        """Use a store that somebody else opened and will close."""
+        self._lent = store
 
     def hosts(self, *names: str, **facts: object) -> None:
         """Announce hosts; ids are names."""
