@@ -224,6 +224,9 @@ async def test_a_removed_host_takes_its_alerts_with_it_and_a_renamed_one_keeps_t
         assert stage.live.alerts.labels(alert.id) == {"environment": "dev", "host": "www"}
         stage.bus.publish(HostsChanged(removed=("web-1",)))
         assert stage.firing() == []
+        stage.down("web-1")
+        stage.during(60, {"oom_kills": 1.0})
+        assert stage.firing() == [], "late answers of a removed host raise nothing"
         assert await notes(stage) == [("hook", "firing")], "nobody is told that a host was removed"
 
 
@@ -524,6 +527,8 @@ def test_a_channel_that_can_never_work_is_refused_with_its_key(stage: Stage) -> 
 
     for settings, key in (
         (ChannelSettings(kind="webhook", url="ftp://x"), "url"),
+        (ChannelSettings(kind="webhook", url="http:///x"), "url"),
+        (ChannelSettings(kind="smtp", url="smtp://x:y", sender="a@b", to=("a@b",)), "url"),
         (ChannelSettings(kind="smtp", url="smtp://x", to=("a@b",)), "sender"),
         (ChannelSettings(kind="smtp", url="smtp://x", sender="a@b"), "to"),
         (ChannelSettings(kind="smtp", url="smtp://x", sender="a@b\r\nBcc: c@d", to=("a@b",)), "sender"),

@@ -77,6 +77,14 @@ def target_words(settings: ChannelSettings) -> str:
     return place if settings.kind == "webhook" else f"{', '.join(settings.to)} via {place}"
 
 
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def check_channel(name: str, settings: ChannelSettings) -> None:
     """Raise InvalidRequest, with the key and what it wants, if a channel can never work."""
     schemes = ("http://", "https://") if settings.kind == "webhook" else ("smtp://", "smtps://")
@@ -85,6 +93,10 @@ def check_channel(name: str, settings: ChannelSettings) -> None:
         raise InvalidRequest(
             f"{place}: url must begin with {' or '.join(schemes)}, or be a reference.",
             field=f"alerts.channels.{name}.url",
+        )
+    if not is_reference(settings.url) and not _has_host(settings.url):
+        raise InvalidRequest(
+            f"{place}: url must name a host (and a port as a number).", field=f"alerts.channels.{name}.url"
         )
     if settings.kind == "smtp":
         for key, value in (("sender", settings.sender), ("to", "".join(settings.to))):

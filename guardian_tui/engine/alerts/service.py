@@ -192,6 +192,8 @@ class Alerts:
 
     def _wave_done(self, wave: WaveDone) -> None:
         for sample in wave.samples:
+            if sample.host_id not in self.book.hosts:
+                continue  # a late answer of a host that was removed
             if sample.host_id not in self._first_seen:
                 self._first_seen[sample.host_id] = sample.at
                 self._waiting.touch(sample.host_id)
@@ -212,6 +214,8 @@ class Alerts:
         self.book.fire(finding.host_id, finding.instance, make_fault(finding, first_seen))
 
     def _heard(self, fact: Reachability) -> None:
+        if fact.host_id not in self.book.hosts:
+            return
         self._reach.heard(fact)
         if fact.state == "up" and fact.host_id not in self._first_seen:
             self._first_seen[fact.host_id] = fact.at

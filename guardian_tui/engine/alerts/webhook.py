@@ -75,7 +75,9 @@ class Webhook:
         except TimeoutError as error:
             raise DeliveryFailed(f"no answer within {self._settings.timeout_seconds:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
-            raise DeliveryFailed(f"{type(error).__name__}: {_words(str(error))}") from error
+            raise DeliveryFailed(
+                f"{type(error).__name__}: {_words(str(error).replace(url, 'the URL'))}"
+            ) from error
 
     async def _post(self, client: httpx.AsyncClient, url: str, body: bytes, headers: dict[str, str]) -> None:
         async with client.stream("POST", url, content=body, headers=headers) as response:
