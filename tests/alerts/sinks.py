@@ -95,7 +95,9 @@ class Sink:
 
 
 class WebhookSink(Sink):
-    """Takes POSTs.  ``mode``: ok, hang, drop, a status, ``redirect``, ``flood``."""
+    """Takes POSTs.
+
+    ``mode``: ok, hang, drop, a status, ``redirect``, ``flood``, ``hold`` (taken, no answer)."""
 
     def __init__(self, *rest, **more) -> None:
         super().__init__(*rest, **more)
@@ -136,6 +138,8 @@ class WebhookSink(Sink):
                 self.bodies.append(json.loads(body))
                 self.raw.append(body)
                 self.headers.append(headers)
+                if mode == "hold":
+                    await asyncio.sleep(3600)
                 writer.write(b"HTTP/1.1 204 Fine\r\n\r\n")
             await writer.drain()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import sys
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -411,3 +413,32 @@ async def test_a_test_message_shows_whether_a_channel_works(stage: Stage) -> Non
         with pytest.raises(NotFound) as missing:
             await stage.ask("channels.test", protocol.TestChannel(channel="wep"))
         assert "Did you mean web?" in missing.value.detail
+
+
+async def test_an_engine_killed_while_it_sends_sends_the_same_message_again(stage: Stage) -> None:
+    async with WebhookSink() as sink:
+        sink.mode = "hold"
+        victim = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.alerts.victim",
+            str(stage.folder),
+            stage.url,
+            sink.url,
+            cwd=Path(__file__).parents[2],
+        )
+        try:
+            await eventually(lambda: sink.bodies)
+        finally:
+            victim.kill()
+            await victim.wait()
+        sink.mode = "ok"
+        stage.clock.advance(600)
+        async with stage.running(settings(ops=hook(sink))):
+            stage.hosts("web-1", "web-2")
+            assert sorted(alert.host for alert in stage.firing()) == ["web-1", "web-2"]
+            await eventually(lambda: len(sink.bodies) == 2)
+            assert sink.headers[0]["idempotency-key"] == sink.headers[1]["idempotency-key"]
+            ids = [sorted(alert["id"] for alert in body["alerts"]) for body in sink.bodies]
+            assert ids[0] == ids[1]
+            assert len(ids[0]) == 2

@@ -133,6 +133,9 @@ async def test_a_dead_jump_host_raises_one_alert_not_forty(stage: Stage) -> None
         stage.reach("deep", "unreachable", parent_id="db-0")
         [alert] = stage.firing()
         assert (alert.host, alert.folded) == ("jump", 41)
+        stage.up("jump")
+        stage.down("jump")
+        assert stage.firing()[0].folded == 41, "known from the first moment, so that the message says it"
         stage.up("jump", *behind)
         assert stage.firing() == []
 

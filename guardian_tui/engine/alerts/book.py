@@ -90,6 +90,7 @@ class Fault:
     unit: str = ""
     metric: str = ""
     preexisting: bool = False
+    folded: int = 0
 
 
 class Book:
@@ -188,6 +189,7 @@ class Book:
             metric=fault.metric,
             why=fault.why,
             preexisting=fault.preexisting,
+            folded=fault.folded,
         )
         held = Held(alert)
         self._hold(held)

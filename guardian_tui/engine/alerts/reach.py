@@ -107,6 +107,7 @@ class Reach:
         words = self._catalogue.event_rules.get(rule)
         if held is not None or words is None:
             return
+        folded = sum(self._root(behind) == host_id for behind in self._unreachable)
         fault = Fault(
             rule,
             words.title,
@@ -115,10 +116,9 @@ class Reach:
             at,
             why,
             preexisting=host_id not in self._first_seen,
+            folded=folded,
         )
         self._book.fire(host_id, "", fault)
-        if self._unreachable:
-            self._count_folded()
 
     def _end(self, host_id: str, rule: str, at: float, why: str) -> None:
         self._book.resolve((host_id, rule, ""), at, why=why)
