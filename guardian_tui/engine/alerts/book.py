@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from guardian_tui.config import ChannelSettings
+from guardian_tui.engine.alerts.faults import Fault
 from guardian_tui.engine.alerts.messages import Kind, Note
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.facts import AlertsOfHost, HostFacts
@@ -73,24 +74,6 @@ class Unwritten:
 
     def __bool__(self) -> bool:
         return bool(self.alerts or self.notes or self.events)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What raises or changes an alert."""
-
-    rule: str
-    title: str
-    severity: Severity
-    tier: Tier
-    at: float
-    why: str = ""
-    value: float | None = None
-    threshold: float | None = None
-    unit: str = ""
-    metric: str = ""
-    preexisting: bool = False
-    folded: int = 0
 
 
 class Book:

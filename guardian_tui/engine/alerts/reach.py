@@ -10,9 +10,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from guardian_tui.engine.alerts.book import Book, Fault
+from guardian_tui.engine.alerts.book import Book
 from guardian_tui.engine.alerts.catalogue import Catalogue
 from guardian_tui.engine.alerts.compile import storable
+from guardian_tui.engine.alerts.faults import Fault
 from guardian_tui.engine.alerts.rules import DOWN_POLLS, UP_POLLS
 from guardian_tui.engine.facts import CutOff, Reachability
 

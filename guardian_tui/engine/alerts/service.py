@@ -10,16 +10,15 @@ from math import isnan
 
 from guardian_tui.config import AlertsSettings, ChannelSettings
 from guardian_tui.engine.alerts import records
-from guardian_tui.engine.alerts.book import AlertKey, Book, Fault, Held
-from guardian_tui.engine.alerts.catalogue import duration, make_catalogue, quantity, term_unit
+from guardian_tui.engine.alerts.book import AlertKey, Book, Held
+from guardian_tui.engine.alerts.catalogue import make_catalogue, quantity
 from guardian_tui.engine.alerts.channels import Resolve, Secrets, Sender, check_channel
-from guardian_tui.engine.alerts.compile import storable
 from guardian_tui.engine.alerts.courier import Courier, Pace
 from guardian_tui.engine.alerts.evaluate import Evaluator
+from guardian_tui.engine.alerts.faults import Fault, make_fault, words_of
 from guardian_tui.engine.alerts.handlers import AlertHandlers
 from guardian_tui.engine.alerts.memory import Finding
 from guardian_tui.engine.alerts.reach import Reach
-from guardian_tui.engine.alerts.rules import Level, MetricRule
 from guardian_tui.engine.alerts.smtp import Smtp
 from guardian_tui.engine.alerts.waiting import Waiting
 from guardian_tui.engine.alerts.webhook import Webhook
@@ -38,15 +37,12 @@ from guardian_tui.engine.facts import (
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.errors import StoreUnavailable
-from guardian_tui.protocol.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 STATE_SECONDS = 15.0
 """Waiting times are written this often; what a ``kill -9`` takes of them is no more."""
-ADOPTION_SECONDS = 120.0
-"""What began this soon after a host's first sample was wrong before it was added."""
 SETTLED_SECONDS = 120.0
 """By then all hosts are announced and faults of the engine itself noticed again; what was not, ends."""
 CLEAN_SECONDS = 3600.0
@@ -346,36 +342,3 @@ class Alerts:
 def make_sender(settings: ChannelSettings, resolve: Resolve, clock: Clock) -> Sender:
     """The sender of a channel's kind."""
     return Webhook(settings, resolve, clock) if settings.kind == "webhook" else Smtp(settings, resolve, clock)
-
-
-def words_of(rule: MetricRule, level: Level, value: float) -> str:
-    """Why a level fires, in words."""
-    term = level.terms[0]
-    unit = term_unit(term)
-    shown, limit = "?" if isnan(value) else quantity(value, unit), quantity(term.value, unit)
-    if rule.why:
-        why = rule.why.format(value=shown, limit=limit)
-    else:
-        over = f" over {duration(term.window_seconds)}" if term.view == "mean" else ""
-        why = f"{shown} {term.op} {limit}{over}"
-    return why + (f", for {duration(level.for_seconds)}" if level.for_seconds else "")
-
-
-def make_fault(finding: Finding, first_seen: float) -> Fault:
-    """A finding as what raises an alert."""
-    rule, level = finding.rule, finding.rule.levels[finding.level]
-    term = level.terms[0]
-    charted = term.view in ("value", "absolute", "mean") and METRICS[term.metric].unit != "flag"
-    return Fault(
-        rule.rule,
-        rule.title,
-        level.severity,
-        level.tier,
-        finding.at,
-        words_of(rule, level, finding.value),
-        value=finding.value if charted and not isnan(finding.value) else None,
-        threshold=term.value if charted else None,
-        unit=term_unit(term) if charted else "",
-        metric=storable(finding.series),
-        preexisting=finding.began_at <= first_seen + ADOPTION_SECONDS,
-    )
