@@ -1,8 +1,7 @@
 """Host text is hostile: the one door from bytes of the outside to a terminal, a file or a message.
 
-What comes from hosts, files and services is :class:`HostText` until :func:`safe` has made it harmless: every
-control character, escape, bidirectional or invisible character is replaced by a form that can be seen and does
-nothing.
+What comes from hosts, files and services is :class:`HostText` until :func:`safe` has made it harmless:
+each control, escape, bidirectional or invisible character is replaced by a form that is seen and is inert.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ _PICTURES = 0x2400
 # C0 → its Unicode control picture; DEL has its own
 _TABLE = {code: chr(_PICTURES + code) for code in range(0x20)} | {_DELETE: "\u2421"}
 
-# Cc: C1 controls; Cf: bidi, zero width, tags; Co, Cs, Cn: private, lone surrogates, unassigned; Zl, Zp: separators
+# Cc: C1 controls; Cf: bidi, zero width, tags; Co, Cs, Cn: private, lone surrogates, unassigned; Zl, Zp: lines
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
-# invisible though of a printing category: Hangul fillers, Braille blank, combining grapheme joiner, Mongolian and
-# Khmer selectors
+# invisible though of a printing category: Hangul fillers, Braille blank, combining grapheme joiner, Mongolian
+# and Khmer selectors
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u180b\u180c\u180d\u180f\u17b4\u17b5")
 # variation selectors: marks of no width that change how wide a terminal draws what stands before them
 _SELECTORS = frozenset(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
@@ -117,8 +116,8 @@ def _named(code: int) -> str:
 def json_safe(document: bytes | str) -> str:
     """JSON text with C1, DEL, bidi and invisible characters escaped: fit for a terminal or a log.
 
-    Such characters stand only inside strings, where an escape by number means the same.  Line feeds and tabs between
-    values stay.
+    Such characters stand only inside strings, where an escape by number means the same.  Line feeds and tabs
+    between values stay.
     """
     text = document.decode("utf-8", "replace") if isinstance(document, bytes) else document
     return _JSON_ESCAPED.sub(_escape, text)

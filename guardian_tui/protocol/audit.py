@@ -68,10 +68,12 @@ class AuditExport(Request, frozen=True):
 
 
 class AuditBundle(Response, frozen=True):
-    """An export that :func:`guardian-tui audit verify` checks offline: JSON lines of events, then checkpoints."""
+    """An export that ``guardian-tui audit verify`` checks offline."""
 
     chain: str
     public_key: str
     events: tuple[AuditEvent, ...]
     checkpoints: tuple[str, ...]
     """Signed checkpoints as stored (JSON text)."""
+    more: bool = False
+    """The span was longer than one export; go on after its last event."""

@@ -1,6 +1,7 @@
 """The audit log's keys: files of 0600 beside the store, or systemd credentials, never inside the store.
 
-They lie outside so that a denied login is recorded while the vault is locked, and so that whoever can write the database can't forge events.
+They lie outside so that a denied login is recorded while the vault is locked, and so that whoever writes the
+database can't forge events.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,8 +24,8 @@ KEY_BYTES = 32
 class AuditKeys:
     """The MAC key and the signing key."""
 
-    mac: bytes
-    signing: Ed25519PrivateKey
+    mac: bytes = field(repr=False)
+    signing: Ed25519PrivateKey = field(repr=False)
 
     @property
     def public(self) -> str:
@@ -43,7 +44,9 @@ def load_keys(folder: Path) -> AuditKeys:
         mac = _key(folder, "audit-mac", lambda: os.urandom(KEY_BYTES))
         signing = _key(folder, "audit-signing", _new_signing_key)
     except OSError as error:
-        raise StoreUnavailable(f"The audit log's keys in {folder} can't be used: {error.strerror}.") from error
+        raise StoreUnavailable(
+            f"The audit log's keys in {folder} can't be used: {error.strerror}."
+        ) from error
     return AuditKeys(mac, Ed25519PrivateKey.from_private_bytes(signing))
 
 
@@ -59,14 +62,20 @@ def _key(folder: Path, name: str, make: Callable[[], bytes]) -> bytes:
     if not path.exists():
         _write(path, make())
     info = path.stat()
-    if stat.S_IMODE(info.st_mode) & 0o077 or info.st_uid != os.geteuid():
-        raise StoreUnavailable(f"{path} must be yours alone (chmod 600): others could forge the audit log.")
+    # others who can write to the folder could put a key of theirs in its place
+    folder_open = stat.S_IMODE(folder.stat().st_mode) & 0o022
+    if folder_open or stat.S_IMODE(info.st_mode) & 0o077 or info.st_uid != os.geteuid():
+        raise StoreUnavailable(
+            f"{path} must be yours alone (chmod 600, its folder 700): others could forge the audit log."
+        )
     return _checked(path.read_bytes(), name)
 
 
 def _checked(key: bytes, name: str) -> bytes:
     if len(key) != KEY_BYTES:
-        raise StoreUnavailable(f"The key {name} has {len(key)} bytes and should have {KEY_BYTES}; restore it from a backup.")
+        raise StoreUnavailable(
+            f"The key {name} has {len(key)} bytes and should have {KEY_BYTES}; restore it from a backup."
+        )
     return key
 
 

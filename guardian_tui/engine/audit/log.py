@@ -1,4 +1,4 @@
-"""The audit log itself: appends within the transaction of what it records, makes checkpoints, verifies."""
+"""The audit log itself: appends within the transaction of what it records, and has checkpoints made."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from guardian_tui.audit_verify import FIRST_PREV, Checkpoint, Verifier, canonical, hash_of, mac_of
-from guardian_tui.config import AuditSettings
+from guardian_tui.audit_verify import FIRST_PREV
+from guardian_tui.config import AuditSettings, StoreSettings
 from guardian_tui.engine.audit.anchors import Anchors
+from guardian_tui.engine.audit.checkpoints import Checkpoints
+from guardian_tui.engine.audit.entries import make_event
+from guardian_tui.engine.audit.inspection import Inspection
 from guardian_tui.engine.audit.keys import load_keys
+from guardian_tui.engine.audit.orders import Orders
 from guardian_tui.engine.audit.reserve import Reserve
-from guardian_tui.engine.calls import Call, Entry, Handler
+from guardian_tui.engine.audit.rows import ChainRows
+from guardian_tui.engine.calls import Entry, Handler
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.live import Live
-from guardian_tui.engine.store.database import Store, Tx
-from guardian_tui.engine.store.tables import audit_checkpoints, audit_events, meta
-from guardian_tui.protocol.audit import AuditBundle, AuditEvent, AuditExport, AuditPage, AuditQuery, AuditVerdict
-from guardian_tui.protocol.base import Nothing
-from guardian_tui.protocol.errors import AuditUnavailable, GuardianError, InternalError, StoreUnavailable
+from guardian_tui.engine.store.database import Store, Tx, words_of
+from guardian_tui.engine.store.tables import audit_events, meta
+from guardian_tui.protocol.audit import AuditEvent, AuditVerdict
+from guardian_tui.protocol.errors import AuditUnavailable, GuardianError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
 LIVE_EVENTS = 200
-BATCH = 2000
-EXPORT_MOST = 200_000
-TEXT_LIMIT = 300
-BODY_LIMIT = 8192
 LOOP_SECONDS = 1.0
-CUT = "…"
+RESERVE_TICKS = 60
+"""The reserve is looked at once in so many turns of the loop."""
+_ORDERLY = text("SELECT pg_advisory_xact_lock(hashtext(:chain))")
 
 
 class AuditLog:
@@ -47,27 +47,35 @@ class AuditLog:
         live: gets the newest events.
         clock: gives their time.
         settings: when checkpoints are made.
-        folder: the state folder: keys, the file of checkpoints and the reserve lie there.
-        reserve_bytes: room kept for events when the disk is full.
+        folder: the state folder: keys and the file of checkpoints lie there.
+        reserve_bytes: room kept in the store for when the disk is full; 0: none.
     """
 
     def __init__(
-        self, store: Store, live: Live, clock: Clock, settings: AuditSettings, folder: Path, *, reserve_bytes: int = 0
+        self,
+        store: Store,
+        live: Live,
+        clock: Clock,
+        settings: AuditSettings,
+        folder: Path,
+        *,
+        reserve_bytes: int = StoreSettings().reserve_bytes,
     ) -> None:
         self._store = store
         self._live = live
         self._clock = clock
-        self._settings = settings
         self._keys = load_keys(folder / "keys")
         self._anchors = Anchors(folder / "audit" / "checkpoints.jsonl", syslog=settings.syslog)
-        self._reserve = Reserve(folder / "audit-reserve", reserve_bytes)
+        self._checkpoints = Checkpoints(store, self._anchors, self._keys, clock, settings)
+        self._reserve = Reserve(store, folder, reserve_bytes)
+        self._inspection: Inspection | None = None
         self._loop: asyncio.Task[None] | None = None
+        self._told = ""
         self._head = 0
         self._head_hash = FIRST_PREV
-        self._anchored = 0
-        self._anchored_at = 0.0
         self.chain = ""
         self.ok = True
+        """Whether the last verification found the chain whole; goes into the engine's status."""
         self.words = ""
         self.verified_at: float | None = None
 
@@ -76,32 +84,36 @@ class AuditLog:
         """Hex of the key with which exports are verified."""
         return self._keys.public
 
+    @property
+    def head(self) -> int:
+        """Number of the newest event."""
+        return self._head
+
     async def start(self) -> None:
         """Find the chain, verify its end, show its newest events, and begin to make checkpoints.
 
         Raises:
             StoreUnavailable: the store or the keys can't be used.
         """
-        self._store.on_full = self._reserve.release
-        self._reserve.fill()
         async with self._store.write() as tx:
             chain = (await tx.execute(select(meta.c.value).where(meta.c.key == "audit_chain"))).scalar()
             if chain is None:
                 chain = secrets.token_hex(8)
                 await tx.execute(insert(meta), {"key": "audit_chain", "value": chain})
         self.chain = chain
-        async with self._store.read() as conn:
-            own = audit_events.c.chain == chain
-            newest = (await conn.execute(select(audit_events).where(own).order_by(audit_events.c.seq.desc()).limit(LIVE_EVENTS))).all()
-            points = audit_checkpoints.c.chain == chain
-            self._anchored = int((await conn.execute(select(func.max(audit_checkpoints.c.seq)).where(points))).scalar() or 0)
-        for row in reversed(newest):
-            event = _event(row)
+        rows = ChainRows(self._store, chain)
+        for event in await rows.newest(LIVE_EVENTS):
             self._live.audit.put(str(event.seq), event, {})
             self._head, self._head_hash = event.seq, event.hash
-        self._anchored_at = self._clock.monotonic()
-        await self.verify(since_checkpoint=True)
-        self._loop = asyncio.create_task(self._keep_checkpoints(), name="audit checkpoints")
+        await self._checkpoints.load(chain, rows)
+        try:
+            # a crash may have kept the newest one from the file
+            await self._checkpoints.make(0, "")
+        except OSError as error:
+            self._tell(f"the audit log's checkpoints can't be written: {error.strerror}")
+        self._inspection = Inspection(rows, self._checkpoints, self._anchors, self._keys, chain)
+        self._note(await self._inspection.tail(self._clock.now()))
+        self._loop = asyncio.create_task(self._keep(), name="audit checkpoints")
 
     async def stop(self) -> None:
         """Make a last checkpoint, and end."""
@@ -109,37 +121,49 @@ class AuditLog:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
             self._loop = None
-        with contextlib.suppress(GuardianError, OSError):
+        with contextlib.suppress(GuardianError, SQLAlchemyError, OSError):
             await self.checkpoint()
 
-    # --- appending -------------------------------------------------------------------------------
+    def handlers(self) -> dict[str, Handler]:
+        """Route name → handler."""
+        orders = Orders(self, self._store)
+        return {"audit.list": orders.list, "audit.verify": orders.verify, "audit.export": orders.export}
 
     async def append(self, tx: Tx, entry: Entry) -> int:
         """Add an event within the caller's transaction; answers its seq.
 
         Raises:
             AuditUnavailable: it can't be written; the transaction must not be committed.
+            InternalError: the body holds a value that can't be hashed.
         """
-        body = _body(entry.body)
+        if not self.chain:
+            raise AuditUnavailable("The audit log has not been started.")
         try:
-            own = audit_events.c.chain == self.chain
-            query = select(audit_events.c.seq, audit_events.c.hash).where(own).order_by(audit_events.c.seq.desc()).limit(1)
-            head = (await tx.execute(query)).first()
-            seq, prev = (head.seq + 1, head.hash) if head else (1, FIRST_PREV)
-            event = AuditEvent(
-                seq=seq, time_ms=int(self._clock.now() * 1000), actor=_clean(entry.actor), action=_clean(entry.action),
-                target=_clean(entry.target), outcome=entry.outcome, session=entry.session, peer_uid=entry.peer_uid, body=body,  # type: ignore[arg-type]  # checked by type where entries are made
-                chain=self.chain, prev_hash=prev,
-            )  # fmt: skip
-            event = msgspec.structs.replace(event, hash=hash_of(event))
-            event = msgspec.structs.replace(event, mac=mac_of(self._keys.mac, event.hash))
-            await tx.execute(insert(audit_events), msgspec.to_builtins(event))
+            event = await self._insert(tx, entry)
         except SQLAlchemyError as error:
-            if "full" in str(error):
-                self._reserve.release()
-            raise AuditUnavailable(f"{getattr(error, 'orig', error)}".splitlines()[0][:200]) from error
+            raise AuditUnavailable(f"{words_of(error)}. Nothing was done.") from error
         tx.after_commit(lambda: self._show(event))
-        return seq
+        return event.seq
+
+    async def _insert(self, tx: Tx, entry: Entry) -> AuditEvent:
+        if self._store.dialect == "postgresql":
+            # on SQLite the transaction itself is the lock (BEGIN IMMEDIATE)
+            await tx.execute(_ORDERLY, {"chain": self.chain})
+        query = select(audit_events.c.seq, audit_events.c.hash).where(audit_events.c.chain == self.chain)
+        head = (await tx.execute(query.order_by(audit_events.c.seq.desc()).limit(1))).first()
+        seq, prev_hash = (head.seq, head.hash) if head else (0, FIRST_PREV)
+        if not (isinstance(seq, int) and isinstance(prev_hash, str)):
+            raise AuditUnavailable("The newest row of the audit log is no event: it was tampered with.")
+        event = make_event(
+            entry,
+            chain=self.chain,
+            seq=seq + 1,
+            prev_hash=prev_hash,
+            time_ms=int(self._clock.now() * 1000),
+            mac_key=self._keys.mac,
+        )
+        await tx.execute(insert(audit_events), msgspec.to_builtins(event))
+        return event
 
     def _show(self, event: AuditEvent) -> None:
         self._head, self._head_hash = event.seq, event.hash
@@ -147,178 +171,62 @@ class AuditLog:
         self._live.audit.drop(str(event.seq - LIVE_EVENTS))
 
     async def record(self, entry: Entry) -> int:
-        """Add an event in a transaction of its own; answers its seq.  On a full disk the reserve is given up and it is tried again.
+        """Add an event in a transaction of its own; answers its seq.
 
         Raises:
             AuditUnavailable: it can't be written.
         """
-        had_reserve = self._reserve.held
         try:
-            return await self._record(entry)
-        except (StoreUnavailable, AuditUnavailable) as error:
-            if not had_reserve or self._reserve.held:
-                raise AuditUnavailable(error.detail) from error
-        try:
-            return await self._record(entry)
+            async with self._store.write() as tx:
+                return await self.append(tx, entry)
         except StoreUnavailable as error:
             raise AuditUnavailable(error.detail) from error
 
-    async def _record(self, entry: Entry) -> int:
-        async with self._store.write() as tx:
-            return await self.append(tx, entry)
+    async def checkpoint(self) -> bool:
+        """Sign the newest event, and anchor it outside of the store; False if there is none that is new.
 
-    # --- checkpoints -------------------------------------------------------------------------------
-
-    async def _keep_checkpoints(self) -> None:
-        while True:
-            await asyncio.sleep(LOOP_SECONDS)
-            try:
-                await self.checkpoint_if_due()
-                self._reserve.fill()
-            except (GuardianError, OSError) as error:
-                log.warning("no checkpoint could be made: %s", error)
+        Raises:
+            StoreUnavailable: the store can't be written.
+            OSError: the file of checkpoints can't be written.
+        """
+        return await self._checkpoints.make(self._head, self._head_hash)
 
     async def checkpoint_if_due(self) -> bool:
         """Make a checkpoint after so many events, or so long after the last one."""
-        new = self._head - self._anchored
-        waited = self._clock.monotonic() - self._anchored_at
-        if new >= self._settings.checkpoint_events or (new and waited >= self._settings.checkpoint_seconds):
-            return await self.checkpoint()
-        return False
+        return self._checkpoints.due(self._head) and await self.checkpoint()
 
-    async def checkpoint(self) -> bool:
-        """Sign the newest event, and anchor it outside of the store; False if there is none that is new."""
-        seq, event_hash = self._head, self._head_hash
-        if seq <= self._anchored:
-            return False
-        point = Checkpoint(
-            chain=self.chain, seq=seq, hash=event_hash, time_ms=int(self._clock.now() * 1000), key=self.public_key
-        )
-        signature = self._keys.signing.sign(point.signed_bytes()).hex()
-        line = canonical(msgspec.to_builtins(msgspec.structs.replace(point, signature=signature))).decode()
-        async with self._store.write() as tx:
-            await tx.execute(insert(audit_checkpoints), {"chain": self.chain, "seq": seq, "body": line})
-        await asyncio.to_thread(self._anchors.write, line)
-        self._anchored, self._anchored_at = seq, self._clock.monotonic()
-        return True
+    async def fill_reserve(self) -> bool:
+        """Make room for when the disk is full; True if there is."""
+        return await self._reserve.fill()
 
-    # --- verification ------------------------------------------------------------------------------
+    async def _keep(self) -> None:
+        turn = 0
+        while True:
+            try:
+                if turn % RESERVE_TICKS == 0:
+                    await self.fill_reserve()
+                await self.checkpoint_if_due()
+                self._tell("")
+            except (GuardianError, SQLAlchemyError, OSError) as error:
+                self._tell(f"the audit log's checkpoints can't be made: {error}")
+            turn += 1
+            await asyncio.sleep(LOOP_SECONDS)
 
-    async def verify(self, *, since_checkpoint: bool = False) -> AuditVerdict:
-        """Check the chain against its hashes, MACs, checkpoints and the anchors outside of the store.
+    def _tell(self, words: str) -> None:
+        """Log a trouble once, not each second."""
+        if words and words != self._told:
+            log.warning("%s", words)
+        self._told = words
 
-        Args:
-            since_checkpoint: only what came after the last but one checkpoint (at the start).
-        """
-        verifier = Verifier(self.chain, self.public_key, self._keys.mac)
-        anchored = await asyncio.to_thread(self._anchors.read)
-        async with self._store.read() as conn:
-            own = audit_checkpoints.c.chain == self.chain
-            stored = list((await conn.execute(select(audit_checkpoints.c.body).where(own).order_by(audit_checkpoints.c.seq))).scalars())
-        first = 1
-        if since_checkpoint and len(stored) > 1:
-            begin = msgspec.json.decode(stored[-2], type=Checkpoint)
-            first, stored, anchored = begin.seq, stored[-2:], anchored[-2:]
-            verifier.next_seq = first
-        verifier.expect([*stored, *[line for line in anchored if line not in set(stored)]])
-        await self._feed(verifier, first)
-        verdict = verifier.verdict(now=self._clock.now())
+    async def verify(self) -> AuditVerdict:
+        """Check the whole chain: hashes, MACs, checkpoints, and their file outside of the store."""
+        if self._inspection is None:
+            raise AuditUnavailable("The audit log has not been started.")
+        verdict = await self._inspection.whole(self._clock.now())
+        self._note(verdict)
+        return verdict
+
+    def _note(self, verdict: AuditVerdict) -> None:
         self.ok, self.words, self.verified_at = verdict.ok, verdict.words, verdict.verified_at
         if not verdict.ok:
             log.error("the audit chain does not hold: %s", verdict.words)
-        return verdict
-
-    async def _feed(self, verifier: Verifier, first: int) -> None:
-        seq = first
-        while True:
-            events = await self._span(seq, seq + BATCH - 1)
-            after = events[-1].seq + 1 if events else seq
-            if not events:
-                # a gap wider than a batch must not end the walk early
-                following = await self._next_after(seq)
-                if following is None:
-                    return
-                seq = following
-                continue
-            if verifier.events == 0 and first > 1:
-                verifier.prev_hash = events[0].prev_hash
-            await asyncio.to_thread(verifier.feed, events)
-            seq = after
-
-    async def _next_after(self, seq: int) -> int | None:
-        async with self._store.read() as conn:
-            own = (audit_events.c.chain == self.chain) & (audit_events.c.seq >= seq)
-            found: int | None = (await conn.execute(select(func.min(audit_events.c.seq)).where(own))).scalar()
-            return found
-
-    async def _span(self, first: int, last: int) -> list[AuditEvent]:
-        async with self._store.read() as conn:
-            span = (audit_events.c.chain == self.chain) & audit_events.c.seq.between(first, last)
-            return [_event(row) for row in await conn.execute(select(audit_events).where(span).order_by(audit_events.c.seq))]
-
-    # --- orders ----------------------------------------------------------------------------------------
-
-    def handlers(self) -> dict[str, Handler]:
-        """Route name → handler."""
-        return {"audit.list": self.list, "audit.verify": self.order_verify, "audit.export": self.export}
-
-    async def list(self, call: Call, request: AuditQuery) -> AuditPage:
-        """`audit.list`: newest first; every word of the filter must be in actor, action, target or outcome."""
-        query = select(audit_events).where(audit_events.c.chain == self.chain)
-        if request.before is not None:
-            query = query.where(audit_events.c.seq < request.before)
-        for word in request.filter.split():
-            sides = (audit_events.c.actor, audit_events.c.action, audit_events.c.target, audit_events.c.outcome)
-            match = sides[0].icontains(word, autoescape=True)
-            for side in sides[1:]:
-                match = match | side.icontains(word, autoescape=True)
-            query = query.where(match)
-        async with self._store.read() as conn:
-            rows = (await conn.execute(query.order_by(audit_events.c.seq.desc()).limit(request.limit + 1))).all()
-        return AuditPage(events=tuple(_event(row) for row in rows[: request.limit]), more=len(rows) > request.limit)
-
-    async def order_verify(self, call: Call, request: Nothing) -> AuditVerdict:
-        """`audit.verify`: the whole chain."""
-        return await self.verify()
-
-    async def export(self, call: Call, request: AuditExport) -> AuditBundle:
-        """`audit.export`: a span, with the checkpoints that cover it; a checkpoint is made first."""
-        async with call.change(f"{request.first}-{request.last or ''}"):
-            pass
-        await self.checkpoint()
-        last = min(request.last or self._head, request.first + EXPORT_MOST - 1)
-        events = await self._span(request.first, last)
-        async with self._store.read() as conn:
-            span = (audit_checkpoints.c.chain == self.chain) & audit_checkpoints.c.seq.between(request.first, last)
-            points = list((await conn.execute(select(audit_checkpoints.c.body).where(span).order_by(audit_checkpoints.c.seq))).scalars())
-        return AuditBundle(chain=self.chain, public_key=self.public_key, events=tuple(events), checkpoints=tuple(points))
-
-
-def _event(row: Any) -> AuditEvent:  # Any: a row
-    fields = row._mapping
-    return AuditEvent(**{name: fields[name] for name in AuditEvent.__struct_fields__})
-
-
-def _clean(text: str) -> str:
-    """Bounded, and without what UTF-8 or PostgreSQL can't hold."""
-    text = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + CUT
-
-
-def _body(values: Mapping[str, Any]) -> str:  # Any: JSON values
-    text = canonical(_plain(values)).decode()
-    if len(text) > BODY_LIMIT:
-        return canonical({"cut": True, "start": text[: BODY_LIMIT // 2]}).decode()
-    return text
-
-
-def _plain(value: Any) -> Any:  # Any: JSON values
-    if isinstance(value, Mapping):
-        return {_clean(str(key)): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, str):
-        return _clean(value)
-    if value is None or isinstance(value, bool | int):
-        return value
-    raise InternalError(f"an audit body holds {type(value).__name__}: encoders differ on it, so it can't be hashed")

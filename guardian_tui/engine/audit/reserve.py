@@ -1,4 +1,9 @@
-"""A preallocated reserve on the disk: when the disk is full, it is given up so that the audit log still takes events."""
+"""Room inside SQLite's own files, so that state can still be written when the disk is full.
+
+A file that is deleted when the disk is full gives its room to whoever writes first, which is hardly ever the
+audit log.  So the room is kept where nobody else can take it: free pages within ``state.db``, and a write-ahead
+log that is already as long (SQLite writes both again in place).  docs/audit.md says what holds and what does not.
+"""
 
 from __future__ import annotations
 
@@ -6,46 +11,67 @@ import logging
 import os
 from pathlib import Path
 
+from sqlalchemy import text
+
+from guardian_tui.engine.store.database import Store
+
 log = logging.getLogger(__name__)
+
+LEAST_BYTES = 5 << 20
+"""SQLite begins its write-ahead log again after 1,000 pages of 4 KiB: a shorter one would have to grow."""
+
+_KEY = "audit_reserve"
+_DELETE = text("DELETE FROM meta WHERE key = :key")
+_INSERT = text("INSERT INTO meta (key, value) VALUES (:key, zeroblob(:size))")
 
 
 class Reserve:
-    """A file of real blocks that can be let go."""
+    """Keeps ``size_bytes`` (0: none; else at least :data:`LEAST_BYTES`) of free pages, and as much log.
 
-    def __init__(self, path: Path, size_bytes: int) -> None:
-        self._path = path
-        self._size = size_bytes
+    PostgreSQL's room is its own server's.
+    """
 
-    @property
-    def held(self) -> bool:
-        """Whether the reserve is there."""
-        try:
-            return self._size > 0 and self._path.stat().st_size >= self._size
-        except OSError:
-            return False
+    def __init__(self, store: Store, folder: Path, size_bytes: int) -> None:
+        self._store = store
+        self._folder = folder
+        wanted = store.dialect == "sqlite" and size_bytes > 0
+        self._size = max(size_bytes, LEAST_BYTES) if wanted else 0
+        self._made = False
 
-    def fill(self) -> bool:
-        """Take the reserve, if the disk has twice as much to spare."""
-        if self._size == 0 or self.held:
-            return self.held
-        room = os.statvfs(self._path.parent)
-        if room.f_bavail * room.f_frsize < 2 * self._size:
+    async def held_bytes(self) -> int:
+        """Free pages within the store, in bytes."""
+        async with self._store.read() as conn:
+            pages = (await conn.execute(text("PRAGMA freelist_count"))).scalar_one()
+            page_bytes = (await conn.execute(text("PRAGMA page_size"))).scalar_one()
+        return int(pages) * int(page_bytes)
+
+    async def fill(self) -> bool:
+        """Make the reserve if it is not whole and the disk has room to spare; True if it is whole.
+
+        At the first call of a run it is made anew in any case: that is what makes the write-ahead log long.
+
+        Raises:
+            StoreUnavailable: the store can't be written.
+        """
+        if self._size == 0:
             return False
-        try:
-            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
-            try:
-                os.posix_fallocate(handle, 0, self._size)
-            finally:
-                os.close(handle)
-        except OSError as error:
-            log.warning("the audit log's reserve can't be taken: %s", error.strerror)
+        if self._made and await self.held_bytes() >= self._size // 2:
+            return True
+        room = os.statvfs(self._folder)
+        if room.f_bavail * room.f_frsize < 4 * self._size:
             return False
+        async with self._store.write() as tx:
+            await tx.execute(_DELETE, {"key": _KEY})
+            await tx.execute(_INSERT, {"key": _KEY, "size": self._size})
+        # real blocks in the file, not only in the log
+        await self._write_back()
+        async with self._store.write() as tx:
+            await tx.execute(_DELETE, {"key": _KEY})
+        # and the log begins again at its start
+        await self._write_back()
+        self._made = True
         return True
 
-    def release(self) -> bool:
-        """Let it go; True if there was one."""
-        if not self.held:
-            return False
-        self._path.unlink(missing_ok=True)
-        log.error("the disk is full: the audit log's reserve was given up")
-        return True
+    async def _write_back(self) -> None:
+        async with self._store.read() as conn:
+            await conn.execute(text("PRAGMA wal_checkpoint(PASSIVE)"))
