@@ -121,20 +121,24 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400}d"
 
 
+def _figure(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def quantity(value: float, unit: str) -> str:
     """A value with its unit, as a person writes it."""
     if unit == "ratio":
-        return f"{value * 100:.3g} %"
+        return f"{_figure(value * 100)} %"
     if unit == "seconds":
-        return f"{value * 1000:.3g} ms" if abs(value) < 1 else duration(value)
+        return f"{_figure(value * 1000)} ms" if abs(value) < 1 else duration(value)
     if unit in ("bytes", "bytes_per_second"):
-        size, name = abs(value), "B"
-        for name in ("B", "KiB", "MiB", "GiB", "TiB"):
-            if size < 1024 or name == "TiB":
+        name = "B"
+        for name in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
+            if abs(value) < 1024 or name == "PiB":
                 break
-            size /= 1024
-        return f"{'-' if value < 0 else ''}{size:.3g} {name}" + ("/s" if unit == "bytes_per_second" else "")
-    return f"{value:.4g}" + ("/s" if unit == "per_second" else "")
+            value /= 1024
+        return f"{_figure(value)} {name}" + ("/s" if unit == "bytes_per_second" else "")
+    return _figure(value) + ("/s" if unit == "per_second" else "")
 
 
 def term_unit(term: Term) -> str:
