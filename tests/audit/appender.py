@@ -20,10 +20,11 @@ async def main(folder: Path, url: str) -> None:
     log = AuditLog(store, Live(), SystemClock(), settings, folder, reserve_bytes=1 << 16)
     await log.start()
     if not log.ok:
-        print("broken", log.words, flush=True)
+        sys.stdout.write(f"broken {log.words}\n")
         return
     while True:
-        print(await log.record(Entry("ada", "hosts.add", "web-1", "ok")), flush=True)
+        sys.stdout.write(f"{await log.record(Entry('ada', 'hosts.add', 'web-1', 'ok'))}\n")
+        sys.stdout.flush()
         await log.checkpoint_if_due()
 
 

@@ -36,7 +36,7 @@ class Cluster:
         with psycopg.connect(
             host=str(self._folder), user="tester", dbname="postgres", autocommit=True
         ) as conn:
-            conn.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]  # our own name
+            conn.execute(f"CREATE DATABASE {name}")
         return f"postgresql://tester@/{name}?host={quote(str(self._folder))}"
 
 

@@ -52,7 +52,7 @@ async def kill_again_and_again(folder: Path, url: str, times: int) -> None:
     assert seen <= verdict.events <= seen + 1
 
 
-async def test_a_kill_in_mid_write_loses_nothing_that_was_committed(tmp_path: Path, store_url: str) -> None:
+async def test_a_kill_in_mid_write_loses_nothing_committed(tmp_path: Path, store_url: str) -> None:
     await kill_again_and_again(tmp_path, store_url, 3)
 
 

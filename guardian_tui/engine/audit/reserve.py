@@ -1,8 +1,8 @@
 """Room inside SQLite's own files, so that state can still be written when the disk is full.
 
-A file that is deleted when the disk is full gives its room to whoever writes first, which is hardly ever the
-audit log.  So the room is kept where nobody else can take it: free pages within ``state.db``, and a write-ahead
-log that is already as long (SQLite writes both again in place).  docs/audit.md says what holds and what does not.
+A file that is deleted when the disk is full gives its room to whoever writes first, hardly ever the audit log.  So
+the room is kept where nobody else can take it: free pages within ``state.db``, and a write-ahead log that is
+already as long (SQLite writes both again in place).  docs/audit.md says what holds and what does not.
 """
 
 from __future__ import annotations
