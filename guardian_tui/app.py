@@ -31,14 +31,14 @@ from guardian_tui.protocol.errors import (
 from guardian_tui.protocol.events import Delta, End, Heartbeat
 from guardian_tui.protocol.system import Hello
 from guardian_tui.text import safe
-from guardian_tui.world import World
+from guardian_tui.world import Change, World
 from screens.alert import AlertScreen
 from screens.alerts import AlertsScreen
 from screens.audit import AuditScreen
 from screens.base import GuardianScreen
 from screens.dialogs import CodeDialog
-from screens.fleet import FleetScreen
 from screens.first_start import FirstStartScreen
+from screens.fleet import FleetScreen
 from screens.host import HostScreen
 from screens.lock import LockScreen
 from screens.login import LoginScreen
@@ -436,6 +436,33 @@ class GuardianApp(OrdinaryCommands, App[int]):
         if self.current_mode != mode:
             self._last_mode = self.current_mode
             self.switch_mode(mode)
+
+    def go_last(self) -> None:
+        """Back to the screen before; again returns."""
+        if self._last_mode in self.MODES:
+            self.go(self._last_mode)
+
+    def toggle_pause(self) -> None:
+        """Freeze the picture, or go on; what came meanwhile is shown at once."""
+        self._paused_at = None if self._paused_at is not None else self.clock()
+        screen = self.screen
+        if isinstance(screen, GuardianScreen):
+            screen.refresh_frame()
+            if self._paused_at is None:
+                screen.world_changed(Change(complete=True, alerts=True, audit=True, questions=True))
+
+    @property
+    def audit_holds(self) -> bool:
+        """Whether the chain verified when it was last checked."""
+        return self.world.status is None or self.world.status.audit_ok
+
+    def verified_words(self) -> str:
+        """When the chain was checked, for the audit pane's border."""
+        status = self.world.status
+        if status is None or status.audit_verified_at is None:
+            return ""
+        at = time.strftime("%H:%M", time.localtime(status.audit_verified_at))
+        return f"✓ {at}" if status.audit_ok else f"✗ BROKEN {at}"
 
     async def action_quit(self) -> None:
         """Leave."""

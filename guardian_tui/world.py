@@ -15,12 +15,9 @@ from guardian_tui.protocol.alerts import Alert, Silence
 from guardian_tui.protocol.audit import AuditEvent
 from guardian_tui.protocol.events import Delta, Heartbeat
 from guardian_tui.protocol.fleet import HostRow, HostState, Question
+from guardian_tui.protocol.freshness import shown_state
 from guardian_tui.protocol.system import EngineStatus
 
-STALE_INTERVALS = 3.0
-"""After so many intervals without a sample a value is drawn as stale…"""
-UNKNOWN_INTERVALS = 12.0
-"""…and after so many its host as unknown."""
 AUDIT_KEPT = 500
 
 _SEVERITY = {"critical": 0, "warning": 1, "info": 2}
@@ -164,19 +161,3 @@ class World:
     def question_of(self, host_id: str) -> Question | None:
         """The oldest question about a host."""
         return next((q for q in self.questions.values() if q.host_id == host_id), None)
-
-
-def is_stale(row: HostRow, now: float) -> bool:
-    """Whether the row's values are older than they should be."""
-    return row.measured_at is None or now - row.measured_at > STALE_INTERVALS * row.interval_seconds + 2.0
-
-
-def shown_state(row: HostRow, now: float) -> HostState:
-    """The state to draw: the engine's, or ``unknown`` when it is too old to believe.
-
-    A host that the engine says is down, unreachable or in maintenance stays so: nothing is expected to be measured there.
-    """
-    if row.state in ("up", "degraded") and row.measured_at is not None:
-        if now - row.measured_at > UNKNOWN_INTERVALS * row.interval_seconds + 10.0:
-            return "unknown"
-    return row.state

@@ -1,7 +1,8 @@
-"""What all screens share: the header, the footer, the banner, and keys read from the command registry."""
+"""What all screens share: the header, the footer, the banner, the prompt, and keys read from the command registry."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -13,6 +14,7 @@ from guardian_tui.world import Change
 from widgets.banner import Banner
 from widgets.footer import Footer, FooterKey
 from widgets.header import Header
+from widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from guardian_tui.app import GuardianApp
@@ -38,11 +40,17 @@ class GuardianScreen(Screen[None]):
         """Where we are, for the header."""
         return (self.CONTEXT,)
 
+    @property
+    def subjects(self) -> tuple[Sequence[str], Sequence[str]]:
+        """Host ids and alert ids that a command acts on now."""
+        return (), ()
+
     def compose(self) -> ComposeResult:
-        """Header, banner, content, footer."""
+        """Header, banner, content, prompt, footer."""
         yield Header(id="header")
         yield Banner(id="banner")
         yield from self.content()
+        yield Prompt(self._complete, id="prompt")
         yield Footer(id="footer")
 
     def content(self) -> ComposeResult:
@@ -72,7 +80,7 @@ class GuardianScreen(Screen[None]):
         if self.console.take_prefixed(event.key):
             event.stop()
             event.prevent_default()
-        elif event.is_printable or event.key in ("enter", "up", "down"):
+        else:
             self.console.touched()
 
     def world_changed(self, change: Change) -> None:
@@ -91,3 +99,48 @@ class GuardianScreen(Screen[None]):
         self.query_one(Banner).show(console.banner_words())
         keys = tuple(FooterKey(console.key_of(c), c.footer) for c in self.offered() if c.footer)
         self.query_one(Footer).show(keys, console.footer_note())
+
+    # --- the prompt ------------------------------------------------------------------------------
+
+    def _complete(self, text: str) -> Sequence[str]:
+        word, blank, rest = text.partition(" ")
+        if not blank:
+            return self.console.registry.complete(word)
+        command = self.console.registry.by_word().get(word)
+        if command is not None and command.arguments.startswith(("HOST", "[HOST")):
+            names = sorted(row.name for row in self.console.world.hosts.values())
+            return [f"{word} {name}" for name in names if name.startswith(rest)]
+        return []
+
+    def on_prompt_typed(self, event: Prompt.Typed) -> None:
+        """Text of the filter or command line."""
+        if event.kind == "/":
+            self.filter_typed(event.text, done=event.done)
+        elif event.done:
+            self.console.run_line(event.text)
+        if event.done:
+            self.give_back_focus()
+
+    def on_prompt_left(self, event: Prompt.Left) -> None:
+        """The prompt was given up: a filter that was being typed is gone."""
+        if event.kind == "/":
+            self.filter_typed("", done=True)
+        self.give_back_focus()
+
+    def filter_typed(self, text: str, *, done: bool) -> None:
+        """Filter the list in front."""
+
+    def give_back_focus(self) -> None:
+        """Focus what had it before the prompt."""
+        self.set_focus(None)
+
+    def command_line(self, arguments: tuple[str, ...]) -> None:
+        """`:`."""
+        self.query_one(Prompt).open(":")
+
+    def command_filter(self, arguments: tuple[str, ...]) -> None:
+        """`/`."""
+        if arguments:
+            self.filter_typed(" ".join(arguments), done=True)
+        else:
+            self.query_one(Prompt).open("/")

@@ -53,7 +53,12 @@ class ConfirmDialog(ModalScreen[bool]):
     """
 
     DEFAULT_CSS = _CSS.format(name="ConfirmDialog")
-    BINDINGS = [("escape", "dismiss(False)", "No"), ("n", "dismiss(False)", "No"), ("y", "yes", "Yes"), ("enter", "yes", "Yes")]  # noqa: RUF012
+    BINDINGS = [
+        ("escape", "dismiss(False)", "No"),
+        ("n", "dismiss(False)", "No"),
+        ("y", "yes", "Yes"),
+        ("enter", "yes", "Yes"),
+    ]
 
     def __init__(self, title: str, lines: Sequence[str], *, typed: str = "") -> None:
         super().__init__()

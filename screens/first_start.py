@@ -96,7 +96,9 @@ class FirstStartScreen(Screen[None]):
         try:
             if self._enrol:
                 order = BeginEnrolment(
-                    name=self._name, enrolment_code=self._value("enrolment").strip(), password=self._value("password")
+                    name=self._name,
+                    enrolment_code=self._value("enrolment").strip(),
+                    password=self._value("password"),
                 )
                 self._enrolment = await self.console.client.call("enrol.begin", Enrolment, order)
             else:
@@ -143,12 +145,18 @@ class FirstStartScreen(Screen[None]):
         codes = enrolled.recovery_codes
         rows = ["   ".join(codes[i : i + 2]) for i in range(0, len(codes), 2)]
         parts = [
-            Words("Write these down; they are shown this once. Each code stands in for your authenticator one time.", classes="muted"),
+            Words(
+                "Write these down; they are shown this once. Each code stands in for your authenticator one time.",
+                classes="muted",
+            ),
             Words("\n".join(rows), id="codes", classes="strong"),
         ]
         if enrolled.recovery_key:
             parts += [
-                Words("The recovery key opens the vault when every password is lost. Keep it on paper.", classes="muted"),
+                Words(
+                    "The recovery key opens the vault when every password is lost. Keep it on paper.",
+                    classes="muted",
+                ),
                 Words(enrolled.recovery_key, id="recovery-key", classes="strong"),
             ]
         card = Card(*parts, Words("⏎ I have written them down", id="words"))

@@ -19,6 +19,7 @@ from typing import Any
 from guardian_tui import __version__
 from guardian_tui.config import Paths, Settings, find_paths, load_settings
 from guardian_tui.engine.access.service import Access
+from guardian_tui.engine.alerts.records import count_waiting
 from guardian_tui.engine.audit.log import AuditLog
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import Call, Handler
@@ -34,7 +35,7 @@ from guardian_tui.engine.streams import Streams
 from guardian_tui.engine.vault.orders import VaultOrders
 from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol.base import PROTOCOL_VERSION, Done, Nothing
-from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.errors import GuardianError, StoreUnavailable
 from guardian_tui.protocol.system import EngineStatus, Hello, Linger, Shutdown
 from guardian_tui.text import json_safe
 
@@ -59,6 +60,8 @@ class Engine:
         self._stopping = asyncio.Event()
         self._last_request = time.monotonic()
         self._set_up = False
+        self.outbox_waiting = 0
+        """Messages that wait to be sent, counted every few seconds."""
 
     async def run(self) -> None:
         """Serve until it is told to stop.
@@ -162,6 +165,9 @@ class Engine:
             await asyncio.sleep(5.0)
             if len(self.streams):
                 self._touched()
+            with contextlib.suppress(StoreUnavailable):
+                async with self.store.read() as conn:
+                    self.outbox_waiting = sum((await count_waiting(conn)).values())
             if not self.linger and time.monotonic() - self._last_request > IDLE_STOP_SECONDS:
                 log.info("no client for %d minutes", IDLE_STOP_SECONDS // 60)
                 return
@@ -235,7 +241,8 @@ def open_log(paths: Paths) -> None:
     handler = logging.handlers.RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=3)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for chatty in ("uvicorn", "alembic", "httpx", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def run_engine(paths: Paths | None = None, *, linger: bool) -> int:

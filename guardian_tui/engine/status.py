@@ -54,7 +54,7 @@ class Health:
             time=engine.clock.now(), uptime_seconds=now - self._started, hosts=len(engine.live.hosts),
             interval_seconds=engine.settings.fleet.interval_seconds, late_polls=fleet.watch.late_polls if fleet else 0,
             cpu_ratio=self._cpu, memory_bytes=self._process.memory_info().rss, queued_writes=store.waiting + store.metrics.waiting,
-            outbox_waiting=engine.alerts.waiting if fleet else 0, cut_off_since=fleet.cut_off_since if fleet else None,
+            outbox_waiting=engine.outbox_waiting, cut_off_since=fleet.cut_off_since if fleet else None,
             audit_verified_at=engine.audit.verified_at, audit_ok=engine.audit.ok, vault_locked=engine.vault.locked,
             store_problem=store.problem or store.metrics.problem, clients=len(engine.streams),
         )  # fmt: skip

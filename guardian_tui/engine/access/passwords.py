@@ -30,9 +30,7 @@ def check_password(password: str, name: str, shortest: int) -> None:
     if len(name) >= 3 and name.lower() in plain:
         raise InvalidRequest("The password contains the name.", field="password")
     stem = plain.strip("0123456789!?.,;:_-#*+$%& ")
-    if (
-        plain in common_passwords()
-        or stem in common_passwords()
-        or (stem and plain == stem * (len(plain) // len(stem)))
-    ):
+    # a word that is its own rotation is a shorter one repeated
+    repeated = (plain + plain).find(plain, 1) < len(plain)
+    if plain in common_passwords() or stem in common_passwords() or repeated:
         raise InvalidRequest("The password is one of those that are tried first.", field="password")

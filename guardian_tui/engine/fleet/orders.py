@@ -6,8 +6,6 @@ import dataclasses
 import math
 import secrets
 
-import msgspec
-
 from guardian_tui import filter as filters
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
@@ -22,6 +20,7 @@ from guardian_tui.engine.store.database import Store, Tx
 from guardian_tui.protocol import fleet as wire
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, PermissionDenied
+from guardian_tui.rows import host_columns, host_text
 
 
 class HostOrders:
@@ -55,7 +54,7 @@ class HostOrders:
         rows = [
             host.row for host in self._fleet.inventory.hosts.values() if host.row and call.sees(host.labels)
         ]
-        passing = [row for row in rows if wanted.matches(msgspec.structs.asdict(row), haystack(row))]
+        passing = [row for row in rows if wanted.matches(host_columns(row), host_text(row))]
         return wire.HostList(hosts=tuple(sorted(passing, key=lambda row: row.name)))
 
     async def show(self, call: Call, request: wire.HostRef) -> wire.HostDetail:
@@ -231,14 +230,6 @@ def _in_order(found: list[ConfigHost]) -> list[ConfigHost]:
     for host in found:
         visit(host, 0)
     return list(ordered.values())
-
-
-def haystack(row: wire.HostRow) -> str:
-    """The text of a row in which words are looked for."""
-    labels = " ".join(f"{key}={value}" for key, value in row.labels.items())
-    return (
-        f"{row.name} {row.state} {row.why} {row.environment} @{row.environment} {row.behind} {labels}".lower()
-    )
 
 
 def _file_system(host: Host, place: int) -> wire.FileSystem:

@@ -1,0 +1,33 @@
+"""Rows as the filter and the files that are saved see them: columns by name, and the text that is searched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from guardian_tui.protocol.alerts import Alert
+from guardian_tui.protocol.fleet import HostRow
+
+
+def host_columns(row: HostRow) -> dict[str, Any]:  # Any: the row's values
+    """A host's columns by name."""
+    return msgspec.structs.asdict(row)
+
+
+def host_text(row: HostRow) -> str:
+    """The text of a host in which words are looked for, in lower case."""
+    labels = " ".join(f"{key}={value}" for key, value in row.labels.items())
+    return (
+        f"{row.name} {row.state} {row.why} {row.environment} @{row.environment} {row.behind} {labels}".lower()
+    )
+
+
+def alert_columns(alert: Alert) -> dict[str, Any]:  # Any: the row's values
+    """An alert's columns by name."""
+    return msgspec.structs.asdict(alert)
+
+
+def alert_text(alert: Alert) -> str:
+    """The text of an alert in which words are looked for, in lower case."""
+    return f"{alert.title} {alert.rule} {alert.host} {alert.instance} {alert.severity} {alert.why} {alert.acknowledged_by}".lower()

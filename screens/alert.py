@@ -1,0 +1,162 @@
+"""One alert: what, since when, the value against the threshold, who has it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+
+from guardian_tui.protocol.alerts import Alert
+from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.fleet import History, HistoryQuery
+from guardian_tui.text import safe
+from guardian_tui.world import Change
+from screens.base import GuardianScreen
+from widgets import figures
+from widgets.box import Box, Line
+from widgets.chart import Chart, ChartData, Mark
+from widgets.painting import SEVERITY_GLYPHS
+
+_BEFORE_SECONDS = 1800.0
+
+
+class AlertScreen(GuardianScreen):
+    """An alert's page.
+
+    Args:
+        alert_id: its id.
+    """
+
+    CONTEXT: ClassVar[str] = "alert"
+    DEFAULT_CSS = """
+    AlertScreen #words { height: auto; min-height: 8; }
+    AlertScreen #chart { height: 1fr; }
+    """
+
+    def __init__(self, alert_id: str) -> None:
+        super().__init__()
+        self._alert_id = alert_id
+        self._alert: Alert | None = None
+        self._asked = 0.0
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        """Alerts, then this one."""
+        alert = self._alert
+        return ("alerts", f"{alert.title} {alert.host}".strip() if alert else "")
+
+    @property
+    def subjects(self) -> tuple[Sequence[str], Sequence[str]]:
+        """This alert."""
+        return (), (self._alert_id,)
+
+    def content(self) -> ComposeResult:
+        """Words, then the chart."""
+        yield Box("alert", id="words")
+        yield Chart(id="chart")
+
+    def world_changed(self, change: Change) -> None:
+        """Draw; the chart is read when the alert or its host changed."""
+        self._alert = self.console.world.alerts.get(self._alert_id) or self._alert
+        self._draw()
+        now = self.console.world.now()
+        if self._alert is not None and now - self._asked > 5.0:
+            self._asked = now
+            self.run_worker(self._read(self._alert), exclusive=True, exit_on_error=False)
+
+    def tick(self, now: float) -> None:
+        """Ages tick."""
+        super().tick(now)
+        self._draw()
+
+    def _draw(self) -> None:
+        alert = self._alert
+        box = self.query_one("#words", Box)
+        if alert is None:
+            box.show(
+                [
+                    [
+                        (
+                            "This alert is over and no longer kept on screen; `alerts list --resolved` has it.",
+                            "muted",
+                        )
+                    ]
+                ]
+            )
+            return
+        now = self.console.world.now()
+        glyph, paint = SEVERITY_GLYPHS[alert.severity]
+        over = alert.state != "firing"
+        title: Line = [
+            ("✓ resolved" if over else f"{glyph} {alert.severity}", "ok" if over else paint),
+            (f"  {safe(alert.why or alert.title, 300)}", "strong"),
+        ]
+        box.show(
+            [title, [("", "text")], *_facts(alert, now)],
+            title=f"{alert.title} · {safe(alert.host or 'engine', 100)}",
+            note=_keys(alert),
+        )
+
+    async def _read(self, alert: Alert) -> None:
+        chart = self.query_one(Chart)
+        if not alert.metric or not alert.host_id:
+            chart.show(ChartData(alert.title, "", None, words="this alert has no value to chart"))
+            return
+        now = self.console.world.now()
+        start = min(alert.since - _BEFORE_SECONDS, now - 3600)
+        query = HistoryQuery(
+            host=alert.host_id,
+            metric=alert.metric,
+            start=start,
+            end=now,
+            points=max(20, min(400, chart.columns)),
+        )
+        try:
+            history = await self.console.client.call("hosts.history", History, query)
+        except GuardianError as error:
+            chart.show(ChartData(alert.metric, "", None, words=safe(error.detail, 200)))
+            return
+        top = 1.0 if alert.unit == "ratio" else None
+        marks = [Mark(alert.since, "⚑", "warning")]
+        chart.show(ChartData(alert.metric, alert.unit, history, alert.threshold, top, marks))
+
+    def command_back(self, arguments: tuple[str, ...]) -> None:
+        """Back to where it was opened."""
+        self.console.pop_screen()
+
+    def command_open(self, arguments: tuple[str, ...]) -> None:
+        """Its host's page."""
+        if self._alert is not None and self._alert.host_id in self.console.world.hosts:
+            self.console.open_host(self._alert.host_id)
+
+
+def _facts(alert: Alert, now: float) -> list[Line]:
+    def at(moment: float) -> str:
+        return (
+            f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(moment))}, {figures.age(now - moment)} ago"
+        )
+
+    told = ", ".join(alert.delivered) or (
+        "nobody: it was so when the host was added" if alert.preexisting else "nobody yet"
+    )
+    value = figures.quantity(alert.value, alert.unit)
+    if alert.threshold is not None:
+        value += f", threshold {figures.quantity(alert.threshold, alert.unit)}"
+    has = (
+        f"{alert.acknowledged_by}, {at(alert.acknowledged_at)} {alert.note}"
+        if alert.acknowledged_by and alert.acknowledged_at
+        else "nobody; a takes it"
+    )
+    rows = [
+        ("host", f"{alert.host or 'the engine'} {alert.instance}"), ("since", at(alert.since)), ("resolved", at(alert.resolved_at) if alert.resolved_at else ""),
+        ("value", value if alert.value is not None else ""), ("rule", f"{alert.rule} ({alert.tier})"), ("who has it", has), ("told", told),
+        ("silenced", f"until {time.strftime('%H:%M', time.localtime(alert.silenced_until))}" if alert.silenced_until else ""),
+        ("behind it", f"{alert.folded} hosts are unreachable because of it" if alert.folded else ""),
+    ]  # fmt: skip
+    return [[(f"{label:<12}", "muted"), (safe(words, 300), "text")] for label, words in rows if words.strip()]
+
+
+def _keys(alert: Alert) -> str:
+    return "" if alert.state != "firing" else "a acknowledge · s silence · ⏎ host"

@@ -1,0 +1,270 @@
+"""The fleet: hosts, alerts and the audit log at a glance; the first thing after login."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from guardian_tui import filter as filters
+from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.protocol.fleet import HostRow
+from guardian_tui.rows import host_columns, host_text
+from guardian_tui.world import Change
+from screens.base import GuardianScreen
+from widgets.alerts_list import AlertsList
+from widgets.audit_list import AuditList
+from widgets.counts_line import Count, CountsLine
+from widgets.hosts_table import HostsTable
+from widgets.live_list import LiveList
+from widgets.prompt import Prompt
+
+NARROW = 110
+"""Below this many columns the side panes fold into one line of counts."""
+_PANES = ("hosts", "alerts", "audit")
+
+
+class FleetScreen(GuardianScreen):
+    """Three panes; a digit goes to one, `z` zooms it."""
+
+    CONTEXT: ClassVar[str] = "fleet"
+    DEFAULT_CSS = """
+    FleetScreen #panes { height: 1fr; }
+    FleetScreen #hosts { width: 1fr; }
+    FleetScreen #side { width: 38%; max-width: 60; min-width: 36; }
+    FleetScreen #alerts { height: 1fr; }
+    FleetScreen #audit { height: 1fr; }
+    FleetScreen #counts { display: none; }
+    FleetScreen.narrow #side, FleetScreen.narrow #audit { display: none; }
+    FleetScreen.narrow #counts { display: block; }
+    FleetScreen.zoom-hosts #side { display: none; }
+    FleetScreen.zoom-alerts #hosts, FleetScreen.zoom-audit #hosts { display: none; }
+    FleetScreen.zoom-alerts #side, FleetScreen.zoom-audit #side { display: block; width: 1fr; max-width: 100%; }
+    FleetScreen.zoom-alerts #audit, FleetScreen.zoom-audit #alerts { display: none; }
+    FleetScreen.zoom-audit #audit, FleetScreen.zoom-alerts #alerts { display: block; height: 1fr; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pane = "hosts"
+        self._zoomed = ""
+        self._filter = ""
+
+    def content(self) -> ComposeResult:
+        """Hosts at the left, alerts and audit at the right."""
+        with Horizontal(id="panes"):
+            yield HostsTable(id="hosts")
+            with Vertical(id="side"):
+                yield AlertsList(id="alerts")
+                yield AuditList(id="audit")
+        yield CountsLine(id="counts")
+
+    @property
+    def _hosts(self) -> HostsTable:
+        return self.query_one(HostsTable)
+
+    @property
+    def subjects(self) -> tuple[Sequence[str], Sequence[str]]:
+        """Marked hosts or the one under the cursor; in the alerts pane, alerts."""
+        if self._pane == "alerts":
+            return (), self.query_one(AlertsList).chosen_ids
+        return self._hosts.hosts_of(self._hosts.chosen_ids), ()
+
+    def on_mount(self) -> None:
+        """Focus the hosts."""
+        super().on_mount()
+        self._arrange()
+        self._hosts.focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fold or unfold the side panes."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self.set_class(self.app.size.width < NARROW, "narrow")
+        for pane in _PANES:
+            self.set_class(self._zoomed == pane, f"zoom-{pane}")
+
+    # --- what is shown -----------------------------------------------------------------------
+
+    def world_changed(self, change: Change) -> None:
+        """Draw what an event changed."""
+        world, now = self.console.world, self.console.world.now()
+        hosts = tuple(world.hosts.values()) if change.complete else change.hosts
+        if change.complete:
+            self._hosts.apply(hosts, [r.id for r in self._hosts.shown if r.id not in world.hosts], now)
+        elif hosts or change.hosts_gone:
+            self._hosts.apply(hosts, change.hosts_gone, now)
+        if change.alerts:
+            self.query_one(AlertsList).show(world.firing(), now)
+        if change.audit:
+            self.query_one(AuditList).show(
+                world.events(), self.console.verified_words(), holds=self.console.audit_holds
+            )
+        self._show_counts()
+
+    def tick(self, now: float) -> None:
+        """Ages tick."""
+        super().tick(now)
+        self._hosts.tick(now)
+        self.query_one(AlertsList).tick(now)
+        self.query_one(AuditList).border_subtitle = self.console.verified_words()
+        self._show_counts()
+
+    def _show_counts(self) -> None:
+        counts = self.console.world.counts()
+        parts = [
+            Count(
+                "2",
+                f"alerts {counts.alerts}" + (f" · {counts.critical} critical" if counts.critical else ""),
+                "critical" if counts.critical else "muted",
+            )
+        ]
+        parts.append(
+            Count(
+                "4",
+                f"audit {self.console.verified_words()}",
+                "muted" if self.console.audit_holds else "critical",
+            )
+        )
+        if counts.questions:
+            parts.append(
+                Count("k", f"{counts.questions} question{'s' if counts.questions > 1 else ''}", "warning")
+            )
+        self.query_one(CountsLine).show(parts)
+
+    # --- commands ------------------------------------------------------------------------------
+
+    def command_open(self, arguments: tuple[str, ...]) -> None:
+        """Open what is under the cursor of the pane in focus."""
+        self._open(self.query_one(f"#{self._pane}", LiveList).cursor_id)
+
+    def on_live_list_chosen(self, event: LiveList.Chosen) -> None:
+        """A double click opens."""
+        self._pane = event.list.id or "hosts"
+        self._open(event.id)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The pane in focus is the one that commands act on."""
+        if event.widget.id in _PANES:
+            self._pane = event.widget.id
+
+    def _open(self, id: str) -> None:
+        if not id:
+            return
+        if self._pane == "hosts":
+            if not self._hosts.toggle_fold(id):
+                self.console.open_host(id)
+        elif self._pane == "alerts":
+            self.console.open_alert(id)
+        else:
+            self.console.go("audit")
+
+    def filter_typed(self, text: str, *, done: bool) -> None:
+        """Filter the hosts as it is typed."""
+        try:
+            wanted = filters.parse(text)
+        except InvalidRequest as error:
+            if done:
+                self.console.say_error(error)
+            else:
+                self.query_one(Prompt).say(error.detail)
+            return
+        self._filter = text
+        self._hosts.set_filter(_passes(wanted) if text.strip() else None)
+
+    def give_back_focus(self) -> None:
+        """Back to the pane."""
+        self.query_one(f"#{self._pane}", LiveList).focus()
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        """The filter is part of where we are."""
+        return ("fleet", f"/{self._filter}") if self._filter else ("fleet",)
+
+    def command_back(self, arguments: tuple[str, ...]) -> None:
+        """Undo one thing: marks, zoom, filter."""
+        if self._hosts.clear_marks():
+            return
+        if self._zoomed:
+            self._zoomed = ""
+            self._arrange()
+            self.command_pane_1(())
+        elif self._filter:
+            self.filter_typed("", done=True)
+        self.refresh_frame()
+
+    def command_problems(self, arguments: tuple[str, ...]) -> None:
+        """Only hosts that are not well, or all again."""
+        self._hosts.toggle_problems()
+
+    def command_mark(self, arguments: tuple[str, ...]) -> None:
+        """Mark the row."""
+        self.query_one(f"#{self._pane}", LiveList).toggle_mark()
+
+    def command_range(self, arguments: tuple[str, ...]) -> None:
+        """Mark from the last mark to here."""
+        self.query_one(f"#{self._pane}", LiveList).mark_range()
+
+    def command_zoom(self, arguments: tuple[str, ...]) -> None:
+        """The pane in focus takes all the room, or gives it back."""
+        self._zoomed = "" if self._zoomed else self._pane
+        self._arrange()
+        self.give_back_focus()
+
+    def _go_pane(self, pane: str) -> None:
+        if self.has_class("narrow") or self._zoomed:
+            self._zoomed = "" if pane == "hosts" else pane
+            self._arrange()
+        self._pane = pane
+        self.query_one(f"#{pane}", LiveList).focus()
+
+    def command_pane_next(self, arguments: tuple[str, ...]) -> None:
+        """The next pane."""
+        self._go_pane(_PANES[(_PANES.index(self._pane) + 1) % len(_PANES)])
+
+    def command_pane_1(self, arguments: tuple[str, ...]) -> None:
+        """Hosts."""
+        self._go_pane("hosts")
+
+    def command_pane_2(self, arguments: tuple[str, ...]) -> None:
+        """Alerts."""
+        self._go_pane("alerts")
+
+    def command_pane_4(self, arguments: tuple[str, ...]) -> None:
+        """Audit."""
+        self._go_pane("audit")
+
+    def command_sort_name(self, arguments: tuple[str, ...]) -> None:
+        """`N`, or `:sort COLUMN`."""
+        self._hosts.sort_by(
+            {"mem": "memory", "trouble": "state"}.get(arguments[0], arguments[0]) if arguments else "name"
+        )
+
+    def command_sort_state(self, arguments: tuple[str, ...]) -> None:
+        """`S`."""
+        self._hosts.sort_by("state")
+
+    def command_sort_cpu(self, arguments: tuple[str, ...]) -> None:
+        """`C`."""
+        self._hosts.sort_by("cpu")
+
+    def command_sort_memory(self, arguments: tuple[str, ...]) -> None:
+        """`M`."""
+        self._hosts.sort_by("memory")
+
+    def command_sort_disk(self, arguments: tuple[str, ...]) -> None:
+        """`D`."""
+        self._hosts.sort_by("disk")
+
+    @property
+    def rows_shown(self) -> list[HostRow]:
+        """What `ctrl+s` saves."""
+        return self._hosts.shown
+
+
+def _passes(wanted: filters.Filter) -> Callable[[HostRow], bool]:
+    return lambda row: wanted.matches(host_columns(row), host_text(row))

@@ -1,0 +1,363 @@
+"""A host's page: charts, pressure and load, file systems, network, its alerts; everything loaded when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.fleet import History, HistoryQuery, HostDetail, HostRef
+from guardian_tui.protocol.freshness import is_stale, shown_state
+from guardian_tui.protocol.metrics import METRICS
+from guardian_tui.text import safe
+from guardian_tui.world import Change
+from screens.base import GuardianScreen
+from widgets import figures
+from widgets.alerts_list import AlertsList
+from widgets.box import Box, Line, file_system_lines, gauge, nic_lines
+from widgets.chart import Chart, ChartData, Mark
+from widgets.painting import STATE_GLYPHS
+from widgets.state_line import StateLine
+
+SPANS = ((3600.0, "1 h"), (6 * 3600.0, "6 h"), (86400.0, "24 h"), (7 * 86400.0, "7 d"))
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    metric: str
+    title: str
+    top: float | None
+    threshold: float | None
+
+
+_VIEWS = (
+    _View("cpu_busy_ratio", "cpu", 1.0, 0.95),
+    _View("memory_used_ratio", "memory", 1.0, 0.95),
+    _View("load1_per_core", "load per core", None, 2.0),
+    _View("pressure_io_full_ratio", "io pressure", None, 0.40),
+    _View("cpu_iowait_ratio", "iowait", None, 0.40),
+    _View("round_trip_seconds", "round trip", None, None),
+)
+
+
+class HostScreen(GuardianScreen):
+    """One host in full.
+
+    Args:
+        host_id: its id.
+        metric: series to chart first; empty: CPU.
+    """
+
+    CONTEXT: ClassVar[str] = "host"
+    DEFAULT_CSS = """
+    HostScreen #state { height: 1; }
+    HostScreen #top { height: 2fr; min-height: 8; }
+    HostScreen #chart { width: 1fr; }
+    HostScreen #gauges { width: 40; }
+    HostScreen #bottom { height: 1fr; min-height: 6; }
+    HostScreen #left { width: 1fr; }
+    HostScreen #disks, HostScreen #network { height: 1fr; }
+    HostScreen #alerts { width: 1fr; }
+    HostScreen #facts { width: 40; }
+    HostScreen.narrow #facts { display: none; }
+    HostScreen.narrow #gauges { width: 34; }
+    HostScreen.zoom #gauges, HostScreen.zoom #bottom { display: none; }
+    """
+
+    def __init__(self, host_id: str, metric: str = "") -> None:
+        super().__init__()
+        self._host_id = host_id
+        self._detail: HostDetail | None = None
+        self._views: list[_View] = list(_VIEWS)
+        if metric and metric not in {view.metric for view in _VIEWS}:
+            self._views.insert(0, _View(metric, metric, None, None))
+        self._view = next((p for p, view in enumerate(self._views) if view.metric == metric), 0)
+        self._span = 0
+        self._end: float | None = None
+        self._asked = 0.0
+        self._history: History | None = None
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        """Fleet, then the host."""
+        row = self.console.world.hosts.get(self._host_id)
+        return ("fleet", row.name if row else "gone")
+
+    @property
+    def subjects(self) -> tuple[Sequence[str], Sequence[str]]:
+        """This host; its alert under the cursor."""
+        return (self._host_id,), self.query_one(AlertsList).chosen_ids
+
+    def content(self) -> ComposeResult:
+        """State; chart and gauges; disks, alerts and facts."""
+        yield StateLine(id="state")
+        with Horizontal(id="top"):
+            yield Chart(id="chart")
+            yield Box("pressure & load", id="gauges")
+        with Horizontal(id="bottom"):
+            with Vertical(id="left"):
+                yield Box("disks", id="disks")
+                yield Box("network", id="network")
+            yield AlertsList(id="alerts")
+            yield Box("facts", id="facts")
+
+    def on_mount(self) -> None:
+        """Load."""
+        super().on_mount()
+        self.set_class(self.app.size.width < 110, "narrow")
+        self.query_one(AlertsList).focus()
+        self._load()
+
+    def on_resize(self) -> None:
+        """Other columns."""
+        self.set_class(self.app.size.width < 110, "narrow")
+
+    def _load(self) -> None:
+        self._asked = self.console.world.now()
+        self.run_worker(self._read(), exclusive=True, group="page", exit_on_error=False)
+
+    async def _read(self) -> None:
+        console, view = self.console, self._views[self._view]
+        end = self._end or console.world.now()
+        chart = self.query_one(Chart)
+        query = HistoryQuery(
+            host=self._host_id,
+            metric=view.metric,
+            start=end - SPANS[self._span][0],
+            end=end,
+            points=max(20, min(400, chart.columns)),
+        )
+        try:
+            self._detail = await console.client.call("hosts.show", HostDetail, HostRef(host=self._host_id))
+            self._history = await console.client.call("hosts.history", History, query)
+        except GuardianError as error:
+            # the banner speaks for an engine that is gone; what is shown stays, and ages
+            if error.status != 503:
+                console.say_error(error)
+            return
+        self._draw()
+
+    def world_changed(self, change: Change) -> None:
+        """New figures of this host: read its page again."""
+        if change.complete or any(row.id == self._host_id for row in change.hosts):
+            row = self.console.world.hosts.get(self._host_id)
+            wait = max(2.0, row.interval_seconds * 0.8) if row else 5.0
+            if self._end is None and self.console.world.now() - self._asked >= wait:
+                self._load()
+        if change.alerts:
+            alerts = self.console.world.alerts_of(self._host_id)
+            self.query_one(AlertsList).show(alerts, self.console.world.now())
+        self._draw_state()
+
+    def tick(self, now: float) -> None:
+        """Ages tick."""
+        super().tick(now)
+        self.query_one(AlertsList).tick(now)
+        self._draw_state()
+
+    # --- drawing -------------------------------------------------------------------------------
+
+    def _draw_state(self) -> None:
+        row, now = self.console.world.hosts.get(self._host_id), self.console.world.now()
+        line = self.query_one(StateLine)
+        if row is None:
+            line.show([("✖ gone", "critical"), (" · nobody watches this host any more", "muted")], [])
+            return
+        state = shown_state(row, now)
+        glyph, paint = STATE_GLYPHS[state]
+        left: Line = [(f"{glyph} {state}", paint), (f"  for {figures.age(now - row.since)}", "muted")]
+        if row.why:
+            left.append((f" · {safe(row.why, 200)}", "text"))
+        facts = self._detail.facts if self._detail else {}
+        right = [word for word in (facts.get("os", ""), facts.get("kernel", "")) if word]
+        if row.measured_at is not None:
+            stale = is_stale(row, now)
+            right.append(f"{'STALE: ' if stale else ''}measured {figures.age(now - row.measured_at)} ago")
+        line.show(
+            left,
+            [(" · ".join(right) + " ", "warning" if row.measured_at and is_stale(row, now) else "muted")],
+        )
+
+    def _draw(self) -> None:
+        detail = self._detail
+        if detail is None or not self.is_mounted:
+            return
+        view = self._views[self._view]
+        metric = METRICS.get(view.metric.partition("{")[0])
+        marks = [
+            Mark(alert.since, "⚑", "warning", alert.title) for alert in self.console.world.alerts_of(self._host_id)
+        ]
+        data = ChartData(
+            view.title, metric.unit if metric else "", self._history, view.threshold, view.top, marks
+        )
+        spans = " ".join(
+            f"[{words}]" if place == self._span else words for place, (_, words) in enumerate(SPANS)
+        )
+        past = " · in the past, . returns" if self._end is not None else ""
+        damaged = (
+            f" · {len(self._history.problems)} damaged chunk(s) left out"
+            if self._history and self._history.problems
+            else ""
+        )
+        self.query_one(Chart).show(data, f"{spans}{past}{damaged}")
+        self.query_one("#gauges", Box).show(_gauges(detail))
+        self.query_one("#disks", Box).show(
+            file_system_lines(detail.file_systems, 8) or [[("not measured yet", "muted")]]
+        )
+        self.query_one("#network", Box).show([*nic_lines(detail.nics, 5), *_device_lines(detail)])
+        self.query_one("#facts", Box).show(_facts(detail))
+        self._draw_state()
+
+    # --- commands ------------------------------------------------------------------------------
+
+    def command_back(self, arguments: tuple[str, ...]) -> None:
+        """Back to where it was opened."""
+        self.console.pop_screen()
+
+    def command_open(self, arguments: tuple[str, ...]) -> None:
+        """Open the alert under the cursor."""
+        if self.query_one(AlertsList).cursor_id:
+            self.console.open_alert(self.query_one(AlertsList).cursor_id)
+
+    def command_range_wider(self, arguments: tuple[str, ...]) -> None:
+        """`+`: 1 h, 6 h, 24 h, 7 d, and again from the start."""
+        self._span = (self._span + 1) % len(SPANS)
+        self._load()
+
+    def command_range_narrower(self, arguments: tuple[str, ...]) -> None:
+        """`_`."""
+        self._span = max(0, self._span - 1)
+        self._load()
+
+    def command_time_back(self, arguments: tuple[str, ...]) -> None:
+        """`[`: half a span into the past."""
+        self._end = (self._end or self.console.world.now()) - SPANS[self._span][0] / 2
+        self._load()
+
+    def command_time_forward(self, arguments: tuple[str, ...]) -> None:
+        """`]`: half a span towards now."""
+        if self._end is not None:
+            end = self._end + SPANS[self._span][0] / 2
+            self._end = end if end < self.console.world.now() else None
+            self._load()
+
+    def command_time_now(self, arguments: tuple[str, ...]) -> None:
+        """`.`: follow again."""
+        self._end = None
+        self._load()
+
+    def command_chart_next(self, arguments: tuple[str, ...]) -> None:
+        """`m`, or `:chart METRIC`."""
+        if arguments:
+            self._views.insert(0, _View(arguments[0], arguments[0], None, None))
+            self._view = 0
+        else:
+            self._view = (self._view + 1) % len(self._views)
+        self._load()
+
+    def command_zoom(self, arguments: tuple[str, ...]) -> None:
+        """`z`: the chart takes all the room."""
+        self.toggle_class("zoom")
+        self.call_after_refresh(self._load)
+
+
+def _gauges(detail: HostDetail) -> list[Line]:
+    values = detail.values
+
+    def ratio(name: str) -> float | None:
+        return values.get(name)
+
+    def share(label: str, name: str, warning: float = 0.85, critical: float = 0.95) -> Line:
+        value = ratio(name)
+        return gauge(
+            label,
+            value,
+            "" if value is None else f"{value * 100:.0f} %",
+            warning=warning,
+            critical=critical,
+            bar=10,
+        )
+
+    total, available = values.get("memory_total_bytes"), values.get("memory_available_bytes")
+    memory = ratio("memory_used_ratio")
+    used = f"{figures.size(total - available)} of {figures.size(total)}" if total and available else ""
+    load = values.get("load1_per_core")
+    lines = [
+        share("cpu", "cpu_busy_ratio"),
+        share("iowait", "cpu_iowait_ratio", 0.2, 0.4),
+        share("steal", "cpu_steal_ratio", 0.05, 0.1),
+        gauge("memory", memory, used, bar=10),
+    ]
+    if values.get("swap_total_bytes"):
+        lines.append(share("swap", "swap_used_ratio", 0.9, 0.98))
+    lines += [
+        gauge(
+            "load / core",
+            None if load is None else load / 2,
+            "" if load is None else f"{load:.2f}",
+            warning=0.75,
+            critical=1.0,
+            bar=10,
+        ),
+        share("cpu pressure", "pressure_cpu_some_ratio", 0.5, 0.8),
+        share("mem pressure", "pressure_memory_full_ratio", 0.05, 0.1),
+        share("io pressure", "pressure_io_full_ratio", 0.2, 0.4),
+        share("files", "file_descriptors_used_ratio", 0.7, 0.9),
+        share("pids", "pids_used_ratio", 0.85, 0.95),
+    ]
+    blocked, offset = values.get("tasks_blocked"), values.get("clock_offset_seconds")
+    lines.append(
+        [
+            ("tasks in D    ", "muted"),
+            (figures.quantity(blocked, "count"), "warning" if (blocked or 0) > 5 else "text"),
+        ]
+    )
+    lines.append(
+        [
+            ("clock offset  ", "muted"),
+            (figures.quantity(offset, "seconds"), "warning" if abs(offset or 0) > 0.05 else "text"),
+        ]
+    )
+    return lines
+
+
+def _device_lines(detail: HostDetail) -> list[Line]:
+    busiest = sorted(detail.devices, key=lambda d: -(d.busy_ratio or 0))[:3]
+    return [
+        [
+            (f"{safe(device.name, 12):<14} ", "text"),
+            (
+                f"r {figures.amount(device.read_bytes_per_second) or '–':>5}  w {figures.amount(device.write_bytes_per_second) or '–':>5}",
+                "muted",
+            ),
+            (f"  busy {figures.percent(device.busy_ratio) or '–'} %", "muted"),
+        ]
+        for device in busiest
+    ]
+
+
+def _facts(detail: HostDetail) -> list[Line]:
+    facts, spec = detail.facts, detail.spec
+    words = [
+        ("system", facts.get("os", "")), ("kernel", f"{facts.get('kernel', '')} {facts.get('architecture', '')}"), ("cpus", facts.get("cpu_count", "")),
+        ("up", figures.age(detail.row.uptime_seconds) if detail.row.uptime_seconds else ""),
+        ("address", f"{spec.address or spec.name}:{spec.port}"), ("user", spec.user), ("through", " → ".join(spec.jump)),
+        ("credential", spec.credential), ("key", detail.key_fingerprint), ("probe", facts.get("probe", "")),
+        ("labels", " ".join(f"{k}={v}" for k, v in spec.labels.items())),
+    ]  # fmt: skip
+    lines: list[Line] = [
+        [(f"{label:<11}", "muted"), (safe(value, 200), "text")] for label, value in words if value.strip()
+    ]
+    lines += [[("! ", "warning"), (safe(problem, 200), "warning")] for problem in detail.problems[:6]]
+    if detail.unsupported_keywords:
+        lines.append(
+            [
+                ("! ", "warning"),
+                (safe("ssh_config not supported: " + ", ".join(detail.unsupported_keywords), 300), "warning"),
+            ]
+        )
+    return lines

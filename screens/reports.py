@@ -1,0 +1,51 @@
+"""Lines to read: help, the doctor's report, an import's preview."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+
+class ReportDialog(ModalScreen[bool]):
+    """Shows lines; answers True if they were accepted.
+
+    Args:
+        title: the title of the box.
+        lines: (words, style class) pairs; classes are ``muted``, ``error``, ``good``, ``strong`` or empty.
+        accept: what enter does, in a word; empty: it only closes.
+    """
+
+    DEFAULT_CSS = """
+    ReportDialog { align: center middle; background: $background 60%; }
+    ReportDialog VerticalScroll { width: 86; max-width: 100%; height: auto; max-height: 90%; border: round $primary-darken-2; padding: 1 2;
+                                  background: $surface; border-title-color: $primary; border-subtitle-color: $text-muted; }
+    ReportDialog Static { height: auto; }
+    ReportDialog .muted { color: $text-muted; }
+    ReportDialog .error { color: $error; }
+    ReportDialog .good { color: $success; }
+    ReportDialog .strong { text-style: bold; }
+    """
+    BINDINGS = [("escape,q", "dismiss(False)", "Close"), ("enter", "accept", "Accept")]  # noqa: RUF012  # as Textual has it
+
+    def __init__(self, title: str, lines: Sequence[tuple[str, str]], *, accept: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._lines = lines
+        self._accept = accept
+
+    def compose(self) -> ComposeResult:
+        """The lines."""
+        with VerticalScroll() as scroll:
+            scroll.border_title = self._title
+            scroll.border_subtitle = f"⏎ {self._accept} · esc not now" if self._accept else "esc closes"
+            for words, style in self._lines:
+                yield Static(Content(words or " "), classes=style or None)
+
+    def action_accept(self) -> None:
+        """Accept, or close."""
+        self.dismiss(bool(self._accept))

@@ -1,0 +1,1 @@
+"""Reusable widgets: they know snapshots of the protocol, and nothing of client, app or screens."""

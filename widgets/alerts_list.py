@@ -1,0 +1,78 @@
+"""Alerts, worst first: what, where, since when, and whether somebody has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from guardian_tui.protocol.alerts import Alert
+from guardian_tui.text import safe
+from widgets import figures
+from widgets.live_list import LiveList
+from widgets.painting import SEVERITY_GLYPHS, Piece, fit
+
+
+class AlertsList(LiveList):
+    """Alerts in the order in which they are given; narrow as a pane, wide as a screen."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._alerts: dict[str, Alert] = {}
+        self._now = 0.0
+
+    def show(self, alerts: Sequence[Alert], now: float) -> None:
+        """Show these alerts."""
+        self._now = now
+        self._alerts = {alert.id: alert for alert in alerts}
+        self.set_order([alert.id for alert in alerts])
+        firing = [alert for alert in alerts if alert.state == "firing"]
+        critical = sum(alert.severity == "critical" for alert in firing)
+        self.border_title = f"alerts {len(firing)}"
+        self.border_subtitle = f"{critical} critical" if critical else ""
+        self.redraw_changed()
+
+    def tick(self, now: float) -> None:
+        """Ages tick."""
+        self._now = now
+        self.redraw_changed()
+
+    def alert(self, id: str) -> Alert | None:
+        """The alert of an id."""
+        return self._alerts.get(id)
+
+    def look(self, id: str, width: int) -> object:
+        """The alert, and its age as it is shown."""
+        alert = self._alerts[id]
+        return (alert, figures.age(self._now - alert.since))
+
+    def line(self, id: str, width: int) -> list[Piece]:
+        """Glyph, title, host, age, and @ where somebody has it."""
+        alert = self._alerts[id]
+        glyph, colour = SEVERITY_GLYPHS[alert.severity]
+        over = alert.state != "firing"
+        quiet = over or alert.silenced_until is not None or alert.preexisting
+        hand = (
+            "✓"
+            if over
+            else "@"
+            if alert.acknowledged_by
+            else "z"
+            if alert.silenced_until is not None
+            else " "
+        )
+        tail: list[Piece] = [(f"{figures.age(self._now - alert.since):>5} ", "muted"), (hand, "accent")]
+        name = safe(alert.title + (f" {alert.instance}" if alert.instance else ""), 120)
+        host = safe(alert.host or "engine", 253) + (f" +{alert.folded}" if alert.folded else "")
+        room = width - 1 - 2 - 7
+        if width < 70:
+            host_width = min(14, max(8, room // 3))
+            return [
+                ("✓ " if over else f"{glyph} ", "ok" if over else colour), (fit(name, room - host_width - 1) + " ", "muted" if quiet else "strong"),
+                (fit(host, host_width), "muted"), *tail,
+            ]  # fmt: skip
+        why = safe(alert.why, 300)
+        if alert.acknowledged_by:
+            why = f"{safe(alert.acknowledged_by, 40)} has it{': ' + safe(alert.note, 100) if alert.note else ''} · {why}"
+        return [
+            ("✓ " if over else f"{glyph} ", "ok" if over else colour), (fit(name, 30) + " ", "muted" if quiet else "strong"),
+            (fit(host, 22) + " ", "text"), (fit(why, room - 30 - 1 - 22 - 1), "muted" if quiet else colour), *tail,
+        ]  # fmt: skip

@@ -1,0 +1,61 @@
+"""The audit log: who did what to what, when, and how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from guardian_tui.protocol.audit import AuditEvent
+from guardian_tui.text import safe
+from widgets.live_list import LiveList
+from widgets.painting import Piece, fit
+
+_OUTCOMES = {
+    "ok": ("✓", "ok"),
+    "denied": ("✗", "critical"),
+    "failed": ("✗", "warning"),
+    "intent": ("…", "muted"),
+}
+
+
+class AuditList(LiveList):
+    """Events, newest first."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._events: dict[str, AuditEvent] = {}
+
+    def show(self, events: Sequence[AuditEvent], verified: str, *, holds: bool = True) -> None:
+        """Show these events; ``verified`` says when the chain was checked."""
+        self._events = {str(event.seq): event for event in events}
+        self.set_order(list(self._events))
+        self.border_title = "audit"
+        self.border_subtitle = verified
+        self.set_class(not holds, "broken")
+        self.redraw_changed()
+
+    def event(self, id: str) -> AuditEvent | None:
+        """The event of an id."""
+        return self._events.get(id)
+
+    def look(self, id: str, width: int) -> object:
+        """Events never change."""
+        return self._events[id].hash or id
+
+    def line(self, id: str, width: int) -> list[Piece]:
+        """Time, actor, action and target, outcome."""
+        event = self._events[id]
+        glyph, colour = _OUTCOMES.get(event.outcome, ("?", "warning"))
+        when = time.localtime(event.time_ms / 1000)
+        bad = event.outcome in ("denied", "failed")
+        what = f"{safe(event.action, 80)} {safe(event.target, 300)}".strip()
+        if width < 70:
+            who = 9
+            return [
+                (time.strftime("%H:%M ", when), "muted"), (fit(safe(event.actor, 64), who) + " ", "accent"),
+                (fit(what, width - 1 - 6 - who - 1 - 2) + " ", "critical" if bad else "text"), (glyph, colour),
+            ]  # fmt: skip
+        return [
+            (f"{event.seq:>7} ", "faint"), (time.strftime("%Y-%m-%d %H:%M:%S  ", when), "muted"), (fit(safe(event.actor, 64), 16) + " ", "accent"),
+            (fit(what, max(20, width - 1 - 8 - 21 - 17 - 10)) + " ", "critical" if bad else "text"), (f"{glyph} ", colour), (fit(event.outcome, 7), colour),
+        ]  # fmt: skip

@@ -1,0 +1,108 @@
+"""A box of lines made of pieces: gauges, file systems, facts, whatever has a handful of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual.geometry import Size
+from textual.strip import Strip
+
+from guardian_tui.protocol.fleet import FileSystem, Nic
+from guardian_tui.text import safe
+from widgets import figures
+from widgets.painting import Painted, Piece, clip, fit, paint_css
+
+Line = list[Piece]
+
+
+class Box(Painted):
+    """Draws lines; its title stands in the border."""
+
+    DEFAULT_CSS = (
+        "Box { border: round $g-border; border-title-color: $g-accent; border-subtitle-color: $g-muted; background: $g-background; }\n"
+        + paint_css("Box")
+    )
+
+    def __init__(self, title: str = "", id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: list[Line] = []
+        self.border_title = Text(title).markup
+
+    def show(self, lines: Sequence[Line], title: str = "", note: str = "") -> None:
+        """Show other lines."""
+        self._lines = list(lines)
+        if title:
+            self.border_title = Text(title).markup
+        self.border_subtitle = Text(note).markup
+        self.refresh()
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many lines as there are."""
+        return max(1, len(self._lines))
+
+    def render_line(self, y: int) -> Strip:
+        """One line."""
+        width = self.size.width
+        pieces: Line = [(" ", "text"), *self._lines[y]] if y < len(self._lines) else []
+        return (
+            Strip(self.segments(clip(pieces, width))).adjust_cell_length(width).apply_style(self.rich_style)
+        )
+
+
+def gauge(
+    label: str,
+    ratio: float | None,
+    words: str,
+    *,
+    warning: float = 0.85,
+    critical: float = 0.95,
+    bar: int = 12,
+) -> Line:
+    """A label, a thin bar and its value."""
+    if ratio is None:
+        return [(fit(label, 13), "muted"), ("─" * bar, "rest"), ("  –", "faint")]
+    filled, rest = figures.meter(ratio, bar)
+    paint = "critical" if ratio >= critical else "warning" if ratio >= warning else "meter"
+    return [
+        (fit(label, 13), "muted"),
+        (filled, paint),
+        (rest, "rest"),
+        (f"  {words}", "text" if paint == "meter" else paint),
+    ]
+
+
+def file_system_lines(rooms: Sequence[FileSystem], most: int) -> list[Line]:
+    """A line per mount: bar, share, what is left, and when it is full."""
+    lines: list[Line] = []
+    for room in sorted(rooms, key=lambda r: -r.used_ratio)[:most]:
+        filled, rest = figures.meter(room.used_ratio, 10)
+        paint = "critical" if room.used_ratio >= 0.95 else "warning" if room.used_ratio >= 0.9 else "meter"
+        line: Line = [
+            (fit(safe(room.mount, 200), 14) + " ", "text"), (filled, paint), (rest, "rest"),
+            (f" {figures.percent(room.used_ratio):>3} %", "text" if paint == "meter" else paint), (f"  {figures.size(room.available_bytes)} free", "muted"),
+        ]  # fmt: skip
+        if room.hours_to_full is not None and room.hours_to_full < 24 * 90:
+            left = figures.age(room.hours_to_full * 3600)
+            line.append((f" →{left}", "critical" if room.hours_to_full < 24 else "muted"))
+        if room.read_only:
+            line.append((" ro", "warning"))
+        lines.append(line)
+    return lines
+
+
+def nic_lines(nics: Sequence[Nic], most: int) -> list[Line]:
+    """A line per interface: in, out, errors."""
+    lines: list[Line] = []
+    for nic in sorted(
+        nics, key=lambda n: -(n.receive_bytes_per_second or 0) - (n.transmit_bytes_per_second or 0)
+    )[:most]:
+        down, up = figures.amount(nic.receive_bytes_per_second), figures.amount(nic.transmit_bytes_per_second)
+        bad = (nic.error_ratio or 0) > 0.01
+        lines.append(
+            [
+                (fit(safe(nic.name, 40), 14) + " ", "text"), (f"↓ {down or '–':>5}  ↑ {up or '–':>5}", "muted"),
+                (f"  errors {figures.percent(nic.error_ratio)} %" if bad else "", "critical"),
+            ]
+        )  # fmt: skip
+    return lines

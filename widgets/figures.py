@@ -1,0 +1,82 @@
+"""Figures as people read them: narrow, whole, with fixed units."""
+
+from __future__ import annotations
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_UNITS = ("", "K", "M", "G", "T", "P")
+
+
+def age(seconds: float) -> str:
+    """``41s``, ``12m``, ``3h``, ``2d``: one unit, never more than four characters."""
+    seconds = max(0.0, seconds)
+    if seconds < 100:
+        return f"{int(seconds)}s"
+    if seconds < 100 * 60:
+        return f"{int(seconds / 60)}m"
+    if seconds < 48 * 3600:
+        return f"{int(seconds / 3600)}h"
+    return f"{min(9999, int(seconds / 86400))}d"
+
+
+def amount(value: float | None, *, base: float = 1024.0) -> str:
+    """``2.2M``, ``431K``: bytes or bytes a second in five characters; empty when not known."""
+    if value is None:
+        return ""
+    value = max(0.0, value)
+    for unit in _UNITS:
+        if value < 999.5 or unit == _UNITS[-1]:
+            return f"{value:.1f}{unit}" if unit and value < 9.95 else f"{value:.0f}{unit}"
+        value /= base
+    return ""
+
+
+def size(value: float) -> str:
+    """``3.1 GiB``: a size in words."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if value < 1023.5 or unit == "PiB":
+            return f"{value:.0f} {unit}" if value >= 99.5 or unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return ""
+
+
+def percent(ratio: float | None) -> str:
+    """A share as whole percent; empty when not known."""
+    return "" if ratio is None else f"{max(0.0, ratio) * 100:.0f}"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A metric's value with its unit."""
+    if value is None:
+        return "–"
+    if unit == "ratio":
+        return f"{value * 100:.0f} %" if value >= 0.0995 or value == 0 else f"{value * 100:.1f} %"
+    if unit == "bytes":
+        return size(value)
+    if unit == "bytes_per_second":
+        return f"{size(value)}/s"
+    if unit == "seconds":
+        return (
+            f"{value * 1000:.0f} ms"
+            if abs(value) < 1
+            else f"{value:.1f} s"
+            if abs(value) < 120
+            else age(value)
+        )
+    if unit == "per_second":
+        return f"{value:.0f}/s"
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def spark(points: tuple[int, ...], width: int) -> str:
+    """The last ``width`` percents as block characters; a gap is a blank."""
+    shown = points[-width:]
+    marks = "".join(" " if p < 0 else _BLOCKS[max(1, min(8, (p * 8 + 99) // 100))] for p in shown)
+    return marks.rjust(width)
+
+
+def meter(ratio: float, width: int) -> tuple[str, str]:
+    """A thin bar: its filled and its empty part."""
+    filled = max(0, min(width, round(max(0.0, min(1.0, ratio)) * width)))
+    if ratio > 0.02:
+        filled = max(1, filled)
+    return "━" * filled, "━" * (width - filled)

@@ -1,0 +1,308 @@
+"""A list that draws only what is seen: the base of the hosts table and of the alerts and audit lists.
+
+Rows are known by id.  A changed row is drawn again only if it is on screen and looks otherwise than before; when the order changes, only the lines
+that show another row than before are drawn.  The cursor stays on its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from widgets.painting import PAINT_CLASSES, Painted, Piece, clip, paint_css, width_of
+
+CACHED_STRIPS = 1024
+
+
+@lru_cache(maxsize=4096)
+def _segment(text: str, style: Style) -> Segment:
+    return Segment(text, style)
+
+
+class LiveList(ScrollView, Painted, can_focus=True):
+    """Lines by id, a cursor, marks, an optional line of column titles on top."""
+
+    COMPONENT_CLASSES = PAINT_CLASSES
+    DEFAULT_CSS = (
+        "LiveList { background: $g-background; border: round $g-border; border-title-color: $g-accent;"
+        " border-subtitle-color: $g-muted; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; overflow-x: hidden; }\n"
+        "LiveList:focus { border: round $g-meter; }\n" + paint_css("LiveList")
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home", "jump(0)", show=False),
+        Binding("end", "jump(-1)", show=False),
+    ]
+
+    class Highlighted(Message):
+        """The cursor is on another row."""
+
+        def __init__(self, sender: LiveList, id: str) -> None:
+            super().__init__()
+            self.list = sender
+            self.id = id
+
+        @property
+        def control(self) -> LiveList:
+            """The list."""
+            return self.list
+
+    class Chosen(Message):
+        """A row was clicked twice."""
+
+        def __init__(self, sender: LiveList, id: str) -> None:
+            super().__init__()
+            self.list = sender
+            self.id = id
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._order: list[str] = []
+        self._place: dict[str, int] = {}
+        self._cursor_id = ""
+        self._cursor_place = 0
+        self.marked: dict[str, None] = {}
+        self._mark_from = ""
+        self._drawn: dict[str, object] = {}
+        self._strips: dict[tuple[object, ...], Strip] = {}
+        self.lines_drawn = 0
+        """Lines that were drawn anew: tests count them."""
+
+    # --- for subclasses ------------------------------------------------------------------------
+
+    def titles(self, width: int) -> list[Piece] | None:
+        """The line of column titles; None for no such line."""
+        return None
+
+    def look(self, id: str, width: int) -> object:
+        """All that decides how a row looks, as something that can be compared and hashed."""
+        raise NotImplementedError
+
+    def line(self, id: str, width: int) -> list[Piece]:
+        """A row's pieces, at most ``width`` cells."""
+        raise NotImplementedError
+
+    # --- rows ------------------------------------------------------------------------------------
+
+    @property
+    def head(self) -> int:
+        """Lines that the titles take."""
+        return 1 if self.titles(self.width) is not None else 0
+
+    @property
+    def width(self) -> int:
+        """Cells for a row's pieces."""
+        return max(0, self.scrollable_content_region.width)
+
+    def set_order(self, ids: Sequence[str]) -> None:
+        """Show these rows, in this order; the cursor stays on its row, or near where that was."""
+        if list(ids) == self._order:
+            return
+        old = self._visible_ids()
+        longer = len(ids) != len(self._order)
+        self._order = list(ids)
+        self._place = {id: place for place, id in enumerate(self._order)}
+        for id in [id for id in self.marked if id not in self._place]:
+            del self.marked[id]
+        if self._cursor_id in self._place:
+            moved = self._place[self._cursor_id] - self._cursor_place
+            self._cursor_place = self._place[self._cursor_id]
+            if moved and self.is_mounted:
+                self._keep_in_view()
+        elif self._order:
+            self._cursor_place = min(self._cursor_place, len(self._order) - 1)
+            self._put_cursor(self._cursor_place)
+        else:
+            self._cursor_id, self._cursor_place = "", 0
+        if longer:
+            self.virtual_size = Size(self.width, len(self._order) + self.head)
+        if not self.is_mounted:
+            return
+        new = self._visible_ids()
+        for place in range(max(len(old), len(new))):
+            before = old[place] if place < len(old) else None
+            after = new[place] if place < len(new) else None
+            if before != after:
+                self._refresh_screen_line(place)
+
+    def _visible_ids(self) -> list[str]:
+        first = self.scroll_offset.y
+        return self._order[first : first + max(0, self.size.height - self.head)]
+
+    def redraw_changed(self, ids: Sequence[str] | None = None) -> None:
+        """Draw again the visible rows (or those named) that look otherwise than when they were drawn."""
+        first, width = self.scroll_offset.y, self.width
+        if ids is not None and len(ids) * 4 < self.size.height:
+            places = [self._place[id] - first for id in ids if id in self._place]
+            visible = [(p, self._order[p + first]) for p in places if 0 <= p < self.size.height - self.head]
+        else:
+            visible = list(enumerate(self._visible_ids()))
+        for place, id in visible:
+            if self._drawn.get(id) != self.look(id, width):
+                self._refresh_screen_line(place)
+
+    def _refresh_screen_line(self, place: int) -> None:
+        # below the titles; relative to the widget's content
+        self.refresh(Region(0, place + self.head, self.size.width, 1))
+
+    def redraw_all(self) -> None:
+        """Draw everything again."""
+        self._strips.clear()
+        self.refresh()
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids in the order shown."""
+        return self._order
+
+    # --- cursor and marks ----------------------------------------------------------------------
+
+    @property
+    def cursor_id(self) -> str:
+        """Id of the row under the cursor; empty when there is none."""
+        return self._cursor_id
+
+    @property
+    def chosen_ids(self) -> list[str]:
+        """The marked rows, or else the one under the cursor: what a command acts on."""
+        return [id for id in self._order if id in self.marked] or (
+            [self._cursor_id] if self._cursor_id else []
+        )
+
+    def move_to(self, id: str) -> None:
+        """Put the cursor on a row."""
+        if id in self._place:
+            self._put_cursor(self._place[id])
+            self._keep_in_view()
+
+    def action_move(self, by: int) -> None:
+        """Cursor up or down."""
+        if self._order:
+            self._put_cursor(max(0, min(len(self._order) - 1, self._cursor_place + by)))
+            self._keep_in_view()
+
+    def action_page(self, by: int) -> None:
+        """A page up or down."""
+        self.action_move(by * max(1, self.size.height - self.head - 1))
+
+    def action_jump(self, to: int) -> None:
+        """First or last row."""
+        self.action_move(-len(self._order) if to == 0 else len(self._order))
+
+    def _put_cursor(self, place: int) -> None:
+        old = self._cursor_place
+        self._cursor_place, self._cursor_id = place, self._order[place]
+        for line in {old, place}:
+            self._refresh_screen_line(line - self.scroll_offset.y)
+        self.post_message(self.Highlighted(self, self._cursor_id))
+
+    def _keep_in_view(self) -> None:
+        height = max(1, self.size.height - self.head)
+        top = self.scroll_offset.y
+        if self._cursor_place < top:
+            self.scroll_to(y=self._cursor_place, animate=False, immediate=True)
+        elif self._cursor_place >= top + height:
+            self.scroll_to(y=self._cursor_place - height + 1, animate=False, immediate=True)
+
+    def toggle_mark(self) -> None:
+        """Mark or unmark the row under the cursor, and go on to the next."""
+        if not self._cursor_id:
+            return
+        if self._cursor_id in self.marked:
+            del self.marked[self._cursor_id]
+        else:
+            self.marked[self._cursor_id] = None
+            self._mark_from = self._cursor_id
+        self.action_move(1)
+        self.redraw_changed()
+
+    def mark_range(self) -> None:
+        """Mark everything from the last mark to the cursor."""
+        start = self._place.get(self._mark_from, self._cursor_place)
+        low, high = sorted((start, self._cursor_place))
+        self.marked |= dict.fromkeys(self._order[low : high + 1])
+        self.redraw_changed()
+
+    def clear_marks(self) -> bool:
+        """Unmark all; False if nothing was marked."""
+        had = bool(self.marked)
+        self.marked.clear()
+        self.redraw_changed()
+        return had
+
+    # --- drawing ---------------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen."""
+        width = self.scrollable_content_region.width
+        if y < self.head:
+            return self._strip(self.titles(width) or [], width, cursor=False, marked=False)
+        place = y - self.head + self.scroll_offset.y
+        if place >= len(self._order):
+            return Strip.blank(width, self.rich_style)
+        id = self._order[place]
+        look = self.look(id, width)
+        self._drawn[id] = look
+        cursor = place == self._cursor_place and (self.has_focus or self.show_cursor_always)
+        marked = id in self.marked
+        key = (id, look, width, cursor, marked)
+        strip = self._strips.get(key)
+        if strip is None:
+            self.lines_drawn += 1
+            strip = self._strip(self.line(id, width), width, cursor=cursor, marked=marked)
+            if len(self._strips) >= CACHED_STRIPS:
+                self._strips.clear()
+            self._strips[key] = strip
+        return strip
+
+    show_cursor_always = False
+
+    def _strip(self, pieces: list[Piece], width: int, *, cursor: bool, marked: bool) -> Strip:
+        edge: Piece = ("▌", "accent") if cursor else ("+", "mark") if marked else (" ", "text")
+        kept = clip([edge, *pieces], width)
+        rest = width - width_of(kept)
+        if rest > 0:
+            kept.append((" " * rest, "text"))
+        return Strip([_segment(text, self.paint(name, cursor=cursor)) for text, name in kept if text], width)
+
+    def notify_style_update(self) -> None:
+        """The theme has changed."""
+        self._strips.clear()
+        super().notify_style_update()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another width: other columns."""
+        self._strips.clear()
+        self._drawn.clear()
+        self.virtual_size = Size(self.width, len(self._order) + self.head)
+        if self._order:
+            self._keep_in_view()
+
+    def on_focus(self) -> None:
+        """The cursor is shown."""
+        self._refresh_screen_line(self._cursor_place - self.scroll_offset.y)
+
+    def on_blur(self) -> None:
+        """The cursor is hidden."""
+        self._refresh_screen_line(self._cursor_place - self.scroll_offset.y)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click puts the cursor; a second one opens."""
+        place = event.y - self.gutter.top - self.head + self.scroll_offset.y
+        if 0 <= place < len(self._order):
+            self._put_cursor(place)
+            if event.chain == 2:
+                self.post_message(self.Chosen(self, self._order[place]))

@@ -1,0 +1,140 @@
+"""The line at the bottom into which a filter (`/`) or a command (`:`) is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+HISTORY = 100
+
+
+class _Entry(Input):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False),
+        Binding("up", "recall(-1)", show=False),
+        Binding("down", "recall(1)", show=False),
+    ]
+
+    def _prompt(self) -> Prompt:
+        parent = self.parent
+        assert isinstance(parent, Prompt)  # noqa: S101  # by Prompt.compose
+        return parent
+
+    def action_leave(self) -> None:
+        """Give up."""
+        self._prompt().cancel()
+
+    def action_recall(self, by: int) -> None:
+        """Older or newer lines."""
+        self._prompt().recall(by)
+
+    def on_key(self, event: events.Key) -> None:
+        """Tab completes."""
+        if event.key == "tab":
+            event.stop()
+            event.prevent_default()
+            self._prompt().complete()
+
+
+class Prompt(Horizontal):
+    """Hidden until it is opened; posts what is typed."""
+
+    DEFAULT_CSS = """
+    Prompt { height: 1; display: none; background: $g-bar; }
+    Prompt Static { width: auto; color: $g-accent; text-style: bold; padding: 0 0 0 1; }
+    Prompt Input { width: 1fr; height: 1; border: none; padding: 0 1 0 0; background: $g-bar; }
+    Prompt Input:focus { border: none; }
+    Prompt .hint { color: $g-muted; text-style: none; padding: 0 1; }
+    """
+
+    class Typed(Message):
+        """The text changed (``done`` False) or was entered."""
+
+        def __init__(self, kind: str, text: str, done: bool) -> None:
+            super().__init__()
+            self.kind = kind
+            self.text = text
+            self.done = done
+
+    class Left(Message):
+        """It was given up."""
+
+        def __init__(self, kind: str) -> None:
+            super().__init__()
+            self.kind = kind
+
+    def __init__(self, complete: Callable[[str], Sequence[str]], id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._complete = complete
+        self._kind = "/"
+        self._lines: dict[str, list[str]] = {}
+        self._place = 0
+
+    def compose(self) -> ComposeResult:
+        """Sign, input, hint."""
+        yield Static("", id="sign", markup=False)
+        yield _Entry(id="entry", max_length=500)
+        yield Static("", id="hint", classes="hint", markup=False)
+
+    def open(self, kind: str, text: str = "") -> None:
+        """Show it: ``/`` or ``:``."""
+        self._kind = kind
+        self._place = len(self._lines.setdefault(kind, []))
+        self.query_one("#sign", Static).update(Content(kind))
+        hint = "words  !not  label=value  ~regex  cpu>90" if kind == "/" else "tab completes · ↑ recalls"
+        self.query_one("#hint", Static).update(Content(hint if self.app.size.width >= 100 else ""))
+        entry = self.query_one("#entry", _Entry)
+        entry.value = text
+        entry.cursor_position = len(text)
+        self.display = True
+        entry.focus()
+
+    def say(self, words: str) -> None:
+        """A hint or an error at the right end."""
+        self.query_one("#hint", Static).update(Content(words))
+
+    def cancel(self) -> None:
+        """Hide it."""
+        self.display = False
+        self.post_message(self.Left(self._kind))
+
+    def recall(self, by: int) -> None:
+        """Older or newer lines of this kind."""
+        lines = self._lines.get(self._kind, [])
+        self._place = max(0, min(len(lines), self._place + by))
+        self.query_one("#entry", _Entry).value = lines[self._place] if self._place < len(lines) else ""
+
+    def complete(self) -> None:
+        """Complete the first word of a command."""
+        entry = self.query_one("#entry", _Entry)
+        if self._kind != ":":
+            return
+        found = list(self._complete(entry.value))
+        if len(found) == 1:
+            entry.value = found[0] + " "
+            entry.cursor_position = len(entry.value)
+        self.say("  ".join(word.rsplit(" ", 1)[-1] for word in found[:8]))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """As it is typed."""
+        event.stop()
+        if self.display:
+            self.post_message(self.Typed(self._kind, event.value, done=False))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Entered."""
+        event.stop()
+        lines = self._lines.setdefault(self._kind, [])
+        if event.value and (not lines or lines[-1] != event.value):
+            lines.append(event.value)
+            del lines[:-HISTORY]
+        self.display = False
+        self.post_message(self.Typed(self._kind, event.value, done=True))
