@@ -20,6 +20,7 @@ from guardian_tui import __version__
 from guardian_tui.config import Paths, Settings, find_paths, load_settings
 from guardian_tui.engine.access.service import Access
 from guardian_tui.engine.alerts.records import count_waiting
+from guardian_tui.engine.alerts.settings import check_settings
 from guardian_tui.engine.audit.log import AuditLog
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import Call, Handler
@@ -69,6 +70,7 @@ class Engine:
         Raises:
             GuardianError: it can't start; says why and what to do.
         """
+        check_settings(self.settings.alerts)
         async with contextlib.AsyncExitStack() as closing:
             self.store = await Store.open(self.settings.store, self.paths.state, self.clock)
             closing.push_async_callback(self.store.close)

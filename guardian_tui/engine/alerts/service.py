@@ -11,14 +11,15 @@ from math import isnan
 from guardian_tui.config import AlertsSettings, ChannelSettings
 from guardian_tui.engine.alerts import records
 from guardian_tui.engine.alerts.book import AlertKey, Book, Held
-from guardian_tui.engine.alerts.catalogue import make_catalogue, quantity
-from guardian_tui.engine.alerts.channels import Resolve, Secrets, Sender, check_channel
+from guardian_tui.engine.alerts.catalogue import quantity
+from guardian_tui.engine.alerts.channels import Resolve, Secrets, Sender
 from guardian_tui.engine.alerts.courier import Courier, Pace
 from guardian_tui.engine.alerts.evaluate import Evaluator
 from guardian_tui.engine.alerts.faults import Fault, make_fault, words_of
 from guardian_tui.engine.alerts.handlers import AlertHandlers
 from guardian_tui.engine.alerts.memory import Finding
 from guardian_tui.engine.alerts.reach import Reach
+from guardian_tui.engine.alerts.settings import check_settings
 from guardian_tui.engine.alerts.smtp import Smtp
 from guardian_tui.engine.alerts.waiting import Waiting
 from guardian_tui.engine.alerts.webhook import Webhook
@@ -74,9 +75,7 @@ class Alerts:
         environment: str = "",
         pace: Pace | None = None,
     ) -> None:
-        for name, channel in settings.channels.items():
-            check_channel(name, channel)
-        self.catalogue = make_catalogue(settings.rules)
+        self.catalogue = check_settings(settings)
         self._store = store
         self._bus = bus
         self._live = live
