@@ -76,7 +76,7 @@ class EditHostDialog(ModalScreen[HostSpec | None]):
         fields = list(self.query(Input))
         place = fields.index(event.input)
         if place + 1 < len(fields):
-            fields[place + 1].focus()
+            self.set_focus(fields[place + 1])
         else:
             self.save()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Middle, Vertical
 from textual.screen import Screen
@@ -77,7 +78,7 @@ class FirstStartScreen(Screen[None]):
         """Enter goes to the next empty field, then to the next step."""
         for entry in self.query(Input):
             if not entry.value:
-                entry.focus()
+                self.set_focus(entry)
                 return
         worker = self._begin() if self._enrolment is None else self._confirm()
         self.run_worker(worker, exclusive=True, exit_on_error=False)
@@ -135,7 +136,7 @@ class FirstStartScreen(Screen[None]):
         except GuardianError as error:
             words.say(refusal(error), error=True)
             code.value = ""
-            code.focus()
+            self.set_focus(code)
             return
         await self._show_keepsakes(self._enrolled)
 
@@ -165,9 +166,10 @@ class FirstStartScreen(Screen[None]):
         await step.mount(card)
         self.set_focus(None)
 
-    def on_key(self, event: object) -> None:
+    def on_key(self, event: events.Key) -> None:
         """Enter at the last step ends it."""
-        if self._enrolled is not None and getattr(event, "key", "") == "enter":
+        if self._enrolled is not None and event.key == "enter":
+            event.stop()
             enrolled, self._enrolled = self._enrolled, None
             self.console.begin(enrolled.session)
             if not self._enrol and Path("~/.ssh/config").expanduser().exists():

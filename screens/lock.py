@@ -48,7 +48,7 @@ class LockScreen(Screen[None]):
         for name in ("password", "code"):
             entry = self.query_one(f"#{name}", Input)
             if not entry.value:
-                entry.focus()
+                self.set_focus(entry)
                 return
         self.run_worker(self._unlock(), exclusive=True, exit_on_error=False)
 
@@ -63,6 +63,6 @@ class LockScreen(Screen[None]):
         except GuardianError as error:
             self.query_one("#words", Words).say(refusal(error), error=True)
             code.value = ""
-            code.focus()
+            self.set_focus(code)
             return
         self.console.begin(session)

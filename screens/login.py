@@ -78,7 +78,7 @@ class LoginScreen(Screen[None]):
         for name in ("name", "password", "code"):
             entry = self.query_one(f"#{name}", Input)
             if not entry.value:
-                entry.focus()
+                self.set_focus(entry)
                 return
         if not self._ready:
             self.query_one("#words", Words).say("The engine is still starting; one moment.")
@@ -101,7 +101,7 @@ class LoginScreen(Screen[None]):
         except GuardianError as error:
             words.say(refusal(error), error=True)
             code.value = ""
-            code.focus()
+            self.set_focus(code)
             return
         finally:
             self._busy = False

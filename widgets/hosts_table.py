@@ -64,6 +64,9 @@ class HostsTable(LiveList):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._rows: dict[str, HostRow] = {}
+        self._changes = 0
+        # a row can't be hashed (its labels): what was drawn is known by the number of the row's last change
+        self._versions: dict[str, int] = {}
         self._now = 0.0
         self._sort = "state"
         self._reverse = False
@@ -81,8 +84,12 @@ class HostsTable(LiveList):
         resort = bool(gone)
         for id in gone:
             self._rows.pop(id, None)
+            self._versions.pop(id, None)
             self._keys.pop(id, None)
         for row in changed:
+            if self._rows.get(row.id) != row:
+                self._changes += 1
+                self._versions[row.id] = self._changes
             self._rows[row.id] = row
             key = self._sort_key(row)
             if self._keys.get(row.id) != key:
@@ -205,14 +212,14 @@ class HostsTable(LiveList):
         return [(text, "muted")]
 
     def look(self, id: str, width: int) -> object:
-        """The row itself, and what of it the time decides."""
+        """Which change of the row it is, and what of it the time decides."""
         if id.startswith(_FOLD):
             name = id.removeprefix(_FOLD)
             ids = self._folded.get(name, [])
             since = min((self._rows[i].since for i in ids), default=self._now)
             return (name, len(ids), name in self._open, figures.age(self._now - since))
         row = self._rows[id]
-        return (row, self._age_shown(row), is_stale(row, self._now))
+        return (self._versions[id], self._age_shown(row), is_stale(row, self._now))
 
     def _age_shown(self, row: HostRow) -> str:
         state = shown_state(row, self._now)
