@@ -6,11 +6,12 @@ import asyncio
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from textual.app import App, SystemCommand
 from textual.content import Content
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from guardian_tui.attach import engine_listens, start_engine, wait_until_listening
@@ -43,6 +44,7 @@ from screens.host import HostScreen
 from screens.lock import LockScreen
 from screens.login import LoginScreen
 from themes import ThemeSet, load_themes
+from widgets.backstop import Backstop
 from widgets.header import HeaderLine
 
 R = TypeVar("R", bound=Response)
@@ -85,6 +87,7 @@ class GuardianApp(OrdinaryCommands, App[int]):
         theme: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._backstop = Backstop()
         super().__init__()
         self.paths = paths
         self.settings = settings
@@ -480,6 +483,10 @@ class GuardianApp(OrdinaryCommands, App[int]):
                 pass
         await self.client.close()
         self.exit(0)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Nothing but printable characters leaves, whatever a widget drew."""
+        return [*super().get_line_filters(), self._backstop]
 
     def _fatal_error(self) -> None:
         """End after a fault of ours without printing locals: they may hold passwords."""

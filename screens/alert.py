@@ -95,7 +95,7 @@ class AlertScreen(GuardianScreen):
         ]
         box.show(
             [title, [("", "text")], *_facts(alert, now)],
-            title=f"{alert.title} · {safe(alert.host or 'engine', 100)}",
+            title=f"{safe(alert.title, 100)} · {safe(alert.host or 'engine', 100)}",
             note=_keys(alert),
         )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from guardian_tui.text import safe
 from screens.forms import Card, Field, SecretInput, Words
 
 _CSS = """
@@ -69,10 +71,10 @@ class ConfirmDialog(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """The words, and the field when something must be typed."""
         with Card() as card:
-            card.border_title = self._title
+            card.border_title = Content(safe(self._title, 200))
             yield Words("\n".join(self._lines))
             if self._typed:
-                yield Field("Type it", Input(id="typed", placeholder=self._typed))
+                yield Field("Type it", Input(id="typed", placeholder=safe(self._typed, 100)))
             yield Words("esc no" if self._typed else "y yes · n no", id="words", classes="muted")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -111,7 +113,7 @@ class TextDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """The words and a field."""
         with Card() as card:
-            card.border_title = self._title
+            card.border_title = Content(safe(self._title, 200))
             yield Words(self._words)
             entry = SecretInput(id="text") if self._secret else Input(self._value, id="text", max_length=500)
             yield Field("", entry)

@@ -7,6 +7,8 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Label, Static
 
+from guardian_tui.text import safe
+
 
 class SecretInput(Input):
     """An input for secrets: hidden, and neither copied nor cut to anybody's clipboard."""
@@ -46,12 +48,12 @@ class Words(Static):
     """A line or paragraph of words; what comes from outside goes in as Content."""
 
     def __init__(self, text: str = "", *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(Content(text), id=id, classes=classes)
+        super().__init__(Content(safe(text, 8000, newlines=True)), id=id, classes=classes)
 
     def say(self, text: str, *, error: bool = False) -> None:
         """Show other words."""
         self.set_class(error, "error")
-        self.update(Content(text))
+        self.update(Content(safe(text, 8000, newlines=True)))
 
 
 class Card(Vertical):

@@ -10,6 +10,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from guardian_tui.text import safe
+
 
 class ReportDialog(ModalScreen[bool]):
     """Shows lines; answers True if they were accepted.
@@ -41,10 +43,10 @@ class ReportDialog(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """The lines."""
         with VerticalScroll() as scroll:
-            scroll.border_title = self._title
+            scroll.border_title = Content(safe(self._title, 200))
             scroll.border_subtitle = f"⏎ {self._accept} · esc not now" if self._accept else "esc closes"
             for words, style in self._lines:
-                yield Static(Content(words or " "), classes=style or None)
+                yield Static(Content(safe(words, 2000, newlines=True) or " "), classes=style or None)
 
     def action_accept(self) -> None:
         """Accept, or close."""

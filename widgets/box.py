@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
+from textual.content import Content
 from textual.geometry import Size
 from textual.strip import Strip
 
@@ -27,14 +27,14 @@ class Box(Painted):
     def __init__(self, title: str = "", id: str | None = None) -> None:
         super().__init__(id=id)
         self._lines: list[Line] = []
-        self.border_title = Text(title).markup
+        self.border_title = Content(safe(title, 200))
 
     def show(self, lines: Sequence[Line], title: str = "", note: str = "") -> None:
         """Show other lines."""
         self._lines = list(lines)
         if title:
-            self.border_title = Text(title).markup
-        self.border_subtitle = Text(note).markup
+            self.border_title = Content(safe(title, 200))
+        self.border_subtitle = Content(safe(note, 200))
         self.refresh()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:

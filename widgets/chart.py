@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.text import Text
+from textual.content import Content
 from textual.strip import Strip
 
 from guardian_tui.protocol.fleet import History
@@ -181,8 +181,8 @@ class Chart(Painted, can_focus=True):
         words = safe(data.title, 60) + (
             f" {figures.quantity(newest, data.unit)}" if newest is not None else ""
         )
-        self.border_title = Text(words).markup
-        self.border_subtitle = Text(note).markup
+        self.border_title = Content(words)
+        self.border_subtitle = Content(safe(note, 200))
         self._drawn_size = (0, 0)
         self.refresh()
 
