@@ -22,7 +22,7 @@ def bucketed(
         for place, time in enumerate(part.times):
             column = int((time - start) // step)
             mean = means[place]
-            if not 0 <= column < points or math.isnan(mean):
+            if not 0 <= column < points or not math.isfinite(mean):
                 continue
             total[column] += mean
             count[column] += 1

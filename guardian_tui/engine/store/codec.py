@@ -1,8 +1,8 @@
-"""Chunks: one compressed block of samples, in columns, of which each can be read alone.
+r"""Chunks: one compressed block of samples, in columns, of which each can be read alone.
 
 Layout, little endian::
 
-    magic "GC1\\0" | header length u32 | header (zlib of JSON) | times | column 0 | column 1 | …
+    magic "GC1\0" | header length u32 | header (zlib of JSON) | times | column 0 | column 1 | …
 
 The header holds `rows`, `kinds` (1 value a row for raw samples; 3, mean low high, for rollups), the `names` of the series, and per block
 its length and CRC-32, so that damage to one column costs that column alone.  Times are milliseconds, delta coded as 64-bit
@@ -26,6 +26,7 @@ LEVEL = 6
 MOST_SERIES = 512
 MOST_ROWS = 1 << 20
 NAN = math.nan
+FLOAT32_MAX = 3.4028234663852886e38
 _HEAD = struct.Struct("<4sI")
 
 
@@ -150,8 +151,8 @@ def _unpack_floats(block: bytes, rows: int) -> list[float]:
 
 
 def _fit(value: float) -> float:
-    # beyond float32 there is no number of a host
-    return value if -3.4e38 < value < 3.4e38 else NAN
+    """The value, or a gap beyond float32: there is no such number of a host."""
+    return value if -FLOAT32_MAX <= value <= FLOAT32_MAX else NAN
 
 
 def _inflate(block: bytes, size: int) -> bytes:
@@ -189,7 +190,7 @@ def roll_up(columns: Columns, seconds: int) -> Columns:
         means, lows, highs = kinds if len(kinds) == 3 else (kinds[0], kinds[0], kinds[0])
         mean, low, high = [], [], []
         for start in starts:
-            rows = [place for place in buckets[start] if not math.isnan(means[place])]
+            rows = [place for place in buckets[start] if math.isfinite(means[place])]
             mean.append(sum(means[p] for p in rows) / len(rows) if rows else NAN)
             low.append(min((lows[p] for p in rows), default=NAN))
             high.append(max((highs[p] for p in rows), default=NAN))

@@ -15,6 +15,11 @@ NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph"}
 )  # fmt: skip
 _ADVISORY_KEY = 0x67756172  # "guar"
+_HOLDER = text(
+    "SELECT l.pid, a.application_name FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)"
+    " WHERE l.locktype = 'advisory' AND l.objid = :key AND l.granted"
+    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 class StoreLock:
@@ -61,8 +66,10 @@ async def advisory_lock(engine: AsyncEngine) -> AsyncConnection:
     conn = await conn.execution_options(isolation_level="AUTOCOMMIT")
     taken = (await conn.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_KEY})).scalar()
     if not taken:
+        found = await conn.execute(_HOLDER, {"key": _ADVISORY_KEY})
+        holder = next((f"{name or 'unnamed'}, backend {pid}" for pid, name in found), "unknown")
         await conn.close()
-        raise StoreUnavailable("Another engine has this database. One engine per store.")
+        raise StoreUnavailable(f"Another engine ({holder}) has this database. One engine per store.")
     return conn
 
 

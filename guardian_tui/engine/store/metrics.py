@@ -74,7 +74,7 @@ class MetricStore:
         self._clock = clock
         mark = "?" if dialect == "sqlite" else "%s"
         self._insert = (
-            f"INSERT INTO hot (id, host_id, period, at, layout, vals) VALUES ({', '.join([mark] * 6)})"
+            f"INSERT INTO hot (id, host_id, period, at, layout, vals) VALUES ({', '.join([mark] * 6)})"  # noqa: S608  # our own text
         )
         self._queue: deque[tuple[str, int, float, str, bytes]] = deque()
         self._more = asyncio.Event()
@@ -98,8 +98,17 @@ class MetricStore:
     async def start(self) -> None:
         """Read what is hot, and begin to write."""
         async with self._engine.connect() as conn:
-            for row in await conn.execute(select(layouts)):
-                self._layouts[row.id] = tuple(zlib.decompress(row.names).decode().split("\n"))
+            broken = []
+            for row in (await conn.execute(select(layouts))).all():
+                try:
+                    self._layouts[row.id] = tuple(zlib.decompress(row.names).decode().split("\n"))
+                except (zlib.error, UnicodeDecodeError):
+                    broken.append(row.id)
+            if broken:
+                # the next sample of such a layout writes it again, and its rows can be read
+                log.error("%d damaged layouts were dropped", len(broken))
+                await conn.execute(delete(layouts).where(layouts.c.id.in_(broken)))
+                await conn.commit()
             for row in await conn.execute(select(hot.c.id, hot.c.host_id, hot.c.at).order_by(hot.c.id)):
                 self._hot.setdefault(row.host_id, _HotRows()).add(row.id, row.at)
                 self._next_id = row.id + 1
@@ -124,11 +133,8 @@ class MetricStore:
         for sample in samples:
             layout = self._layout_keys.get(sample.layout.id) or self._register(sample.layout)
             values = sample.values[: codec.MOST_SERIES]
-            try:
-                packed = array("f", values).tobytes()
-            except OverflowError:
-                packed = array("f", [v if abs(v) < 3e38 else math.nan for v in values]).tobytes()
-            queue.append((sample.host_id, number, sample.at, layout, packed))
+            # what does not fit float32 becomes infinite here, and a gap where it is read
+            queue.append((sample.host_id, number, sample.at, layout, array("f", values).tobytes()))
         while len(queue) > QUEUE_SAMPLES:
             queue.popleft()
             self.dropped += 1
@@ -292,14 +298,14 @@ class MetricStore:
         found: list[Columns] = []
         problems: list[str] = []
         async with self._engine.connect() as conn:
+            # hot rows first: an hour that is closed in between is then seen twice, never not at all
+            rows = self._hot.get(host_id)
+            hot_now = await self._hot_columns(conn, rows.between(start, end), metric) if rows else {}
             for resolution in (r for r in (RAW, MINUTE, QUARTER) if r >= wanted):
                 found, problems = await self._read_chunks(conn, host_id, metric, start, end, resolution)
                 if found or problems:
                     break
-            rows = self._hot.get(host_id)
-            if rows is not None:
-                hot_now = await self._hot_columns(conn, rows.between(start, end), metric)
-                found += [columns for columns in hot_now.values() if metric in columns.values]
+            found += [columns for columns in hot_now.values() if metric in columns.values]
         return bucketed(found, metric, start, step, points, tuple(problems))
 
     async def _read_chunks(
@@ -333,7 +339,9 @@ class MetricStore:
         async with self._engine.connect() as conn:
             for columns in (await self._hot_columns(conn, rows.ids[-60:].tolist(), None)).values():
                 for name, (column,) in columns.values.items():
-                    values |= {name: value for value in column if not math.isnan(value)}
+                    newest = next((value for value in reversed(column) if math.isfinite(value)), None)
+                    if newest is not None:
+                        values[name] = newest
         return values
 
     async def retain(self, now: float, raw_days: float, minute_days: float, quarter_hour_days: float) -> int:

@@ -1,0 +1,172 @@
+"""Samples come back as charts: from the open hour, from chunks, from rollups; after a restart too."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text, update
+
+from guardian_tui.config import StoreSettings
+from guardian_tui.engine.clock import ManualClock
+from guardian_tui.engine.facts import Layout, Sample
+from guardian_tui.engine.store import metrics as module
+from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.store.metrics import DAY, HOUR
+from guardian_tui.engine.store.tables import chunks
+
+LAYOUT = Layout(("cpu", "fs{/}"))
+
+
+def hour_of(start: float, host: str = "h1", every: float = 10.0, layout: Layout = LAYOUT) -> list[Sample]:
+    return [
+        Sample(host, start + n * every, layout, [float(n)] * len(layout.names))
+        for n in range(int(HOUR / every))
+    ]
+
+
+async def fill(store: Store, *hours: float) -> None:
+    for start in hours:
+        store.metrics.add(hour_of(start), "fast")
+    async with asyncio.timeout(60):
+        await store.metrics.flush()
+
+
+async def test_the_open_hour_is_served_from_the_hot_table_with_gaps_as_none(
+    store: Store, clock: ManualClock
+) -> None:
+    start = clock.now()
+    store.metrics.add(
+        [Sample("h1", start, LAYOUT, [1.0, math.nan]), Sample("h1", start + 20, LAYOUT, [3.0, 4.0])], "fast"
+    )
+    await store.metrics.flush()
+    cpu = await store.metrics.history("h1", "cpu", start, start + 30, 3)
+    disk = await store.metrics.history("h1", "fs{/}", start, start + 30, 3)
+    assert cpu.mean == (1.0, None, 3.0) and disk.mean == (None, None, 4.0)
+    assert await store.metrics.last_values("h1") == {"cpu": 3.0, "fs{/}": 4.0}
+    assert await store.metrics.last_values("nobody") == {}
+
+
+async def test_closing_an_hour_twice_changes_nothing_and_the_chart_stays_the_same(
+    store: Store, clock: ManualClock
+) -> None:
+    start = clock.now()
+    await fill(store, start)
+    before = await store.metrics.history("h1", "cpu", start, start + HOUR, 360)
+    assert await store.metrics.close_due_hours(start + 2 * HOUR) == 1
+    assert await store.metrics.close_due_hours(start + 2 * HOUR) == 0
+    await store.metrics.close_host("h1", start + 2 * HOUR)
+    assert await store.metrics.history("h1", "cpu", start, start + HOUR, 360) == before
+    counts = await store.metrics.counts()
+    assert (counts["hot"], counts["chunks"], counts["layouts"]) == (0, 3, 1)
+
+
+async def test_the_coarsest_resolution_that_fills_the_columns_is_read(
+    store: Store, clock: ManualClock
+) -> None:
+    start = clock.now()
+    await fill(store, start)
+    await store.metrics.close_host("h1", start + HOUR)
+    minute = await store.metrics.history("h1", "cpu", start, start + HOUR, 60)
+    assert (minute.mean[0], minute.low[0], minute.high[0]) == (2.5, 0.0, 5.0)
+    quarter = await store.metrics.history("h1", "cpu", start, start + HOUR, 4)
+    assert (quarter.mean[3], quarter.low[3], quarter.high[3]) == (314.5, 270.0, 359.0)
+
+
+async def test_hours_of_one_day_share_a_chunk_of_quarter_hours(store: Store, clock: ManualClock) -> None:
+    start = clock.now() // DAY * DAY
+    await fill(store, start, start + HOUR, start + 2 * HOUR)
+    await store.metrics.close_host("h1", start + 3 * HOUR)
+    assert (await store.metrics.counts())["chunks"] == 3 + 3 + 1
+    chart = await store.metrics.history("h1", "cpu", start, start + 3 * HOUR, 12)
+    assert None not in chart.mean
+
+
+async def test_a_late_sample_of_a_closed_hour_is_merged_into_it(store: Store, clock: ManualClock) -> None:
+    start = clock.now()
+    await fill(store, start)
+    await store.metrics.close_host("h1", start + HOUR)
+    # the clock was set back: the same hour is written a second time, out of order
+    store.metrics.add([Sample("h1", start + 3, LAYOUT, [1000.0, 0.0])], "fast")
+    await store.metrics.flush()
+    await store.metrics.close_host("h1", start + HOUR)
+    chart = await store.metrics.history("h1", "cpu", start, start + 10, 2)
+    assert chart.high == (1000.0, None)
+
+
+async def test_a_damaged_chunk_is_named_and_the_rest_is_served(store: Store, clock: ManualClock) -> None:
+    start = clock.now()
+    await fill(store, start, start + HOUR)
+    await store.metrics.close_host("h1", start + 2 * HOUR)
+    async with store.metrics._engine.begin() as conn:
+        await conn.execute(update(chunks).where(chunks.c.start == start).values(data=b"rubbish"))
+    chart = await store.metrics.history("h1", "cpu", start, start + 2 * HOUR, 720)
+    assert chart.mean[0] is None and chart.mean[400] is not None
+    assert any("damaged" in words for words in chart.problems)
+
+
+async def test_layouts_survive_a_restart_and_a_damaged_one_is_written_again(
+    store_url: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    start = clock.now()
+    settings = StoreSettings(url=store_url)
+    first = await Store.open(settings, tmp_path, clock)
+    await fill(first, start)
+    await first.close()
+    second = await Store.open(settings, tmp_path, clock)
+    assert (await second.metrics.history("h1", "cpu", start, start + HOUR, 360)).mean[359] == 359.0
+    async with second.metrics._engine.begin() as conn:
+        await conn.execute(text("UPDATE layouts SET names = :b"), {"b": b"rubbish"})
+    await second.close()
+    third = await Store.open(settings, tmp_path, clock)
+    third.metrics.add([Sample("h1", start + HOUR, LAYOUT, [7.0, 7.0])], "fast")
+    await third.metrics.flush()
+    assert (await third.metrics.history("h1", "cpu", start, start + HOUR, 360)).mean[359] == 359.0
+    await third.close()
+
+
+async def test_when_the_disk_does_not_keep_up_the_oldest_samples_go_and_are_counted(
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "QUEUE_SAMPLES", 10)
+    start = clock.now()
+    store.metrics.add(hour_of(start)[:25], "fast")
+    await store.metrics.flush()
+    assert store.metrics.dropped == 15
+    assert (await store.metrics.history("h1", "cpu", start, start + 250, 25)).mean[:16] == (None,) * 15 + (
+        15.0,
+    )
+
+
+async def test_retention_takes_raw_first_and_the_chart_falls_back_to_rollups(
+    store: Store, clock: ManualClock
+) -> None:
+    start = clock.now()
+    await fill(store, start)
+    await store.metrics.close_host("h1", start + HOUR)
+    assert await store.metrics.retain(start + 9 * DAY, 7, 60, 400) == 1
+    chart = await store.metrics.history("h1", "cpu", start, start + HOUR, 360)
+    assert chart.mean[0] == 2.5
+    assert await store.metrics.retain(start + 500 * DAY, 7, 60, 400) == 2
+
+
+async def test_a_removed_host_leaves_nothing(store: Store, clock: ManualClock) -> None:
+    start = clock.now()
+    await fill(store, start, start + HOUR)
+    await store.metrics.close_host("h1", start + HOUR)
+    await store.metrics.forget_host("h1")
+    counts = await store.metrics.counts()
+    assert (counts["hot"], counts["chunks"]) == (0, 0)
+
+
+async def test_values_beyond_float32_and_series_beyond_512_cost_only_themselves(
+    store: Store, clock: ManualClock
+) -> None:
+    start = clock.now()
+    wide = Layout(tuple(f"m{n}" for n in range(600)))
+    store.metrics.add([Sample("h1", start, wide, [1e300] + [2.0] * 599)], "fast")
+    await store.metrics.flush()
+    last = await store.metrics.last_values("h1")
+    assert "m0" not in last and last["m511"] == 2.0 and "m512" not in last

@@ -1,0 +1,123 @@
+"""The schema that the code knows is the one that the migrations make, on both databases, up and down with data."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, insert, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from guardian_tui.config import StoreSettings
+from guardian_tui.engine.clock import ManualClock
+from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.store.migrate import (
+    HEADS,
+    METADATA,
+    METRICS,
+    SCRIPTS,
+    STATE,
+    migrate,
+    stored_revision,
+    version_table,
+)
+from guardian_tui.engine.store.sqlite import engine_of
+from guardian_tui.engine.store.tables import chunks, meta
+from guardian_tui.protocol.errors import StoreUnavailable
+
+KINDS = (STATE, METRICS)
+
+
+@pytest.fixture
+async def engine(store_url: str, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    url = store_url.replace("postgresql://", "postgresql+psycopg://")
+    made = create_async_engine(url) if url else engine_of(tmp_path / "x.db", "NORMAL")
+    yield made
+    await made.dispose()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_known_head_is_alembics_head(kind: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.set_main_option("version_locations", str(SCRIPTS / kind))
+    config.set_main_option("path_separator", "newline")
+    assert ScriptDirectory.from_config(config).get_current_head() == HEADS[kind]
+
+
+def differences(connection: Connection, kind: str) -> list[object]:
+    def ours(name: str | None, type_: str, parents: object) -> bool:
+        return type_ != "table" or name in METADATA[kind].tables
+
+    options = {"include_name": ours, "compare_type": True, "version_table": version_table(kind)}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), METADATA[kind]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_models_and_migrations_agree(engine: AsyncEngine, kind: str) -> None:
+    await migrate(engine, kind)
+    async with engine.connect() as conn:
+        assert await conn.run_sync(differences, kind) == []
+
+
+async def test_up_down_and_up_again_with_data(engine: AsyncEngine) -> None:
+    for kind in KINDS:
+        await migrate(engine, kind)
+    async with engine.begin() as conn:
+        await conn.execute(insert(meta), {"key": "k", "value": "v"})
+        await conn.execute(
+            insert(chunks), {"host_id": "h", "resolution": 0, "period": 0, "start": 0.0, "data": b"x"}
+        )
+    for kind in KINDS:
+        await migrate(engine, kind, "base")
+        async with engine.connect() as conn:
+            assert await conn.run_sync(stored_revision, kind) is None
+        await migrate(engine, kind)
+        async with engine.connect() as conn:
+            assert await conn.run_sync(stored_revision, kind) == HEADS[kind]
+            assert await conn.run_sync(differences, kind) == []
+
+
+async def test_a_store_of_a_newer_program_is_refused_and_left_alone(
+    store_url: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    settings = StoreSettings(url=store_url)
+    store = await Store.open(settings, tmp_path, clock)
+    async with store.write() as tx:
+        await tx.execute(text("UPDATE revision_state SET version_num = 's9999'"))
+    await store.close()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="newer version"):
+            await Store.open(settings, tmp_path, clock)
+
+
+def test_alembic_is_not_imported_when_there_is_nothing_to_migrate(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys; from pathlib import Path\n"
+        "from guardian_tui.config import StoreSettings\n"
+        "from guardian_tui.engine.clock import SystemClock\n"
+        "from guardian_tui.engine.store.database import Store\n"
+        "async def main():\n"
+        "    store = await Store.open(StoreSettings(), Path(sys.argv[1]), SystemClock())\n"
+        "    await store.close()\n"
+        "asyncio.run(main())\n"
+        "print('alembic' in sys.modules)\n"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert said == ["True", "False"]
