@@ -190,6 +190,14 @@ def roll_up(columns: Columns, seconds: int) -> Columns:
         means, lows, highs = kinds if len(kinds) == 3 else (kinds[0], kinds[0], kinds[0])
         mean, low, high = [], [], []
         for start in starts:
+            places = buckets[start]
+            first, last = places[0], places[-1] + 1
+            if last - first == len(places) and math.isfinite(total := sum(means[first:last])):
+                # rows side by side without a gap: the usual case, at the speed of C
+                mean.append(total / len(places))
+                low.append(min(lows[first:last]))
+                high.append(max(highs[first:last]))
+                continue
             rows = [place for place in buckets[start] if math.isfinite(means[place])]
             mean.append(sum(means[p] for p in rows) / len(rows) if rows else NAN)
             low.append(min((lows[p] for p in rows), default=NAN))

@@ -270,7 +270,9 @@ class MetricStore:
                     self.damaged_chunks += 1
                 await conn.execute(delete(chunks).where(where))
             row = {"host_id": host_id, "resolution": resolution, "period": period, "start": begin}
-            await conn.execute(insert(chunks), {**row, "data": codec.encode(part)})
+            # off the loop: polls and people don't wait for an hour to be packed
+            packed = await asyncio.to_thread(codec.encode, part)
+            await conn.execute(insert(chunks), {**row, "data": packed})
 
     async def _hot_columns(
         self, conn: AsyncConnection, rows: Sequence[int], wanted: str | None
