@@ -73,6 +73,8 @@ from guardian_tui.engine.live import Live
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.errors import AuditUnavailable
 
+DENIED = Entry("eve", "access.login", "admin", "denied", body={"why": "x" * 200})
+
 async def main(folder, reserve):
     store = await Store.open(StoreSettings(), folder, ManualClock())
     log = AuditLog(store, Live(), ManualClock(), AuditSettings(syslog=False), folder, reserve_bytes=reserve)
@@ -88,7 +90,7 @@ async def main(folder, reserve):
     written = 0
     try:
         while written < 5000:
-            written = await log.record(Entry("eve", "access.login", "admin", "denied", body={"why": "x" * 200}))
+            written = await log.record(DENIED)
     except AuditUnavailable as error:
         print("refused:", error.detail, file=sys.stderr)
     os.unlink(folder / "other-people.dat")
@@ -139,7 +141,7 @@ async def test_a_store_that_is_locked_by_others_refuses_in_words(
     from guardian_tui.engine.calls import Entry
     from guardian_tui.protocol.errors import AuditUnavailable
 
-    monkeypatch.setattr("guardian_tui.engine.store.database.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("guardian_tui.engine.store.sqlite.BUSY_SECONDS", 0.1)
     store = await Store.open(StoreSettings(), tmp_path, ManualClock())
     log = AuditLog(store, Live(), ManualClock(), AuditSettings(syslog=False), tmp_path, reserve_bytes=0)
     await log.start()
