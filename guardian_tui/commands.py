@@ -105,7 +105,7 @@ COMMANDS: dict[str, Command] = _registry(
     Command("host.test", "Test the connection", "Step by step, in words, and what to do.", ("fleet", "host"), ("t",), words=("test",),
             arguments="[HOST]", route="hosts.test"),
     Command("host.answer", "Answer the host's question", "Accept its key after comparing the fingerprint; give a pass phrase.",
-            ("fleet", "host"), ("k",), words=("key", "answer"), arguments="[HOST]", route="questions.answer", footer="key"),
+            ("fleet", "host"), ("K",), words=("key", "answer"), arguments="[HOST]", route="questions.answer", footer="key"),
     Command("host.maintenance", "Planned work", "No alert of the host reaches anybody for a time; again ends it.", ("fleet", "host"),
             ("w",), words=("maintenance",), arguments="[DURATION] [REASON]", route="hosts.maintenance"),
     Command("host.import", "Import hosts", "From ~/.ssh/config, with the keys of known_hosts: shows first what it found.",

@@ -132,7 +132,7 @@ class FleetScreen(GuardianScreen):
         )
         if counts.questions:
             parts.append(
-                Count("k", f"{counts.questions} question{'s' if counts.questions > 1 else ''}", "warning")
+                Count("K", f"{counts.questions} question{'s' if counts.questions > 1 else ''}", "warning")
             )
         self.query_one(CountsLine).show(parts)
 

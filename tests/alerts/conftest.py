@@ -219,8 +219,3 @@ async def eventually(check: Callable[[], object], seconds: float = 30.0) -> None
 @pytest.fixture
 def stage(tmp_path: Path, store_url: str) -> Stage:
     return Stage(tmp_path / "state", store_url)
-
-
-@pytest.fixture
-def store_url() -> str:
-    return ""

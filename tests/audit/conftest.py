@@ -23,7 +23,7 @@ from guardian_tui.engine.store.tables import audit_events
 from guardian_tui.protocol.audit import AuditEvent
 from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.routes import ROUTES
-from tests.audit.postgres import Cluster, cluster
+from tests.support.postgres import Cluster, cluster
 
 LOUD = AuditSettings(checkpoint_events=10, checkpoint_seconds=300, syslog=False)
 

@@ -281,7 +281,7 @@ class Remote:
                 "key_changed", f"Its key changed to {print_}; pinned is {trusted.keys[0].get_fingerprint()}."
             )
         return ConnectFailed(
-            "key_unknown", f"Its key {print_} is not accepted yet; press k to compare and accept it."
+            "key_unknown", f"Its key is not accepted yet; K compares and accepts it ({print_})."
         )
 
 

@@ -16,8 +16,8 @@ STEP_SECONDS = 10.0
 BANNER_LIMIT = 255
 
 _ADVICE = {
-    "key_unknown": "Compare the fingerprint with one from the host itself (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then accept it with k.",
-    "key_changed": "If the host was set up anew, compare and accept with k. If not, somebody stands between: do not accept.",
+    "key_unknown": "Compare the fingerprint with one from the host itself (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then accept it with K.",
+    "key_changed": "If the host was set up anew, compare and accept with K. If not, somebody stands between: do not accept.",
     "no_credential": "Attach with an ssh-agent, or edit the host (e) and give it a key file or a secret of the vault.",
     "auth": "Check the user, and that our public key stands in its ~/.ssh/authorized_keys.",
     "vault_locked": "Log in once: that opens the vault.",

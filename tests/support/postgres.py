@@ -41,12 +41,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster | None]:
-    """A cluster for as long as the block lasts; None where PostgreSQL is not installed."""
+def cluster() -> Iterator[Cluster]:
+    """A cluster for as long as the block lasts."""
     programs = _programs()
     if programs is None:
-        yield None
-        return
+        raise RuntimeError("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     # the server refuses to run as root
     become = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []

@@ -1,0 +1,75 @@
+"""Real parts for all tests: PostgreSQL, sshd, a terminal.  A missing one fails with the name of its Debian package."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import Cluster, cluster
+from tests.support.sshd import Sshd, SshUser, ssh_user
+from tests.support.terminal import Terminal
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A temporary PostgreSQL cluster on a private socket, one for each worker."""
+    with cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def postgres_url(postgres: Cluster) -> str:
+    """URL of an empty PostgreSQL database."""
+    return postgres.database()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """``store.url`` of an empty store: SQLite in the state folder, then PostgreSQL."""
+    return "" if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(scope="session")
+def unix_user() -> Iterator[SshUser]:
+    """A Unix user with /bin/sh to log in as (root makes one; others use themselves)."""
+    with ssh_user() as user:
+        yield user
+
+
+@pytest.fixture
+def sshd(unix_user: SshUser) -> Iterator[Callable[..., Sshd]]:
+    """Starts real OpenSSH servers on loopback: ``sshd(address="127.0.0.2")``; all are stopped at the end."""
+    servers: list[Sshd] = []
+    # not under tmp_path, which is closed to others: sshd reads authorized_keys as the user
+    folder = Path(tempfile.mkdtemp(prefix="sshd-"))
+    folder.chmod(0o755)
+
+    def start(address: str = "127.0.0.2", **options: str) -> Sshd:
+        server = Sshd(folder / f"{len(servers)}", unix_user, address, options)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Starts programs in a real terminal (tmux): ``terminal(command, width, height)``."""
+    terminals: list[Terminal] = []
+
+    def start(command: str, width: int = 120, height: int = 40, **environment: str) -> Terminal:
+        one = Terminal(tmp_path / f"tmux-{len(terminals)}", command, width, height, environment)
+        terminals.append(one)
+        return one
+
+    yield start
+    for one in terminals:
+        one.close()
