@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
+import click
+from textual import events
 from textual.app import App, SystemCommand
-from textual.content import Content
 from textual.filter import LineFilter
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input
 
 from guardian_tui.attach import engine_listens, start_engine, wait_until_listening
 from guardian_tui.client import Client, wait_for_engine
@@ -51,6 +54,8 @@ R = TypeVar("R", bound=Response)
 
 TOUCH_SECONDS = 20.0
 """A pressed key puts off the idle lock, told to the engine at most so often."""
+HELD_SECONDS = 2.0
+"""Keys are held for a dialog that is coming up at most so long."""
 QUIET_SECONDS = 6.0
 """Silence of the engine after which the banner says so."""
 
@@ -105,6 +110,7 @@ class GuardianApp(OrdinaryCommands, App[int]):
         self._wanted_theme = theme or settings.ui.theme
         self._process = process
         self._prefix = ""
+        self._held: list[events.Key] | None = None
         self._paused_at: float | None = None
         self._touched_at = 0.0
         self._following: asyncio.Task[None] | None = None
@@ -377,19 +383,53 @@ class GuardianApp(OrdinaryCommands, App[int]):
         """Its first key as a person reads it."""
         return shown_key(command.keys[0]) if command.keys else ":" + command.words[0]
 
-    def action_prefix(self, key: str) -> None:
-        """First key of a sequence."""
-        self._prefix = key
+    async def on_event(self, event: events.Event) -> None:
+        """Take keys that are commands at once, in the order in which they come.
 
-    def take_prefixed(self, key: str) -> bool:
-        """Second key of a sequence: carries out its command.  False when no sequence was begun."""
-        if not self._prefix:
+        Textual hands a key to the focused widget and goes on with the next one, so that what is typed ahead (over a slow link, a whole
+        `:audit` comes in one packet) would still go to the list while the prompt or dialog is on its way.  So a command is carried out here, and
+        while a dialog is coming up keys are held for it.
+        """
+        if isinstance(event, events.Key):
+            if self._held is not None:
+                self._held.append(event)
+                return
+            if self._take_key(event.key):
+                return
+        await super().on_event(event)
+
+    def _take_key(self, key: str) -> bool:
+        screen = self.screen
+        if not isinstance(screen, GuardianScreen):
             return False
-        wanted, self._prefix = f"{self._prefix} {key}", ""
-        for command in self.offered(getattr(self.screen, "CONTEXT", "")):
+        self.touched()
+        if isinstance(screen.focused, Input):
+            return False
+        prefix, self._prefix = self._prefix, ""
+        wanted = f"{prefix} {key}".strip()
+        for command in screen.offered():
             if wanted in command.keys:
-                self.action_perform(command.name)
-        return True
+                self.perform(command, ())
+                return True
+            if not prefix and any(own.startswith(f"{key} ") for own in command.keys):
+                self._prefix = key
+                return True
+        return bool(prefix)
+
+    def push_screen(self, screen: Any, *rest: Any, **more: Any) -> Any:  # Any: as in the base class
+        """Show a screen; keys are held until it can take them."""
+        pushed = super().push_screen(screen, *rest, **more)
+        if isinstance(screen, ModalScreen) and self._held is None:
+            self._held = []
+            screen.call_after_refresh(self._release_keys)
+            # whatever becomes of the dialog, keys are not held for ever
+            self.set_timer(HELD_SECONDS, self._release_keys)
+        return pushed
+
+    async def _release_keys(self) -> None:
+        held, self._held = self._held or [], None
+        for event in held:
+            await self.on_event(event)
 
     def action_perform(self, name: str) -> None:
         """Carry out a command by its name (keys)."""
@@ -476,11 +516,9 @@ class GuardianApp(OrdinaryCommands, App[int]):
         if self._following is not None:
             self._following.cancel()
         if self.session is not None:
-            try:
+            # if nobody answers, it expires by itself
+            with contextlib.suppress(GuardianError, TimeoutError):
                 await asyncio.wait_for(self.client.call("logout", Done), 3.0)
-            except (GuardianError, TimeoutError):
-                # it expires by itself
-                pass
         await self.client.close()
         self.exit(0)
 
@@ -501,10 +539,10 @@ def run_console(
     try:
         settings = load_settings(paths)
     except GuardianError as error:
-        print(f"{error.title}: {error.detail}")
+        click.echo(f"{error.title}: {error.detail}", err=True)
         return 2
     app = GuardianApp(paths, settings, process, read_only=read_only, theme=theme)
     code = app.run(mouse=mouse and settings.ui.mouse)
     if app.farewell:
-        print(str(Content(app.farewell)))
+        click.echo(app.farewell)
     return code or 0

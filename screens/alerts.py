@@ -33,7 +33,6 @@ class AlertsScreen(GuardianScreen):
 
     def on_mount(self) -> None:
         """Focus it."""
-        super().on_mount()
         self.query_one(AlertsList).focus()
 
     @property

@@ -41,7 +41,6 @@ class AuditScreen(GuardianScreen):
 
     def on_mount(self) -> None:
         """Focus the list."""
-        super().on_mount()
         self.query_one(AuditList).focus()
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
 
@@ -57,15 +56,6 @@ class GuardianScreen(Screen[None]):
         """The screen's own widgets."""
         raise NotImplementedError
 
-    def on_mount(self) -> None:
-        """Bind the keys of the commands that work here."""
-        for command in self.offered():
-            for key in command.keys:
-                if " " in key:
-                    self._bindings.bind(key.split()[0], f"app.prefix('{key.split()[0]}')", show=False)
-                else:
-                    self._bindings.bind(key, f"app.perform('{command.name}')", command.title, show=False)
-
     def offered(self) -> list[Command]:
         """Commands that work here for this session."""
         return self.console.offered(self.CONTEXT)
@@ -74,14 +64,6 @@ class GuardianScreen(Screen[None]):
         """Draw everything anew: much may have changed while we were away."""
         self.refresh_frame()
         self.world_changed(Change(complete=True, alerts=True, audit=True, questions=True))
-
-    def on_key(self, event: events.Key) -> None:
-        """Take the second key of a sequence (g 1)."""
-        if self.console.take_prefixed(event.key):
-            event.stop()
-            event.prevent_default()
-        else:
-            self.console.touched()
 
     def world_changed(self, change: Change) -> None:
         """Draw what an event changed."""

@@ -26,7 +26,7 @@ class CodeDialog(ModalScreen[str]):
     """
 
     DEFAULT_CSS = _CSS.format(name="CodeDialog")
-    BINDINGS = [("escape", "dismiss('')", "Not now")]  # noqa: RUF012  # as Textual has it
+    BINDINGS = [("escape", "dismiss('')", "Not now")]  # as Textual has it
 
     def __init__(self, what: str) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class TextDialog(ModalScreen[str | None]):
     """
 
     DEFAULT_CSS = _CSS.format(name="TextDialog")
-    BINDINGS = [("escape", "dismiss(None)", "Not now")]  # noqa: RUF012  # as Textual has it
+    BINDINGS = [("escape", "dismiss(None)", "Not now")]  # as Textual has it
 
     def __init__(self, title: str, words: str, value: str = "", *, secret: bool = False) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ class EditHostDialog(ModalScreen[HostSpec | None]):
     EditHostDialog Card { width: 72; }
     EditHostDialog Field { margin-bottom: 0; }
     """
-    BINDINGS = [("escape", "dismiss(None)", "Not now")]  # noqa: RUF012  # as Textual has it
+    BINDINGS = [("escape", "dismiss(None)", "Not now"), ("ctrl+s", "save", "Save")]  # as Textual has it
 
     def __init__(self, spec: HostSpec | None = None, *, name: str = "", address: str = "") -> None:
         super().__init__()
@@ -80,8 +80,8 @@ class EditHostDialog(ModalScreen[HostSpec | None]):
         else:
             self.save()
 
-    def key_ctrl_s(self) -> None:
-        """Save from anywhere."""
+    def action_save(self) -> None:
+        """Save from any field."""
         self.save()
 
     def save(self) -> None:

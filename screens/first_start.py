@@ -30,7 +30,7 @@ class FirstStartScreen(Screen[None]):
 
     CONTEXT = "first-start"
     AUTO_FOCUS = "#name"
-    BINDINGS = [("escape", "leave", "Back")]  # noqa: RUF012  # as Textual has it
+    BINDINGS = [("escape", "leave", "Back")]  # as Textual has it
     DEFAULT_CSS = """
     FirstStartScreen { align: center middle; }
     FirstStartScreen Middle { align: center middle; width: 100%; }

@@ -75,7 +75,6 @@ class FleetScreen(GuardianScreen):
 
     def on_mount(self) -> None:
         """Focus the hosts."""
-        super().on_mount()
         self._arrange()
         self._hosts.focus()
 

@@ -107,7 +107,6 @@ class HostScreen(GuardianScreen):
 
     def on_mount(self) -> None:
         """Load."""
-        super().on_mount()
         self.set_class(self.app.size.width < 110, "narrow")
         self.query_one(AlertsList).focus()
         self._load()

@@ -95,7 +95,8 @@ class Prompt(Horizontal):
         entry.value = text
         entry.cursor_position = len(text)
         self.display = True
-        entry.focus()
+        # at once, not when the queue comes to it: what is typed ahead must go here
+        self.screen.set_focus(entry)
 
     def say(self, words: str) -> None:
         """A hint or an error at the right end."""

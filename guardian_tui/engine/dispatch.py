@@ -93,7 +93,7 @@ class Dispatch:
             ) from error
 
     async def open(self, name: str, *, token: str, peer: Peer, request_id: str) -> Call:
-        """Authorise an order or a stream: who is it, and may they?"""
+        """Authorise an order or a stream: who is it, and may they."""
         route = ROUTES[name]
         call = Call(
             route=route, principal=None, peer=peer, request_id=request_id, now=self._clock.now(),

@@ -83,7 +83,7 @@ class Engine:
             await self._start_features(closing)
             stop = asyncio.create_task(self._stopping.wait())
             idle = asyncio.create_task(self._stop_when_idle())
-            done, pending = await asyncio.wait((serving, stop, idle), return_when=asyncio.FIRST_COMPLETED)
+            _, pending = await asyncio.wait((serving, stop, idle), return_when=asyncio.FIRST_COMPLETED)
             for task in pending - {serving}:
                 task.cancel()
             log.info("stopping")

@@ -165,7 +165,6 @@ def _tree(root: type[GuardianError]) -> dict[str, type[GuardianError]]:
 def from_problem(problem: Problem) -> GuardianError:
     """The error that a problem document stands for; an unknown type becomes :class:`GuardianError`."""
     kind = _tree(GuardianError).get(problem.type.removeprefix(PROBLEM_PREFIX), GuardianError)
-    error = kind(
+    return kind(
         problem.detail or problem.title, field=problem.field, retry_after_seconds=problem.retry_after_seconds
     )
-    return error

@@ -20,7 +20,7 @@ def shown_state(row: HostRow, now: float) -> HostState:
 
     A host that the engine says is down, unreachable or in maintenance stays so: nothing is expected to be measured there.
     """
-    if row.state in ("up", "degraded") and row.measured_at is not None:
-        if now - row.measured_at > UNKNOWN_INTERVALS * row.interval_seconds + 10.0:
-            return "unknown"
+    limit = UNKNOWN_INTERVALS * row.interval_seconds + 10.0
+    if row.state in ("up", "degraded") and row.measured_at is not None and now - row.measured_at > limit:
+        return "unknown"
     return row.state

@@ -187,10 +187,6 @@ def test_a_newcomer_gets_from_nothing_to_a_verified_audit_log(
     console.wait_for("ended 0")
 
 
-def line_of(shown: str, name: str) -> str:
-    return next((line for line in shown.splitlines() if f" {name} " in line and "│" in line), "")
-
-
 def wait_for_state(console: Terminal, name: str, state: str, seconds: float = 60.0) -> None:
     """Wait until the line of a host shows a state."""
     deadline = time.monotonic() + seconds
@@ -202,8 +198,11 @@ def wait_for_state(console: Terminal, name: str, state: str, seconds: float = 60
 def move_to(console: Terminal, name: str) -> None:
     """Put the cursor on a host's line."""
     console.press("Home")
-    for _ in range(6):
-        if "▌" in line_of(console.screen(), name):
-            return
+    for _ in range(20):
+        # a paint may take a moment on a busy machine: look twice before going on
+        for _ in range(4):
+            if re.search(rf"▌. {name}\s", console.screen()):
+                return
+            time.sleep(0.25)
         console.press("Down")
     raise AssertionError(console.screen())
