@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from sqlalchemy import update
+
 from guardian_tui.config import Paths, load_settings
 from guardian_tui.engine.access import people
 from guardian_tui.engine.access.enrolment import recovery_slot_key
@@ -14,6 +16,7 @@ from guardian_tui.engine.calls import Entry
 from guardian_tui.engine.clock import SystemClock
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.store.tables import sessions
 from guardian_tui.engine.vault.sealing import SALT_BYTES, SealBroken, Stretcher
 from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol.errors import LoginRefused, NotFound
@@ -48,6 +51,8 @@ async def recover(paths: Paths, name: str, recovery_key: str, password: str) -> 
         async with store.write() as tx:
             await people.set_password(tx, person.id, salt, stretcher.parameters, new.verifier)
             await vault.add_slot(tx, "account", person.id, salt, new.slot_key, data_key)
+            # whoever has the old password may be logged in with it
+            await tx.execute(update(sessions).where(sessions.c.account_id == person.id).values(ended_at=clock.now()))
             entry = Entry(f"uid:{os.getuid()}", "recover", name, "ok", peer_uid=os.getuid())
             await audit.append(tx, entry)
         await audit.stop()

@@ -264,6 +264,7 @@ async def test_a_lost_engine_is_said_and_it_comes_back_by_itself(tmp_path: Path)
             await until(lambda: app._trouble)
             app._tick()
             assert "s old" in app.banner_words()
+            await one.running
             async with house(tmp_path, set_up=False):
                 await until(lambda: not app._trouble and app.world.connected)
 

@@ -29,6 +29,7 @@ class House:
     settings: Settings
     engine: Engine
     client: Client
+    running: asyncio.Task[None]
     secret: str = ""
     enrolled: Enrolled | None = None
     _steps_used: set[int] = field(default_factory=set)
@@ -74,7 +75,7 @@ async def house(folder: Path, settings: Settings | None = None, *, set_up: bool 
                     running.result()
                 await asyncio.sleep(0.01)
         await wait_for_engine(paths.socket, WAIT_SECONDS)
-        one = House(paths, settings, engine, Client(paths.socket))
+        one = House(paths, settings, engine, Client(paths.socket), running)
         if set_up:
             await one.set_up()
         yield one

@@ -87,8 +87,8 @@ class Enrolments:
     async def begin_invited(self, call: Call, request: BeginEnrolment) -> Enrolment:
         """`enrol.begin`: an invited person shows the code and chooses a password."""
         call.target = request.name
-        self._logins.check_delay(request.name, call.peer)
         check_password(request.password, request.name, self._shortest)
+        self._logins.begin(request.name, call.peer)
         async with self._store.read() as conn:
             person = await people.find(conn, name=request.name)
         invited = person is not None and person.state == "invited"
@@ -135,6 +135,7 @@ class Enrolments:
         if pending.first != (call.route.name == "setup.confirm"):
             raise NotFound("This enrolment is of another kind; begin again.")
         pending.tries += 1
+        self._logins.begin(pending.name, call.peer)
         step = codes.matching_step(pending.secret, request.code, self._clock.now())
         if step is None:
             if pending.tries >= TRIES:

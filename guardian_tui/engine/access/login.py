@@ -51,10 +51,20 @@ class Logins:
         if wait > 0:
             raise TooManyRequests("Too many tries went wrong.", retry_after_seconds=wait)
 
-    def refuse(self, name: str, peer: Peer) -> LoginRefused:
-        """Count a failure; the error to raise, the same whatever was wrong."""
+    def begin(self, name: str, peer: Peer) -> None:
+        """Begin a try: it counts as a failure until :meth:`welcome` takes that back.
+
+        So a burst of tries at once is slowed down like tries one after the other.
+
+        Raises:
+            TooManyRequests: too many tries went wrong.
+        """
+        self.check_delay(name, peer)
         self._by_account.failed(name)
         self._by_peer.failed(_peer_key(peer))
+
+    def refuse(self, name: str, peer: Peer) -> LoginRefused:
+        """The error of a try that failed, the same whatever was wrong."""
         wait = max(self._by_account.wait_seconds(name), self._by_peer.wait_seconds(_peer_key(peer)))
         soon = seconds_to_next(self._clock.now())
         return LoginRefused(
@@ -74,7 +84,7 @@ class Logins:
             TooManyRequests: too many tries went wrong.
             LoginRefused: name, password or code is wrong.
         """
-        self.check_delay(name, peer)
+        self.begin(name, peer)
         async with self._store.read() as conn:
             person = await people.find(conn, name=name) if name else None
         salt = person.salt if person else _DUMMY_SALT
@@ -99,6 +109,10 @@ class Logins:
         Raises:
             LoginRefused: it was used before, or is none.
         """
+        # what was proved may have changed since: the account closed, its password replaced
+        now = await people.find(tx.conn, id=proof.person.id)
+        if now is None or now.state != "active" or now.verifier != proof.person.verifier:
+            raise self.refuse(proof.person.name, peer)
         if proof.step is not None:
             used = await people.use_step(tx, proof.person.id, proof.step)
         else:
@@ -113,8 +127,8 @@ class Logins:
             TooManyRequests, LoginRefused: as :meth:`prove`.
             VaultLocked: after a restart of the engine nobody has logged in yet.
         """
-        self.check_delay(person.name, peer)
         secret = self._vault.open(f"totp:{person.id}", person.totp_sealed).decode()
+        self.begin(person.name, peer)
         step = matching_step(secret, code, self._clock.now())
         if step is None and (len(code) < 8 or len(code) > 20):
             raise self.refuse(person.name, peer)

@@ -88,6 +88,17 @@ def scopes_of(grants: Iterable[Grant]) -> dict[str, Scope]:
     }
 
 
+def contains(outer: Scope, inner: Scope) -> bool:
+    """Whether every host of the inner scope is in the outer one (it may say no where only the hosts that there are would show it)."""
+    if outer is ANY_SCOPE:
+        return True
+    if isinstance(inner, AnyOf):
+        return all(contains(outer, part) for part in inner.scopes)
+    if isinstance(outer, AnyOf):
+        return any(contains(part, inner) for part in outer.scopes)
+    return isinstance(outer, LabelScope) and isinstance(inner, LabelScope) and set(outer.wanted) <= set(inner.wanted)
+
+
 def is_admin(grants: Iterable[Grant]) -> bool:
     """Whether these make an admin of every host."""
     return any(grant.profile == "admin" and not grant.scope.strip() for grant in grants)

@@ -11,7 +11,7 @@ from guardian_tui.engine.access.enrolment import Enrolments
 from guardian_tui.engine.access.login import Logins
 from guardian_tui.engine.access.passwords import check_password
 from guardian_tui.engine.access.people import Person
-from guardian_tui.engine.access.profiles import PROFILES, check_grants, is_admin, scopes_of
+from guardian_tui.engine.access.profiles import PROFILES, check_grants, contains, is_admin, scopes_of
 from guardian_tui.engine.access.sessions import Known, Sessions
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import Call, Handler, Peer, Principal
@@ -161,7 +161,7 @@ class Access:
         """`password.change`: my own; my slot of the vault is wrapped anew, my other sessions end."""
         known = await self._mine(call)
         person = await self._person(known.account_id)
-        self._logins.check_delay(person.name, call.peer)
+        self._logins.begin(person.name, call.peer)
         old = await self._stretcher.stretch(request.old, person.salt, person.kdf)
         if old.verifier != person.verifier:
             raise self._logins.refuse(person.name, call.peer)
@@ -171,6 +171,8 @@ class Access:
         async with call.change(person.name) as tx:
             await people.set_password(tx, person.id, salt, self._stretcher.parameters, new.verifier)
             await self._vault.add_slot(tx, "account", person.id, salt, new.slot_key)
+            await self._sessions.end(tx, account_id=person.id, but=known.id, reason="revoked")
+        self._logins.welcome(person.name, call.peer)
         return Done()
 
     async def renew_recovery(self, call: Call, request: Nothing) -> wire.RecoveryCodes:
@@ -222,6 +224,7 @@ class Access:
         self._check_held(call, grants)
         async with call.change(request.account, body={"grants": _words(grants)}) as tx:
             person = await self._named(tx, request.account)
+            self._check_held(call, person.grants)
             if is_admin(person.grants) and not is_admin(grants):
                 await self._keep_an_admin(tx, person)
             await people.set_grants(tx, person.id, grants)
@@ -232,6 +235,7 @@ class Access:
         """`accounts.disable`: close an account, its slot and its sessions."""
         async with call.change(request.account) as tx:
             person = await self._named(tx, request.account)
+            self._check_held(call, person.grants)
             if is_admin(person.grants):
                 await self._keep_an_admin(tx, person)
             await people.set_state(tx, person.id, "disabled")
@@ -272,11 +276,18 @@ class Access:
             raise Conflict("This is the last admin; make another one first.")
 
     def _check_held(self, call: Call, grants: tuple[wire.Grant, ...]) -> None:
-        """Nobody grants what they don't hold."""
+        """Nobody gives, or takes away, what they don't hold themselves on all the hosts that it is about."""
         held = call.principal.scopes if call.principal else {}
-        missing = sorted(set(scopes_of(grants)) - set(held))
+        missing = sorted(
+            {
+                permission
+                for grant in grants
+                for permission, scope in scopes_of([grant]).items()
+                if permission not in held or not contains(held[permission], scope)
+            }
+        )
         if missing:
-            raise PermissionDenied(f"You can't grant what you don't hold: {', '.join(missing)}.")
+            raise PermissionDenied(f"You don't hold this yourself on all of these hosts: {', '.join(missing)}.")
 
 
 def _grants(wanted: tuple[wire.GrantSpec, ...]) -> tuple[wire.Grant, ...]:

@@ -64,6 +64,8 @@ class Sessions:
         self._settings = settings
         self._advisory = advisory
         self._known: dict[bytes, Known] = {}
+        self._changes = 0
+        """Raised whenever what is stored of sessions or grants changed: what was read before must not be kept."""
 
     def view(self, known: Known, token: str = "") -> Session:
         """A session as its client sees it."""
@@ -102,7 +104,16 @@ class Sessions:
         if not token:
             raise NotAuthenticated("Log in first.")
         digest = hash_token(token)
-        known = self._known.get(digest) or await self._load(digest)
+        known = self._known.get(digest)
+        while known is None:
+            before = self._changes
+            known = await self._load(digest)
+            if known is None or self._changes == before:
+                break
+            # it was ended or changed while it was read
+            known = None
+        if known is not None:
+            self._keep(known)
         now = self._clock.now()
         if known is None or known.peer_uid != peer.uid:
             raise NotAuthenticated(_ENDED)
@@ -131,7 +142,6 @@ class Sessions:
             row.peer_uid, row.created_at, row.expires_at, row.last_seen_at, row.fresh_until, row.locked_at is not None,
             row.last_seen_at,
         )  # fmt: skip
-        self._keep(known)
         return known
 
     @staticmethod
@@ -186,21 +196,27 @@ class Sessions:
         renewed = replace(known, token_hash=digest, fresh_until=fresh, last_seen_at=now)
 
         def done() -> None:
+            self._changes += 1
             self._known.pop(known.token_hash, None)
             self._keep(renewed)
 
         tx.after_commit(done)
         return renewed, token
 
-    async def end(self, tx: Tx, *, id: str = "", account_id: str = "", reason: str = "logout") -> int:
-        """End one session, or all of an account; answers how many."""
+    async def end(
+        self, tx: Tx, *, id: str = "", account_id: str = "", but: str = "", reason: str = "logout"
+    ) -> int:
+        """End one session, or all of an account ``but`` one; answers how many."""
         where = sessions.c.id == id if id else sessions.c.account_id == account_id
         done = await tx.execute(
-            update(sessions).where(where, sessions.c.ended_at.is_(None)).values(ended_at=self._clock.now())
+            update(sessions)
+            .where(where, sessions.c.id != but, sessions.c.ended_at.is_(None))
+            .values(ended_at=self._clock.now())
         )
-        found = [k for k in self._known.values() if (k.id == id if id else k.account_id == account_id)]
 
         def forget() -> None:
+            self._changes += 1
+            found = [k for k in self._known.values() if (k.id == id if id else k.account_id == account_id) and k.id != but]
             for known in found:
                 self._known.pop(known.token_hash, None)
                 self._bus.publish(SessionEnded(known.id, "logout" if reason == "logout" else "revoked"))
@@ -210,6 +226,7 @@ class Sessions:
 
     def reload(self, account_id: str) -> None:
         """Forget what is cached of an account's sessions: its grants have changed."""
+        self._changes += 1
         for digest in [d for d, known in self._known.items() if known.account_id == account_id]:
             del self._known[digest]
 

@@ -1,0 +1,290 @@
+"""Logging in: what gets in, what does not, and that guessing is slow."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from guardian_tui.engine.access.delays import LONGEST_SECONDS, MOST_KEYS, Delays
+from guardian_tui.engine.clock import ManualClock
+from guardian_tui.engine.facts import AgentOffered, SessionEnded, VaultUnlocked
+from guardian_tui.protocol import access as wire
+from guardian_tui.protocol.errors import (
+    GuardianError,
+    InvalidRequest,
+    LoginRefused,
+    NotAuthenticated,
+    NotFound,
+    SessionLocked,
+    StepUpRequired,
+    TooManyRequests,
+    VaultLocked,
+)
+from guardian_tui.protocol.fleet import SecretSet
+from tests.support.gate import PASSWORD, UID, Gate, gate
+
+
+async def test_a_code_works_once(home: Gate) -> None:
+    code = home.fresh_code()
+    await home.login(code=code)
+    with pytest.raises(LoginRefused, match="once"):
+        await home.login(code=code)
+
+
+async def test_two_logins_that_race_with_one_code_let_one_in(home: Gate) -> None:
+    code = home.fresh_code()
+    done = await asyncio.gather(home.login(code=code), home.login(code=code), return_exceptions=True)
+    assert sorted(type(one).__name__ for one in done) == ["LoginRefused", "Session"]
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "code"),
+    [("ada", "wrong password 1", None), ("nobody", PASSWORD, None), ("ada", PASSWORD, "000000"), ("", PASSWORD, None), ("ada", PASSWORD, "x" * 30), ("ada", PASSWORD, "9" * 12)],
+)
+async def test_whatever_is_wrong_the_answer_and_its_cost_are_the_same(home: Gate, name: str, password: str, code: str | None) -> None:
+    before = home.stretcher.runs
+    with pytest.raises(LoginRefused) as refused:
+        await home.login(name=name, password=password, code=code or "")
+    assert home.stretcher.runs == before + 1
+    assert refused.value.detail.startswith("Check name, password and code.")
+    assert home.events("login")[-1].outcome == "denied"
+
+
+async def test_guessing_is_slowed_down_and_success_forgives(home: Gate) -> None:
+    for _ in range(4):
+        with pytest.raises(LoginRefused):
+            await home.login(password="wrong", code="1")
+    with pytest.raises(TooManyRequests) as slow:
+        await home.login(code="1")
+    assert 0 < slow.value.retry_after_seconds <= 2
+    home.clock.advance(10)
+    await home.login()
+    with pytest.raises(LoginRefused):
+        await home.login(password="wrong")
+    await home.login()
+
+
+async def test_a_peer_that_tries_many_names_is_slowed_down(home: Gate) -> None:
+    for number in range(20):
+        with pytest.raises(LoginRefused):
+            await home.login(name=f"guess{number}", uid=7, code="1")
+    with pytest.raises(TooManyRequests):
+        await home.login(name="another", uid=7, code="1")
+
+
+async def test_a_burst_of_guesses_at_once_is_slowed_down_too(home: Gate) -> None:
+    before = home.stretcher.runs
+    done = await asyncio.gather(*[home.login(password="wrong", code="1") for _ in range(50)], return_exceptions=True)
+    assert home.stretcher.runs - before == 4
+    assert sum(isinstance(one, TooManyRequests) for one in done) == 46
+
+
+async def test_an_account_that_is_closed_while_it_logs_in_stays_out(home: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    await home.invite("eve", wire.GrantSpec(profile="viewer"))
+    prove = home.access._logins.prove
+
+    async def slowly(*rest: object) -> object:
+        proof = await prove(*rest)  # type: ignore[arg-type]  # as they came
+        monkeypatch.setattr(home.access._logins, "prove", prove)
+        await home.call("accounts.grants", wire.SetGrants(account="ada", grants=(wire.GrantSpec(profile="admin"),)))
+        async with home.store.write() as tx:
+            from guardian_tui.engine.access import people
+
+            await people.set_state(tx, proof.person.id, "disabled")
+        return proof
+
+    monkeypatch.setattr(home.access._logins, "prove", slowly)
+    with pytest.raises(LoginRefused):
+        await home.login()
+
+
+async def test_a_session_that_is_ended_while_it_is_looked_up_stays_ended(home: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = await home.login()
+    known = home.access._sessions
+    known._known.clear()
+    load = known._load
+
+    async def slowly(digest: bytes) -> object:
+        found = await load(digest)
+        monkeypatch.setattr(known, "_load", load)
+        await home.call("sessions.revoke", wire.SessionRef(session=session.id))
+        return found
+
+    home.token = (await home.login(code=home.codes[2])).token
+    known._known = {d: k for d, k in known._known.items() if k.id != session.id}
+    monkeypatch.setattr(known, "_load", slowly)
+    with pytest.raises(NotAuthenticated):
+        await home.call("session", token=session.token)
+
+
+def test_delays_double_are_capped_bounded_and_forgotten() -> None:
+    clock = ManualClock()
+    delays = Delays(clock, 2)
+    delays.failed("a")
+    assert delays.wait_seconds("a") == 0
+    waits = []
+    for _ in range(20):
+        delays.failed("a")
+        waits.append(delays.wait_seconds("a"))
+    assert waits[:4] == [1, 2, 4, 8]
+    assert max(waits) == LONGEST_SECONDS
+    clock.advance(7200)
+    delays.failed("a")
+    assert delays.wait_seconds("a") == 0
+    for number in range(MOST_KEYS + 5):
+        delays.failed(f"k{number}")
+    assert delays.wait_seconds("a") == 0
+
+
+async def test_a_recovery_code_stands_in_once(home: Gate) -> None:
+    await home.login(code=home.codes[0].upper())
+    with pytest.raises(LoginRefused):
+        await home.login(code=home.codes[0])
+    renewed: wire.RecoveryCodes = await home.call("recovery.renew")
+    with pytest.raises(LoginRefused):
+        await home.login(code=home.codes[1])
+    await home.login(code=renewed.codes[0])
+
+
+async def test_a_token_is_bound_to_its_uid_and_ends(home: Gate) -> None:
+    session = await home.login(agent_socket="/tmp/agent")
+    assert home.facts[-1] == AgentOffered("/tmp/agent", UID)
+    with pytest.raises(NotAuthenticated):
+        await home.call("session", token=session.token, uid=UID + 1)
+    with pytest.raises(NotAuthenticated):
+        await home.call("session", token="")
+    mine: wire.Session = await home.call("session", token=session.token)
+    assert mine.account == "ada" and mine.token == ""
+    await home.call("session.attach", wire.Attach(agent_socket="relative"), token=session.token)
+    await home.call("logout", token=session.token)
+    assert SessionEnded(session.id, "logout") in home.facts
+    with pytest.raises(NotAuthenticated):
+        await home.call("session", token=session.token)
+
+
+async def test_sessions_expire_and_the_cli_s_sooner(home: Gate) -> None:
+    screen, script = await home.login(), await home.login(kind="cli")
+    home.clock.advance(3601)
+    with pytest.raises(NotAuthenticated):
+        await home.call("session", token=script.token)
+    assert SessionEnded(script.id, "expired") in home.facts
+    home.clock.advance(12 * 3600)
+    with pytest.raises(NotAuthenticated):
+        await home.call("session", token=screen.token)
+
+
+async def test_an_idle_session_locks_itself_and_opens_with_password_and_code(home: Gate) -> None:
+    session = await home.login()
+    home.clock.advance(600)
+    await home.call("session.touch", token=session.token)
+    await home.call("session.touch", token=session.token)
+    home.clock.advance(600)
+    await home.call("accounts.list", token=session.token)
+    home.clock.advance(600)
+    with pytest.raises(SessionLocked):
+        await home.call("accounts.list", token=session.token)
+    assert SessionEnded(session.id, "locked") in home.facts
+    assert (await home.call("session", token=session.token)).locked
+    with pytest.raises(LoginRefused):
+        await home.call("session.unlock", wire.Unlock(password="wrong", code=home.fresh_code()), token=session.token)
+    opened = await home.call("session.unlock", wire.Unlock(password=PASSWORD, code=home.fresh_code()), token=session.token)
+    assert not opened.locked
+    await home.call("session.lock", token=session.token)
+    with pytest.raises(SessionLocked):
+        await home.call("session.lock", token=session.token)
+
+
+async def test_step_up_gives_a_new_token_and_the_old_one_dies(home: Gate) -> None:
+    home.clock.advance(400)
+    with pytest.raises(StepUpRequired):
+        await home.call("secrets.set", SecretSet(name="a", value="b"))
+    with pytest.raises(LoginRefused):
+        await home.call("session.step_up", wire.StepUp(code="12"))
+    old = home.token
+    renewed: wire.Session = await home.call("session.step_up", wire.StepUp(code=home.fresh_code()))
+    home.token = renewed.token
+    await home.call("secrets.set", SecretSet(name="a", value="b"))
+    with pytest.raises(NotAuthenticated):
+        await home.call("session", token=old)
+
+
+async def test_a_new_password_opens_and_the_old_one_no_longer(home: Gate) -> None:
+    new = "another donkey staple 8"
+    with pytest.raises(LoginRefused):
+        await home.call("password.change", wire.ChangePassword(old="wrong", new=new))
+    with pytest.raises(InvalidRequest):
+        await home.call("password.change", wire.ChangePassword(old=PASSWORD, new="short"))
+    other = await home.login()
+    await home.call("password.change", wire.ChangePassword(old=PASSWORD, new=new))
+    assert (await home.call("session")).account == "ada"
+    with pytest.raises(NotAuthenticated):
+        await home.call("session", token=other.token)
+    with pytest.raises(LoginRefused):
+        await home.login()
+    await home.login(password=new)
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [("short", "5 characters"), ("aaaabbbbaaaabbbb", "few characters"), ("xx ada-the-first xx", "the name"), ("password1234567", "tried first"), ("qwe!rtyqwe!rty", "tried first")],
+)
+async def test_a_bad_password_is_refused_with_what_to_do(door: Gate, password: str, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        await door.call("setup.begin", wire.SetUp(name="ada", password=password))
+
+
+async def test_after_a_restart_sessions_go_on_and_the_first_login_opens_the_vault(tmp_path: Path) -> None:
+    folder, clock = tmp_path / "state", ManualClock()
+    async with gate(folder, clock=clock) as first:
+        await first.set_up()
+        await first.call("secrets.set", SecretSet(name="a", value="b"))
+        token, secret, codes = first.token, first.secret, first.codes
+    async with gate(folder, clock=clock) as second:
+        second.secret = secret
+        assert second.vault.locked
+        assert (await second.call("session", token=token)).account == "ada"
+        with pytest.raises(VaultLocked):
+            await second.call("session.step_up", wire.StepUp(code=second.fresh_code()), token=token)
+        with pytest.raises(LoginRefused):
+            await second.login(code="000000")
+        assert second.vault.locked
+        await second.login(code=codes[0])
+        assert not second.vault.locked
+        assert VaultUnlocked() in second.facts
+        assert await second.vault.resolve("secret:a") == "b"
+
+
+async def test_a_damaged_slot_lets_nobody_in(home: Gate) -> None:
+    async with home.store.write() as tx:
+        await home.vault.remove_slot(tx, "account", (await home.call("accounts.list")).accounts[0].id)
+    with pytest.raises(LoginRefused):
+        await home.login()
+
+
+async def test_a_full_disk_ends_no_session(home: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    from guardian_tui.protocol.errors import StoreUnavailable
+
+    session = await home.login()
+    home.clock.advance(60)
+
+    def full() -> None:
+        raise StoreUnavailable("the disk is full")
+
+    monkeypatch.setattr(home.store, "write", full)
+    assert (await home.call("session.touch", token=session.token)).last_seen_at == home.clock.now()
+
+
+async def test_many_sessions_are_found_again_in_the_store(home: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guardian_tui.engine.access.sessions.MOST_CACHED", 1)
+    first = await home.login()
+    await home.login()
+    assert (await home.call("session", token=first.token)).account == "ada"
+    listed: wire.SessionList = await home.call("sessions.list")
+    assert len(listed.sessions) == 3
+    await home.call("sessions.revoke", wire.SessionRef(session=first.id))
+    with pytest.raises(NotFound):
+        await home.call("sessions.revoke", wire.SessionRef(session=first.id))
+    with pytest.raises(GuardianError):
+        await home.call("session", token=first.token)

@@ -1,0 +1,239 @@
+"""Accounts: the first admin, invitations, roles and their scopes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from guardian_tui.config import Paths
+from guardian_tui.engine import recovery
+from guardian_tui.engine.access import enrolment
+from guardian_tui.engine.access.profiles import PROFILES, AnyOf, contains, parse_scope, scopes_of
+from guardian_tui.engine.calls import ANY_SCOPE
+from guardian_tui.engine.clock import ManualClock
+from guardian_tui.protocol import access as wire
+from guardian_tui.protocol.errors import (
+    Conflict,
+    InvalidRequest,
+    LoginRefused,
+    NotAuthenticated,
+    NotFound,
+    PermissionDenied,
+    TooManyRequests,
+)
+from guardian_tui.protocol.routes import PERMISSIONS, PUBLIC, ROUTES, SELF
+from tests.support.gate import PASSWORD, Gate, gate
+
+VIEWER = wire.GrantSpec(profile="viewer")
+
+
+async def test_only_the_engine_s_own_account_makes_the_first_admin_and_only_once(door: Gate) -> None:
+    order = wire.SetUp(name="ada", password=PASSWORD)
+    with pytest.raises(PermissionDenied):
+        await door.call("setup.begin", order, uid=4242)
+    assert not await door.access.is_set_up()
+    begun = await asyncio.gather(door.call("setup.begin", order), door.call("setup.begin", wire.SetUp(name="eve", password=PASSWORD)))
+    first = wire.ConfirmEnrolment(token=begun[0].token, code=door.code(begun[0].secret))
+    second = wire.ConfirmEnrolment(token=begun[1].token, code=door.code(begun[1].secret))
+    done = await asyncio.gather(door.call("setup.confirm", first), door.call("setup.confirm", second), return_exceptions=True)
+    assert sorted(type(one).__name__ for one in done) == ["Conflict", "Enrolled"]
+    with pytest.raises(Conflict):
+        await door.call("setup.begin", order)
+    assert await door.access.is_set_up()
+
+
+async def test_an_enrolment_runs_out_is_bound_to_its_peer_and_bears_few_tries(door: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = await door.call("setup.begin", wire.SetUp(name="ada", password=PASSWORD))
+    right = wire.ConfirmEnrolment(token=begun.token, code=door.code(begun.secret))
+    with pytest.raises(NotFound):
+        await door.call("setup.confirm", right, uid=7)
+    with pytest.raises(NotFound):
+        await door.call("enrol.confirm", right)
+    monkeypatch.setattr(enrolment, "TRIES", 2)
+    for _ in range(2):
+        with pytest.raises(LoginRefused):
+            await door.call("setup.confirm", wire.ConfirmEnrolment(token=begun.token, code="000000"))
+    with pytest.raises(NotFound):
+        await door.call("setup.confirm", right)
+    begun = await door.call("setup.begin", wire.SetUp(name="ada", password=PASSWORD))
+    door.clock.advance(601)
+    with pytest.raises(NotFound):
+        await door.call("setup.confirm", wire.ConfirmEnrolment(token=begun.token, code=door.code(begun.secret)))
+    monkeypatch.setattr(enrolment, "MOST_PENDING", 1)
+    await door.call("setup.begin", wire.SetUp(name="ada", password=PASSWORD))
+    with pytest.raises(TooManyRequests):
+        await door.call("setup.begin", wire.SetUp(name="ada", password=PASSWORD))
+
+
+async def test_an_invited_person_enrols_once_with_the_code(home: Gate) -> None:
+    invited: wire.Invited = await home.call("accounts.invite", wire.Invite(name="eve", grants=(VIEWER,)))
+    assert invited.account.state == "invited"
+    with pytest.raises(Conflict):
+        await home.call("accounts.invite", wire.Invite(name="eve", grants=(VIEWER,)))
+    with pytest.raises(LoginRefused):
+        await home.call("enrol.begin", wire.BeginEnrolment(name="eve", enrolment_code="wrong", password=PASSWORD))
+    with pytest.raises(LoginRefused):
+        await home.call("enrol.begin", wire.BeginEnrolment(name="nobody", enrolment_code="wrong", password=PASSWORD))
+    order = wire.BeginEnrolment(name="eve", enrolment_code=invited.enrolment_code.upper(), password=PASSWORD)
+    begun, again = await home.call("enrol.begin", order), await home.call("enrol.begin", order)
+    done = await home.call("enrol.confirm", wire.ConfirmEnrolment(token=begun.token, code=home.code(begun.secret)))
+    assert done.session.profiles == ("viewer",) and done.recovery_key == ""
+    with pytest.raises(NotFound):
+        await home.call("enrol.confirm", wire.ConfirmEnrolment(token=again.token, code=home.code(again.secret)))
+    with pytest.raises(LoginRefused):
+        await home.call("enrol.begin", order)
+    assert {a.name: a.state for a in (await home.call("accounts.list")).accounts} == {"ada": "active", "eve": "active"}
+
+
+async def test_an_enrolment_code_runs_out_and_is_worth_nothing_without_its_slot(home: Gate) -> None:
+    invited: wire.Invited = await home.call("accounts.invite", wire.Invite(name="eve", grants=(VIEWER,)))
+    order = wire.BeginEnrolment(name="eve", enrolment_code=invited.enrolment_code, password=PASSWORD)
+    async with home.store.write() as tx:
+        await home.vault.remove_slot(tx, "enrolment", invited.account.id)
+    with pytest.raises(LoginRefused):
+        await home.call("enrol.begin", order)
+    home.clock.advance(8 * 86400)
+    with pytest.raises(LoginRefused):
+        await home.call("enrol.begin", order)
+
+
+async def test_what_is_not_granted_is_denied_on_every_route(home: Gate) -> None:
+    token, _ = await home.invite("eve", VIEWER)
+    held = PROFILES["viewer"][0]
+    for route in ROUTES.values():
+        if route.permission in (PUBLIC, SELF) or route.permission in held:
+            continue
+        with pytest.raises(PermissionDenied):
+            await home.dispatch.open(route.name, token=token, peer=_peer(), request_id="r")
+        assert home.events()[-1].action == route.name
+        assert home.events()[-1].outcome == "denied"
+
+
+def _peer():  # type: ignore[no-untyped-def]  # a peer
+    from guardian_tui.engine.calls import Peer
+
+    return Peer(1000)
+
+
+def test_admin_holds_every_permission_and_no_profile_one_that_no_route_has() -> None:
+    assert PROFILES["admin"][0] == frozenset(PERMISSIONS)
+    for held, words in PROFILES.values():
+        assert held <= set(PERMISSIONS)
+        assert words.endswith(".")
+
+
+def test_scopes_are_labels_that_must_all_match_and_grants_add_up() -> None:
+    scope = parse_scope("role=web site=eu")
+    assert scope.covers({"role": "web", "site": "eu", "x": "y"})
+    assert not scope.covers({"role": "web"})
+    for wrong in ("role", "=web", "role="):
+        with pytest.raises(InvalidRequest):
+            parse_scope(wrong)
+    both = scopes_of([wire.Grant(profile="viewer", scope="role=web"), wire.Grant(profile="viewer", scope="role=db")])
+    assert both["hosts.see"].covers({"role": "db"})
+    assert not both["hosts.see"].covers({"role": "mail"})
+    wide = scopes_of([wire.Grant(profile="viewer", scope="role=web"), wire.Grant(profile="viewer")])
+    assert wide["hosts.see"].covers({})
+
+
+async def test_the_last_admin_stays_and_nobody_grants_what_they_lack(home: Gate) -> None:
+    with pytest.raises(Conflict, match="last admin"):
+        await home.call("accounts.disable", wire.AccountRef(account="ada"))
+    with pytest.raises(Conflict, match="last admin"):
+        await home.call("accounts.grants", wire.SetGrants(account="ada", grants=(VIEWER,)))
+    with pytest.raises(InvalidRequest, match="no profile"):
+        await home.call("accounts.invite", wire.Invite(name="eve", grants=(wire.GrantSpec(profile="king"),)))
+    with pytest.raises(NotFound):
+        await home.call("accounts.disable", wire.AccountRef(account="nobody"))
+    token, _ = await home.invite("eve", wire.GrantSpec(profile="admin"))
+    changed = await home.call("accounts.grants", wire.SetGrants(account="ada", grants=(wire.GrantSpec(profile="operator", scope=" role=web "),)), token=token)
+    assert changed.grants == (wire.Grant(profile="operator", scope="role=web"),)
+    with pytest.raises(PermissionDenied):
+        await home.call("accounts.list")
+    assert [p.name for p in (await home.call("profiles.list", token=token)).profiles] == list(PROFILES)
+
+
+async def test_one_who_may_invite_can_t_make_an_admin_out_of_less(home: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    from guardian_tui.engine.access import profiles
+
+    monkeypatch.setitem(dict(PROFILES), "x", (frozenset(), ""))
+    monkeypatch.setattr(profiles, "PROFILES", {**PROFILES, "host-admin": (frozenset({"accounts.edit", "hosts.see"}), "A test's.")})
+    token, _ = await home.invite("eve", wire.GrantSpec(profile="host-admin"))
+    with pytest.raises(PermissionDenied, match="don't hold"):
+        await home.call("accounts.invite", wire.Invite(name="mallory", grants=(wire.GrantSpec(profile="admin"),)), token=token)
+
+
+async def test_an_admin_of_some_hosts_rules_over_nobody_of_more(home: Gate) -> None:
+    token, _ = await home.invite("dev", wire.GrantSpec(profile="admin", scope="environment=dev"))
+    wide = (wire.GrantSpec(profile="admin"),)
+    for order in (
+        ("accounts.grants", wire.SetGrants(account="dev", grants=wide)),
+        ("accounts.invite", wire.Invite(name="mallory", grants=wide)),
+        ("accounts.invite", wire.Invite(name="mallory", grants=(wire.GrantSpec(profile="viewer", scope="environment=prod"),))),
+        ("accounts.grants", wire.SetGrants(account="ada", grants=(VIEWER,))),
+        ("accounts.disable", wire.AccountRef(account="ada")),
+    ):
+        with pytest.raises(PermissionDenied):
+            await home.call(*order, token=token)
+    narrow = wire.GrantSpec(profile="viewer", scope="environment=dev role=web")
+    await home.call("accounts.invite", wire.Invite(name="kim", grants=(narrow,)), token=token)
+
+
+def test_a_scope_contains_what_it_can_be_seen_to_contain() -> None:
+    web, db, web_eu = parse_scope("role=web"), parse_scope("role=db"), parse_scope("role=web site=eu")
+    both = AnyOf((web, db))
+    assert contains(web, web_eu) and not contains(web_eu, web)
+    assert contains(both, web_eu) and contains(both, both) and not contains(web, both)
+    assert contains(ANY_SCOPE, both) and not contains(both, ANY_SCOPE)
+
+
+async def test_a_closed_account_is_out_at_once(home: Gate) -> None:
+    token, _ = await home.invite("eve", VIEWER)
+    await home.call("accounts.disable", wire.AccountRef(account="eve"))
+    with pytest.raises(NotAuthenticated):
+        await home.call("session", token=token)
+    with pytest.raises(LoginRefused):
+        await home.login(name="eve", password=PASSWORD + "ee", code="123456")
+    assert {a.name: a.state for a in (await home.call("accounts.list")).accounts}["eve"] == "disabled"
+    home.access._sessions._known.clear()
+    async with home.store.write() as tx:
+        from sqlalchemy import update
+
+        from guardian_tui.engine.store.tables import sessions
+
+        await tx.execute(update(sessions).values(ended_at=None))
+    with pytest.raises(NotAuthenticated):
+        await home.call("session", token=token)
+
+
+async def test_an_account_that_is_gone_can_do_nothing(home: Gate) -> None:
+    with pytest.raises(LoginRefused):
+        await home.access._person("nobody")
+
+
+async def test_the_recovery_key_sets_a_new_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.support.gate import CHEAP
+
+    paths, clock = Paths(tmp_path / "c", tmp_path / "state", tmp_path / "r"), ManualClock()
+    async with gate(paths.state, clock=clock) as one:
+        await one.set_up()
+        key, secret, codes = one.recovery_key, one.secret, one.codes
+    monkeypatch.setattr(recovery, "Stretcher", lambda: recovery_stretcher(CHEAP))
+    new = "recovered donkey staple 7"
+    with pytest.raises(LoginRefused):
+        await recovery.recover(paths, "ada", "ABCD-" * 8, new)
+    with pytest.raises(NotFound):
+        await recovery.recover(paths, "eve", key, new)
+    await recovery.recover(paths, "ada", key.lower(), new)
+    async with gate(paths.state, clock=clock) as one:
+        one.secret = secret
+        await one.login(password=new, code=codes[0])
+        assert one.events("recover")[0].target == "ada"
+
+
+def recovery_stretcher(cost: object):  # type: ignore[no-untyped-def]  # a stretcher
+    from guardian_tui.engine.vault.sealing import Stretcher
+
+    return Stretcher(cost)  # type: ignore[arg-type]  # parameters
