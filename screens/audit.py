@@ -66,7 +66,7 @@ class AuditScreen(GuardianScreen):
     def tick(self, now: float) -> None:
         """The age of the last verification."""
         super().tick(now)
-        self.query_one(AuditList).border_subtitle = self.console.verified_words()
+        self.query_one(AuditList).say_verified(self.console.verified_words(), holds=self.console.audit_holds)
 
     def on_live_list_highlighted(self, event: LiveList.Highlighted) -> None:
         """Show the event; read older ones near the end."""

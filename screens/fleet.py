@@ -34,7 +34,7 @@ class FleetScreen(GuardianScreen):
     DEFAULT_CSS = """
     FleetScreen #panes { height: 1fr; }
     FleetScreen #hosts { width: 1fr; }
-    FleetScreen #side { width: 38%; max-width: 60; min-width: 36; }
+    FleetScreen #side { width: 31%; max-width: 60; min-width: 37; }
     FleetScreen #alerts { height: 1fr; }
     FleetScreen #audit { height: 1fr; }
     FleetScreen #counts { display: none; }
@@ -110,7 +110,7 @@ class FleetScreen(GuardianScreen):
         super().tick(now)
         self._hosts.tick(now)
         self.query_one(AlertsList).tick(now)
-        self.query_one(AuditList).border_subtitle = self.console.verified_words()
+        self.query_one(AuditList).say_verified(self.console.verified_words(), holds=self.console.audit_holds)
         self._show_counts()
 
     def _show_counts(self) -> None:

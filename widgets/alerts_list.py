@@ -26,8 +26,7 @@ class AlertsList(LiveList):
         self.set_order([alert.id for alert in alerts])
         firing = [alert for alert in alerts if alert.state == "firing"]
         critical = sum(alert.severity == "critical" for alert in firing)
-        self.border_title = f"alerts {len(firing)}"
-        self.border_subtitle = f"{critical} critical" if critical else ""
+        self.set_caption("alerts", f"{len(firing)}", f"{critical} critical" if critical else "", "critical")
         self.redraw_changed()
 
     def tick(self, now: float) -> None:
@@ -64,7 +63,7 @@ class AlertsList(LiveList):
         host = safe(alert.host or "engine", 253) + (f" +{alert.folded}" if alert.folded else "")
         room = width - 1 - 2 - 7
         if width < 70:
-            host_width = min(14, max(8, room // 3))
+            host_width = min(14, max(8, room * 2 // 5))
             return [
                 ("✓ " if over else f"{glyph} ", "ok" if over else colour), (fit(name, room - host_width - 1) + " ", "muted" if quiet else "strong"),
                 (fit(host, host_width), "muted"), *tail,

@@ -29,10 +29,13 @@ class AuditList(LiveList):
         """Show these events; ``verified`` says when the chain was checked."""
         self._events = {str(event.seq): event for event in events}
         self.set_order(list(self._events))
-        self.border_title = "audit"
-        self.border_subtitle = verified
-        self.set_class(not holds, "broken")
+        self.say_verified(verified, holds=holds)
         self.redraw_changed()
+
+    def say_verified(self, words: str, *, holds: bool = True) -> None:
+        """Say when the chain was checked, and how that ended."""
+        self.set_class(not holds, "broken")
+        self.set_caption("audit", "", words, "muted" if holds else "critical")
 
     def event(self, id: str) -> AuditEvent | None:
         """The event of an id."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.content import Content
 from textual.geometry import Size
 from textual.strip import Strip
 
 from guardian_tui.protocol.fleet import FileSystem, Nic
 from guardian_tui.text import safe
 from widgets import figures
-from widgets.painting import Painted, Piece, clip, fit, paint_css
+from widgets.caption import Captioned
+from widgets.painting import Piece, clip, fit, paint_css
 
 Line = list[Piece]
 
 
-class Box(Painted):
+class Box(Captioned):
     """Draws lines; its title stands in the border."""
 
     DEFAULT_CSS = (
@@ -27,14 +27,14 @@ class Box(Painted):
     def __init__(self, title: str = "", id: str | None = None) -> None:
         super().__init__(id=id)
         self._lines: list[Line] = []
-        self.border_title = Content(safe(title, 200))
+        self._title = title
+        self.set_caption(title)
 
     def show(self, lines: Sequence[Line], title: str = "", note: str = "") -> None:
         """Show other lines."""
         self._lines = list(lines)
-        if title:
-            self.border_title = Content(safe(title, 200))
-        self.border_subtitle = Content(safe(note, 200))
+        self._title = title or self._title
+        self.set_caption(self._title, "", note)
         self.refresh()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:

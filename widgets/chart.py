@@ -7,13 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from textual.content import Content
 from textual.strip import Strip
 
 from guardian_tui.protocol.fleet import History
-from guardian_tui.text import safe
 from widgets import figures
-from widgets.painting import Painted, Piece, paint_css
+from widgets.caption import Captioned
+from widgets.painting import Piece, paint_css
 
 _LABEL = 7
 # bits of the four dots of a braille cell's left and right column, from the bottom up (Unicode 2800–28FF)
@@ -158,7 +157,7 @@ def _axis(history: History, cells: int) -> list[Piece]:
     return [(" " * _LABEL, "muted"), ("".join(line), "muted")]
 
 
-class Chart(Painted, can_focus=True):
+class Chart(Captioned, can_focus=True):
     """Draws :class:`ChartData` in a box; its title and newest value stand in the border."""
 
     DEFAULT_CSS = (
@@ -173,16 +172,13 @@ class Chart(Painted, can_focus=True):
         self._drawn_size = (0, 0)
 
     def show(self, data: ChartData, note: str = "") -> None:
-        """Show other values; ``note`` stands in the lower border."""
+        """Show other values; ``note`` stands at the right end of the border."""
         self._data = data
         newest = (
             next((v for v in reversed(data.history.mean) if v is not None), None) if data.history else None
         )
-        words = safe(data.title, 60) + (
-            f" {figures.quantity(newest, data.unit)}" if newest is not None else ""
-        )
-        self.border_title = Content(words)
-        self.border_subtitle = Content(safe(note, 200))
+        figure = figures.quantity(newest, data.unit) if newest is not None else ""
+        self.set_caption(data.title, figure, note)
         self._drawn_size = (0, 0)
         self.refresh()
 

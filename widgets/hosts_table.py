@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from guardian_tui.protocol.fleet import HostRow
-from guardian_tui.protocol.freshness import is_stale, shown_state
+from rich.cells import cell_len
+
+from guardian_tui.protocol.fleet import HostRow, HostState
+from guardian_tui.protocol.freshness import believed_until, is_stale, shown_state
 from guardian_tui.text import safe
 from widgets import figures
 from widgets.live_list import LiveList
-from widgets.painting import STATE_GLYPHS, Piece, fit
+from widgets.painting import STATE_GLYPHS, Piece, fit, width_of
 
 _RANK = {"down": 0, "unreachable": 1, "degraded": 2, "unknown": 3, "maintenance": 4, "up": 5}
 _SEVERITY = {"critical": 0, "warning": 1, "info": 2, "": 3}
 _FOLD = "fold:"
+_NET = 9
 LEAST_FOLDED = 2
 SORTS = ("state", "name", "cpu", "memory", "disk")
 _TITLES = {
@@ -34,32 +39,38 @@ class Columns:
     state: int
     spark: int
     bar: int
+    before: int
+    """Cells to the left of the words or the traffic, with the cursor's edge."""
     net: int
     load: int
     uptime: int
+    mount: int
     environment: int
 
 
+@lru_cache(maxsize=64)
 def columns_for(width: int) -> Columns:
     """More columns on wide terminals, not wider gaps."""
-    name = 16 if width < 110 else 22
-    state = 12
-    spark, bar = 8, 6
-    used = 3 + name + state + 4 + spark + 2 + 4 + bar + 2 + 4 + bar + 2
-    net = 13 if width - used >= 13 else 0
-    used += net
-    load = 7 if width - used >= 8 else 0
-    used += load
-    uptime = 7 if width - used >= 8 else 0
-    used += uptime
-    environment = 12 if width - used >= 12 else 0
-    return Columns(name, state, spark, bar, net, load, uptime, environment)
+    name = 16 if width < 100 else 22
+    state, spark, bar = 11, 8, 6
+    before = 3 + name + 1 + state + 1 + (4 + spark) + 1 + (4 + bar) + 1 + (4 + bar) + 2
+    used = before
+    shown = []
+    for wanted in (_NET, 7, 6, 14, 14):
+        shown.append(wanted if used + wanted <= width else 0)
+        used += wanted if shown[-1] else width
+    return Columns(name, state, spark, bar, before, *shown)
+
+
+_Standing = tuple[bool, str, tuple[object, ...]]
+"""Whether a row is shown, behind which dead host, and its place in the order."""
 
 
 class HostsTable(LiveList):
     """Rows of the fleet; changes go in by :meth:`apply`, the time by :meth:`tick`."""
 
     show_cursor_always = True
+    head = 1
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -74,40 +85,64 @@ class HostsTable(LiveList):
         self._problems_only = False
         self._open: set[str] = set()
         self._folded: dict[str, list[str]] = {}
-        self._keys: dict[str, tuple[object, ...]] = {}
+        self._standings: dict[str, _Standing] = {}
+        # until when the state that the engine told is believed
+        self._until: dict[str, float] = {}
 
     # --- data --------------------------------------------------------------------------------------
 
     def apply(self, changed: Sequence[HostRow], gone: Sequence[str], now: float) -> None:
         """Take changed rows and ids that went."""
-        self._now = now
-        resort = bool(gone)
+        moved = self._let_pass(now)
         for id in gone:
-            self._rows.pop(id, None)
-            self._versions.pop(id, None)
-            self._keys.pop(id, None)
+            moved |= self._rows.pop(id, None) is not None
+            for known in (self._versions, self._standings, self._until):
+                known.pop(id, None)
         for row in changed:
-            if self._rows.get(row.id) != row:
-                self._changes += 1
-                self._versions[row.id] = self._changes
+            if self._rows.get(row.id) == row:
+                continue
+            self._changes += 1
+            self._versions[row.id] = self._changes
             self._rows[row.id] = row
-            key = self._sort_key(row)
-            if self._keys.get(row.id) != key:
-                self._keys[row.id] = key
-                resort = True
-        if resort:
+            moved |= self._stand(row)
+        if moved or not self.caption:
             self._arrange()
-        self.redraw_changed([row.id for row in changed])
+        self.redraw_changed()
 
     def tick(self, now: float) -> None:
-        """Time has passed: ages tick, values grow stale."""
-        self._now = now
-        if self._sort == "state":
-            late = [row for row in self._rows.values() if shown_state(row, now) != row.state]
-            if any(self._keys.get(row.id) != self._sort_key(row) for row in late):
-                self._keys |= {row.id: self._sort_key(row) for row in late}
-                self._arrange()
+        """Time has passed: ages tick, values grow stale, hosts unknown."""
+        if self._let_pass(now):
+            self._arrange()
         self.redraw_changed()
+
+    def _let_pass(self, now: float) -> bool:
+        """Set the time; True if that moves a row."""
+        back, self._now = now < self._now, now
+        if back:
+            late = list(self._rows)
+        elif self._until and now > min(self._until.values()):
+            late = [id for id, until in self._until.items() if now > until]
+        else:
+            return False
+        return any([self._stand(self._rows[id]) for id in late])
+
+    def _stand(self, row: HostRow) -> bool:
+        """Note where a row belongs; True if it is elsewhere than before."""
+        state = shown_state(row, self._now)
+        self._until[row.id] = believed_until(row) if state == row.state else math.inf
+        passes = not (self._problems_only and state in ("up", "maintenance"))
+        if passes and self._filter is not None:
+            passes = self._filter(row)
+        standing = (passes, row.behind if state == "unreachable" else "", self._sort_key(row, state))
+        if self._standings.get(row.id) == standing:
+            return False
+        self._standings[row.id] = standing
+        return True
+
+    def _stand_all(self) -> None:
+        for row in self._rows.values():
+            self._stand(row)
+        self._arrange()
 
     def row(self, id: str) -> HostRow | None:
         """The row of an id."""
@@ -120,15 +155,17 @@ class HostsTable(LiveList):
 
     # --- order -------------------------------------------------------------------------------------
 
-    def _sort_key(self, row: HostRow) -> tuple[object, ...]:
+    def _sort_key(self, row: HostRow, state: HostState) -> tuple[object, ...]:
         if self._sort == "name":
             return (row.name.lower(),)
         if self._sort == "state":
-            state = shown_state(row, self._now)
             return (_RANK[state], row.behind, _SEVERITY.get(row.severity, 3), row.name.lower())
         value = {"cpu": row.cpu, "memory": row.memory, "disk": row.disk}[self._sort]
+        if value is None or state not in ("up", "degraded"):
+            return (1, 0, row.name.lower())
         # whole percent: a tenth must not move a row under somebody's eyes
-        return (-round(value * 100) if value is not None else 1, row.name.lower())
+        share = round(value * 100)
+        return (0, share if self._reverse else -share, row.name.lower())
 
     def sort_by(self, column: str) -> None:
         """Sort by a column; the same again: the other way round."""
@@ -136,18 +173,17 @@ class HostsTable(LiveList):
             return
         self._reverse = not self._reverse if column == self._sort else False
         self._sort = column
-        self._keys = {row.id: self._sort_key(row) for row in self._rows.values()}
-        self._arrange()
+        self._stand_all()
 
     def set_filter(self, wanted: Callable[[HostRow], bool] | None) -> None:
         """Show only rows that pass."""
         self._filter = wanted
-        self._arrange()
+        self._stand_all()
 
     def toggle_problems(self) -> bool:
         """Only hosts that are not well, or all again; answers which."""
         self._problems_only = not self._problems_only
-        self._arrange()
+        self._stand_all()
         return self._problems_only
 
     def toggle_fold(self, id: str) -> bool:
@@ -169,46 +205,45 @@ class HostsTable(LiveList):
         ]
 
     def _arrange(self) -> None:
-        rows = [row for row in self._rows.values() if self._passes(row)]
-        keys = self._keys
-        rows.sort(key=lambda row: keys[row.id], reverse=self._reverse)
+        standings = self._standings
+        shown = [id for id in self._rows if standings[id][0]]
+        # figures carry their direction in the key, so that hosts without one stay last
+        turned = self._reverse and self._sort in ("state", "name")
+        shown.sort(key=lambda id: standings[id][2], reverse=turned)
         behind: dict[str, list[str]] = {}
-        for row in rows:
-            if row.behind and shown_state(row, self._now) == "unreachable":
-                behind.setdefault(row.behind, []).append(row.id)
+        for id in shown:
+            if standings[id][1]:
+                behind.setdefault(standings[id][1], []).append(id)
         self._folded = {name: ids for name, ids in behind.items() if len(ids) >= LEAST_FOLDED}
         order: list[str] = []
         told: set[str] = set()
-        for row in rows:
-            name = row.behind if row.id in self._folded.get(row.behind, ()) else ""
-            if name and name not in told:
+        for id in shown:
+            name = standings[id][1]
+            if name not in self._folded:
+                order.append(id)
+            elif name not in told:
                 told.add(name)
                 order.append(_FOLD + name)
-            if not name or name in self._open:
-                order.append(row.id)
+                # together, whatever the sort: they are one thing
+                order += self._folded[name] if name in self._open else ()
         self.set_order(order)
-        hosts = len(rows)
-        of = f"{hosts} of {len(self._rows)}" if hosts != len(self._rows) else f"{hosts}"
-        self.border_title = f"hosts {of}"
-        arrow = "▴" if self._reverse else "▾"
+        of = f" of {len(self._rows)}" if len(shown) != len(self._rows) else ""
         only = "problems only · " if self._problems_only else ""
-        self.border_subtitle = f"{only}{_TITLES[self._sort]} {arrow}"
-
-    def _passes(self, row: HostRow) -> bool:
-        if self._problems_only and shown_state(row, self._now) in ("up", "maintenance"):
-            return False
-        return self._filter is None or self._filter(row)
+        arrow = "▴" if self._reverse else "▾"
+        self.set_caption("hosts", f"{len(shown)}{of}", f"{only}{_TITLES[self._sort]} {arrow}")
 
     # --- looks --------------------------------------------------------------------------------------
 
     def titles(self, width: int) -> list[Piece]:
-        """Names of the columns."""
+        """Names of the columns, over the first digits and letters that stand in them."""
         c = columns_for(width)
-        text = f"  {fit('host', c.name)}{fit('state', c.state)}{fit('cpu', 4 + c.spark + 2)}{fit('mem', 4 + c.bar + 2)}{fit('disk', 4 + c.bar + 2)}"
-        text += f"{'why / net ↓ ↑':13}" if c.net else ""
-        text += f"{'load':>6} " if c.load else ""
-        text += f"{'up':>5}  " if c.uptime else ""
-        text += fit("environment", c.environment) if c.environment else ""
+        text = f"  {fit('host', c.name + 1)}{fit('state', c.state + 1)} {fit('cpu', 4 + c.spark + 1)}{fit('mem', 4 + c.bar + 1)}{fit('disk', 4 + c.bar + 1)}"
+        if c.load:
+            text += f" {fit('net ↓  ↑', c.net)}{'load':>7}{'up':>6}  "
+            text += fit("fullest", 12) if c.mount else ""
+            text += fit("environment", c.environment) if c.environment else ""
+        elif c.net:
+            text += f" {'why / net ↓ ↑' if width - c.before >= 13 else 'why / ↓ ↑'}"
         return [(text, "muted")]
 
     def look(self, id: str, width: int) -> object:
@@ -225,7 +260,7 @@ class HostsTable(LiveList):
         state = shown_state(row, self._now)
         if state == "up":
             return ""
-        return f"{state} {figures.age(self._now - (row.since if state == row.state else row.measured_at or row.since))}"
+        return f"{state} {figures.age(self._now - _since(row, state))}"
 
     def line(self, id: str, width: int) -> list[Piece]:
         """The pieces of a row."""
@@ -239,56 +274,53 @@ class HostsTable(LiveList):
         trouble = state not in ("up", "maintenance")
         pieces: list[Piece] = [
             (f"{glyph} ", colour),
-            (fit(name, c.name - 1) + " ", "strong" if trouble else "text"),
-            (fit(state, c.state), colour if trouble else "muted"),
+            (fit(name, c.name) + " ", "strong" if trouble else "text"),
+            (fit(state, c.state) + " ", colour if trouble else "muted"),
         ]
-        since = row.since if state == row.state else (row.measured_at or row.since)
+        since = figures.age(self._now - _since(row, state))
         if state in ("down", "unreachable", "unknown", "maintenance") or row.measured_at is None:
             why = row.why if state == row.state else "no news of it"
-            colour = "critical" if state == "down" else "muted"
-            return [*pieces, (safe(why, 200), colour), (f"  {figures.age(self._now - since)}", colour)]
-        return [*pieces, *self._figures(row, c, figures.age(self._now - since))]
+            room = width - 1 - width_of(pieces) - 1
+            return [
+                *pieces,
+                (" ", "text"),
+                *_words(why, since, room, "critical" if state == "down" else "muted"),
+            ]
+        return [*pieces, *self._figures(row, c), *self._right(row, c, since, width - c.before)]
 
-    def _figures(self, row: HostRow, c: Columns, since: str) -> list[Piece]:
+    def _figures(self, row: HostRow, c: Columns) -> list[Piece]:
         stale = is_stale(row, self._now)
-        pieces = [
-            *self._number(row.cpu, 0.90, 0.95, stale),
+        return [
+            *_number(row.cpu, 0.90, 0.95, stale),
             (figures.spark(row.cpu_points, c.spark), _paint(row.cpu, 0.90, 0.95, stale, "meter")),
-            ("  ", "text"),
-            *self._number(row.memory, 0.85, 0.95, stale),
+            (" ", "text"),
+            *_number(row.memory, 0.85, 0.95, stale),
             *_bar(row.memory, c.bar, 0.85, 0.95, stale),
-            ("  ", "text"),
-            *self._number(row.disk, 0.90, 0.95, stale),
+            (" ", "text"),
+            *_number(row.disk, 0.90, 0.95, stale),
             *_bar(row.disk, c.bar, 0.90, 0.95, stale),
             ("  ", "text"),
         ]
-        if stale:
-            return [*pieces, (f"stale {figures.age(self._now - (row.measured_at or 0))}", "warning")]
-        if row.state == "degraded":
-            return [
-                *pieces,
-                (safe(row.why, 120), "critical" if row.severity == "critical" else "warning"),
-                (f"  {since}", "muted"),
-            ]
-        if c.net:
-            down, up = (
-                figures.amount(row.receive_bytes_per_second),
-                figures.amount(row.transmit_bytes_per_second),
-            )
-            pieces.append((f"{down:>5} {up:>5}  ", "muted"))
-        if c.load:
-            load = "" if row.load_per_core is None else f"{row.load_per_core:.2f}"
-            pieces.append((f"{load:>6} ", "muted"))
-        if c.uptime:
-            uptime = "" if row.uptime_seconds is None else figures.age(row.uptime_seconds)
-            pieces.append((f"{uptime:>5}  ", "muted"))
-        if c.environment:
-            pieces.append((fit(safe(row.environment, 40), c.environment), "muted"))
-        return pieces
 
-    @staticmethod
-    def _number(value: float | None, warning: float, critical: float, stale: bool) -> list[Piece]:
-        return [(f"{figures.percent(value):>3} ", _paint(value, warning, critical, stale, "text"))]
+    def _right(self, row: HostRow, c: Columns, since: str, room: int) -> list[Piece]:
+        """What is wrong in words, or else the traffic and what a wide terminal has room for."""
+        if is_stale(row, self._now):
+            return [(f"stale {figures.age(self._now - (row.measured_at or 0))}", "warning")]
+        if row.state == "degraded":
+            return _words(row.why, since, room, "critical" if row.severity == "critical" else "warning")
+        text = ""
+        if c.net:
+            down = figures.amount(row.receive_bytes_per_second)
+            text += f"{down:>4} {figures.amount(row.transmit_bytes_per_second):>4}"
+        if c.load:
+            text += f"{row.load_per_core:>7.2f}" if row.load_per_core is not None else " " * 7
+        if c.uptime:
+            text += f"{figures.age(row.uptime_seconds) if row.uptime_seconds is not None else '':>6}"
+        if c.mount:
+            text += "  " + fit(safe(row.disk_mount, 100), c.mount - 2)
+        if c.environment:
+            text += "  " + fit(safe(row.environment, 40), c.environment - 2)
+        return [(text, "muted")]
 
     def _fold_line(self, id: str, c: Columns) -> list[Piece]:
         name = id.removeprefix(_FOLD)
@@ -298,9 +330,28 @@ class HostsTable(LiveList):
         title = f"{len(ids)} behind {safe(name, 253)}"
         hint = "⏎ closes" if name in self._open else "⏎ shows them"
         return [
-            (f"{glyph} ", colour), (fit(title, c.name - 1) + " ", "strong"), (fit("unreachable", c.state), "muted"),
+            (f"{glyph} ", colour), (fit(title, c.name) + " ", "strong"), (fit("unreachable", c.state) + "  ", "muted"),
             (f"{safe(name, 60)} does not answer  {figures.age(self._now - since)}  ", "muted"), (hint, "faint"),
         ]  # fmt: skip
+
+
+def _since(row: HostRow, state: HostState) -> float:
+    return row.since if state == row.state else row.measured_at or row.since
+
+
+def _words(why: str, since: str, room: int, paint: str) -> list[Piece]:
+    """A reason and its age; a reason that is too long is cut, and where there is hardly any room the age falls away."""
+    text = safe(why, 200)
+    size = cell_len(text)
+    if size + len(since) + 2 <= room:
+        return [(text, paint), (f"  {since}", paint)]
+    if room < 14:
+        return [(text, paint)]
+    return [(fit(text, min(size, room - len(since) - 1)), paint), (f" {since}", paint)]
+
+
+def _number(value: float | None, warning: float, critical: float, stale: bool) -> list[Piece]:
+    return [(f"{figures.percent(value):>3} ", _paint(value, warning, critical, stale, "text"))]
 
 
 def _paint(value: float | None, warning: float, critical: float, stale: bool, calm: str) -> str:

@@ -1,7 +1,7 @@
 """A list that draws only what is seen: the base of the hosts table and of the alerts and audit lists.
 
-Rows are known by id.  A changed row is drawn again only if it is on screen and looks otherwise than before; when the order changes, only the lines
-that show another row than before are drawn.  The cursor stays on its row.
+Rows are known by id.  A line of the screen is drawn again only if what decides its look (row, cursor, mark, width) is other than when it was drawn;
+so a change of what is not seen costs nothing, and a new order only the lines that show another row.  The cursor stays on its row.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from widgets.painting import PAINT_CLASSES, Painted, Piece, clip, paint_css, width_of
+from widgets.caption import Captioned
+from widgets.painting import PAINT_CLASSES, Piece, clip, paint_css, width_of
 
 CACHED_STRIPS = 1024
+_NEVER = ("never drawn",)
 
 
 @lru_cache(maxsize=4096)
@@ -29,7 +32,7 @@ def _segment(text: str, style: Style) -> Segment:
     return Segment(text, style)
 
 
-class LiveList(ScrollView, Painted, can_focus=True):
+class LiveList(ScrollView, Captioned, can_focus=True):
     """Lines by id, a cursor, marks, an optional line of column titles on top."""
 
     COMPONENT_CLASSES = PAINT_CLASSES
@@ -76,8 +79,9 @@ class LiveList(ScrollView, Painted, can_focus=True):
         self._cursor_place = 0
         self.marked: dict[str, None] = {}
         self._mark_from = ""
-        self._drawn: dict[str, object] = {}
-        self._strips: dict[tuple[object, ...], Strip] = {}
+        # what each line of the screen was drawn from, and what was drawn of late
+        self._drawn: dict[int, tuple[object, ...] | None] = {}
+        self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(CACHED_STRIPS)
         self.lines_drawn = 0
         """Lines that were drawn anew: tests count them."""
 
@@ -97,10 +101,8 @@ class LiveList(ScrollView, Painted, can_focus=True):
 
     # --- rows ------------------------------------------------------------------------------------
 
-    @property
-    def head(self) -> int:
-        """Lines that the titles take."""
-        return 1 if self.titles(self.width) is not None else 0
+    head = 0
+    """Lines that the titles take."""
 
     @property
     def width(self) -> int:
@@ -111,52 +113,42 @@ class LiveList(ScrollView, Painted, can_focus=True):
         """Show these rows, in this order; the cursor stays on its row, or near where that was."""
         if list(ids) == self._order:
             return
-        old = self._visible_ids()
         longer = len(ids) != len(self._order)
         self._order = list(ids)
         self._place = {id: place for place, id in enumerate(self._order)}
         for id in [id for id in self.marked if id not in self._place]:
             del self.marked[id]
+        if longer:
+            self.virtual_size = Size(self.width, len(self._order) + self.head)
         if self._cursor_id in self._place:
             moved = self._place[self._cursor_id] - self._cursor_place
             self._cursor_place = self._place[self._cursor_id]
             if moved and self.is_mounted:
                 self._keep_in_view()
         elif self._order:
-            self._cursor_place = min(self._cursor_place, len(self._order) - 1)
-            self._put_cursor(self._cursor_place)
+            self._put_cursor(min(self._cursor_place, len(self._order) - 1))
         else:
             self._cursor_id, self._cursor_place = "", 0
-        if longer:
-            self.virtual_size = Size(self.width, len(self._order) + self.head)
+        self.redraw_changed()
+
+    def redraw_changed(self) -> None:
+        """Draw again the lines on screen that look otherwise than when they were drawn."""
         if not self.is_mounted:
             return
-        new = self._visible_ids()
-        for place in range(max(len(old), len(new))):
-            before = old[place] if place < len(old) else None
-            after = new[place] if place < len(new) else None
-            if before != after:
-                self._refresh_screen_line(place)
+        width = self.width
+        for line in range(max(0, self.size.height - self.head)):
+            if self._drawn.get(line, _NEVER) != self._key(line, width):
+                # below the titles; relative to the widget's content
+                self.refresh(Region(0, line + self.head, self.size.width, 1))
 
-    def _visible_ids(self) -> list[str]:
-        first = self.scroll_offset.y
-        return self._order[first : first + max(0, self.size.height - self.head)]
-
-    def redraw_changed(self, ids: Sequence[str] | None = None) -> None:
-        """Draw again the visible rows (or those named) that look otherwise than when they were drawn."""
-        first, width = self.scroll_offset.y, self.width
-        if ids is not None and len(ids) * 4 < self.size.height:
-            places = [self._place[id] - first for id in ids if id in self._place]
-            visible = [(p, self._order[p + first]) for p in places if 0 <= p < self.size.height - self.head]
-        else:
-            visible = list(enumerate(self._visible_ids()))
-        for place, id in visible:
-            if self._drawn.get(id) != self.look(id, width):
-                self._refresh_screen_line(place)
-
-    def _refresh_screen_line(self, place: int) -> None:
-        # below the titles; relative to the widget's content
-        self.refresh(Region(0, place + self.head, self.size.width, 1))
+    def _key(self, line: int, width: int) -> tuple[object, ...] | None:
+        """All that decides how a line below the titles looks; None: blank."""
+        place = line + self.scroll_offset.y
+        if place >= len(self._order):
+            return None
+        id = self._order[place]
+        cursor = place == self._cursor_place and (self.show_cursor_always or self.has_focus)
+        return (id, self.look(id, width), width, cursor, id in self.marked)
 
     def redraw_all(self) -> None:
         """Draw everything again."""
@@ -203,10 +195,8 @@ class LiveList(ScrollView, Painted, can_focus=True):
         self.action_move(-len(self._order) if to == 0 else len(self._order))
 
     def _put_cursor(self, place: int) -> None:
-        old = self._cursor_place
         self._cursor_place, self._cursor_id = place, self._order[place]
-        for line in {old, place}:
-            self._refresh_screen_line(line - self.scroll_offset.y)
+        self.redraw_changed()
         self.post_message(self.Highlighted(self, self._cursor_id))
 
     def _keep_in_view(self) -> None:
@@ -250,28 +240,21 @@ class LiveList(ScrollView, Painted, can_focus=True):
         width = self.scrollable_content_region.width
         if y < self.head:
             return self._strip(self.titles(width) or [], width, cursor=False, marked=False)
-        place = y - self.head + self.scroll_offset.y
-        if place >= len(self._order):
+        key = self._drawn[y - self.head] = self._key(y - self.head, width)
+        if key is None:
             return Strip.blank(width, self.rich_style)
-        id = self._order[place]
-        look = self.look(id, width)
-        self._drawn[id] = look
-        cursor = place == self._cursor_place and (self.has_focus or self.show_cursor_always)
-        marked = id in self.marked
-        key = (id, look, width, cursor, marked)
         strip = self._strips.get(key)
         if strip is None:
             self.lines_drawn += 1
-            strip = self._strip(self.line(id, width), width, cursor=cursor, marked=marked)
-            if len(self._strips) >= CACHED_STRIPS:
-                self._strips.clear()
+            id, _, _, cursor, marked = key
+            strip = self._strip(self.line(str(id), width), width, cursor=bool(cursor), marked=bool(marked))
             self._strips[key] = strip
         return strip
 
     show_cursor_always = False
 
     def _strip(self, pieces: list[Piece], width: int, *, cursor: bool, marked: bool) -> Strip:
-        edge: Piece = ("▌", "accent") if cursor else ("+", "mark") if marked else (" ", "text")
+        edge: Piece = ("╋" if marked else "▌", "accent") if cursor else ("+" if marked else " ", "mark")
         kept = clip([edge, *pieces], width)
         rest = width - width_of(kept)
         if rest > 0:
@@ -285,19 +268,12 @@ class LiveList(ScrollView, Painted, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """Another width: other columns."""
+        super().on_resize(event)
         self._strips.clear()
         self._drawn.clear()
         self.virtual_size = Size(self.width, len(self._order) + self.head)
         if self._order:
             self._keep_in_view()
-
-    def on_focus(self) -> None:
-        """The cursor is shown."""
-        self._refresh_screen_line(self._cursor_place - self.scroll_offset.y)
-
-    def on_blur(self) -> None:
-        """The cursor is hidden."""
-        self._refresh_screen_line(self._cursor_place - self.scroll_offset.y)
 
     def on_click(self, event: events.Click) -> None:
         """A click puts the cursor; a second one opens."""

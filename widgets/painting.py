@@ -75,9 +75,10 @@ class Painted(Widget):
         if style is None:
             full = self.get_component_rich_style(f"paint--{name}", partial=True)
             if cursor:
-                full = full + Style(
-                    bgcolor=self.get_component_rich_style("paint--cursor", partial=True).bgcolor
-                )
+                full += Style(bgcolor=self.get_component_rich_style("paint--cursor", partial=True).bgcolor)
+            elif full.bgcolor is None:
+                # a line that is drawn by hand gets no ground from Textual
+                full += Style(bgcolor=self.rich_style.bgcolor)
             style = self._styles[name, cursor] = full
         return style
 
