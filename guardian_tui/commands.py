@@ -63,7 +63,7 @@ _LISTS = ("fleet", "alerts", "audit")
 COMMANDS: dict[str, Command] = _registry(
     # what is in front of you
     Command("open", "Open what is under the cursor", "Opens the host's page, the alert, or the event.",
-            (*_LISTS, "alert", "host"), ("enter",), footer="open"),
+            ("fleet", "alerts", "alert", "host"), ("enter",), footer="open"),
     Command("back", "Go back", "Closes what is open: a page, a filter, a dialog.", (GLOBAL,), ("escape",)),
     Command("last", "Last screen", "Goes to the screen where you were before.", (GLOBAL,), ("minus",)),
     Command("filter", "Filter this list", "Words, !not, label=value, ~regex, col>90; all must hold.",

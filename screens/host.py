@@ -188,7 +188,8 @@ class HostScreen(GuardianScreen):
         view = self._views[self._view]
         metric = METRICS.get(view.metric.partition("{")[0])
         marks = [
-            Mark(alert.since, "⚑", "warning", alert.title) for alert in self.console.world.alerts_of(self._host_id)
+            Mark(alert.since, "⚑", "warning", alert.title)
+            for alert in self.console.world.alerts_of(self._host_id)
         ]
         data = ChartData(
             view.title, metric.unit if metric else "", self._history, view.threshold, view.top, marks
@@ -257,6 +258,10 @@ class HostScreen(GuardianScreen):
         else:
             self._view = (self._view + 1) % len(self._views)
         self._load()
+
+    def command_pane_next(self, arguments: tuple[str, ...]) -> None:
+        """`tab`: the chart, the alerts."""
+        self.focus_next()
 
     def command_zoom(self, arguments: tuple[str, ...]) -> None:
         """`z`: the chart takes all the room."""

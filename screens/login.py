@@ -28,7 +28,10 @@ class LoginScreen(Screen[None]):
     LoginScreen { align: center middle; }
     LoginScreen Middle { align: center middle; width: 100%; }
     """
-    BINDINGS = [("escape", "app.quit", "Leave"), ("ctrl+n", "enrol", "First login with an enrolment code")]  # as Textual has it
+    BINDINGS = [
+        ("escape", "app.quit", "Leave"),
+        ("ctrl+n", "enrol", "First login with an enrolment code"),
+    ]  # as Textual has it
 
     def __init__(self, words: str = "") -> None:
         super().__init__()

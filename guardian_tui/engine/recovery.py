@@ -52,7 +52,9 @@ async def recover(paths: Paths, name: str, recovery_key: str, password: str) -> 
             await people.set_password(tx, person.id, salt, stretcher.parameters, new.verifier)
             await vault.add_slot(tx, "account", person.id, salt, new.slot_key, data_key)
             # whoever has the old password may be logged in with it
-            await tx.execute(update(sessions).where(sessions.c.account_id == person.id).values(ended_at=clock.now()))
+            await tx.execute(
+                update(sessions).where(sessions.c.account_id == person.id).values(ended_at=clock.now())
+            )
             entry = Entry(f"uid:{os.getuid()}", "recover", name, "ok", peer_uid=os.getuid())
             await audit.append(tx, entry)
         await audit.stop()

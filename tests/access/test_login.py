@@ -41,9 +41,18 @@ async def test_two_logins_that_race_with_one_code_let_one_in(home: Gate) -> None
 
 @pytest.mark.parametrize(
     ("name", "password", "code"),
-    [("ada", "wrong password 1", None), ("nobody", PASSWORD, None), ("ada", PASSWORD, "000000"), ("", PASSWORD, None), ("ada", PASSWORD, "x" * 30), ("ada", PASSWORD, "9" * 12)],
+    [
+        ("ada", "wrong password 1", None),
+        ("nobody", PASSWORD, None),
+        ("ada", PASSWORD, "000000"),
+        ("", PASSWORD, None),
+        ("ada", PASSWORD, "x" * 30),
+        ("ada", PASSWORD, "9" * 12),
+    ],
 )
-async def test_whatever_is_wrong_the_answer_and_its_cost_are_the_same(home: Gate, name: str, password: str, code: str | None) -> None:
+async def test_whatever_is_wrong_the_answer_and_its_cost_are_the_same(
+    home: Gate, name: str, password: str, code: str | None
+) -> None:
     before = home.stretcher.runs
     with pytest.raises(LoginRefused) as refused:
         await home.login(name=name, password=password, code=code or "")
@@ -76,19 +85,25 @@ async def test_a_peer_that_tries_many_names_is_slowed_down(home: Gate) -> None:
 
 async def test_a_burst_of_guesses_at_once_is_slowed_down_too(home: Gate) -> None:
     before = home.stretcher.runs
-    done = await asyncio.gather(*[home.login(password="wrong", code="1") for _ in range(50)], return_exceptions=True)
+    done = await asyncio.gather(
+        *[home.login(password="wrong", code="1") for _ in range(50)], return_exceptions=True
+    )
     assert home.stretcher.runs - before == 4
     assert sum(isinstance(one, TooManyRequests) for one in done) == 46
 
 
-async def test_an_account_that_is_closed_while_it_logs_in_stays_out(home: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_account_that_is_closed_while_it_logs_in_stays_out(
+    home: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await home.invite("eve", wire.GrantSpec(profile="viewer"))
     prove = home.access._logins.prove
 
     async def slowly(*rest: object) -> object:
         proof = await prove(*rest)  # type: ignore[arg-type]  # as they came
         monkeypatch.setattr(home.access._logins, "prove", prove)
-        await home.call("accounts.grants", wire.SetGrants(account="ada", grants=(wire.GrantSpec(profile="admin"),)))
+        await home.call(
+            "accounts.grants", wire.SetGrants(account="ada", grants=(wire.GrantSpec(profile="admin"),))
+        )
         async with home.store.write() as tx:
             from guardian_tui.engine.access import people
 
@@ -100,7 +115,9 @@ async def test_an_account_that_is_closed_while_it_logs_in_stays_out(home: Gate, 
         await home.login()
 
 
-async def test_a_session_that_is_ended_while_it_is_looked_up_stays_ended(home: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_session_that_is_ended_while_it_is_looked_up_stays_ended(
+    home: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = await home.login()
     known = home.access._sessions
     known._known.clear()
@@ -188,8 +205,12 @@ async def test_an_idle_session_locks_itself_and_opens_with_password_and_code(hom
     assert SessionEnded(session.id, "locked") in home.facts
     assert (await home.call("session", token=session.token)).locked
     with pytest.raises(LoginRefused):
-        await home.call("session.unlock", wire.Unlock(password="wrong", code=home.fresh_code()), token=session.token)
-    opened = await home.call("session.unlock", wire.Unlock(password=PASSWORD, code=home.fresh_code()), token=session.token)
+        await home.call(
+            "session.unlock", wire.Unlock(password="wrong", code=home.fresh_code()), token=session.token
+        )
+    opened = await home.call(
+        "session.unlock", wire.Unlock(password=PASSWORD, code=home.fresh_code()), token=session.token
+    )
     assert not opened.locked
     await home.call("session.lock", token=session.token)
     with pytest.raises(SessionLocked):
@@ -228,7 +249,13 @@ async def test_a_new_password_opens_and_the_old_one_no_longer(home: Gate) -> Non
 
 @pytest.mark.parametrize(
     ("password", "words"),
-    [("short", "5 characters"), ("aaaabbbbaaaabbbb", "few characters"), ("xx ada-the-first xx", "the name"), ("password1234567", "tried first"), ("qwe!rtyqwe!rty", "tried first")],
+    [
+        ("short", "5 characters"),
+        ("aaaabbbbaaaabbbb", "few characters"),
+        ("xx ada-the-first xx", "the name"),
+        ("password1234567", "tried first"),
+        ("qwe!rtyqwe!rty", "tried first"),
+    ],
 )
 async def test_a_bad_password_is_refused_with_what_to_do(door: Gate, password: str, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
@@ -276,7 +303,9 @@ async def test_a_full_disk_ends_no_session(home: Gate, monkeypatch: pytest.Monke
     assert (await home.call("session.touch", token=session.token)).last_seen_at == home.clock.now()
 
 
-async def test_many_sessions_are_found_again_in_the_store(home: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_sessions_are_found_again_in_the_store(
+    home: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("guardian_tui.engine.access.sessions.MOST_CACHED", 1)
     first = await home.login()
     await home.login()

@@ -34,17 +34,23 @@ async def test_only_the_engine_s_own_account_makes_the_first_admin_and_only_once
     with pytest.raises(PermissionDenied):
         await door.call("setup.begin", order, uid=4242)
     assert not await door.access.is_set_up()
-    begun = await asyncio.gather(door.call("setup.begin", order), door.call("setup.begin", wire.SetUp(name="eve", password=PASSWORD)))
+    begun = await asyncio.gather(
+        door.call("setup.begin", order), door.call("setup.begin", wire.SetUp(name="eve", password=PASSWORD))
+    )
     first = wire.ConfirmEnrolment(token=begun[0].token, code=door.code(begun[0].secret))
     second = wire.ConfirmEnrolment(token=begun[1].token, code=door.code(begun[1].secret))
-    done = await asyncio.gather(door.call("setup.confirm", first), door.call("setup.confirm", second), return_exceptions=True)
+    done = await asyncio.gather(
+        door.call("setup.confirm", first), door.call("setup.confirm", second), return_exceptions=True
+    )
     assert sorted(type(one).__name__ for one in done) == ["Conflict", "Enrolled"]
     with pytest.raises(Conflict):
         await door.call("setup.begin", order)
     assert await door.access.is_set_up()
 
 
-async def test_an_enrolment_runs_out_is_bound_to_its_peer_and_bears_few_tries(door: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_enrolment_runs_out_is_bound_to_its_peer_and_bears_few_tries(
+    door: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun = await door.call("setup.begin", wire.SetUp(name="ada", password=PASSWORD))
     right = wire.ConfirmEnrolment(token=begun.token, code=door.code(begun.secret))
     with pytest.raises(NotFound):
@@ -60,7 +66,9 @@ async def test_an_enrolment_runs_out_is_bound_to_its_peer_and_bears_few_tries(do
     begun = await door.call("setup.begin", wire.SetUp(name="ada", password=PASSWORD))
     door.clock.advance(601)
     with pytest.raises(NotFound):
-        await door.call("setup.confirm", wire.ConfirmEnrolment(token=begun.token, code=door.code(begun.secret)))
+        await door.call(
+            "setup.confirm", wire.ConfirmEnrolment(token=begun.token, code=door.code(begun.secret))
+        )
     monkeypatch.setattr(enrolment, "MOST_PENDING", 1)
     await door.call("setup.begin", wire.SetUp(name="ada", password=PASSWORD))
     with pytest.raises(TooManyRequests):
@@ -73,18 +81,29 @@ async def test_an_invited_person_enrols_once_with_the_code(home: Gate) -> None:
     with pytest.raises(Conflict):
         await home.call("accounts.invite", wire.Invite(name="eve", grants=(VIEWER,)))
     with pytest.raises(LoginRefused):
-        await home.call("enrol.begin", wire.BeginEnrolment(name="eve", enrolment_code="wrong", password=PASSWORD))
+        await home.call(
+            "enrol.begin", wire.BeginEnrolment(name="eve", enrolment_code="wrong", password=PASSWORD)
+        )
     with pytest.raises(LoginRefused):
-        await home.call("enrol.begin", wire.BeginEnrolment(name="nobody", enrolment_code="wrong", password=PASSWORD))
+        await home.call(
+            "enrol.begin", wire.BeginEnrolment(name="nobody", enrolment_code="wrong", password=PASSWORD)
+        )
     order = wire.BeginEnrolment(name="eve", enrolment_code=invited.enrolment_code.upper(), password=PASSWORD)
     begun, again = await home.call("enrol.begin", order), await home.call("enrol.begin", order)
-    done = await home.call("enrol.confirm", wire.ConfirmEnrolment(token=begun.token, code=home.code(begun.secret)))
+    done = await home.call(
+        "enrol.confirm", wire.ConfirmEnrolment(token=begun.token, code=home.code(begun.secret))
+    )
     assert done.session.profiles == ("viewer",) and done.recovery_key == ""
     with pytest.raises(NotFound):
-        await home.call("enrol.confirm", wire.ConfirmEnrolment(token=again.token, code=home.code(again.secret)))
+        await home.call(
+            "enrol.confirm", wire.ConfirmEnrolment(token=again.token, code=home.code(again.secret))
+        )
     with pytest.raises(LoginRefused):
         await home.call("enrol.begin", order)
-    assert {a.name: a.state for a in (await home.call("accounts.list")).accounts} == {"ada": "active", "eve": "active"}
+    assert {a.name: a.state for a in (await home.call("accounts.list")).accounts} == {
+        "ada": "active",
+        "eve": "active",
+    }
 
 
 async def test_an_enrolment_code_runs_out_and_is_worth_nothing_without_its_slot(home: Gate) -> None:
@@ -131,7 +150,9 @@ def test_scopes_are_labels_that_must_all_match_and_grants_add_up() -> None:
     for wrong in ("role", "=web", "role="):
         with pytest.raises(InvalidRequest):
             parse_scope(wrong)
-    both = scopes_of([wire.Grant(profile="viewer", scope="role=web"), wire.Grant(profile="viewer", scope="role=db")])
+    both = scopes_of(
+        [wire.Grant(profile="viewer", scope="role=web"), wire.Grant(profile="viewer", scope="role=db")]
+    )
     assert both["hosts.see"].covers({"role": "db"})
     assert not both["hosts.see"].covers({"role": "mail"})
     wide = scopes_of([wire.Grant(profile="viewer", scope="role=web"), wire.Grant(profile="viewer")])
@@ -148,21 +169,35 @@ async def test_the_last_admin_stays_and_nobody_grants_what_they_lack(home: Gate)
     with pytest.raises(NotFound):
         await home.call("accounts.disable", wire.AccountRef(account="nobody"))
     token, _ = await home.invite("eve", wire.GrantSpec(profile="admin"))
-    changed = await home.call("accounts.grants", wire.SetGrants(account="ada", grants=(wire.GrantSpec(profile="operator", scope=" role=web "),)), token=token)
+    changed = await home.call(
+        "accounts.grants",
+        wire.SetGrants(account="ada", grants=(wire.GrantSpec(profile="operator", scope=" role=web "),)),
+        token=token,
+    )
     assert changed.grants == (wire.Grant(profile="operator", scope="role=web"),)
     with pytest.raises(PermissionDenied):
         await home.call("accounts.list")
     assert [p.name for p in (await home.call("profiles.list", token=token)).profiles] == list(PROFILES)
 
 
-async def test_one_who_may_invite_can_t_make_an_admin_out_of_less(home: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_who_may_invite_can_t_make_an_admin_out_of_less(
+    home: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from guardian_tui.engine.access import profiles
 
     monkeypatch.setitem(dict(PROFILES), "x", (frozenset(), ""))
-    monkeypatch.setattr(profiles, "PROFILES", {**PROFILES, "host-admin": (frozenset({"accounts.edit", "hosts.see"}), "A test's.")})
+    monkeypatch.setattr(
+        profiles,
+        "PROFILES",
+        {**PROFILES, "host-admin": (frozenset({"accounts.edit", "hosts.see"}), "A test's.")},
+    )
     token, _ = await home.invite("eve", wire.GrantSpec(profile="host-admin"))
     with pytest.raises(PermissionDenied, match="don't hold"):
-        await home.call("accounts.invite", wire.Invite(name="mallory", grants=(wire.GrantSpec(profile="admin"),)), token=token)
+        await home.call(
+            "accounts.invite",
+            wire.Invite(name="mallory", grants=(wire.GrantSpec(profile="admin"),)),
+            token=token,
+        )
 
 
 async def test_an_admin_of_some_hosts_rules_over_nobody_of_more(home: Gate) -> None:
@@ -171,7 +206,10 @@ async def test_an_admin_of_some_hosts_rules_over_nobody_of_more(home: Gate) -> N
     for order in (
         ("accounts.grants", wire.SetGrants(account="dev", grants=wide)),
         ("accounts.invite", wire.Invite(name="mallory", grants=wide)),
-        ("accounts.invite", wire.Invite(name="mallory", grants=(wire.GrantSpec(profile="viewer", scope="environment=prod"),))),
+        (
+            "accounts.invite",
+            wire.Invite(name="mallory", grants=(wire.GrantSpec(profile="viewer", scope="environment=prod"),)),
+        ),
         ("accounts.grants", wire.SetGrants(account="ada", grants=(VIEWER,))),
         ("accounts.disable", wire.AccountRef(account="ada")),
     ):

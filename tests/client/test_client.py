@@ -56,7 +56,9 @@ async def test_this_machine_is_in_the_list_with_figures(tmp_path: Path) -> None:
         assert detail.file_systems and detail.facts["kernel"]
         now = row.measured_at or 0
         chart = await one.client.call(
-            "hosts.history", History, HistoryQuery(host=row.id, metric="memory_used_ratio", start=now - 60, end=now + 1, points=61)
+            "hosts.history",
+            History,
+            HistoryQuery(host=row.id, metric="memory_used_ratio", start=now - 60, end=now + 1, points=61),
         )
         assert any(value is not None for value in chart.mean)
         assert (await one.client.call("hosts.list", HostList, HostsQuery(filter="!" + row.name))).hosts == ()
@@ -108,10 +110,16 @@ async def test_routes_of_every_feature_answer(tmp_path: Path) -> None:
         await one.step_up()
         await call("secrets.set", Done, SecretSet(name="mail", value="s3cret"))
         assert (await call("secrets.list", SecretList)).names == ("mail",)
-        preview = await call("hosts.import", ImportPreview, ImportRequest(ssh_config="Host web\n  HostName 127.0.0.1\n  Port 1\n"))
+        preview = await call(
+            "hosts.import",
+            ImportPreview,
+            ImportRequest(ssh_config="Host web\n  HostName 127.0.0.1\n  Port 1\n"),
+        )
         assert [found.spec.name for found in preview.found] == ["web"]
         done = await call(
-            "hosts.import", ImportPreview, ImportRequest(ssh_config="Host web\n  HostName 127.0.0.1\n  Port 1\n", names=("web",))
+            "hosts.import",
+            ImportPreview,
+            ImportRequest(ssh_config="Host web\n  HostName 127.0.0.1\n  Port 1\n", names=("web",)),
         )
         assert done.added == 1
         row = await call("hosts.maintenance", HostRow, Maintenance(host="web", until=4e9, reason="new disk"))

@@ -33,7 +33,18 @@ PEER = Peer(1000)
 
 
 def principal(**more: Any) -> Principal:
-    return Principal(**{"account_id": "a", "name": "ada", "session_id": "s" * 16, "peer_uid": 1000, "kind": "tui", "scopes": ALL, "fresh_until": 9e9, **more})
+    return Principal(
+        **{
+            "account_id": "a",
+            "name": "ada",
+            "session_id": "s" * 16,
+            "peer_uid": 1000,
+            "kind": "tui",
+            "scopes": ALL,
+            "fresh_until": 9e9,
+            **more,
+        }
+    )
 
 
 class Rig:
@@ -169,7 +180,9 @@ async def test_a_host_out_of_scope_is_not_found_and_recorded_as_denied(rig: Rig)
     assert len(rig.told()) == 1
 
 
-async def test_a_dead_token_is_recorded_once_a_minute_and_none_not_at_all(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_dead_token_is_recorded_once_a_minute_and_none_not_at_all(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "DENIALS_REMEMBERED", 1)
     for token in ("", "bad", "bad"):
         with pytest.raises(NotAuthenticated):
@@ -182,7 +195,9 @@ async def test_a_dead_token_is_recorded_once_a_minute_and_none_not_at_all(rig: R
     assert len(rig.told()) == 3
 
 
-async def test_a_handler_that_hangs_is_given_up_and_a_broken_one_tells_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_handler_that_hangs_is_given_up_and_a_broken_one_tells_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def hang(call: Call, request: Any) -> Done:
         await asyncio.sleep(60)
         return Done()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -75,7 +76,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 def guardian(home: Path, *words: str, feed: str = "") -> subprocess.CompletedProcess[str]:
     """A headless command."""
     return subprocess.run(
-        [sys.executable, "-m", "guardian_tui", *words], cwd=ROOT, env={"PATH": "/usr/bin:/bin", "HOME": str(home), "GUARDIAN_HOME": str(home)},
+        [sys.executable, "-m", "guardian_tui", *words], cwd=ROOT, env={**os.environ, "HOME": str(home), "GUARDIAN_HOME": str(home)},
         input=feed, capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
 

@@ -34,7 +34,9 @@ pytestmark = pytest.mark.timeout(240)
 
 
 @asynccontextmanager
-async def console(one: House, size: tuple[int, int] = (120, 40)) -> AsyncIterator[tuple[GuardianApp, Pilot[int]]]:
+async def console(
+    one: House, size: tuple[int, int] = (120, 40)
+) -> AsyncIterator[tuple[GuardianApp, Pilot[int]]]:
     """The app, logged in with the first admin's session."""
     app = one.app()
     async with app.run_test(size=size) as pilot:
@@ -145,7 +147,9 @@ async def test_a_host_page_charts_and_moves_in_time(tmp_path: Path) -> None:
         await until(lambda: isinstance(app.screen, FleetScreen))
 
 
-async def test_the_fleet_filters_sorts_marks_zooms_and_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_fleet_filters_sorts_marks_zooms_and_saves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("platformdirs.user_documents_dir", lambda: str(tmp_path))
     async with house(tmp_path) as one, console(one) as (app, pilot):
         table = app.screen.query_one(HostsTable)
@@ -158,7 +162,19 @@ async def test_the_fleet_filters_sorts_marks_zooms_and_saves(tmp_path: Path, mon
         await go(app, pilot, "filter cpu>=0")
         await until(lambda: len(table.shown) == 1)
         await pilot.press("escape")
-        for key in ("N", "N", "C", "M", "D", "S", "exclamation_mark", "exclamation_mark", "space", "v", "escape"):
+        for key in (
+            "N",
+            "N",
+            "C",
+            "M",
+            "D",
+            "S",
+            "exclamation_mark",
+            "exclamation_mark",
+            "space",
+            "v",
+            "escape",
+        ):
             await pilot.press(key)
         await pilot.press("2", "z", "z", "4", "1", "tab", "tab", "tab")
         await pilot.press("p")
@@ -258,15 +274,14 @@ async def test_a_dangerous_order_asks_for_a_fresh_code(tmp_path: Path) -> None:
 
 
 async def test_a_lost_engine_is_said_and_it_comes_back_by_itself(tmp_path: Path) -> None:
-    async with house(tmp_path) as one:
-        async with console(one) as (app, _pilot):
-            one.engine.stop()
-            await until(lambda: app._trouble)
-            app._tick()
-            assert "s old" in app.banner_words()
-            await one.running
-            async with house(tmp_path, set_up=False):
-                await until(lambda: not app._trouble and app.world.connected)
+    async with house(tmp_path) as one, console(one) as (app, _pilot):
+        one.engine.stop()
+        await until(lambda: app._trouble)
+        app._tick()
+        assert "s old" in app.banner_words()
+        await one.running
+        async with house(tmp_path, set_up=False):
+            await until(lambda: not app._trouble and app.world.connected)
 
 
 async def test_first_start_makes_an_admin(tmp_path: Path) -> None:

@@ -60,7 +60,9 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder: Path, settings: Settings | None = None, *, set_up: bool = True) -> AsyncIterator[House]:
+async def house(
+    folder: Path, settings: Settings | None = None, *, set_up: bool = True
+) -> AsyncIterator[House]:
     """A running engine; stopped in good order at the end."""
     paths = Paths(folder / "config", folder / "state", folder / "run")
     settings = settings or Settings(

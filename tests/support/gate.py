@@ -51,10 +51,16 @@ class Gate:
     recovery_key: str = ""
     token: str = ""
 
-    async def call(self, name: str, request: Request | None = None, *, token: str | None = None, uid: int = UID) -> Any:
+    async def call(
+        self, name: str, request: Request | None = None, *, token: str | None = None, uid: int = UID
+    ) -> Any:
         """Give an order as the socket would."""
         return await self.dispatch.call(
-            name, request or Nothing(), token=self.token if token is None else token, peer=Peer(uid), request_id="r"
+            name,
+            request or Nothing(),
+            token=self.token if token is None else token,
+            peer=Peer(uid),
+            request_id="r",
         )
 
     def code(self, secret: str = "") -> str:
@@ -70,7 +76,9 @@ class Gate:
         """Make the first admin; later calls use their token."""
         begun: wire.Enrolment = await self.call("setup.begin", wire.SetUp(name=name, password=PASSWORD))
         self.secret = begun.secret
-        done: wire.Enrolled = await self.call("setup.confirm", wire.ConfirmEnrolment(token=begun.token, code=self.code()))
+        done: wire.Enrolled = await self.call(
+            "setup.confirm", wire.ConfirmEnrolment(token=begun.token, code=self.code())
+        )
         self.codes, self.recovery_key, self.token = done.recovery_codes, done.recovery_key, done.session.token
         return done
 
@@ -78,13 +86,19 @@ class Gate:
         """Invite a person and enrol them; answers their token and TOTP secret."""
         invited: wire.Invited = await self.call("accounts.invite", wire.Invite(name=name, grants=grants))
         begun = await self.call(
-            "enrol.begin", wire.BeginEnrolment(name=name, enrolment_code=invited.enrolment_code, password=PASSWORD + name[0] * 2), token=""
+            "enrol.begin",
+            wire.BeginEnrolment(
+                name=name, enrolment_code=invited.enrolment_code, password=PASSWORD + name[0] * 2
+            ),
+            token="",
         )
         order = wire.ConfirmEnrolment(token=begun.token, code=self.code(begun.secret))
         done = await self.call("enrol.confirm", order, token="")
         return done.session.token, begun.secret
 
-    async def login(self, *, code: str = "", name: str = "ada", password: str = PASSWORD, uid: int = UID, **more: Any) -> wire.Session:
+    async def login(
+        self, *, code: str = "", name: str = "ada", password: str = PASSWORD, uid: int = UID, **more: Any
+    ) -> wire.Session:
         """Log in; a fresh code unless one is given."""
         order = wire.Login(name=name, password=password, code=code or self.fresh_code(), **more)
         session: wire.Session = await self.call("login", order, token="", uid=uid)
@@ -97,7 +111,9 @@ class Gate:
 
 
 @asynccontextmanager
-async def gate(folder: Path, store_url: str = "", *, clock: ManualClock | None = None, mode: bool = True) -> AsyncIterator[Gate]:
+async def gate(
+    folder: Path, store_url: str = "", *, clock: ManualClock | None = None, mode: bool = True
+) -> AsyncIterator[Gate]:
     """A gate over a store; the store is closed at the end, and can be opened again by another gate."""
     clock = clock or ManualClock()
     store = await Store.open(StoreSettings(url=store_url), folder, clock)
@@ -106,7 +122,9 @@ async def gate(folder: Path, store_url: str = "", *, clock: ManualClock | None =
         audit = AuditLog(store, live, clock, AuditSettings(syslog=False), folder)
         await audit.start()
         vault, stretcher = Vault(store, bus, clock), Stretcher(CHEAP)
-        access = Access(store, vault, bus, clock, AccessSettings(), engine_uid=UID, advisory=mode, stretcher=stretcher)
+        access = Access(
+            store, vault, bus, clock, AccessSettings(), engine_uid=UID, advisory=mode, stretcher=stretcher
+        )
         dispatch = Dispatch(access.authenticate, audit, store.write, clock)
         for handlers in (access.handlers(), audit.handlers(), VaultOrders(vault).handlers()):
             dispatch.bind(handlers)

@@ -28,7 +28,9 @@ def test_what_is_sealed_opens_in_its_own_context_only(plain: bytes, context: str
         unseal(new_key(), context, sealed)
 
 
-@pytest.mark.parametrize("damaged", [b"", b"\x02" + bytes(40), b"\x01", b"\x01" + bytes(12), b"\x01" + bytes(50)])
+@pytest.mark.parametrize(
+    "damaged", [b"", b"\x02" + bytes(40), b"\x01", b"\x01" + bytes(12), b"\x01" + bytes(50)]
+)
 def test_a_damaged_blob_is_named_so(damaged: bytes) -> None:
     with pytest.raises(SealBroken):
         unseal(new_key(), "c", damaged)

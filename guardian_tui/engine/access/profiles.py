@@ -96,7 +96,11 @@ def contains(outer: Scope, inner: Scope) -> bool:
         return all(contains(outer, part) for part in inner.scopes)
     if isinstance(outer, AnyOf):
         return any(contains(part, inner) for part in outer.scopes)
-    return isinstance(outer, LabelScope) and isinstance(inner, LabelScope) and set(outer.wanted) <= set(inner.wanted)
+    return (
+        isinstance(outer, LabelScope)
+        and isinstance(inner, LabelScope)
+        and set(outer.wanted) <= set(inner.wanted)
+    )
 
 
 def is_admin(grants: Iterable[Grant]) -> bool:

@@ -287,7 +287,9 @@ class Access:
             }
         )
         if missing:
-            raise PermissionDenied(f"You don't hold this yourself on all of these hosts: {', '.join(missing)}.")
+            raise PermissionDenied(
+                f"You don't hold this yourself on all of these hosts: {', '.join(missing)}."
+            )
 
 
 def _grants(wanted: tuple[wire.GrantSpec, ...]) -> tuple[wire.Grant, ...]:

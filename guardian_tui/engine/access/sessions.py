@@ -137,12 +137,11 @@ class Sessions:
             person = await people.find(conn, id=row.account_id) if row else None
         if row is None or person is None or person.state != "active":
             return None
-        known = Known(
+        return Known(
             digest, row.id, person.id, person.name, tuple(g.profile for g in person.grants), scopes_of(person.grants), row.kind,
             row.peer_uid, row.created_at, row.expires_at, row.last_seen_at, row.fresh_until, row.locked_at is not None,
             row.last_seen_at,
         )  # fmt: skip
-        return known
 
     @staticmethod
     def principal(known: Known) -> Principal:
@@ -216,7 +215,11 @@ class Sessions:
 
         def forget() -> None:
             self._changes += 1
-            found = [k for k in self._known.values() if (k.id == id if id else k.account_id == account_id) and k.id != but]
+            found = [
+                k
+                for k in self._known.values()
+                if (k.id == id if id else k.account_id == account_id) and k.id != but
+            ]
             for known in found:
                 self._known.pop(known.token_hash, None)
                 self._bus.publish(SessionEnded(known.id, "logout" if reason == "logout" else "revoked"))

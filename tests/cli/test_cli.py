@@ -1,0 +1,165 @@
+"""The headless commands: what the screen can do, a script can do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import pyotp
+import pytest
+from click.testing import CliRunner, Result
+
+from guardian_tui.cli import main
+from guardian_tui.cli_routes import headless_routes
+from guardian_tui.cli_session import read_token
+from guardian_tui.protocol.routes import ROUTES
+from tests.support.console import PASSWORD, House, house
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUARDIAN_HOME", str(tmp_path))
+
+
+async def guardian(*words: str, feed: str = "") -> Result:
+    """A command, in a thread: it has a loop of its own."""
+    return await asyncio.to_thread(CliRunner().invoke, main, list(words), input=feed)
+
+
+async def login(one: House) -> None:
+    done = await guardian("login", "--name", "ada", feed=f"{PASSWORD}\n{one.recovery_code()}\n")
+    assert done.exit_code == 0, done.output
+    assert "Logged in as ada" in done.output
+
+
+async def test_hosts_are_added_shown_changed_and_removed_without_a_screen(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        await login(one)
+        assert oct(one.paths.cli_token.stat().st_mode)[-3:] == "600"
+        done = await guardian(
+            "hosts", "add", "--name", "web-1", "--address", "127.0.0.1", "--port", "1", "--labels", "role=web"
+        )
+        assert done.exit_code == 0, done.output
+        listed = await guardian("hosts", "list", "--filter", "role=web", "--json")
+        (row,) = json.loads(listed.output)["hosts"]
+        assert row["labels"] == {"role": "web"}
+        assert "web-1" in (await guardian("hosts", "list")).output
+        assert "spec" in (await guardian("hosts", "show", "web-1")).output
+        assert "port and banner" in (await guardian("hosts", "test", "web-1")).output
+        assert (await guardian("hosts", "remove", "web-1")).output == "Done.\n"
+        missing = await guardian("hosts", "show", "web-1")
+        assert missing.exit_code == 1
+        assert "no such thing" in missing.output
+        wrong = await guardian("hosts", "add", "--name", "-x")
+        assert wrong.exit_code == 2
+        now = time.time()
+        chart = await guardian(
+            "hosts", "history", "local", "--metric", "load1", "--start", str(now - 60), "--end", str(now)
+        )
+        assert chart.exit_code == 0, chart.output
+
+
+async def test_a_dangerous_order_asks_for_a_code_and_goes_on_with_the_new_token(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        await login(one)
+        before = read_token(one.paths.cli_token)
+        for known in one.engine.access._sessions._known.values():
+            known.fresh_until = 0.0
+        done = await guardian(
+            "secrets", "set", "--name", "mail", "--value", "x", feed=f"{one.recovery_code()}\n"
+        )
+        assert done.exit_code == 0, done.output
+        assert read_token(one.paths.cli_token) != before
+        invited = await guardian(
+            "accounts", "invite", "--name", "eve", "--grants", "viewer@role=web", "--json"
+        )
+        assert invited.exit_code == 0, invited.output
+        assert json.loads(invited.output)["account"]["grants"] == [{"profile": "viewer", "scope": "role=web"}]
+
+
+async def test_the_audit_log_is_listed_exported_and_verified_offline(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        await login(one)
+        assert "setup.confirm" in (await guardian("audit", "tail")).output
+        assert (await guardian("audit", "verify")).exit_code == 0
+        bundle = tmp_path / "bundle.json"
+        bundle.write_text((await guardian("audit", "export")).output)
+        assert (await guardian("audit", "verify", str(bundle), "--json")).exit_code == 0
+        bundle.write_text(bundle.read_text().replace('"actor":"ada"', '"actor":"eve"'))
+        broken = await guardian("audit", "verify", str(bundle))
+        assert broken.exit_code == 1
+        bundle.write_text("nonsense")
+        assert "no audit export" in (await guardian("audit", "verify", str(bundle))).output
+        assert (await guardian("logout")).exit_code == 0
+        assert not one.paths.cli_token.exists()
+        assert (await guardian("hosts", "list")).exit_code == 4
+        one.paths.cli_token.write_text("dead")
+        assert (await guardian("hosts", "list")).exit_code == 4
+
+
+async def test_the_engine_is_started_asked_and_stopped(tmp_path: Path) -> None:
+    assert (await guardian("engine", "status")).exit_code == 3
+    assert "No engine runs" in (await guardian("engine", "stop")).output
+    assert (await guardian("hosts", "list")).exit_code == 3
+    started = await guardian("engine", "start")
+    assert started.exit_code == 0, started.output
+    assert "already" in (await guardian("engine", "start")).output
+    assert "stays when you leave" in (await guardian("engine", "status")).output
+    assert json.loads((await guardian("engine", "status", "--json")).output)["set_up"] is False
+    assert "Stop the engine first" in (await guardian("recover", "--name", "ada")).output
+    assert "is stopped" in (await guardian("engine", "stop")).output
+
+
+async def test_a_broken_configuration_is_told_where_the_engine_is_started(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.toml").write_text("nonsense = 1\n")
+    done = await guardian("engine", "start")
+    assert done.exit_code == 1
+    assert "nonsense" in done.output and "line 1" in done.output
+
+
+async def test_recovery_sets_a_new_password_with_the_printed_key(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        assert one.enrolled is not None
+        key, secret = one.enrolled.recovery_key, one.secret
+    new = "recovered donkey staple 7"
+    refused = await guardian("recover", "--name", "ada", feed=f"ABCD\n{new}\n{new}\n")
+    assert refused.exit_code == 1
+    done = await guardian("recover", "--name", "ada", feed=f"{key}\n{new}\n{new}\n")
+    assert done.exit_code == 0, done.output
+    async with house(tmp_path, set_up=False):
+        code = pyotp.TOTP(secret).at(time.time() + 30)
+        assert (await guardian("login", "--name", "ada", feed=f"{new}\n{code}\n")).exit_code == 0
+
+
+def test_without_a_terminal_the_console_says_so() -> None:
+    done = CliRunner().invoke(main, [])
+    assert done.exit_code == 2
+    assert "wants a terminal" in done.output
+    assert "hosts" in CliRunner().invoke(main, ["--help"]).output
+    assert "guardian-tui" in CliRunner().invoke(main, ["--version"]).output
+
+
+def test_every_order_but_those_of_the_screen_has_a_headless_twin() -> None:
+    screen_only = {
+        "hello",
+        "login",
+        "logout",
+        "session.attach",
+        "session.touch",
+        "session.lock",
+        "session.unlock",
+    }
+    expected = {
+        name
+        for name, route in ROUTES.items()
+        if not (
+            route.raw
+            or route.stream
+            or name in screen_only
+            or name.startswith(("setup.", "enrol.", "engine."))
+        )
+    }
+    assert {route.name for route in headless_routes()} == expected
