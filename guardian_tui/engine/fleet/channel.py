@@ -14,15 +14,15 @@ class ChannelUser(Protocol):
         """A whole answer has come."""
         ...
 
-    def lost(self, why: str) -> None:
-        """The channel is gone."""
+    def lost(self, why: str, *, no_probe: bool = False) -> None:
+        """The channel is gone; ``no_probe``: the account can't or may not run the probe."""
         ...
 
 
 class ProbeChannel(asyncssh.SSHClientSession[bytes]):
     """Gathers bytes until the terminator of the request that is open.
 
-    An answer to an earlier request is dropped; more than ``limit`` bytes without an end close the channel.
+    An answer to an earlier request is dropped; more than ``limit`` bytes without an answer close the channel, asked for or not.
     """
 
     def __init__(self, user: ChannelUser, limit: int) -> None:
@@ -33,6 +33,7 @@ class ProbeChannel(asyncssh.SSHClientSession[bytes]):
         self._head = b""
         self._end = b""
         self._discarded = 0
+        self._spoken = False
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         """The channel is open."""
@@ -41,6 +42,7 @@ class ProbeChannel(asyncssh.SSHClientSession[bytes]):
     def ask(self, seq: int, sections: str) -> None:
         """Send a request; whatever was open is given up."""
         assert self._channel is not None  # noqa: S101  # by create_session
+        self._discarded += len(self._buffer)
         self._buffer.clear()
         self._head = b"=%d 1\n" % seq
         self._end = b"\n.%d\n" % seq
@@ -52,35 +54,48 @@ class ProbeChannel(asyncssh.SSHClientSession[bytes]):
             return
         buffer = self._buffer
         buffer += data
-        if len(buffer) > self._limit:
+        if len(buffer) + self._discarded > self._limit:
             self.close(f"it sent more than {self._limit >> 10} KiB for one answer")
             return
-        if not self._end or not buffer.endswith(self._end):
-            if not self._end:
-                # a banner, or an answer that nobody waits for any more: bounded, and gone
-                buffer.clear()
+        if not self._end:
+            # a banner, or an answer that nobody waits for any more: bounded, and gone
+            self._discarded += len(buffer)
+            buffer.clear()
+            return
+        if not buffer.endswith(self._end):
             return
         start = buffer.find(self._head)
         self._end = b""
-        if start >= 0:
-            body = bytes(buffer[start + len(self._head) : -1])
-            buffer.clear()
-            self._user.answered(body)
-        else:
-            buffer.clear()
-            self._user.answered(b"")
+        self._discarded = 0
+        self._spoken = True
+        body = bytes(buffer[start + len(self._head) : -1]) if start >= 0 else b""
+        buffer.clear()
+        self._user.answered(body)
 
-    def close(self, why: str) -> None:
+    def close(self, why: str, *, no_probe: bool = False) -> None:
         """End the channel for a reason."""
         user, self._user = self._user, _NOBODY
         if self._channel is not None:
             self._channel.abort()
-        user.lost(why)
+        user.lost(why, no_probe=no_probe)
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended."""
+        return self._user is _NOBODY
+
+    def forget(self) -> None:
+        """End the channel, and tell nobody."""
+        self._user = _NOBODY
+        if self._channel is not None:
+            self._channel.abort()
 
     def exit_status_received(self, status: int) -> None:
-        """The probe ended by itself: there is no awk, or the key is bound to another command."""
+        """The probe ended by itself: there is no awk, or the account is bound to another command."""
         if status == 127:
-            self.close("the host has no awk, which the probe needs")
+            self.close("the host has no awk, which the probe needs", no_probe=True)
+        elif not self._spoken:
+            self.close(f"the account does not run the probe (exit status {status})", no_probe=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel or the connection is gone."""
@@ -92,7 +107,7 @@ class _Nobody:
     def answered(self, body: bytes) -> None:
         """Nobody listens."""
 
-    def lost(self, why: str) -> None:
+    def lost(self, why: str, *, no_probe: bool = False) -> None:
         """Nobody listens."""
 
 

@@ -132,6 +132,8 @@ def judge(host: Host, now: float, *, cut_off: bool) -> tuple[HostState, str]:
         return "unknown", host.why
     if host.reach == "unreachable":
         return "unreachable", host.why
+    if host.reach == "failing" and not host.failures:
+        return "unknown", host.why
     if host.reach == "failing" and (host.failures >= DOWN_AFTER or host.was_down):
         return "down", host.why
     if host.was_down and host.successes < UP_AFTER:

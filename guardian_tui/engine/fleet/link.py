@@ -41,6 +41,9 @@ class Link:
         self.slow: asyncio.Task[None] | None = None
         """The second channel's command that is under way; never more than one."""
         self.slow_due = 0.0
+        self.hung: dict[str, tuple[int, float]] = {}
+        """Kinds of df that did not end: how often in a row, and when they are worth another try."""
+        self._misses = 0
         self.mounts_due = 0.0
         self.clock_due = 0.0
 
@@ -58,7 +61,10 @@ class Link:
             channel = ProbeChannel(self, self._watch.settings.answer_limit_bytes)
             async with asyncio.timeout(self._watch.settings.connect_timeout_seconds):
                 await connection.ssh.create_session(lambda: channel, probe.command(), encoding=None)
+            if channel.gone:
+                return
             self.channel = channel
+            self._misses = 0
             self.host.before = None
             self.slow_due = self.mounts_due = self.clock_due = 0.0
             self._watch.linked(self)
@@ -69,6 +75,10 @@ class Link:
             self._failed(
                 ConnectFailed("timeout", f"It logged us in but opened no channel: {words_of(error)}.")
             )
+        except Exception as error:
+            # ours, not the host's: said as such, and tried again
+            log.exception("connecting failed in a way that is not foreseen")
+            self._failed(ConnectFailed("engine", f"The engine could not connect: {type(error).__name__}."))
         finally:
             self._connecting = None
 
@@ -77,7 +87,7 @@ class Link:
         interval = self.host.spec.interval_seconds
         settings = self._watch.settings
         if error.kind in UNKNOWN_KINDS:
-            wait = QUESTION_SECONDS
+            wait = max(QUESTION_SECONDS, interval)
         elif self._attempts < DOWN_AFTER:
             wait = interval
         else:
@@ -95,27 +105,44 @@ class Link:
     def answered(self, body: bytes) -> None:
         """The channel's answer: kept until the wave is worked off."""
         if self.asked_at is not None:
-            self._attempts = 0
+            self._attempts = self._misses = 0
             self._watch.answered(self, body, time.monotonic() - self.asked_at)
             self.asked_at = None
 
-    def lost(self, why: str) -> None:
+    def lost(self, why: str, *, no_probe: bool = False) -> None:
         """The channel is gone."""
-        if self.channel is None:
-            return
         self.channel, self.asked_at = None, None
         self._watch.remote.drop(self.host.id)
-        self._attempts += 1
+        if no_probe:
+            self._failed(ConnectFailed("no_probe", f"It logs us in, but {why}."))
+            return
+        error = ConnectFailed("closed", f"Lost: {why}.")
+        if self._attempts:
+            # not the first time without an answer between: a host that takes us in and cuts us off is backed off from, too
+            self._failed(error)
+            return
+        self._attempts = 1
         self.retry_at = time.monotonic() + random.uniform(0.2, 1.0)  # noqa: S311  # jitter, not a secret
-        self._watch.failed(self, ConnectFailed("closed", f"Lost: {why}."))
+        self._watch.failed(self, error)
 
-    def missed(self, seconds: float) -> None:
-        """It did not answer in time: the channel is given up, since its answer may come when another is asked for."""
-        channel, self.channel, self.asked_at = self.channel, None, None
+    def missed(self, seconds: float) -> bool:
+        """It did not answer in time; answers whether it may be asked again on this channel.
+
+        One miss is no reason to cut a jump host's connection, and with it all that are behind it; the late answer is
+        dropped by its number.
+        """
+        self.asked_at = None
+        self._misses += 1
+        error = ConnectFailed("timeout", f"It did not answer a poll within {seconds:.0f} s.")
+        if self._misses < DOWN_AFTER:
+            self._watch.failed(self, error)
+            return True
+        channel, self.channel = self.channel, None
         if channel is not None:
-            channel.close("")
+            channel.forget()
         self._watch.remote.drop(self.host.id)
-        self._failed(ConnectFailed("timeout", f"It did not answer a poll within {seconds:.0f} s."))
+        self._failed(error)
+        return False
 
     def hurry(self) -> None:
         """Try again now (a question was answered, a person asked)."""
@@ -129,5 +156,5 @@ class Link:
                 task.cancel()
         channel, self.channel = self.channel, None
         if channel is not None:
-            channel.close("")
+            channel.forget()
         self._watch.remote.drop(self.host.id)

@@ -57,10 +57,14 @@ def chosen(mounts: list[Mount]) -> tuple[list[Mount], list[Mount]]:
 
 
 def df_command(mounts: list[Mount]) -> str:
-    """One command that asks for the room and the inodes of these mounts."""
+    """One command that asks for the room and the inodes of these mounts.
+
+    Where there is ``timeout``, a df that hangs is killed on the host too: a channel that is closed does not end it.
+    """
     points = shlex.join(point for _, point, _, _ in mounts)
     return (
-        f"LC_ALL=C; export LC_ALL; df -P -k -- {points} 2>/dev/null; echo =; df -P -i -- {points} 2>/dev/null"
+        "LC_ALL=C; export LC_ALL; t=; timeout -s KILL 1 true 2>/dev/null && t='timeout -s KILL 8'; "
+        f"$t df -P -k -- {points} 2>/dev/null; echo =; $t df -P -i -- {points} 2>/dev/null"
     )
 
 

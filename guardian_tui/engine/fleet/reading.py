@@ -12,6 +12,10 @@ from guardian_tui.text import safe
 MOST_DEVICES = 64
 MOST_PROBLEMS = 20
 MOST_MOUNTS = 256
+MOST_LINES = 2000
+"""Of one answer: a host that sends more must not keep the others waiting while it is read."""
+_MEMORY = frozenset({"MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SwapTotal", "SwapFree"})
+_WINDOWS = frozenset({"avg10", "avg60"})
 ABSURD = float(1 << 63)
 
 
@@ -73,7 +77,10 @@ def _cpus(reading: Reading, rest: list[str]) -> None:
 
 
 def _memory(reading: Reading, rest: list[str]) -> None:
-    reading.memory[rest[0].rstrip(":")[:20]] = _numbers(rest[1:2])[0]
+    name = rest[0].rstrip(":")
+    if name not in _MEMORY:
+        raise ValueError("not asked for")
+    reading.memory[name] = _numbers(rest[1:2])[0]
 
 
 def _vm(reading: Reading, rest: list[str]) -> None:
@@ -103,7 +110,9 @@ def _pressure(reading: Reading, rest: list[str]) -> None:
         raise ValueError("unknown pressure")
     for word in rest[2:4]:
         window, _, value = word.partition("=")
-        reading.pressure[what, kind, window[:6]] = min(_numbers([value])[0], 100.0)
+        if window not in _WINDOWS:
+            raise ValueError("unknown window")
+        reading.pressure[what, kind, window] = min(_numbers([value])[0], 100.0)
 
 
 def _disk(reading: Reading, rest: list[str]) -> None:
@@ -163,7 +172,11 @@ _LINES = {
 def parse(answer: bytes) -> Reading:
     """An answer of the probe, without its first and last line."""
     reading = Reading()
-    for line in answer.decode("utf-8", "replace").split("\n"):
+    lines = answer.decode("utf-8", "replace").split("\n", MOST_LINES)
+    if len(lines) > MOST_LINES:
+        lines.pop()
+        reading.problems.append(f"more than {MOST_LINES} lines; the rest was not read")
+    for line in lines:
         words = line.split()
         if not words:
             continue

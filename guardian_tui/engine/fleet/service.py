@@ -133,6 +133,8 @@ class Fleet:
     def _sampled(self, host: Host) -> None:
         host.successes += 1
         if host.reach != "up" or host.successes <= UP_AFTER:
+            if host.reach != "up":
+                self._hurry_behind(host)
             host.failures, host.reach, host.why, host.parent_id, host.behind = 0, "up", "", "", ""
             if host.was_down and host.successes >= UP_AFTER:
                 host.was_down = False
@@ -149,19 +151,24 @@ class Fleet:
         elif error.kind in UNKNOWN_KINDS:
             host.reach = "unknown"
             fact = Reachability(host.id, "unknown", now, why=error.detail)
-        elif error.kind == "jump":
+        elif error.kind == "jump" or self._parent_is_down(host):
             fact = self._behind(host, error, now)
         else:
             host.failures += 1
+            if self._parent_in_doubt(host):
+                # its silence may be that of what stands before it: no verdict before that one's
+                host.failures = min(host.failures, DOWN_AFTER - 1)
             host.reach = "failing"
-            host.was_down = host.was_down or host.failures >= DOWN_AFTER
+            # while we are cut off, its silence says nothing of it
+            host.was_down = host.was_down or (host.failures >= DOWN_AFTER and self.cut_off_since is None)
             fact = Reachability(host.id, "failing", now, failures=host.failures, why=error.detail)
         self._bus.publish(fact)
         self.show(host)
 
     def _behind(self, host: Host, error: ConnectFailed, now: float) -> Reachability:
-        parent = self.inventory.hosts.get(error.parent_id)
-        host.parent_id = error.parent_id
+        parent_id = error.parent_id or (host.target.jump[-1].host_id if host.target else "")
+        parent = self.inventory.hosts.get(parent_id)
+        host.parent_id = parent_id
         host.behind = parent.spec.name if parent else ""
         if parent is not None and parent.reach == "unknown":
             # what stands before it is only unknown to us (no key accepted, no credential): so is this one
@@ -171,13 +178,30 @@ class Fleet:
             )
             return Reachability(host.id, "unknown", now, why=host.why)
         host.reach, host.why = "unreachable", f"{host.behind} does not answer"
-        return Reachability(host.id, "unreachable", now, why=host.why, parent_id=error.parent_id)
+        return Reachability(host.id, "unreachable", now, why=host.why, parent_id=parent_id)
+
+    def _parent(self, host: Host) -> Host | None:
+        jump = host.target.jump if host.target else ()
+        return self.inventory.hosts.get(jump[-1].host_id) if jump else None
+
+    def _parent_is_down(self, host: Host) -> bool:
+        parent = self._parent(host)
+        return parent is not None and parent.state in ("down", "unreachable")
+
+    def _parent_in_doubt(self, host: Host) -> bool:
+        parent = self._parent(host)
+        return parent is not None and parent.reach in ("failing", "unreachable")
 
     def _alerted(self, fact: AlertsOfHost) -> None:
         host = self.inventory.hosts.get(fact.host_id)
         if host is not None:
             host.alerts = fact
             self.show(host)
+
+    def _hurry_behind(self, parent: Host) -> None:
+        for host in self.inventory.hosts.values():
+            if host.parent_id == parent.id:
+                self.watch.hurry(host.id)
 
     def _hurry_waiting(self) -> None:
         for host in self.inventory.hosts.values():
@@ -239,6 +263,10 @@ class Fleet:
         self.cut_off_since = since
         self._bus.publish(CutOff(since, failed, of))
         for host in self.inventory.hosts.values():
+            if since is None and host.reach == "failing":
+                # what it failed meanwhile was our fault: judged by what it does from now on
+                host.failures, host.why = 0, "not heard since the engine was cut off"
+                self.watch.hurry(host.id)
             self.show(host)
 
     def _end_maintenance(self) -> None:

@@ -36,6 +36,8 @@ CLOCK_SECONDS = 30.0
 MOUNTS_SECONDS = 300.0
 SLOW_TIMEOUT_SECONDS = 10.0
 SLOW_AT_ONCE = 20
+HUNG_MAX_SECONDS = 3600.0
+"""A df that hung is asked for again ever more rarely, up to this."""
 LATE_WINDOW_SECONDS = 120.0
 ANSWERS_AT_ONCE = 100
 """Answers worked off before others get a turn: the terminal's requests must not wait for a whole wave."""
@@ -162,9 +164,9 @@ class Watch:
                 link.connect()
             return
         if link.asked_at is not None:
-            if now - link.asked_at > self.settings.poll_timeout_seconds:
-                link.missed(now - link.asked_at)
-            return
+            late = now - link.asked_at
+            if late <= self.settings.poll_timeout_seconds or not link.missed(late):
+                return
         self._seq = self._seq % 999_999_999 + 1
         sections = "f"
         if now >= link.clock_due:
@@ -214,7 +216,9 @@ class Watch:
         reading = parse(body)
         if reading.uptime is None and reading.cpu is None and not reading.memory:
             what = reading.problems[0] if reading.problems else "an empty answer"
-            self._unreached(host, ConnectFailed("not_ssh", f"It answers, but not as the probe does: {what}."))
+            self._unreached(
+                host, ConnectFailed("no_probe", f"It answers, but not as the probe does: {what}.")
+            )
             return None
         return self.take(host, reading, took, at)
 
@@ -263,7 +267,7 @@ class Watch:
                 problems: list[str] = []
                 for mounts, name in ((where, "df"), (remote, "df of remote mounts")):
                     if mounts:
-                        rooms += await self._room(connection, mounts, name, problems)
+                        rooms += await self._room(link, connection, mounts, name, problems)
             host.rooms_problem = "; ".join(problems)
             if rooms:
                 self.roomed(host, rooms)
@@ -275,15 +279,24 @@ class Watch:
             link.slow = None
 
     async def _room(
-        self, connection: Connection, mounts: list[Mount], name: str, problems: list[str]
+        self, link: Link, connection: Connection, mounts: list[Mount], name: str, problems: list[str]
     ) -> list[Room]:
+        times, again = link.hung.get(name, (0, 0.0))
+        words = f"{name} did not answer in {SLOW_TIMEOUT_SECONDS:.0f} s: is a mount dead?"
+        if time.monotonic() < again:
+            # it may still hang on the host: no second one beside it
+            problems.append(words)
+            return []
         try:
             done = await connection.run(df_command(mounts), timeout=SLOW_TIMEOUT_SECONDS, limit_bytes=1 << 18)
         except ConnectFailed as error:
             if error.kind != "timeout":
                 raise
-            problems.append(f"{name} did not answer in {SLOW_TIMEOUT_SECONDS:.0f} s: is a mount dead?")
+            pause = min(HUNG_MAX_SECONDS, self.settings.file_systems_seconds * 2.0 ** min(times + 1, 10))
+            link.hung[name] = (times + 1, time.monotonic() + pause)
+            problems.append(words)
             return []
+        link.hung.pop(name, None)
         return parse_df(done.out, mounts)
 
     def roomed(self, host: Host, rooms: list[Room]) -> None:

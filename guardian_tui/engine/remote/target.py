@@ -10,10 +10,12 @@ from guardian_tui.protocol.errors import HostUnavailable
 
 Kind = Literal[
     "dns", "refused", "no_route", "timeout", "silent", "not_ssh", "algorithms", "key_unknown", "key_changed", "key_revoked",
-    "no_credential", "vault_locked", "auth", "jump", "closed", "limit", "loop",
+    "no_credential", "vault_locked", "auth", "jump", "closed", "limit", "loop", "no_probe", "engine",
 ]  # fmt: skip
 
-UNKNOWN_KINDS: frozenset[str] = frozenset({"key_unknown", "no_credential", "vault_locked", "loop"})
+UNKNOWN_KINDS: frozenset[str] = frozenset(
+    {"key_unknown", "no_credential", "vault_locked", "loop", "no_probe", "engine"}
+)
 """Faults of ours: they say nothing of the host, whose state is then unknown, not down."""
 
 

@@ -1,0 +1,268 @@
+"""What hosts do wrong, over real SSH: each fault has its state and words, and costs the others nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from guardian_tui.demo.figures import Figures
+from guardian_tui.engine.clock import ManualClock
+from guardian_tui.engine.facts import CutOff, Reachability, StateChanged, WaveDone
+from guardian_tui.engine.fleet.host import Host
+from tests.fleet.world import QUICK, World
+from tests.fleet.world import world as make_world
+
+
+async def two(world: World) -> tuple[Host, Host]:
+    """One host to break, and one that must not notice."""
+    broken, other = await world.sims.start(2)
+    hosts = await world.watch(broken), await world.watch(other)
+    for host in hosts:
+        await world.until_state(host, "up")
+    return hosts
+
+
+async def test_a_healthy_host_is_up_with_rates_and_file_systems(world: World) -> None:
+    host = await world.watch((await world.sims.start(1))[0])
+    await world.until(lambda: host.state == "up" and host.rooms and host.value("cpu_busy_ratio") is not None)
+    assert host.row is not None
+    assert 0 < (host.row.cpu or 0) < 1
+    assert host.row.disk_mount in ("/", "/srv/data1")
+    assert host.facts["os"] == "Simulated Linux"
+    assert host.problems == ()
+    assert abs(host.clock_offset) < 5
+    await world.until(lambda: {fact.period for fact in world.of(WaveDone)} == {"fast", "medium"})
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "words"),
+    [
+        ("dead", "down", "refuses connections"),
+        ("mute", "down", "did not answer within"),
+        ("hang", "down", "did not answer a poll"),
+        ("late", "down", "did not answer a poll"),
+        ("half", "down", "did not answer a poll"),
+        ("cut", "down", "cut"),
+        ("flood", "down", "more than 256 KiB"),
+        ("garbage", "unknown", "not as the probe does"),
+        ("foreign", "unknown", "not as the probe does"),
+    ],
+)
+async def test_a_broken_host_says_how_and_heals_while_the_other_stays_up(
+    world: World, fault: str, state: str, words: str
+) -> None:
+    broken, other = await two(world)
+    await world.sims.set_fault(broken.spec.name, fault)  # type: ignore[arg-type]  # one of its literals
+    await world.until(lambda: broken.state == state and words in broken.shown_why, f"{state}: {words}")
+    await world.polls(other)
+    await world.sims.set_fault(broken.spec.name, "")
+    await world.until_state(broken, "up")
+    assert not [fact for fact in world.of(StateChanged) if fact.host_id == other.id and fact.new != "up"]
+
+
+async def test_a_slow_answer_is_never_taken_for_the_one_to_a_later_request(world: World) -> None:
+    broken, other = await two(world)
+    broken_sim = world.sims.hosts[broken.spec.name]
+    await world.sims.set_fault(broken.spec.name, "slow")
+    asked = broken_sim.polls
+    await world.until(lambda: broken_sim.polls >= asked + 3)
+    before = len(world.facts)
+    await world.polls(other, 8)
+    samples = [s for fact in world.facts[before:] if isinstance(fact, WaveDone) for s in fact.samples]
+    assert broken.id not in {sample.host_id for sample in samples}
+    assert not [fact for fact in world.of(StateChanged) if fact.host_id == other.id and fact.new != "up"]
+
+
+async def test_one_missed_poll_does_not_cut_the_connection(world: World) -> None:
+    host, _ = await two(world)
+    sim = world.sims.hosts[host.spec.name]
+    (connection,) = sim.connections
+    await world.sims.set_fault(host.spec.name, "hang")
+    await world.until(lambda: host.reach == "failing")
+    await world.sims.set_fault(host.spec.name, "")
+    await world.polls(host)
+    assert sim.connections == {connection}
+    assert not [fact for fact in world.of(StateChanged) if fact.host_id == host.id and fact.new == "down"]
+
+
+async def test_a_reboot_is_a_gap_in_the_rates_not_a_spike(world: World) -> None:
+    host, _ = await two(world)
+    await world.polls(host)
+    await world.sims.set_fault(host.spec.name, "reboot")
+    before = len(world.facts)
+    await world.polls(host, 4)
+    seen = [
+        s for f in world.facts[before:] if isinstance(f, WaveDone) and f.period == "fast" for s in f.samples
+    ]
+    busy = [s.values[0] for s in seen if s.host_id == host.id]
+    assert any(math.isnan(value) for value in busy)
+    assert all(math.isnan(value) or 0 <= value <= 1 for value in busy)
+
+
+async def test_a_df_that_hangs_leaves_the_fast_figures_live_and_is_not_asked_for_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guardian_tui.engine.fleet.watch.SLOW_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr("guardian_tui.engine.fleet.watch.HUNG_MAX_SECONDS", 3600.0)
+    host, _ = await two(world)
+    await world.until(lambda: host.rooms)
+    sim = world.sims.hosts[host.spec.name]
+    await world.sims.set_fault(host.spec.name, "df_hang")
+    await world.until(lambda: "df did not answer" in " ".join(host.problems))
+    assert host.state == "up"
+    assert host.rooms
+    await world.polls(host, 6)
+    assert sum("df " in command for command in sim.commands) <= 4
+    assert "df did not answer" in " ".join(host.problems)
+
+
+async def test_hostile_names_reach_nobody_as_they_are(world: World) -> None:
+    sim = await world.sims.add("evil", Figures(1, hostile=True))
+    host = await world.watch(sim)
+    await world.until(lambda: host.state == "up" and host.rooms)
+    assert host.row is not None and host.layout is not None
+    shown = msgspec.json.encode(host.row).decode() + " ".join(host.layout.names) + " ".join(host.problems)
+    for harm in ("\x1b", "\x07", "\u202e", "\x00", "\\u001b", "\\u0000"):
+        assert harm not in shown
+
+
+async def test_a_dead_jump_host_is_down_and_those_behind_it_are_unreachable_not_down(world: World) -> None:
+    sims = await world.sims.start(4)
+    jump = await world.watch(sims[0])
+    await world.until_state(jump, "up")
+    behind = [await world.watch(sim, jump=(jump.spec.name,)) for sim in sims[1:]]
+    for host in behind:
+        await world.until_state(host, "up")
+    await world.sims.set_fault(jump.spec.name, "dead")
+    await world.until_state(jump, "down")
+    for host in behind:
+        await world.until_state(host, "unreachable")
+        assert host.row is not None and host.row.behind == jump.spec.name
+    assert not [f for f in world.of(StateChanged) if f.new == "down" and f.host_id != jump.id]
+    await world.sims.set_fault(jump.spec.name, "")
+    for host in (jump, *behind):
+        await world.until_state(host, "up")
+
+
+async def test_a_hung_jump_host_is_the_one_that_is_down(world: World) -> None:
+    sims = await world.sims.start(3)
+    jump = await world.watch(sims[0])
+    await world.until_state(jump, "up")
+    behind = [await world.watch(sim, jump=(jump.spec.name,)) for sim in sims[1:]]
+    for host in behind:
+        await world.until_state(host, "up")
+    # none of them answers, as when the jump host is frozen with its connections open
+    await world.sims.set_fault("*", "hang")
+    await world.sims.set_fault(jump.spec.name, "mute")
+    await world.until_state(jump, "down")
+    for host in behind:
+        await world.until_state(host, "unreachable")
+    assert not [f for f in world.of(StateChanged) if f.new == "down" and f.host_id != jump.id]
+
+
+async def test_two_hundred_hosts_dead_at_once_are_one_cut_off_and_come_back_by_themselves(
+    tmp_path: Path,
+) -> None:
+    settings = msgspec.structs.replace(
+        QUICK, connects_at_once=50, file_systems_seconds=60.0, wave_seconds=0.25
+    )
+    async with make_world(tmp_path, settings) as world:
+        hosts = [await world.watch(sim, interval_seconds=2.0) for sim in await world.sims.start(200)]
+        await world.until(lambda: all(host.state == "up" for host in hosts), "200 hosts up")
+        await world.sims.set_fault("*", "dead")
+        await world.until(lambda: all(host.state == "unknown" for host in hosts), "200 hosts unknown")
+        assert {host.shown_why for host in hosts} == {"the engine is cut off"}
+        (cut,) = world.of(CutOff)
+        assert cut.since is not None and cut.failed > 100
+        await world.sims.set_fault("*", "")
+        await world.until(lambda: all(host.state == "up" for host in hosts), "200 hosts up again")
+        assert [fact.since is None for fact in world.of(CutOff)] == [False, True]
+        assert not [fact for fact in world.of(StateChanged) if fact.new == "down"]
+
+
+async def test_one_host_of_ten_is_no_cut_off(world: World) -> None:
+    hosts = [await world.watch(sim) for sim in await world.sims.start(10)]
+    await world.until(lambda: all(host.state == "up" for host in hosts))
+    await world.sims.set_fault(hosts[0].spec.name, "dead")
+    await world.until_state(hosts[0], "down")
+    assert world.of(CutOff) == []
+
+
+async def test_a_down_host_needs_two_good_polls(world: World) -> None:
+    host, _ = await two(world)
+    await world.sims.set_fault(host.spec.name, "dead")
+    await world.until_state(host, "down")
+    before = len(world.facts)
+    await world.sims.set_fault(host.spec.name, "")
+    await world.until_state(host, "up")
+    good = [
+        f
+        for f in world.facts[before:]
+        if isinstance(f, Reachability) and f.host_id == host.id and f.state == "up"
+    ]
+    assert [fact.successes for fact in good][:2] == [1, 2]
+
+
+@pytest.mark.parametrize("jump", [7200.0, -7200.0])
+async def test_our_clock_jumps_and_rates_do_not_notice(tmp_path: Path, jump: float) -> None:
+    clock = ManualClock()
+    async with make_world(tmp_path, clock=clock) as world:
+        host = await world.watch((await world.sims.start(1))[0])
+        await world.until(lambda: host.state == "up" and host.value("cpu_busy_ratio") is not None)
+        clock.jump(jump)
+        before = len(world.facts)
+        await world.polls(host, 4)
+        assert host.state == "up"
+        samples = [
+            s
+            for f in world.facts[before:]
+            if isinstance(f, WaveDone) and f.period == "fast"
+            for s in f.samples
+        ]
+        assert samples[-1].at == clock.now()
+        for sample in samples:
+            assert 0 <= sample.values[0] <= 1
+
+
+async def test_a_host_whose_clock_is_wrong_says_by_how_much(world: World) -> None:
+    sim = await world.sims.add("skewed", dataclasses.replace(Figures(3), clock_offset=-3600.0))
+    host = await world.watch(sim)
+    await world.until(lambda: host.state == "up" and host.value("clock_offset_seconds") is not None)
+    assert (host.value("clock_offset_seconds") or 0) == pytest.approx(-3600, abs=5)
+
+
+async def test_a_key_that_nobody_accepted_is_unknown_and_asked_about(world: World) -> None:
+    sim = (await world.sims.start(1))[0]
+    from guardian_tui.protocol.fleet import HostSpec
+
+    host = await world.join(HostSpec(name="new", address=sim.address, port=sim.port, interval_seconds=0.3))
+    await world.until(lambda: host.reach == "unknown")
+    assert host.state == "unknown" and "not accepted yet" in host.shown_why
+    (question,) = world.live.questions.rows()
+    assert question.host == "new"
+    assert sim.polls == 0
+
+
+async def test_a_changed_key_is_down_and_never_logged_in_to(world: World) -> None:
+    host, _ = await two(world)
+    other = type(world.sims)(world.key.export_public_key().decode())
+    sim = world.sims.hosts[host.spec.name]
+    await world.sims.set_fault(sim.name, "dead")
+    await world.until_state(host, "down")
+    impostor = await other.add("impostor", Figures(9))
+    try:
+        await world.pin("127.0.0.1", impostor.port, world.sims.host_key)
+        from guardian_tui.protocol.fleet import HostSpec
+
+        fooled = await world.join(
+            HostSpec(name="fooled", address="127.0.0.1", port=impostor.port, interval_seconds=0.3)
+        )
+        await world.until(lambda: fooled.reach == "key_changed")
+        assert fooled.state == "down" and "key changed" in fooled.shown_why
+        assert impostor.polls == 0
+    finally:
+        await other.stop()
