@@ -256,10 +256,17 @@ class LiveList(ScrollView, Captioned, can_focus=True):
     def _strip(self, pieces: list[Piece], width: int, *, cursor: bool, marked: bool) -> Strip:
         edge: Piece = ("╋" if marked else "▌", "accent") if cursor else ("+" if marked else " ", "mark")
         kept = clip([edge, *pieces], width)
-        rest = width - width_of(kept)
-        if rest > 0:
-            kept.append((" " * rest, "text"))
-        return Strip([_segment(text, self.paint(name, cursor=cursor)) for text, name in kept if text], width)
+        kept.append((" " * (width - width_of(kept)), "text"))
+        merged: list[Piece] = []
+        for text, name in kept:
+            # each change of style costs the terminal some forty bytes, and a blank has no colour but its ground
+            if merged and (name == merged[-1][1] or text.isspace()):
+                merged[-1] = (merged[-1][0] + text, merged[-1][1])
+            elif merged and merged[-1][0].isspace():
+                merged[-1] = (merged[-1][0] + text, name)
+            elif text:
+                merged.append((text, name))
+        return Strip([_segment(text, self.paint(name, cursor=cursor)) for text, name in merged], width)
 
     def notify_style_update(self) -> None:
         """The theme has changed."""
