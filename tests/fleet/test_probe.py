@@ -1,0 +1,89 @@
+"""The probe itself, run as a host runs it, by every awk that this machine has."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from guardian_tui.engine.fleet import probe
+from guardian_tui.engine.fleet.reading import parse
+
+AWKS = {name: path for name in ("mawk", "gawk", "busybox", "original-awk") if (path := shutil.which(name))}
+
+
+def run(folder: Path, awk: str, requests: bytes, command: str = "", locale: str = "C") -> tuple[int, bytes]:
+    """The probe under one awk, to the end of its input."""
+    folder.mkdir(exist_ok=True)
+    (folder / "awk").symlink_to(AWKS[awk])
+    done = subprocess.run(
+        ["sh", "-c", command or probe.command()], input=requests, capture_output=True, timeout=60, check=False,
+        env={"PATH": f"{folder}:/usr/bin:/bin", "LC_ALL": locale, "LANG": locale},
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_every_awk_answers_each_request_and_ends_with_its_input(tmp_path: Path, awk: str) -> None:
+    status, out = run(tmp_path / "bin", awk, b"1 fto\n2 f\n", locale="de_DE.UTF-8")
+    assert status == 0
+    first, _, rest = out.partition(b".1\n")
+    assert first.startswith(b"=1 1\n") and rest.startswith(b"=2 1\n") and rest.endswith(b"\n.2\n")
+    reading = parse(first)
+    assert reading.problems == []
+    assert (
+        reading.cpu and reading.uptime and reading.memory["MemTotal"] > 0 and reading.clock and reading.mounts
+    )
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_requests_that_are_none_are_not_answered_nor_carried_out(tmp_path: Path, awk: str) -> None:
+    bad = b"\nhello f\n-1 f\n1;id f\n9999999999999999 f\n$(id) f\n\x00\xff f\n5 \n"
+    _, out = run(tmp_path / "bin", awk, bad)
+    assert out == b"=5 1\n.5\n"
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_a_container_without_half_of_proc_names_what_is_missing(tmp_path: Path, awk: str) -> None:
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    (proc / "uptime").write_text("77.5 1\n")
+    (proc / "stat").write_text("cpu  1 2 3 4\ncpu0 1 2 3 4\nprocs_running 1\n")
+    command = probe.command().replace("/proc/", f"{proc}/")
+    status, out = run(tmp_path / "bin", awk, b"1 fo\n", command)
+    reading = parse(out)
+    assert status == 0 and out.endswith(b".1\n")
+    assert reading.uptime == 77.5 and reading.cpu == [1, 2, 3, 4, 0, 0, 0, 0] and reading.cpus == 1
+    for name in ("meminfo", "loadavg", "pressure/io", "diskstats", "net/dev", "sys/fs/file-nr"):
+        assert f"!{proc}/{name}\n".encode() in out
+    assert reading.problems == []
+
+
+def test_a_host_without_awk_says_so_by_its_exit_status(tmp_path: Path) -> None:
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    done = subprocess.run(
+        ["/bin/sh", "-c", probe.command()],
+        input=b"",
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={"PATH": str(empty)},
+    )
+    assert done.returncode == 127
+
+
+def test_the_program_only_reads() -> None:
+    text = probe.program()
+    assert "system(" not in text
+    assert not re.search(r"printf?\b[^\n]*(>|\|)", text)
+    assert re.findall(r'c = "([^"]*)"', text) == ["date +%s.%N"]
+    assert re.findall(r"\((\w+) \| getline", text) == ["c"]
+
+
+def test_the_checksum_is_that_of_what_travels() -> None:
+    assert len(probe.checksum()) == 64
+    assert "#" not in [line[:1] for line in probe.program().splitlines()]
