@@ -11,7 +11,7 @@ from guardian_tui.protocol.base import Request, Response
 HostState = Literal["up", "degraded", "down", "unreachable", "unknown", "maintenance"]
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
-LabelText = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+LabelText = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$")]
 Address = Annotated[
     str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:%-]*$|^[0-9a-fA-F:]+$")
 ]
