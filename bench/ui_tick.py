@@ -17,7 +17,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ SIZE = (120, 40)
 NOW = 1_800_000_000.0
 TITLES = ("host", "state", "cpu", "cpu spark", "mem", "disk", "why / net", "more")
 QUIET_SECONDS = 0.02
+Measured = tuple[list[float], list[int]]
+"""CPU milliseconds and bytes of each tick."""
 
 
 class Recorder(HeadlessDriver):
@@ -136,7 +138,7 @@ async def settled(app: OneWidget) -> None:
         await asyncio.sleep(QUIET_SECONDS)
 
 
-async def run_ticks(app: OneWidget, ticks: Sequence[Callable[[], None]]) -> tuple[list[float], list[int]]:
+async def run_ticks(app: OneWidget, ticks: Sequence[Callable[[], None]]) -> Measured:
     """CPU milliseconds and bytes of each tick."""
     cpu, bytes_written = [], []
     gc.collect()
@@ -152,7 +154,7 @@ async def run_ticks(app: OneWidget, ticks: Sequence[Callable[[], None]]) -> tupl
     return cpu, bytes_written
 
 
-async def with_app(app: OneWidget, work: Callable[[], Any]) -> Any:
+async def with_app(app: OneWidget, work: Callable[[], Awaitable[Measured]]) -> Measured:
     """The answer of ``work`` while the app runs."""
     running = asyncio.create_task(app.run_async(size=SIZE, mouse=False))
     while not app.widget.is_mounted or not app.widget.size.height:
@@ -164,10 +166,8 @@ async def with_app(app: OneWidget, work: Callable[[], Any]) -> Any:
         await running
 
 
-async def measure_table(
-    rows: list[HostRow], ticks: list[tuple[float, list[HostRow]]]
-) -> tuple[list[float], list[int], list[list[Text]]]:
-    """Our table; also the lines of each tick as cells, for the other."""
+async def measure_table(rows: list[HostRow], ticks: list[tuple[float, list[HostRow]]]) -> Measured:
+    """Our table, from the rows as the engine sends them."""
     table = HostsTable()
     app = OneWidget(table)
 
@@ -178,21 +178,19 @@ async def measure_table(
 
         return tick
 
-    async def work() -> Any:
+    async def work() -> Measured:
         table.apply(rows, (), NOW)
         return await run_ticks(app, [applying(now, changed) for now, changed in ticks])
 
     return await with_app(app, work)
 
 
-async def measure_data_table(
-    rows: list[HostRow], ticks: list[tuple[float, list[HostRow]]]
-) -> tuple[list[float], list[int]]:
+async def measure_data_table(rows: list[HostRow], ticks: list[tuple[float, list[HostRow]]]) -> Measured:
     """Textual's table with the same lines in the same order; the lines are asked of a table of ours that is not shown."""
     source, data = HostsTable(), DataTable[Text](cursor_type="row")
     app = OneWidget(data)
 
-    async def work() -> Any:
+    async def work() -> Measured:
         await app.mount(source)
         source.display = False
         width = SIZE[0] - 3

@@ -12,7 +12,7 @@ from textual.strip import Strip
 from guardian_tui.protocol.fleet import History
 from widgets import figures
 from widgets.caption import Captioned
-from widgets.painting import Piece, paint_css
+from widgets.painting import Piece, clip, paint_css
 
 _LABEL = 7
 # bits of the four dots of a braille cell's left and right column, from the bottom up (Unicode 2800–28FF)
@@ -64,7 +64,7 @@ def render(data: ChartData, width: int, height: int) -> list[list[Piece]]:
     if history is None or not any(value is not None for value in history.mean):
         words = data.words or "no values in this span"
         return [
-            [(" " * _LABEL, "muted"), (words if place == rows // 2 else "", "muted")]
+            clip([(" " * _LABEL, "muted"), (words if place == rows // 2 else "", "muted")], width)
             for place in range(height)
         ]
     known = [value for value in history.high if value is not None]
@@ -77,7 +77,7 @@ def render(data: ChartData, width: int, height: int) -> list[list[Piece]]:
     for row in range(rows):
         lines.append(_row(data, row, rows, cells, heights, top, threshold_row))
     lines.append(_axis(history, cells))
-    return lines
+    return [clip(line, width) for line in lines[-height:]]
 
 
 def _heights(history: History, columns: int, top: float, dots: int) -> list[int]:
@@ -135,7 +135,7 @@ def _with_marks(pieces: list[Piece], data: ChartData, cells: int) -> list[Piece]
     span = history.step_seconds * len(history.mean)
     flat = [(char, paint) for text, paint in pieces for char in text]
     for mark in data.marks:
-        place = int((mark.at - history.start) / span * cells) if span else -1
+        place = math.floor((mark.at - history.start) / span * cells) if span else -1
         if 0 <= place < cells and _LABEL + place < len(flat):
             flat[_LABEL + place] = (mark.glyph, mark.paint)
     return flat
@@ -146,14 +146,16 @@ def _axis(history: History, cells: int) -> list[Piece]:
     form = "%H:%M" if span <= 2 * 86400 else "%a %d"
     line = [" "] * cells
     wanted = max(2, cells // 18)
+    free = 0
     for place in range(wanted):
         at = history.start + span * place / (wanted - 1)
         word = time.strftime(form, time.localtime(at))
-        start = min(
-            cells - len(word),
-            max(0, round((cells - 1) * place / (wanted - 1)) - (len(word) // 2 if place else 0)),
-        )
-        line[start : start + len(word)] = word
+        middle = round((cells - 1) * place / (wanted - 1))
+        start = max(0, min(cells - len(word), middle - (len(word) // 2 if place else 0)))
+        # a chart too narrow for two times shows one, or none
+        if start >= free and start + len(word) <= cells:
+            line[start : start + len(word)] = word
+            free = start + len(word) + 1
     return [(" " * _LABEL, "muted"), ("".join(line), "muted")]
 
 

@@ -239,11 +239,11 @@ class HostsTable(LiveList):
         c = columns_for(width)
         text = f"  {fit('host', c.name + 1)}{fit('state', c.state + 1)} {fit('cpu', 4 + c.spark + 1)}{fit('mem', 4 + c.bar + 1)}{fit('disk', 4 + c.bar + 1)}"
         if c.load:
-            text += f" {fit('net ↓  ↑', c.net)}{'load':>7}{'up':>6}  "
-            text += fit("fullest", 12) if c.mount else ""
+            text += f"{fit('net ↓  ↑', c.net)}{'load':>7}{'up':>6}  "
+            text += fit("fullest", 14) if c.mount else ""
             text += fit("environment", c.environment) if c.environment else ""
         elif c.net:
-            text += f" {'why / net ↓ ↑' if width - c.before >= 13 else 'why / ↓ ↑'}"
+            text += f"{'why / net ↓ ↑' if width - c.before >= 13 else 'why / ↓ ↑'}"
         return [(text, "muted")]
 
     def look(self, id: str, width: int) -> object:

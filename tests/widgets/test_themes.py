@@ -1,0 +1,125 @@
+"""Themes: each can be read by everybody, and a broken one is named and left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from themes.loader import COLOURS, DEFAULT, ThemeFile, load_themes, parse_theme
+
+OURS = load_themes().themes
+TEXTS = ("text", "muted", "faint", "accent", "ok", "warning", "critical", "mark")
+GROUNDS = ("background", "surface", "panel", "cursor", "bar")
+BADGES = ("prod", "staging", "other", "banner")
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours, WCAG 2.2."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("ground", GROUNDS)
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_text_can_be_read_on_every_ground(name: str, ground: str, text: str) -> None:
+    colours = OURS[name].colours
+    assert contrast(colours[text], colours[ground]) >= 4.5, f"{name}: {text} on {ground}"
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("badge", BADGES)
+def test_badges_can_be_read(name: str, badge: str) -> None:
+    colours = OURS[name].colours
+    assert contrast(colours["on_badge"], colours[badge]) >= 4.5
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_meters_can_be_told_from_their_ground(name: str) -> None:
+    colours = OURS[name].colours
+    for ground in ("background", "cursor"):
+        assert contrast(colours["meter"], colours[ground]) >= 3.0  # WCAG 1.4.11: graphics
+    assert contrast(colours["meter"], colours["rest"]) >= 2.0
+
+
+def test_the_default_comes_first_and_each_names_all_colours() -> None:
+    assert next(iter(OURS)) == DEFAULT
+    for theme in OURS.values():
+        assert set(theme.colours) == set(COLOURS)
+        assert theme.textual_theme().variables["g-on-badge"] == theme.colours["on_badge"]
+    assert [theme.name for theme in load_themes().textual_themes()] == list(OURS)
+
+
+def text_of(**changes: str) -> str:
+    """A good theme file, with colours changed."""
+    colours = OURS[DEFAULT].colours | changes
+    return 'name = "mine"\ndark = true\n[colours]\n' + "\n".join(
+        f'{key} = "{value}"' for key, value in colours.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name = ", "x.toml"),
+        ('name = "Not So"', "small letters"),
+        ("dark = true", "small letters"),
+        ('name = "a"\ndark = 3\n[colours]', "dark = true or false"),
+        ('name = "a"\ncolours = 3', "a table [colours]"),
+        ('name = "a"\n[colours]\ntext = "#000000"', "lack background"),
+        (text_of(text="red"), "text must be #rrggbb, not 'red'"),
+        (text_of(nonsense="#000000"), "there is no colour nonsense"),
+        (text_of().replace('"#d3dae0"', "7"), "text must be #rrggbb, not 7"),
+    ],
+)
+def test_a_broken_file_is_told_with_its_name_and_what_is_wanted(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=r"x\.toml") as error:
+        parse_theme(text, "x.toml")
+    assert words in str(error.value)
+
+
+def test_a_persons_own_files_are_added_and_broken_ones_are_named_not_fatal(tmp_path: Path) -> None:
+    (tmp_path / "good.toml").write_text(text_of(), encoding="utf-8")
+    (tmp_path / "bad.toml").write_text("nonsense", encoding="utf-8")
+    (tmp_path / "bytes.toml").write_bytes(b"name = \xff")
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "ours.toml").write_text(text_of(text="#ffffff").replace("mine", DEFAULT), encoding="utf-8")
+    found = load_themes(tmp_path)
+    assert "mine" in found.themes
+    assert found.themes[DEFAULT].colours["text"] == "#ffffff"
+    assert {problem.split(":")[0].split(" ")[0] for problem in found.problems} == {
+        "bad.toml",
+        "bytes.toml",
+        "folder.toml",
+    }
+    assert load_themes(tmp_path / "none").problems == []
+
+
+def test_an_unknown_name_falls_back_to_the_default_and_is_said() -> None:
+    found = load_themes()
+    assert found.pick("") == DEFAULT and found.pick("guardian-light") == "guardian-light"
+    assert found.problems == []
+    assert found.pick("pink") == DEFAULT and "no theme 'pink'" in found.problems[0]
+
+
+def test_the_key_for_another_theme_goes_round() -> None:
+    found = load_themes()
+    seen = [DEFAULT]
+    while (name := found.after(seen[-1])) != DEFAULT:
+        seen.append(name)
+    assert seen == list(found.themes)
+    assert found.after("gone") == DEFAULT
+
+
+def test_a_theme_file_is_a_value() -> None:
+    assert ThemeFile("a", True, {}) == ThemeFile("a", True, {})
