@@ -74,8 +74,8 @@ class World:
         self.store, self.clock, self.folder = store, clock, folder
         self.bus, self.live = Bus(), Live()
         self.pins = Pins(store, clock)
-        vault = Vault(store, self.bus, clock)
-        credentials = Credentials(vault, self.bus, folder)
+        self.vault = vault = Vault(store, self.bus, clock)
+        self.credentials = credentials = Credentials(vault, self.bus, folder)
         self.questions = Questions(self.live, self.pins, credentials, vault, self.bus, clock)
         self.remote = Remote(settings, self.pins, credentials, self.questions)
         self.fleet = Fleet(
@@ -174,7 +174,8 @@ class World:
         call = Call(routes.ROUTES[name], None, Peer(0), "r", self.clock.now(), self.sink, self.store.write)
         if scope is not None:
             call.scope = scope
-        return await self.orders.handlers()[name](call, request)
+        handlers = {**self.orders.handlers(), **self.questions.handlers()}
+        return await handlers[name](call, request)
 
 
 @asynccontextmanager

@@ -92,6 +92,18 @@ class Inventory:
             host_id, spec.name, spec.address or spec.name, spec.port, spec.user or own_user(), spec.credential, tuple(hops), labels
         )  # fmt: skip
 
+    def behind(self, host: Host) -> list[Host]:
+        """The hosts that name it as a jump host of theirs."""
+        return [other for other in self.hosts.values() if host.spec.name in other.spec.jump]
+
+    def through(self, host: Host) -> list[Host]:
+        """All hosts whose way leads through it, however far behind."""
+        return [
+            other
+            for other in self.hosts.values()
+            if other.target is not None and any(hop.host_id == host.id for hop in other.target.jump)
+        ]
+
     async def put(self, tx: Tx, host: Host, source: str, *, new: bool) -> None:
         """Write a host."""
         row = {
@@ -113,7 +125,7 @@ class Inventory:
         Raises:
             Conflict: others are reached through it.
         """
-        behind = [other.spec.name for other in self.hosts.values() if host.spec.name in other.spec.jump]
+        behind = [other.spec.name for other in self.behind(host)]
         if behind:
             raise Conflict(
                 f"{', '.join(sorted(behind)[:5])} {'are' if len(behind) > 1 else 'is'} reached through {host.spec.name}."

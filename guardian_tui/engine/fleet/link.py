@@ -157,4 +157,4 @@ class Link:
         channel, self.channel = self.channel, None
         if channel is not None:
             channel.forget()
-        self._watch.remote.drop(self.host.id)
+        self._watch.remote.give_up(self.host.id)

@@ -109,6 +109,12 @@ class HostOrders:
         other = self._fleet.inventory.named(spec.name)
         if other is not None and other.id != host.id:
             raise Conflict(f"There is a host {spec.name} already.", field="name")
+        behind = self._fleet.inventory.behind(host)
+        if behind and spec.name != host.spec.name:
+            raise Conflict(
+                f"{len(behind)} hosts are reached through {host.spec.name} by this name; change their jump hosts first.",
+                field="name",
+            )
         target = self._fleet.inventory.target(host.id, spec)
         async with call.change(
             spec.name, body={"address": spec.address or spec.name, "port": spec.port}
@@ -118,6 +124,9 @@ class HostOrders:
             def done() -> None:
                 host.spec, host.target = spec, target
                 self._fleet.changed(host)
+                for other in self._fleet.inventory.through(host):
+                    other.target = self._fleet.inventory.target(other.id, other.spec)
+                    self._fleet.changed(other)
 
             tx.after_commit(done)
         assert host.row is not None  # noqa: S101  # changed has shown it
