@@ -128,8 +128,9 @@ class HostsTable(LiveList):
 
     def _stand(self, row: HostRow) -> bool:
         """Note where a row belongs; True if it is elsewhere than before."""
-        state = shown_state(row, self._now)
-        self._until[row.id] = believed_until(row) if state == row.state else math.inf
+        until = believed_until(row)
+        state: HostState = "unknown" if self._now > until else row.state
+        self._until[row.id] = until if self._now <= until else math.inf
         passes = not (self._problems_only and state in ("up", "maintenance"))
         if passes and self._filter is not None:
             passes = self._filter(row)

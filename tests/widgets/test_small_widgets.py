@@ -116,10 +116,11 @@ async def test_the_banner_takes_no_room_when_there_is_nothing_to_say() -> None:
         assert not banner.display
 
 
-def room(mount: str, used: float, **more: object) -> FileSystem:
+def room(mount: str, used: float, hours_to_full: float | None = None, read_only: bool = False) -> FileSystem:
     return FileSystem(
-        mount=mount, kind="ext4", device="sda", size_bytes=1e11, available_bytes=1e10, used_ratio=used, **more
-    )  # type: ignore[arg-type]  # a test names fields freely
+        mount=mount, kind="ext4", device="sda", size_bytes=1e11, available_bytes=1e10, used_ratio=used,
+        hours_to_full=hours_to_full, read_only=read_only,
+    )  # fmt: skip
 
 
 def words(lines: Sequence[list[tuple[str, str]]]) -> list[str]:
