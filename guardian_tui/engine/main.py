@@ -108,7 +108,7 @@ class Engine:
         self._set_up = await self.access.is_set_up()
         self.dispatch = Dispatch(self.access.authenticate, self.audit, self.store.write, clock)
         self.health = Health(self)
-        self.streams = Streams(self.live, self.boot, self.status, self.access.authenticate)
+        self.streams = Streams(self.live, self.boot, self.status, self.access.still)
         self.bus.subscribe(SessionEnded, self.streams.session_ended)
         self.server = Server(self.dispatch, self.streams, self.health.routes(), self._touched)
         own: dict[str, Handler] = {

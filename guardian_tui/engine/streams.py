@@ -32,7 +32,8 @@ TABLE_PERMISSIONS: Mapping[str, str] = {
 }
 
 _encode = msgspec.json.Encoder().encode
-Authenticate = Callable[[str, Peer], Awaitable[Principal]]
+Still = Callable[[str, Peer], Awaitable[Principal]]
+"""(session id, peer) → its principal, or NotAuthenticated once it has ended."""
 
 
 def visibility(principal: Principal) -> Sees:
@@ -54,17 +55,14 @@ class Streams:
         live: the tables to follow.
         boot: id of this run of the engine, part of every event id.
         status: makes the engine's own status for heartbeats.
-        authenticate: asked again before each heartbeat: a stream ends when its session does.
-        idle_seconds: idle time after which a session locks itself, told with each heartbeat.
+        still: asked before each heartbeat: a stream ends when its session does, not when its token is renewed.
     """
 
-    def __init__(
-        self, live: Live, boot: str, status: Callable[[], EngineStatus], authenticate: Authenticate
-    ) -> None:
+    def __init__(self, live: Live, boot: str, status: Callable[[], EngineStatus], still: Still) -> None:
         self._live = live
         self._boot = boot
         self._status = status
-        self._authenticate = authenticate
+        self._still = still
         self._ends: dict[Subscription, tuple[str, asyncio.Future[str]]] = {}
         self.closing = False
 
@@ -127,7 +125,8 @@ class Streams:
 
     async def _heartbeat(self, call: Call) -> Heartbeat | End:
         try:
-            principal = await self._authenticate(call.token, call.peer)
+            assert call.principal is not None  # noqa: S101  # by respond
+            principal = await self._still(call.principal.session_id, call.peer)
         except GuardianError:
             return End(reason="expired")
         if principal.locked:

@@ -8,7 +8,7 @@ import msgspec
 
 from guardian_tui.protocol.base import Request, Response
 
-AccountName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+AccountName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*\Z")]
 Password = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 """A TOTP code of six digits, or a recovery code."""

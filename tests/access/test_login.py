@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from guardian_tui.engine.access.delays import LONGEST_SECONDS, MOST_KEYS, Delays
+from guardian_tui.engine.calls import Peer
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import AgentOffered, SessionEnded, VaultUnlocked
 from guardian_tui.protocol import access as wire
@@ -123,8 +124,8 @@ async def test_a_session_that_is_ended_while_it_is_looked_up_stays_ended(
     known._known.clear()
     load = known._load
 
-    async def slowly(digest: bytes) -> object:
-        found = await load(digest)
+    async def slowly(where: object) -> object:
+        found = await load(where)  # type: ignore[arg-type]  # as it came
         monkeypatch.setattr(known, "_load", load)
         await home.call("sessions.revoke", wire.SessionRef(session=session.id))
         return found
@@ -227,6 +228,12 @@ async def test_step_up_gives_a_new_token_and_the_old_one_dies(home: Gate) -> Non
     renewed: wire.Session = await home.call("session.step_up", wire.StepUp(code=home.fresh_code()))
     home.token = renewed.token
     await home.call("secrets.set", SecretSet(name="a", value="b"))
+    still = await home.access.still(renewed.id, Peer(UID))
+    assert still.name == "ada"
+    home.access._sessions._known.clear()
+    assert (await home.access.still(renewed.id, Peer(UID))).session_id == renewed.id
+    with pytest.raises(NotAuthenticated):
+        await home.access.still("another", Peer(UID))
     with pytest.raises(NotAuthenticated):
         await home.call("session", token=old)
 

@@ -292,7 +292,6 @@ async def kill_in_mid_write(folder: Path, clock: ManualClock, rounds: int) -> No
         kept = await count(store)
         assert kept >= told and store.problems == []
         assert (await store.metrics.counts())["hot"] >= told
-        told = kept
         await store.close()
 
 

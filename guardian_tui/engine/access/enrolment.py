@@ -81,8 +81,9 @@ class Enrolments:
 
     async def _check_first(self) -> None:
         async with self._store.read() as conn:
-            if await people.count(conn):
-                raise Conflict("The first admin exists already; log in, or ask an admin to invite you.")
+            accounts = await people.count(conn)
+        if accounts:
+            raise Conflict("The first admin exists already; log in, or ask an admin to invite you.")
 
     async def begin_invited(self, call: Call, request: BeginEnrolment) -> Enrolment:
         """`enrol.begin`: an invited person shows the code and chooses a password."""

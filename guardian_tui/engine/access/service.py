@@ -74,6 +74,14 @@ class Access:
         """
         return Sessions.principal(await self._sessions.find(token, peer))
 
+    async def still(self, session_id: str, peer: Peer) -> Principal:
+        """The principal of a session that a stream was opened for, under whatever token it goes on by now.
+
+        Raises:
+            NotAuthenticated: it has ended.
+        """
+        return Sessions.principal(await self._sessions.find_by_id(session_id, peer))
+
     async def is_set_up(self) -> bool:
         """Whether there is an account."""
         async with self._store.read() as conn:
@@ -191,8 +199,7 @@ class Access:
     async def revoke(self, call: Call, request: wire.SessionRef) -> Done:
         """`sessions.revoke`."""
         async with call.change(request.session) as tx:
-            if not await self._sessions.end(tx, id=request.session, reason="revoked"):
-                raise NotFound("There is no such open session.")
+            _at_least_one(await self._sessions.end(tx, id=request.session, reason="revoked"))
         return Done()
 
     async def list_accounts(self, call: Call, request: Nothing) -> wire.AccountList:
@@ -290,6 +297,12 @@ class Access:
             raise PermissionDenied(
                 f"You don't hold this yourself on all of these hosts: {', '.join(missing)}."
             )
+
+
+def _at_least_one(ended: int) -> None:
+    """Raise NotFound, which takes the transaction back, unless a session was ended."""
+    if not ended:
+        raise NotFound("There is no such open session.")
 
 
 def _grants(wanted: tuple[wire.GrantSpec, ...]) -> tuple[wire.Grant, ...]:

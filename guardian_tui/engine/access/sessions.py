@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass, replace
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 
 from guardian_tui.config import AccessSettings
 from guardian_tui.engine.access import people
@@ -104,21 +104,35 @@ class Sessions:
         if not token:
             raise NotAuthenticated("Log in first.")
         digest = hash_token(token)
-        known = self._known.get(digest)
-        while known is None:
+        known = self._known.get(digest) or await self._read(sessions.c.token_hash == digest)
+        return self._checked(known, peer)
+
+    async def find_by_id(self, id: str, peer: Peer) -> Known:
+        """A session by its id, under whatever token it goes on: for streams, which outlive a step-up.
+
+        Raises:
+            NotAuthenticated: as :meth:`find`.
+        """
+        known = next((known for known in self._known.values() if known.id == id), None)
+        return self._checked(known or await self._read(sessions.c.id == id), peer)
+
+    async def _read(self, where: ColumnElement[bool]) -> Known | None:
+        while True:
             before = self._changes
-            known = await self._load(digest)
-            if known is None or self._changes == before:
-                break
-            # it was ended or changed while it was read
-            known = None
-        if known is not None:
-            self._keep(known)
+            known = await self._load(where)
+            if known is None:
+                return None
+            # else it was ended or changed while it was read
+            if self._changes == before:
+                self._keep(known)
+                return known
+
+    def _checked(self, known: Known | None, peer: Peer) -> Known:
         now = self._clock.now()
         if known is None or known.peer_uid != peer.uid:
             raise NotAuthenticated(_ENDED)
         if now >= known.expires_at:
-            self._known.pop(digest, None)
+            self._known.pop(known.token_hash, None)
             self._bus.publish(SessionEnded(known.id, "expired"))
             raise NotAuthenticated(_ENDED)
         if (
@@ -130,15 +144,15 @@ class Sessions:
             self._bus.publish(SessionEnded(known.id, "locked"))
         return known
 
-    async def _load(self, digest: bytes) -> Known | None:
+    async def _load(self, where: ColumnElement[bool]) -> Known | None:
         async with self._store.read() as conn:
-            query = select(sessions).where(sessions.c.token_hash == digest, sessions.c.ended_at.is_(None))
+            query = select(sessions).where(where, sessions.c.ended_at.is_(None))
             row = (await conn.execute(query)).first()
             person = await people.find(conn, id=row.account_id) if row else None
         if row is None or person is None or person.state != "active":
             return None
         return Known(
-            digest, row.id, person.id, person.name, tuple(g.profile for g in person.grants), scopes_of(person.grants), row.kind,
+            row.token_hash, row.id, person.id, person.name, tuple(g.profile for g in person.grants), scopes_of(person.grants), row.kind,
             row.peer_uid, row.created_at, row.expires_at, row.last_seen_at, row.fresh_until, row.locked_at is not None,
             row.last_seen_at,
         )  # fmt: skip
