@@ -17,7 +17,7 @@ from guardian_tui.cli_session import EXIT_REFUSED, raise_words, save_token, with
 from guardian_tui.client import Client
 from guardian_tui.config import find_paths
 from guardian_tui.protocol.access import Session, StepUp
-from guardian_tui.protocol.audit import AuditBundle, AuditVerdict
+from guardian_tui.protocol.audit import AuditBundle, AuditExport, AuditVerdict
 from guardian_tui.protocol.base import Request, Response
 from guardian_tui.protocol.errors import GuardianError, StepUpRequired
 from guardian_tui.protocol.routes import ROUTES, Route
@@ -133,7 +133,18 @@ def _run(route: Route, given: dict[str, Any], as_json: bool) -> None:  # Any: cl
                 save_token(find_paths(), session.token)
             return await client.call(route.name, route.response, order)
 
-    answer = with_client(work)
+    async def all_of_it(client: Client) -> Response:
+        answer = await work(client)
+        # an export comes in parts
+        while isinstance(answer, AuditBundle) and answer.more:
+            rest = AuditExport(first=answer.events[-1].seq + 1, last=getattr(order, "last", None))
+            more = await client.call("audit.export", AuditBundle, rest)
+            answer = msgspec.structs.replace(
+                answer, events=answer.events + more.events, checkpoints=answer.checkpoints + more.checkpoints, more=more.more
+            )
+        return answer
+
+    answer = with_client(all_of_it)
     click.echo(
         json_safe(msgspec.json.encode(answer))
         if as_json or isinstance(answer, AuditBundle)
