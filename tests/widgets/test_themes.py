@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,57 @@ def test_the_key_for_another_theme_goes_round() -> None:
 
 def test_a_theme_file_is_a_value() -> None:
     assert ThemeFile("a", True, {}) == ThemeFile("a", True, {})
+
+
+# Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB
+SIGHT = {
+    "protan": (
+        (0.152286, 1.052583, -0.204868),
+        (0.114503, 0.786281, 0.099216),
+        (-0.003882, -0.048116, 1.051998),
+    ),
+    "deutan": (
+        (0.367322, 0.860646, -0.227968),
+        (0.280085, 0.672501, 0.047413),
+        (-0.011820, 0.042940, 0.968881),
+    ),
+    "tritan": (
+        (1.255528, -0.076749, -0.178779),
+        (-0.078411, 0.930809, 0.147602),
+        (0.004733, 0.691367, 0.303900),
+    ),
+}
+
+
+def lab(colour: str, sight: str) -> tuple[float, float, float]:
+    """CIE L*a*b* of a colour as such an eye sees it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    red, green, blue = (
+        min(1.0, max(0.0, sum(a * b for a, b in zip(line, linear, strict=True)))) for line in SIGHT[sight]
+    )
+    x, y, z = (
+        value ** (1 / 3) if value > 0.008856 else 7.787 * value + 16 / 116
+        for value in (
+            (0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.9505,
+            0.2126 * red + 0.7152 * green + 0.0722 * blue,
+            (0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.089,
+        )
+    )
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+@pytest.mark.parametrize(
+    ("name", "sight"),
+    [
+        ("guardian-blue-orange", "protan"),
+        ("guardian-blue-orange", "deutan"),
+        ("guardian-teal-pink", "tritan"),
+    ],
+)
+def test_good_and_bad_can_be_told_apart_by_eyes_that_lack_a_colour(name: str, sight: str) -> None:
+    seen = {paint: lab(OURS[name].colours[paint], sight) for paint in ("ok", "warning", "critical")}
+    for one, other in (("ok", "warning"), ("ok", "critical"), ("warning", "critical")):
+        assert math.dist(seen[one], seen[other]) >= 25, (
+            f"{one} and {other}: {math.dist(seen[one], seen[other]):.0f}"
+        )
