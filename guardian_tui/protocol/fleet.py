@@ -11,9 +11,15 @@ from guardian_tui.protocol.base import Request, Response
 HostState = Literal["up", "degraded", "down", "unreachable", "unknown", "maintenance"]
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*\Z")]
-LabelText = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*\Z")]
+LabelText = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*\Z"
+    ),
+]
 Address = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:%-]*\Z|^[0-9a-fA-F:]+\Z")
+    str,
+    msgspec.Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:%-]*\Z|^[0-9a-fA-F:]+\Z"),
 ]
 User = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@$-]*\Z|^\Z")]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -280,7 +286,9 @@ class History(Response, frozen=True):
 class SecretSet(Request, frozen=True):
     """Seal a secret in the vault under a name."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*\Z")]
+    name: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*\Z")
+    ]
     value: Annotated[str, msgspec.Meta(min_length=1, max_length=65536)]
 
 
