@@ -1,58 +1,52 @@
-"""The filter grammar, the same in every list."""
+"""The filter of every list: what passes, and what is said of a filter that can't be read."""
 
 from __future__ import annotations
+
+import contextlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardian_tui import filter as filters
+from guardian_tui.filter import MOST_TERMS, parse
 from guardian_tui.protocol.errors import InvalidRequest
 
 ROW = {
     "name": "web-1",
-    "state": "up",
+    "state": "down",
     "cpu": 0.93,
     "memory": None,
     "load_per_core": 1.5,
-    "environment": "prod",
-    "labels": {"role": "web", "rack": "a1"},
+    "labels": {"team": "Shop"},
 }
-TEXT = "web-1 up @prod role=web rack=a1"
 
 
 @pytest.mark.parametrize(
     ("text", "passes"),
     [
-        ("", True), ("web", True), ("WEB prod", True), ("web db", False), ("!db", True), ("!web", False), ("!!web", True), ("/web", True), ("@prod", True),
-        ("role=web", True), ("role=db", False), ("!role=db", True), ("environment=prod", True), ("nothing=x", False), ("~^web-[0-9]", True), ("~^db", False),
-        ("cpu>90", True), ("cpu>95", False), ("cpu>=93%", True), ("cpu<95", True), ("mem>1", False), ("load<=1.5", True), ("nothing>1", False), ("name>1", False),
-        ("web cpu>90 role=web !down", True),
+        ("", True), ("web", True), ("WEB", True), ("/web", True), ("db", False), ("!db", True), ("!web", False), ("!!web", True),
+        ("web down", True), ("web up", False), ("team=shop", True), ("team=sho", True), ("team=ops", False), ("state=down", True),
+        ("colour=red", False), ("~web-[0-9]", True), ("~^web-2", False), ("cpu>90", True), ("cpu>90%", True), ("cpu>=93", True),
+        ("cpu<90", False), ("cpu<=93", True), ("mem>1", False), ("load>1", True), ("!load>1", False), ("nothing>1", False), ("name>1", False),
+        ("!", False), ("~", False), ("=x", False), (">5", False),
     ],
 )  # fmt: skip
-def test_what_a_person_types_finds_what_they_mean(text: str, passes: bool) -> None:
-    assert filters.parse(text).matches(ROW, TEXT) is passes
+def test_what_passes(text: str, passes: bool) -> None:
+    assert parse(text).matches(ROW, "web-1 down shop") is passes
 
 
-@pytest.mark.parametrize(("text", "place"), [("~(", 1), ("web ~[", 5), ("cpu>many", 1), ("web !cpu>x", 6)])
-def test_what_can_t_be_read_is_refused_with_its_place(text: str, place: int) -> None:
+@pytest.mark.parametrize(("text", "place"), [("web ~[", 5), ("cpu>much", 1), ("a !cpu>", 4)])
+def test_what_can_not_be_read_is_pointed_at(text: str, place: int) -> None:
     with pytest.raises(InvalidRequest, match=f"At character {place}:"):
-        filters.parse(text)
+        parse(text)
 
 
-def test_too_many_words_are_refused() -> None:
+def test_a_filter_is_bounded() -> None:
     with pytest.raises(InvalidRequest):
-        filters.parse("a " * 21)
+        parse("a " * (MOST_TERMS + 1))
 
 
-def test_a_pattern_that_explodes_in_other_engines_ends_at_once() -> None:
-    assert not filters.parse("~(a+)+$").matches({}, "a" * 50_000 + "!")
-
-
-@given(st.text(max_size=60))
-def test_any_text_is_a_filter_or_refused(text: str) -> None:
-    try:
-        found = filters.parse(text)
-    except InvalidRequest:
-        return
-    assert found.matches(ROW, TEXT) in (True, False)
+@given(st.text(max_size=80))
+def test_no_filter_raises_anything_else(text: str) -> None:
+    with contextlib.suppress(InvalidRequest):
+        parse(text).matches(ROW, "web-1")

@@ -183,14 +183,34 @@ class Remote:
             task = asyncio.create_task(self._connect(target), name=f"connect {target.host_id}")
             self._opening[target.host_id] = task
             task.add_done_callback(lambda done: self._opened(target.host_id, done))
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if task.cancelled() and not (current and current.cancelling()):
+                raise ConnectFailed("closed", f"Connecting to {target.name} was given up.") from None
+            raise
 
     def _opened(self, host_id: str, task: asyncio.Task[Connection]) -> None:
-        if self._opening.get(host_id) is task:
+        wanted = self._opening.get(host_id) is task
+        if wanted:
             del self._opening[host_id]
         # asked even if nobody waits any more, so that it is not reported as lost
-        if not task.cancelled() and task.exception() is None:
+        if task.cancelled() or task.exception() is not None:
+            return
+        if wanted:
             self._open[host_id] = task.result()
+        else:
+            # given up while it was on its last step
+            task.result().close()
+
+    def give_up(self, host_id: str) -> None:
+        """Close a host's connection, and end the attempt to open one: the host is gone, or is reached another way now."""
+        task = self._opening.pop(host_id, None)
+        if task is not None:
+            task.cancel()
+        self._ramps.pop(host_id, None)
+        self.drop(host_id)
 
     def drop(self, host_id: str) -> None:
         """Close a host's connection; those through it end with it."""
@@ -262,6 +282,11 @@ class Remote:
                 )
         except asyncssh.HostKeyNotVerifiable as error:
             raise self._key_refused(target, guard, trusted, error) from error
+        except asyncssh.PermissionDenied as error:
+            if offer.given:
+                # typed wrong, perhaps: to try it again and again would lock the account
+                self._credentials.refused(target.host_id)
+            raise failed(target, error, offer, self._settings.connect_timeout_seconds) from error
         except Exception as error:
             raise failed(target, error, offer, self._settings.connect_timeout_seconds) from error
         self._questions.withdraw(target.host_id)

@@ -21,6 +21,7 @@ from guardian_tui.protocol.errors import NotFound, VaultLocked
 
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 AGENTS_KEPT = 8
+AGENT_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -34,6 +35,8 @@ class Offer:
     password: str | None = None
     tried: list[str] = field(default_factory=list)
     """In words, for the error when none is accepted."""
+    given: bool = False
+    """Whether it is a password that a person gave for this host."""
 
     @property
     def empty(self) -> bool:
@@ -59,6 +62,8 @@ class Credentials:
         self._agents: list[str] = []
         self._files: dict[Path, tuple[float, asyncssh.SSHKey]] = {}
         self._given: dict[tuple[str, str], str] = {}
+        self._refused: set[str] = set()
+        """Hosts that refused their password: what is kept in the vault is not tried again before a new answer."""
         own = os.environ.get("SSH_AUTH_SOCK", "")
         if own:
             self._agents.append(own)
@@ -82,6 +87,12 @@ class Credentials:
     def give(self, host_id: str, kind: str, secret: str) -> None:
         """Keep an answered pass phrase or password in memory."""
         self._given[host_id, kind] = secret
+        self._refused.discard(host_id)
+
+    def refused(self, host_id: str) -> None:
+        """A host refused the password that was given for it: the next attempt asks anew."""
+        self.forget(host_id)
+        self._refused.add(host_id)
 
     def forget(self, host_id: str) -> None:
         """Forget what was given for a host (it was refused, or the host is gone)."""
@@ -124,12 +135,16 @@ class Credentials:
     async def _agent(self) -> str | None:
         for path in list(self._agents):
             try:
-                async with asyncio.timeout(2.0):
+                async with asyncio.timeout(AGENT_SECONDS):
                     agent = await asyncssh.connect_agent(path)
-                    keys = await agent.get_keys()
-                agent.close()
+                    try:
+                        keys = await agent.get_keys()
+                    finally:
+                        agent.close()
             except (OSError, ValueError, asyncssh.Error, TimeoutError):
-                self._agents.remove(path)
+                # many hosts ask at once: another may have struck it off by now
+                if path in self._agents:
+                    self._agents.remove(path)
                 continue
             if keys:
                 return path
@@ -187,6 +202,8 @@ class Credentials:
         except asyncssh.KeyEncryptionError as error:
             raise NeedsAnswer("passphrase", f"The pass phrase of the key {name} is wanted.") from error
         except asyncssh.KeyImportError as error:
+            if phrase is None and "phrase" in str(error).lower():
+                raise NeedsAnswer("passphrase", f"The pass phrase of the key {name} is wanted.") from error
             raise ConnectFailed(
                 "no_credential", f"The secret {name} is not a key that we can read: {error}."
             ) from error
@@ -196,13 +213,13 @@ class Credentials:
         password = await self._answer(target, "password")
         if password is None:
             raise NeedsAnswer("password", f"The password of {target.user} on {target.name} is wanted.")
-        offer.password = password
+        offer.password, offer.given = password, True
         offer.tried.append("the password that was given")
 
     async def _answer(self, target: Target, kind: str) -> str | None:
         """What a person gave, in memory or kept in the vault."""
         given = self._given.get((target.host_id, kind))
-        if given is not None or self._vault.locked:
+        if given is not None or self._vault.locked or target.host_id in self._refused:
             return given
         try:
             return (await self._vault.secret(kept_name(target.name, kind))).decode()
