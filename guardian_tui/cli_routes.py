@@ -140,7 +140,10 @@ def _run(route: Route, given: dict[str, Any], as_json: bool) -> None:  # Any: cl
             rest = AuditExport(first=answer.events[-1].seq + 1, last=getattr(order, "last", None))
             more = await client.call("audit.export", AuditBundle, rest)
             answer = msgspec.structs.replace(
-                answer, events=answer.events + more.events, checkpoints=answer.checkpoints + more.checkpoints, more=more.more
+                answer,
+                events=answer.events + more.events,
+                checkpoints=answer.checkpoints + more.checkpoints,
+                more=more.more,
             )
         return answer
 
