@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -276,7 +277,8 @@ class Remote:
                 ) from needed
         options = _options(target, trusted, offer, parent)
         try:
-            async with asyncio.timeout(self._settings.connect_timeout_seconds):
+            async with asyncio.timeout(self._settings.connect_timeout_seconds), _agent_of(offer) as keys:
+                options["client_keys"] = [*keys, *offer.keys] or None
                 conn, _client = await asyncssh.create_connection(
                     lambda: guard, target.address, target.port, **options
                 )
@@ -310,6 +312,22 @@ class Remote:
         )
 
 
+@asynccontextmanager
+async def _agent_of(offer: Offer) -> AsyncIterator[Sequence[asyncssh.SSHKeyPair]]:
+    """The agent's keys, which sign while it is open.
+
+    asyncssh asks an agent by itself only if it may also read the default key files, so its keys are handed over one by one.
+    """
+    if offer.agent is None:
+        yield ()
+        return
+    agent = await asyncssh.connect_agent(offer.agent)
+    try:
+        yield await agent.get_keys()
+    finally:
+        agent.close()
+
+
 def _options(
     target: Target, trusted: Trusted, offer: Offer, parent: Connection | None
 ) -> dict[str, Any]:  # Any: keyword arguments
@@ -320,8 +338,7 @@ def _options(
         "known_hosts": (list(trusted.keys), list(trusted.authorities), list(trusted.revoked)),
         "x509_trusted_certs": None,
         "username": target.user,
-        "client_keys": offer.keys or None,
-        "agent_path": offer.agent,
+        "agent_path": None,
         "password": offer.password,
         "preferred_auth": "publickey,keyboard-interactive,password" if offer.password else "publickey",
         "gss_kex": False,
