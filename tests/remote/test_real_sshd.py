@@ -278,8 +278,7 @@ async def test_commands_end_in_time_and_within_bounds(world: World, sshd: Start)
     with pytest.raises(ConnectFailed) as told:
         await connection.run("sleep 60", timeout=0.5)
     assert told.value.kind == "timeout"
-    server.stop()
-    await connection.ssh.wait_closed()
+    connection.close()
     with pytest.raises(ConnectFailed) as told:
         await connection.run("true", timeout=30)
     assert told.value.kind == "closed"
