@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import fcntl
 import json
 import os
 import pty
 import select
 import signal
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from pathlib import Path
 
@@ -46,6 +50,7 @@ class Console:
         pid, self.handle = pty.fork()
         if pid == 0:
             os.chdir(ROOT)
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
             os.execve(sys.executable, [sys.executable, "-m", "guardian_tui"], environment(home))
         self.pid = pid
         self.painted = b""
@@ -73,6 +78,9 @@ def stop_engine(home: Path) -> None:
         os.kill(int(pid), signal.SIGTERM)
         deadline = time.monotonic() + 20
         while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            # the first one is our own child, and stays a zombie until it is waited for
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(int(pid), os.WNOHANG)
             time.sleep(0.02)
 
 
@@ -124,7 +132,7 @@ def main() -> None:
             floors.append(floor())
             console = Console(home)
             paints.append(console.wait_for(b"Password"))
-            readies.append(console.wait_for(b"opens the vault", b"Ready."))
+            readies.append(console.wait_for(b"login since", b"Ready."))
             console.close()
         client_mb, engine_mb = memory(home, codes[0])
         stop_engine(home)
@@ -142,7 +150,7 @@ def main() -> None:
 def memory(home: Path, code: str) -> tuple[float, float]:
     """Log in, stay on the fleet screen for a while, and read both processes."""
     console = Console(home)
-    console.wait_for(b"opens the vault", b"Ready.")
+    console.wait_for(b"login since", b"Ready.")
     for text in (b"ada\r", PASSWORD.encode() + b"\r", code.encode() + b"\r"):
         os.write(console.handle, text)
         time.sleep(0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import pwd
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 START_SECONDS = 30.0
 
@@ -124,14 +127,13 @@ class Sshd:
         process, self._process = self._process, None
         if process is None:
             return
-        # its children serve the connections: they end with their parent's group only if we end them
-        children = subprocess.run(
-            ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False
-        )
+        # its children and theirs serve the connections, and would go on without it
+        family = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait(timeout=10)
-        for pid in children.stdout.split():
-            subprocess.run(["kill", "-KILL", pid], check=False, capture_output=True)
+        for child in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
 
 
 def _keygen(path: Path) -> None:
