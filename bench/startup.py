@@ -55,7 +55,7 @@ class Console:
         self.pid = pid
         self.painted = b""
 
-    def wait_for(self, *texts: bytes, seconds: float = 60.0) -> float:
+    def wait_for(self, *texts: bytes, seconds: float = 20.0) -> float:
         """Seconds from exec until one of the texts was painted."""
         while not any(text in self.painted for text in texts):
             if time.perf_counter() - self.started > seconds:
@@ -63,6 +63,13 @@ class Console:
             if select.select([self.handle], [], [], 0.2)[0]:
                 self.painted += os.read(self.handle, 65536)
         return time.perf_counter() - self.started
+
+    def read_for(self, seconds: float) -> None:
+        """Take what it paints for a while: a full terminal would hold it up."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if select.select([self.handle], [], [], 0.2)[0]:
+                self.painted += os.read(self.handle, 65536)
 
     def close(self) -> None:
         """End it."""
@@ -149,16 +156,15 @@ def main() -> None:
 
 def memory(home: Path, code: str) -> tuple[float, float]:
     """Log in, stay on the fleet screen for a while, and read both processes."""
+    stop_engine(home)
     console = Console(home)
     console.wait_for(b"login since", b"Ready.")
+    console.read_for(1.0)
     for text in (b"ada\r", PASSWORD.encode() + b"\r", code.encode() + b"\r"):
         os.write(console.handle, text)
-        time.sleep(0.5)
+        console.read_for(1.0)
     console.wait_for(b"host-1")
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
-        if select.select([console.handle], [], [], 0.2)[0]:
-            os.read(console.handle, 65536)
+    console.read_for(5.0)
     engine = int((home / "state" / "engine.lock").read_text().strip())
     sizes = resident_mb(console.pid), resident_mb(engine)
     console.close()
