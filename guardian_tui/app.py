@@ -276,7 +276,7 @@ class GuardianApp(OrdinaryCommands, App[int]):
         if self._paused_at is not None:
             return
         screen = self.screen
-        if isinstance(screen, GuardianScreen):
+        if isinstance(screen, GuardianScreen) and screen.composed:
             screen.world_changed(change)
 
     def _ended(self, reason: str) -> None:
@@ -292,7 +292,7 @@ class GuardianApp(OrdinaryCommands, App[int]):
         if self.session is None or self._paused_at is not None:
             return
         for screen in self.screen_stack:
-            if isinstance(screen, GuardianScreen) and screen.is_current:
+            if isinstance(screen, GuardianScreen) and screen.is_current and screen.composed:
                 screen.tick(self.world.now())
 
     def touched(self) -> None:

@@ -60,6 +60,11 @@ class GuardianScreen(Screen[None]):
         """Commands that work here for this session."""
         return self.console.offered(self.CONTEXT)
 
+    @property
+    def composed(self) -> bool:
+        """Whether its widgets are there: on a busy machine a second or an event may come before they are."""
+        return bool(self.query(Footer))
+
     def on_screen_resume(self) -> None:
         """Draw everything anew: much may have changed while we were away."""
         self.refresh_frame()
