@@ -94,15 +94,20 @@ class Figures:
         """A whole answer to one request, framed."""
         self._go_on()
         parts = [f"={seq} 1\n"]
-        if "t" in sections:
+        letters = sections.partition(" ")[0]
+        if "t" in letters:
             parts.append(f"t {time.time() + self.clock_offset:.6f}\n")
-        if "f" in sections:
+        if "f" in letters:
             parts.append(self._fast())
-        if "o" in sections:
+        if "o" in letters:
             for room in self.rooms:
                 parts.append(
                     f"o {room.device} {room.mount.replace(' ', chr(92) + '040')} ext4 rw,relatime 0 0\n"
                 )
+        if "i" in letters:
+            parts.append(f"i k 6.1.0-sim\ni a x86_64\ni s Simulated Linux\ni n {self.cpus}\n")
+        if "r" in letters:
+            parts.append(self._df())
         parts.append(f".{seq}\n")
         return "".join(parts)
 
@@ -136,13 +141,10 @@ class Figures:
         lines.append("F 2048 0 800000\nT 4194304\n")
         return "\n".join(lines)
 
-    def df(self) -> str:
-        """What `df -P -k` and `df -P -i` say of its file systems, as they are asked for in one command."""
-        self._go_on()
+    def _df(self) -> str:
         rooms = "".join(
-            f"{r.device} {r.size:.0f} {r.size - r.available:.0f} {r.available:.0f} {(1 - r.available / r.size):.0%} {r.mount}\n"
+            f"D {r.device} {r.size:.0f} {r.size - r.available:.0f} {r.available:.0f} {(1 - r.available / r.size):.0%} {r.mount}\n"
             for r in self.rooms
         )
-        nodes = "".join(f"{r.device} 1000000 200000 800000 20% {r.mount}\n" for r in self.rooms)
-        head = "Filesystem 1024-blocks Used Available Capacity Mounted on\n"
-        return f"{head}{rooms}=\nFilesystem Inodes IUsed IFree IUse% Mounted on\n{nodes}"
+        nodes = "".join(f"I {r.device} 1000000 200000 800000 20% {r.mount}\n" for r in self.rooms)
+        return f"{rooms}{nodes}"

@@ -48,6 +48,8 @@ class SimHost:
         self.fault: Fault = ""
         self.polls = 0
         """Answers and faults given."""
+        self.rooms_asked = 0
+        """How often the room of its file systems was asked for."""
         self.commands: list[str] = []
         """What was run beside the probe, newest last; bounded."""
         self.connections: set[asyncssh.SSHServerConnection] = set()
@@ -82,7 +84,7 @@ class _Server(asyncssh.SSHServer):
 
 
 class _Session(asyncssh.SSHServerSession[bytes]):
-    """The probe, df or the facts of a host, by the command that is run."""
+    """The probe of a host; any other command ends at once."""
 
     def __init__(self, host: SimHost) -> None:
         self._host = host
@@ -107,12 +109,6 @@ class _Session(asyncssh.SSHServerSession[bytes]):
         host = self._host
         host.commands = [*host.commands[-19:], self._command]
         assert self._channel is not None  # noqa: S101  # by connection_made
-        if "df " in self._command:
-            if host.fault == "df_hang":
-                return
-            self._channel.write(host.figures.df().encode())
-        elif "uname" in self._command:
-            self._channel.write(f"6.1.0-sim\nx86_64\nSimulated Linux\n{host.figures.cpus}\n".encode())
         self._channel.exit(0)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -133,7 +129,9 @@ class _Session(asyncssh.SSHServerSession[bytes]):
         assert self._channel is not None  # noqa: S101  # by connection_made
         host, fault = self._host, self._host.fault
         host.polls += 1
-        if fault in ("hang", "mute"):
+        if sections.startswith("r"):
+            host.rooms_asked += 1
+        if fault in ("hang", "mute") or (fault == "df_hang" and sections.startswith("r")):
             return
         before, self._before = self._before, seq
         answer = host.figures.answer(before if fault == "late" else seq, sections).encode()

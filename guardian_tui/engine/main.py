@@ -16,6 +16,8 @@ import sys
 import time
 from typing import Any
 
+import uvloop
+
 from guardian_tui import __version__
 from guardian_tui.config import Paths, Settings, find_paths, load_settings
 from guardian_tui.engine.access.service import Access
@@ -256,7 +258,8 @@ def run_engine(paths: Paths | None = None, *, linger: bool) -> int:
     _raise_file_limit()
     try:
         open_log(paths)
-        asyncio.run(_run(paths, linger=linger))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(paths, linger=linger))
     except GuardianError as error:
         print(f"{error.title}: {error.detail}", file=sys.stderr)  # noqa: T201  # the log may not be open
         log.error("%s: %s", error.title, error.detail)

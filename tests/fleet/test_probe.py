@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from guardian_tui.engine.fleet import probe
+from guardian_tui.engine.fleet.mounts import rooms_request
 from guardian_tui.engine.fleet.reading import parse
 
 AWKS = {name: path for name in ("mawk", "gawk", "busybox", "original-awk") if (path := shutil.which(name))}
@@ -62,6 +64,29 @@ def test_a_container_without_half_of_proc_names_what_is_missing(tmp_path: Path, 
     assert reading.problems == []
 
 
+@pytest.mark.parametrize("awk", AWKS)
+def test_a_mount_named_like_a_command_stays_a_name_and_its_room_is_told(tmp_path: Path, awk: str) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    said = tmp_path / "said"
+    df = folder / "df"
+    df.write_text(f"#!/bin/sh\nprintf '<%s>' \"$@\" >>{said}\necho /dev/x 9 5 4 50% /\n")
+    df.chmod(0o755)
+    names = ["/a'; touch pwned; '", "-h", "/two words $(id)", "/100%20"]
+    request = rooms_request([("/dev/x", name, "ext4", False) for name in names])
+    status, out = run(folder, awk, b"7 %s\n" % request.encode())
+    assert status == 0 and out == b"=7 1\nD /dev/x 9 5 4 50% /\nI /dev/x 9 5 4 50% /\n.7\n"
+    words = "".join(f"<{name}>" for name in names)
+    assert said.read_text() == f"<-P><-k><-->{words}<-P><-i><-->{words}"
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_a_host_says_what_it_is(tmp_path: Path, awk: str) -> None:
+    _, out = run(tmp_path / "bin", awk, b"1 i\n")
+    told = dict(line.split(" ", 2)[1:] for line in out.decode().splitlines() if line.startswith("i "))
+    assert told["k"] == os.uname().release and told["a"] == os.uname().machine and int(told["n"]) > 0
+
+
 def test_a_host_without_awk_says_so_by_its_exit_status(tmp_path: Path) -> None:
     empty = tmp_path / "bin"
     empty.mkdir()
@@ -80,8 +105,13 @@ def test_the_program_only_reads() -> None:
     text = probe.program()
     assert "system(" not in text
     assert not re.search(r"printf?\b[^\n]*(>|\|)", text)
+    # whatever it starts, and nothing of a request but quoted names in it
     assert re.findall(r'c = "([^"]*)"', text) == ["date +%s.%N"]
-    assert re.findall(r"\((\w+) \| getline", text) == ["c"]
+    assert re.findall(r"(\w+) \| getline", text) == ["c", "command"]
+    runs = re.findall(r'run\("[^"]*", (.*)\)', text)
+    assert [" ".join(re.findall(r'"(.*?)"', run)) for run in runs] == [
+        "df -P -k --  2>/dev/null", "df -P -i --  2>/dev/null", "uname -m", "nproc 2>/dev/null"
+    ]  # fmt: skip
 
 
 def test_the_checksum_is_that_of_what_travels() -> None:

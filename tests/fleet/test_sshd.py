@@ -56,7 +56,7 @@ async def test_through_a_real_jump_host(world: World, sshd: Callable[..., Sshd])
 async def test_a_dead_mount_under_a_real_df_is_contained(
     world: World, sshd: Callable[..., Sshd], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("guardian_tui.engine.fleet.watch.SLOW_TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr("guardian_tui.engine.fleet.slow.SLOW_TIMEOUT_SECONDS", 2.0)
     server = sshd()
     programs = server.folder / "bin"
     programs.mkdir()

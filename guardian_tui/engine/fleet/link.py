@@ -13,6 +13,7 @@ import asyncssh
 from guardian_tui.engine.fleet import probe
 from guardian_tui.engine.fleet.channel import ProbeChannel
 from guardian_tui.engine.fleet.host import DOWN_AFTER, Host
+from guardian_tui.engine.fleet.slow import SlowLine
 from guardian_tui.engine.remote.connections import words_of
 from guardian_tui.engine.remote.target import UNKNOWN_KINDS, ConnectFailed
 
@@ -36,13 +37,12 @@ class Link:
         self.seq = 0
         self.sections = ""
         self._connecting: asyncio.Task[None] | None = None
-        self.retry_at = 0.0
         self._attempts = 0
-        self.slow: asyncio.Task[None] | None = None
-        """The second channel's command that is under way; never more than one."""
+        self._retry(0.0)
+        self.slow = SlowLine(watch.settings.file_systems_seconds)
+        self.asking: asyncio.Task[None] | None = None
+        """The question on the second channel that is under way; never more than one."""
         self.slow_due = 0.0
-        self.hung: dict[str, tuple[int, float]] = {}
-        """Kinds of df that did not end: how often in a row, and when they are worth another try."""
         self._misses = 0
         self.mounts_due = 0.0
         self.clock_due = 0.0
@@ -93,8 +93,12 @@ class Link:
         else:
             doublings = min(self._attempts - DOWN_AFTER, 10)
             wait = min(settings.breaker_max_seconds, interval * 2.0**doublings)
-        self.retry_at = time.monotonic() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # jitter, not a secret
+        self._retry(wait * random.uniform(0.8, 1.2))  # noqa: S311  # jitter, not a secret
         self._watch.failed(self, error)
+
+    def _retry(self, seconds: float) -> None:
+        self.retry_at = time.monotonic() + seconds
+        self._watch.retry(self, seconds)
 
     def ask(self, seq: int, sections: str, now: float) -> None:
         """Send a request."""
@@ -122,7 +126,7 @@ class Link:
             self._failed(error)
             return
         self._attempts = 1
-        self.retry_at = time.monotonic() + random.uniform(0.2, 1.0)  # noqa: S311  # jitter, not a secret
+        self._retry(random.uniform(0.2, 1.0))  # noqa: S311  # jitter, not a secret
         self._watch.failed(self, error)
 
     def missed(self, seconds: float) -> bool:
@@ -146,14 +150,15 @@ class Link:
 
     def hurry(self) -> None:
         """Try again now (a question was answered, a person asked)."""
-        self.retry_at = 0.0
         self._attempts = 0
+        self._retry(0.0)
 
     def close(self) -> None:
         """Stop for good."""
-        for task in (self._connecting, self.slow):
+        for task in (self._connecting, self.asking):
             if task is not None:
                 task.cancel()
+        self.slow.close()
         channel, self.channel = self.channel, None
         if channel is not None:
             channel.forget()

@@ -6,7 +6,7 @@ df hangs on a dead NFS server, so remote mounts are asked in a command of their 
 from __future__ import annotations
 
 import math
-import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from guardian_tui.engine.facts import Layout
@@ -56,23 +56,21 @@ def chosen(mounts: list[Mount]) -> tuple[list[Mount], list[Mount]]:
     return list(local.values())[:MOST_ASKED], list(remote.values())[:MOST_ASKED]
 
 
-def df_command(mounts: list[Mount]) -> str:
-    """One command that asks for the room and the inodes of these mounts.
+def rooms_request(mounts: list[Mount]) -> str:
+    """The probe's request for the room and the inodes of these mounts."""
+    points = (point.replace("%", "%25").replace(" ", "%20") for _, point, _, _ in mounts)
+    return f"r {' '.join(points)}"
 
-    Where there is ``timeout``, a df that hangs is killed on the host too: a channel that is closed does not end it.
+
+def parse_rooms(answer: bytes, mounts: list[Mount]) -> list[Room]:
+    """Rooms of the mounts that answered; lines that can't be read are left out.
+
+    ``answer`` holds df's lines: ``D`` those of ``df -P -k``, ``I`` those of ``df -P -i``.
     """
-    points = shlex.join(point for _, point, _, _ in mounts)
-    return (
-        "LC_ALL=C; export LC_ALL; t=; timeout -s KILL 1 true 2>/dev/null && t='timeout -s KILL 8'; "
-        f"$t df -P -k -- {points} 2>/dev/null; echo =; $t df -P -i -- {points} 2>/dev/null"
-    )
-
-
-def parse_df(output: bytes, mounts: list[Mount]) -> list[Room]:
-    """Rooms of the mounts that answered; lines that can't be read are left out."""
-    room, _, inodes = output.decode("utf-8", "replace").partition("\n=\n")
+    lines = answer.decode("utf-8", "replace").splitlines()
     points = {point for _, point, _, _ in mounts}
-    sizes, nodes = _table(room, points), _table(inodes, points)
+    sizes = _table((line[2:] for line in lines if line.startswith("D ")), points)
+    nodes = _table((line[2:] for line in lines if line.startswith("I ")), points)
     rooms = []
     for device, point, kind, read_only in mounts:
         if point not in sizes:
@@ -90,9 +88,9 @@ def parse_df(output: bytes, mounts: list[Mount]) -> list[Room]:
     return rooms
 
 
-def _table(text: str, points: set[str]) -> dict[str, tuple[float, float, float]]:
+def _table(lines: Iterable[str], points: set[str]) -> dict[str, tuple[float, float, float]]:
     found: dict[str, tuple[float, float, float]] = {}
-    for line in text.splitlines()[1:]:
+    for line in lines:
         # the mount point is the rest of the line after "Capacity%", and may hold blanks
         head, percent, point = line.partition("% ")
         if not percent:

@@ -1,7 +1,7 @@
-"""The watch: one task that polls all hosts in waves, and works off a wave's answers in one go.
+"""The watch: polls all hosts in waves, and works off a wave's answers in one go.
 
-Hosts are spread over their interval by a hash of their id; every wave sends the requests that are due and then handles all the answers that
-have come since the last one: one parse each, one fact on the bus, one batch for the store.
+A wave sends the requests of all hosts whose turn it is; their answers are gathered for a moment and then handled together: one parse
+each, one fact on the bus, one batch for the store.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 import logging
 import math
 import time
-import zlib
 from collections.abc import Callable
 
 import asyncssh
@@ -22,27 +21,24 @@ from guardian_tui.engine.facts import EngineBehind, Sample, WaveDone
 from guardian_tui.engine.fleet import local
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.link import Link
-from guardian_tui.engine.fleet.mounts import Mount, Room, chosen, df_command, parse_df, room_values
+from guardian_tui.engine.fleet.mounts import Room, room_values
 from guardian_tui.engine.fleet.reading import Reading, parse
 from guardian_tui.engine.fleet.series import sample_values
-from guardian_tui.engine.remote.connections import Connection, Remote, words_of
+from guardian_tui.engine.fleet.waves import Waves
+from guardian_tui.engine.remote.connections import Remote, words_of
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.store.metrics import MetricStore
-from guardian_tui.text import safe
 
 log = logging.getLogger(__name__)
 
 CLOCK_SECONDS = 30.0
 MOUNTS_SECONDS = 300.0
-SLOW_TIMEOUT_SECONDS = 10.0
 SLOW_AT_ONCE = 20
-HUNG_MAX_SECONDS = 3600.0
-"""A df that hung is asked for again ever more rarely, up to this."""
 LATE_WINDOW_SECONDS = 120.0
+GATHER_SECONDS = 0.1
+"""How long a wave's answers are gathered before they are worked off."""
 ANSWERS_AT_ONCE = 100
 """Answers worked off before others get a turn: the terminal's requests must not wait for a whole wave."""
-
-_FACTS = 'uname -r; uname -m; (. /etc/os-release; echo "$PRETTY_NAME") 2>/dev/null; nproc 2>/dev/null'
 
 
 class Watch:
@@ -66,16 +62,15 @@ class Watch:
         self._sampled = sampled
         self._unreached = unreached
         self._links: dict[str, Link] = {}
-        self._due: dict[int, list[Link]] = {}
+        self._waves: Waves[Link] = Waves(settings.wave_seconds)
         self._answers: list[tuple[Link, bytes, float, float]] = []
         self._rooms: list[Sample] = []
+        self._more = asyncio.Event()
         self._seq = 0
-        self._tick = 0
         self._late: list[float] = []
         self._behind = False
-        self._task: asyncio.Task[None] | None = None
         self._machine: Host | None = None
-        self._machine_task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._slow_turn = asyncio.Semaphore(SLOW_AT_ONCE)
 
     # --- hosts ---------------------------------------------------------------------------------
@@ -87,8 +82,8 @@ class Watch:
             return
         link = Link(host, self)
         self._links[host.id] = link
-        waves = max(1, round(host.spec.interval_seconds / self.settings.wave_seconds))
-        self._schedule(link, 1 + zlib.crc32(host.id.encode()) % waves)
+        self._waves.join(host.id, host.spec.interval_seconds, link)
+        self._waves.once(0.0, link)
 
     def remove(self, host_id: str) -> None:
         """Stop watching a host."""
@@ -106,15 +101,17 @@ class Watch:
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run(), name="watch")
-        self._machine_task = asyncio.create_task(self._watch_machine(), name="watch this machine")
+        self._tasks = [
+            asyncio.create_task(self._send_waves(), name="watch"),
+            asyncio.create_task(self._take_answers(), name="answers"),
+            asyncio.create_task(self._watch_machine(), name="watch this machine"),
+        ]
 
     async def stop(self) -> None:
         """End, and close every line."""
-        tasks = [task for task in (self._task, self._machine_task) if task is not None]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for host_id in list(self._links):
             self.remove(host_id)
 
@@ -127,10 +124,11 @@ class Watch:
 
     # --- waves ---------------------------------------------------------------------------------
 
-    def _schedule(self, link: Link, waves: int) -> None:
-        self._due.setdefault(self._tick + waves, []).append(link)
+    def retry(self, link: Link, seconds: float) -> None:
+        """Try to connect again after ``seconds``, whenever its turn is."""
+        self._waves.once(seconds, link)
 
-    async def _run(self) -> None:
+    async def _send_waves(self) -> None:
         wave = self.settings.wave_seconds
         next_at = time.monotonic()
         while True:
@@ -140,9 +138,7 @@ class Watch:
                 # we slept, or were starved: go on from now, with what is due
                 next_at = time.monotonic()
             await asyncio.sleep(max(0.0, pause))
-            self._tick += 1
             try:
-                await self._work_off()
                 self._send()
                 self._report_lateness(-pause)
             except Exception:
@@ -150,12 +146,11 @@ class Watch:
 
     def _send(self) -> None:
         now = time.monotonic()
-        for tick in [tick for tick in self._due if tick <= self._tick]:
-            for link in self._due.pop(tick):
-                if self._links.get(link.host.id) is not link:
-                    continue
-                waves = max(1, round(link.host.spec.interval_seconds / self.settings.wave_seconds))
-                self._schedule(link, waves)
+        turns, once = self._waves.advance(self._links)
+        for link in turns:
+            self._poll(link, now)
+        for link in once:
+            if link.channel is None and self._links.get(link.host.id) is link:
                 self._poll(link, now)
 
     def _poll(self, link: Link, now: float) -> None:
@@ -176,9 +171,9 @@ class Watch:
             link.mounts_due = now + MOUNTS_SECONDS
             sections += "o"
         link.ask(self._seq, sections, now)
-        if now >= link.slow_due and link.slow is None:
+        if now >= link.slow_due and link.asking is None:
             link.slow_due = now + self.settings.file_systems_seconds
-            link.slow = asyncio.create_task(self._ask_slowly(link), name=f"slow {link.host.id}")
+            link.asking = asyncio.create_task(self._ask_slowly(link), name=f"slow {link.host.id}")
 
     def linked(self, link: Link) -> None:
         """A line is up: ask at once, not at its next turn."""
@@ -187,10 +182,21 @@ class Watch:
     def answered(self, link: Link, body: bytes, took: float) -> None:
         """An answer has come (from the channel)."""
         self._answers.append((link, body, took, self._clock.now()))
+        self._more.set()
 
     def failed(self, link: Link, error: ConnectFailed) -> None:
         """A host was not reached."""
         self._unreached(link.host, error)
+
+    async def _take_answers(self) -> None:
+        while True:
+            await self._more.wait()
+            await asyncio.sleep(min(GATHER_SECONDS, self.settings.wave_seconds))
+            self._more.clear()
+            try:
+                await self._work_off()
+            except Exception:
+                log.exception("answers could not be worked off; the next ones are")
 
     async def _work_off(self) -> None:
         answers, self._answers = self._answers, []
@@ -261,43 +267,17 @@ class Watch:
                 assert host.target is not None  # noqa: S101  # this machine has no link
                 connection = await self.remote.connection(host.target)
                 if not host.facts:
-                    host.facts = await _facts_of(connection)
-                where, remote = chosen(host.mounts)
-                rooms: list[Room] = []
-                problems: list[str] = []
-                for mounts, name in ((where, "df"), (remote, "df of remote mounts")):
-                    if mounts:
-                        rooms += await self._room(link, connection, mounts, name, problems)
+                    host.facts = await link.slow.facts(connection)
+                rooms, problems = await link.slow.rooms(connection, host.mounts)
             host.rooms_problem = "; ".join(problems)
             if rooms:
                 self.roomed(host, rooms)
         except ConnectFailed as error:
-            host.rooms_problem = error.detail
+            host.rooms_problem = f"file systems: {error.detail}"
         except (asyncssh.Error, OSError) as error:
             host.rooms_problem = f"file systems: {words_of(error)}"
         finally:
-            link.slow = None
-
-    async def _room(
-        self, link: Link, connection: Connection, mounts: list[Mount], name: str, problems: list[str]
-    ) -> list[Room]:
-        times, again = link.hung.get(name, (0, 0.0))
-        words = f"{name} did not answer in {SLOW_TIMEOUT_SECONDS:.0f} s: is a mount dead?"
-        if time.monotonic() < again:
-            # it may still hang on the host: no second one beside it
-            problems.append(words)
-            return []
-        try:
-            done = await connection.run(df_command(mounts), timeout=SLOW_TIMEOUT_SECONDS, limit_bytes=1 << 18)
-        except ConnectFailed as error:
-            if error.kind != "timeout":
-                raise
-            pause = min(HUNG_MAX_SECONDS, self.settings.file_systems_seconds * 2.0 ** min(times + 1, 10))
-            link.hung[name] = (times + 1, time.monotonic() + pause)
-            problems.append(words)
-            return []
-        link.hung.pop(name, None)
-        return parse_df(done.out, mounts)
+            link.asking = None
 
     def roomed(self, host: Host, rooms: list[Room]) -> None:
         """A host's file systems were measured."""
@@ -306,6 +286,7 @@ class Watch:
             host.grow(room.mount, host.rooms_at, room.available_bytes)
         layout, values = room_values(rooms)
         self._rooms.append(Sample(host.id, host.rooms_at, layout, values))
+        self._more.set()
 
     # --- this machine -------------------------------------------------------------------------------
 
@@ -339,10 +320,3 @@ def _elapsed(now: Reading, before: Reading | None, ours: float) -> float:
     if now.uptime is not None and before.uptime is not None:
         return now.uptime - before.uptime
     return ours
-
-
-async def _facts_of(connection: Connection) -> dict[str, str]:
-    done = await connection.run(_FACTS, timeout=SLOW_TIMEOUT_SECONDS, limit_bytes=4096)
-    lines = [safe(line, 80) for line in done.out.decode("utf-8", "replace").splitlines()]
-    names = ("kernel", "architecture", "os", "cpu_count")
-    return {name: line for name, line in zip(names, lines, strict=False) if line}
