@@ -99,6 +99,17 @@ class Listener(uvicorn.Server):
             limit_concurrency=1024,
         )  # fmt: skip
         super().__init__(config)
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """End, when the requests that are under way are answered."""
+        self.should_exit = True
+        self._stop.set()
+
+    async def main_loop(self) -> None:
+        """Wait for the end; uvicorn's own looks ten times a second whether it has come."""
+        await self.on_tick(0)
+        await self._stop.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -161,7 +161,7 @@ class Engine:
 
     async def _stop_serving(self, listener: Listener, serving: asyncio.Task[None]) -> None:
         self.streams.close()
-        listener.should_exit = True
+        listener.stop()
         await asyncio.gather(serving, return_exceptions=True)
 
     async def _stop_when_idle(self) -> None:

@@ -8,48 +8,65 @@ from hypothesis import strategies as st
 from guardian_tui.engine.fleet.waves import WAVE_HOSTS, Waves
 
 
-def turns_of(waves: Waves[str], members: dict[str, str], ticks: int) -> list[list[str]]:
-    return [waves.advance(members)[0] for _ in range(ticks)]
+class Scene:
+    """Waves, and a clock that is set by hand."""
+
+    def __init__(self, tick: float, count: int, interval: float) -> None:
+        self.now = 1000.0
+        self.waves: Waves[str] = Waves(tick, lambda: self.now)
+        self.members = {key: key for key in (f"h{n}" for n in range(count))}
+        for key in self.members:
+            self.waves.join(key, interval, key)
+
+    def until(self, end: float) -> list[list[str]]:
+        """Wake up whenever somebody is due, until ``end``: whose turn it was each time."""
+        turns = []
+        while self.waves.due_at < end:
+            self.now = self.waves.due_at
+            turns.append(self.waves.take(self.members)[0])
+        self.now = end
+        return turns
 
 
 def test_up_to_a_wave_of_hosts_share_one_turn() -> None:
-    waves: Waves[str] = Waves(0.25)
-    members = {key: key for key in (f"h{n}" for n in range(WAVE_HOSTS))}
-    for key in members:
-        waves.join(key, 5.0, key)
-    turns_of(waves, members, 20)
-    assert [len(turn) for turn in turns_of(waves, members, 20) if turn] == [WAVE_HOSTS]
+    scene = Scene(0.25, WAVE_HOSTS, 5.0)
+    scene.until(1005.1)
+    assert [len(turn) for turn in scene.until(1010.1)] == [WAVE_HOSTS]
 
 
 @given(st.integers(1, 1200), st.sampled_from([0.25, 1.0, 5.0, 60.0]))
 def test_everyone_has_one_turn_in_every_interval(hosts: int, interval: float) -> None:
-    waves: Waves[str] = Waves(0.25)
-    members = {key: key for key in (f"h{n}" for n in range(hosts))}
-    for key in members:
-        waves.join(key, interval, key)
-    ticks = round(interval / 0.25)
-    turns_of(waves, members, ticks)
-    turns = turns_of(waves, members, ticks)
-    assert sorted(key for turn in turns for key in turn) == sorted(members)
-    assert sum(bool(turn) for turn in turns) <= -(-hosts // WAVE_HOSTS)
+    scene = Scene(0.25, hosts, interval)
+    scene.until(1000.1 + interval)
+    turns = scene.until(1000.1 + 2 * interval)
+    assert sorted(key for turn in turns for key in turn) == sorted(scene.members)
+    assert len(turns) <= -(-hosts // WAVE_HOSTS)
 
 
 def test_who_left_has_no_turn_and_makes_room_and_who_came_back_has_one() -> None:
-    waves: Waves[str] = Waves(1.0)
-    members = {key: key for key in (f"h{n}" for n in range(2 * WAVE_HOSTS))}
-    for key in members:
-        waves.join(key, 5.0, key)
-    for key in list(members)[WAVE_HOSTS:]:
-        del members[key]
-    members["h0"] = "h0 again"
-    waves.join("h0", 5.0, "h0 again")
-    turns_of(waves, members, 10)
-    turns = turns_of(waves, members, 5)
-    assert sum(map(len, turns)) == WAVE_HOSTS and sum(map(bool, turns)) == 1
-    assert any("h0 again" in turn for turn in turns) and not any("h0" in turn for turn in turns)
+    scene = Scene(1.0, 2 * WAVE_HOSTS, 5.0)
+    for key in list(scene.members)[WAVE_HOSTS:]:
+        del scene.members[key]
+    scene.members["h0"] = "h0 again"
+    scene.waves.join("h0", 5.0, "h0 again")
+    scene.until(1010.5)
+    (turn,) = scene.until(1015.5)
+    assert len(turn) == WAVE_HOSTS and "h0 again" in turn and "h0" not in turn
 
 
-def test_a_retry_is_due_no_earlier_than_asked_for() -> None:
-    waves: Waves[str] = Waves(0.25)
-    waves.once(0.6, "x")
-    assert [waves.advance({})[1] for _ in range(5)] == [[], [], [], ["x"], []]
+def test_a_retry_is_due_no_earlier_than_asked_for_and_not_much_later() -> None:
+    scene = Scene(0.25, 0, 5.0)
+    scene.now = 1007.2
+    scene.waves.once(0.6, "x")
+    assert 1007.8 <= scene.waves.due_at < 1008.1
+    assert scene.waves.take({}) == ([], [])
+    scene.now = scene.waves.due_at - 1e-8
+    assert scene.waves.take({}) == ([], ["x"])
+    assert scene.waves.take({}) == ([], [])
+
+
+def test_after_a_long_sleep_everyone_is_due_once_and_then_at_his_turn() -> None:
+    scene = Scene(1.0, 3, 10.0)
+    scene.now += 3600.5
+    assert sorted(scene.waves.take(scene.members)[0]) == ["h0", "h1", "h2"]
+    assert scene.now < scene.waves.due_at <= scene.now + 10

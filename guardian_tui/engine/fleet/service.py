@@ -32,7 +32,9 @@ log = logging.getLogger(__name__)
 
 CUT_OFF_LEAST = 5
 """Fewer independent hosts than this say nothing about our own link."""
-HOUSEKEEPING_SECONDS = 5.0
+LINK_SECONDS = 1.0
+"""How often we look whether it is our own link that failed, while some host fails."""
+HOUSEKEEPING_TURNS = 5
 RETAIN_SECONDS = 3600.0
 
 
@@ -55,6 +57,8 @@ class Fleet:
             remote, bus, clock, store.metrics, settings, sampled=self._sampled, unreached=self._unreached
         )
         self.cut_off_since: float | None = None
+        self._in_doubt = False
+        """Some host failed since all of them were last seen to answer."""
         self._housekeeper: asyncio.Task[None] | None = None
         bus.subscribe(AlertsOfHost, self._alerted)
         bus.subscribe(QuestionAnswered, lambda fact: self.watch.hurry(fact.host_id))
@@ -155,6 +159,7 @@ class Fleet:
             fact = self._behind(host, error, now)
         else:
             host.failures += 1
+            self._in_doubt = True
             if self._parent_in_doubt(host):
                 # its silence may be that of what stands before it: no verdict before that one's
                 host.failures = min(host.failures, DOWN_AFTER - 1)
@@ -227,11 +232,15 @@ class Fleet:
     # --- housekeeping ----------------------------------------------------------------------------------------
 
     async def _keep_house(self) -> None:
-        retained = 0.0
+        retained, turn = 0.0, 0
         while True:
-            await asyncio.sleep(HOUSEKEEPING_SECONDS / 5)
+            await asyncio.sleep(LINK_SECONDS)
+            turn += 1
             try:
-                self.watch_link()
+                if self._in_doubt:
+                    self.watch_link()
+                if turn % HOUSEKEEPING_TURNS:
+                    continue
                 self._end_maintenance()
                 await self._store.metrics.close_due_hours(self._clock.now())
                 if self._clock.monotonic() - retained > RETAIN_SECONDS:
@@ -251,6 +260,7 @@ class Fleet:
             if h.target and not h.target.jump and h.reach in ("up", "failing")
         ]
         failing = [h for h in independent if h.reach == "failing"]
+        self._in_doubt = bool(failing) or self.cut_off_since is not None
         cut = len(independent) >= CUT_OFF_LEAST and len(failing) * 2 > len(independent)
         # hosts that have long been down are not our link's fault: something must have failed just now
         fresh = [h for h in failing if h.failures < DOWN_AFTER]

@@ -11,6 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import asyncssh
 
@@ -66,6 +67,7 @@ class Watch:
         self._answers: list[tuple[Link, bytes, float, float]] = []
         self._rooms: list[Sample] = []
         self._more = asyncio.Event()
+        self._sooner = asyncio.Event()
         self._seq = 0
         self._late: list[float] = []
         self._behind = False
@@ -83,7 +85,7 @@ class Watch:
         link = Link(host, self)
         self._links[host.id] = link
         self._waves.join(host.id, host.spec.interval_seconds, link)
-        self._waves.once(0.0, link)
+        self.retry(link, 0.0)
 
     def remove(self, host_id: str) -> None:
         """Stop watching a host."""
@@ -127,26 +129,25 @@ class Watch:
     def retry(self, link: Link, seconds: float) -> None:
         """Try to connect again after ``seconds``, whenever its turn is."""
         self._waves.once(seconds, link)
+        self._sooner.set()
 
     async def _send_waves(self) -> None:
-        wave = self.settings.wave_seconds
-        next_at = time.monotonic()
         while True:
-            next_at += wave
-            pause = next_at - time.monotonic()
-            if pause < -wave:
-                # we slept, or were starved: go on from now, with what is due
-                next_at = time.monotonic()
-            await asyncio.sleep(max(0.0, pause))
+            self._sooner.clear()
+            due_at = self._waves.due_at
+            with suppress(TimeoutError):
+                async with asyncio.timeout(due_at - time.monotonic()):
+                    await self._sooner.wait()
+                    continue
             try:
                 self._send()
-                self._report_lateness(-pause)
+                self._report_lateness(time.monotonic() - due_at)
             except Exception:
                 log.exception("a wave failed; the next one goes on")
 
     def _send(self) -> None:
         now = time.monotonic()
-        turns, once = self._waves.advance(self._links)
+        turns, once = self._waves.take(self._links)
         for link in turns:
             self._poll(link, now)
         for link in once:

@@ -7,14 +7,20 @@ interval; which turn is a host's own is a hash of its id, so a restart changes n
 from __future__ import annotations
 
 import math
+import time
 import zlib
 from collections import Counter
+from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 WAVE_HOSTS = 250
 """Hosts that are asked together; beyond it the gain is small and an answer waits for the others to be asked."""
+IDLE_TICKS = 1000
+_HAIR = 1e-6
+"""A timer may be early by so little of a tick."""
 
 
 class Waves(Generic[T]):
@@ -22,52 +28,56 @@ class Waves(Generic[T]):
 
     Args:
         tick_seconds: how long a tick is.
+        now: seconds of a clock that no one sets.
     """
 
-    def __init__(self, tick_seconds: float) -> None:
+    def __init__(self, tick_seconds: float, now: Callable[[], float] = time.monotonic) -> None:
         self._tick_seconds = tick_seconds
+        self._now = now
+        self._began = now()
         self._due: dict[int, list[tuple[str, int, T]]] = {}
-        self._counts: Counter[int] = Counter()
         self._once: dict[int, list[T]] = {}
-        self.tick = 0
+        self._counts: Counter[int] = Counter()
+
+    @property
+    def _ticks(self) -> float:
+        return (self._now() - self._began) / self._tick_seconds
+
+    @property
+    def due_at(self) -> float:
+        """When somebody is due next, on the clock."""
+        first = min(chain(self._due, self._once), default=math.floor(self._ticks) + IDLE_TICKS)
+        return self._began + first * self._tick_seconds
 
     def join(self, key: str, interval_seconds: float, item: T) -> None:
         """Take part from now on, every ``interval_seconds``."""
         ticks = max(1, round(interval_seconds / self._tick_seconds))
         self._counts[ticks] += 1
-        self._place(key, ticks, item)
+        self._place(key, ticks, item, math.floor(self._ticks))
 
     def once(self, seconds: float, item: T) -> None:
-        """Be due once, at the first tick that is no earlier than ``seconds`` from now, beside all turns."""
-        # this tick began up to a whole one ago
-        ticks = 1 + math.ceil(seconds / self._tick_seconds)
-        self._once.setdefault(self.tick + ticks, []).append(item)
+        """Be due once, no earlier than ``seconds`` from now, beside all turns."""
+        self._once.setdefault(math.ceil(self._ticks + seconds / self._tick_seconds), []).append(item)
 
-    def turn(self, key: str, ticks: int) -> int:
-        """The next tick after this one at which an item of ``ticks`` has its turn."""
-        turns = min(ticks, -(-self._counts[ticks] // WAVE_HOSTS))
-        mine = zlib.crc32(key.encode()) % turns * ticks // turns
-        following = self.tick + 1
-        return following + (mine - following) % ticks
-
-    def advance(self, member: dict[str, T]) -> tuple[list[T], list[T]]:
-        """Go on by one tick.
+    def take(self, member: Mapping[str, T]) -> tuple[list[T], list[T]]:
+        """Whose turn has come, and who is due once; each is named once, however long nobody asked.
 
         Args:
             member: who still takes part, by key; whoever is not there under his key any more is left out for good.
-
-        Returns:
-            whose turn it is, and who is due once.
         """
-        self.tick += 1
+        tick = math.floor(self._ticks + _HAIR)
         due = []
-        for key, ticks, item in self._due.pop(self.tick, ()):
-            if member.get(key) is item:
-                due.append(item)
-                self._place(key, ticks, item)
-            else:
-                self._counts[ticks] -= 1
-        return due, self._once.pop(self.tick, [])
+        for passed in [at for at in self._due if at <= tick]:
+            for key, length, item in self._due.pop(passed):
+                if member.get(key) is item:
+                    due.append(item)
+                    self._place(key, length, item, tick)
+                else:
+                    self._counts[length] -= 1
+        return due, [item for at in [at for at in self._once if at <= tick] for item in self._once.pop(at)]
 
-    def _place(self, key: str, ticks: int, item: T) -> None:
-        self._due.setdefault(self.turn(key, ticks), []).append((key, ticks, item))
+    def _place(self, key: str, ticks: int, item: T, now: int) -> None:
+        turns = min(ticks, -(-self._counts[ticks] // WAVE_HOSTS))
+        mine = zlib.crc32(key.encode()) % turns * ticks // turns
+        following = now + 1
+        self._due.setdefault(following + (mine - following) % ticks, []).append((key, ticks, item))

@@ -16,6 +16,7 @@ from typing import Any
 import asyncssh
 
 from guardian_tui.config import FleetSettings
+from guardian_tui.engine.remote.corked import CorkedTcp
 from guardian_tui.engine.remote.credentials import Credentials, NeedsAnswer, Offer
 from guardian_tui.engine.remote.pins import Pins, Trusted
 from guardian_tui.engine.remote.questions import Questions
@@ -351,7 +352,7 @@ def _options(
         "server_host_key_algs": _certificates(trusted)
         + preferred
         + [a for a in algorithms if a not in preferred],
-        "tunnel": parent.ssh if parent else (),
+        "tunnel": parent.ssh if parent else CorkedTcp(),
         "keepalive_interval": 0,
         "client_version": "Guardian",
     }

@@ -218,10 +218,12 @@ class MetricStore:
         for host_id, rows in self._hot.items():
             if not rows.times:
                 continue
-            own = (zlib.crc32(host_id.encode()) % 1000) / 1000 * CLOSE_SPREAD_SECONDS
-            oldest = min(rows.times)
-            if oldest < this_hour and (now - this_hour >= own or oldest < this_hour - HOUR):
-                due.append(host_id)
+            # by the first row: after a clock that stepped back older ones may follow it, and are closed with it
+            oldest = rows.times[0]
+            if oldest < this_hour:
+                own = (zlib.crc32(host_id.encode()) % 1000) / 1000 * CLOSE_SPREAD_SECONDS
+                if now - this_hour >= own or oldest < this_hour - HOUR:
+                    due.append(host_id)
             if len(due) >= CLOSE_AT_ONCE:
                 break
         if due:
