@@ -43,7 +43,7 @@ class FleetSettings(Section, frozen=True):
     """How hosts are polled."""
 
     interval_seconds: Seconds = 5.0
-    file_systems_seconds: Seconds = 30.0
+    file_systems_seconds: Seconds = 60.0
     wave_seconds: Seconds = 0.25
     connect_timeout_seconds: Seconds = 10.0
     poll_timeout_seconds: Seconds = 4.0

@@ -117,17 +117,12 @@ class Figures:
         lines = [
             f"u {up:.2f} {up * 3:.2f}",
             "c " + " ".join(f"{ticks:.0f}" for ticks in self._cpu),
-            f"p {1 + int(load)} 0",
-            f"n {self.cpus}",
-            f"m MemTotal: {memory:.0f}\nm MemFree: {memory * self.available / 2:.0f}",
-            f"m MemAvailable: {memory * self.available:.0f}\nm Buffers: 100000\nm Cached: {memory * 0.2:.0f}",
-            f"m SwapTotal: 2097148\nm SwapFree: 2000000\nv pgmajfault {int(up)}\nv oom_kill 0",
+            f"p {1 + int(load)} 0 {self.cpus}",
+            f"m {memory:.0f} {memory * self.available / 2:.0f} {memory * self.available:.0f} 100000 {memory * 0.2:.0f} 2097148 2000000",
+            f"v {int(up)} 0",
             f"l {load:.2f} {load:.2f} {load:.2f} 1/321 4711",
-            f"P cpu some avg10={pressed:.2f} avg60={pressed:.2f} avg300=0.00 total=1",
+            f"P {pressed:.2f} {pressed:.2f} 0 0 0 0 0 0 0 0 0 0",
         ]
-        for what in ("memory", "io"):
-            for kind in ("some", "full"):
-                lines.append(f"P {what} {kind} avg10=0.00 avg60=0.00 avg300=0.00 total=1")
         evil = HOSTILE if self.hostile else ""
         io, net = self._io, self._net
         for number in range(self.disks):

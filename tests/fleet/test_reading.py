@@ -21,7 +21,7 @@ from guardian_tui.engine.fleet.reading import (
 from guardian_tui.engine.fleet.series import sample_values
 
 RECORDED = sorted((Path(__file__).parent / "recorded").glob("*.txt"))
-KEYS = ("c", "p", "n", "m", "v", "l", "u", "P", "d", "N", "F", "T", "K", "t", "o", "!", "x", "")
+KEYS = ("c", "p", "m", "v", "l", "u", "P", "d", "N", "F", "T", "K", "t", "o", "!", "x", "")
 
 
 @pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
@@ -57,12 +57,12 @@ def test_missing_files_are_named_and_the_rest_is_read() -> None:
     "line",
     [
         b"c -1 2 3 4 5 6 7 8", b"c nan 1 1 1", b"c 1 2", b"c 1e400 1 1 1", b"c 9999999999999999999999 1 1 1", b"u x", b"u", b"l 1 2",
-        b"m MemTotal:", b"m Evil: 5", b"P cpu some avg10=x", b"P cpu some avg999=1", b"P disk some avg10=1", b"d sda 1 2", b"N eth0 1",
-        b"F 1", b"T", b"K 1", b"o /dev/sda /", b"v pgmajfault -3", b"hello", "ü 1,5".encode(), b"\x00\xff\xfe",
+        b"m 1 2 3", b"m 1 2 3 4 5 6 -7", b"P 1 2 3", b"P 0 0 0 0 0 0 0 0 0 0 0 x", b"p 1 2", b"d sda 1 2", b"N eth0 1",
+        b"F 1", b"T", b"K 1", b"o /dev/sda /", b"v 1 -3", b"hello", "ü 1,5".encode(), b"\x00\xff\xfe",
     ],
 )  # fmt: skip
 def test_one_bad_line_is_a_problem_of_its_own_value_alone(line: bytes) -> None:
-    reading = parse(line + b"\nu 77.0 1\nn 4")
+    reading = parse(line + b"\nu 77.0 1\np 1 0 4")
     assert len(reading.problems) == 1
     assert reading.cpus == 4
     assert reading.uptime == 77.0

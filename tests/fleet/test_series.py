@@ -10,12 +10,12 @@ from guardian_tui.engine.fleet.reading import Reading, parse
 from guardian_tui.engine.fleet.series import layout_of, sample_values
 
 BEFORE = (
-    b"u 1000.0 1\nc 100 0 50 800 50 0 0 0\nn 2\nm MemTotal: 1000\nm MemAvailable: 250\nm SwapTotal: 100\nm SwapFree: 25\nv pgmajfault 10\nv oom_kill 1\n"
-    b"l 3 2 1 4/200 9\nd sda 100 1000 100 100 1000 100 0 1000 1000\nN eth0 1000 10 0 0 1000 10 0 0\nF 100 0 1000\nT 400\nK 5 10\nP io full avg60=25.0"
+    b"u 1000.0 1\nc 100 0 50 800 50 0 0 0\np -1 -1 2\nm 1000 -1 250 -1 -1 100 25\nv 10 1\n"
+    b"l 3 2 1 4/200 9\nd sda 100 1000 100 100 1000 100 0 1000 1000\nN eth0 1000 10 0 0 1000 10 0 0\nF 100 0 1000\nT 400\nK 5 10\nP -1 -1 -1 -1 -1 -1 -1 -1 -1 -1 -1 25.0"
 )
 AFTER = (
-    b"u 1010.0 1\nc 150 0 60 930 60 0 0 0\nn 2\nm MemTotal: 1000\nm MemAvailable: 250\nm SwapTotal: 100\nm SwapFree: 25\nv pgmajfault 30\nv oom_kill 3\n"
-    b"l 3 2 1 4/200 9\nd sda 200 3000 200 150 2000 250 0 6000 4000\nN eth0 3000 110 1 2 2000 110 0 0\nF 100 0 1000\nT 400\nK 5 10\nP io full avg60=25.0"
+    b"u 1010.0 1\nc 150 0 60 930 60 0 0 0\np -1 -1 2\nm 1000 -1 250 -1 -1 100 25\nv 30 3\n"
+    b"l 3 2 1 4/200 9\nd sda 200 3000 200 150 2000 250 0 6000 4000\nN eth0 3000 110 1 2 2000 110 0 0\nF 100 0 1000\nT 400\nK 5 10\nP -1 -1 -1 -1 -1 -1 -1 -1 -1 -1 -1 25.0"
 )
 
 
@@ -83,7 +83,7 @@ def test_a_counter_that_wraps_is_a_gap_of_its_own() -> None:
 
 
 def test_processors_that_come_or_go_make_one_gap_in_cpu() -> None:
-    v = values_of(parse(AFTER.replace(b"n 2", b"n 4")), parse(BEFORE))
+    v = values_of(parse(AFTER.replace(b"p -1 -1 2", b"p -1 -1 4")), parse(BEFORE))
     assert math.isnan(v["cpu_busy_ratio"]) and v["cpu_count"] == 4
 
 
@@ -94,7 +94,7 @@ def test_a_new_disk_is_a_gap_and_the_old_one_goes_on() -> None:
 
 
 def test_old_kernels_without_available_memory_get_an_estimate() -> None:
-    v = values_of(parse(b"m MemTotal: 1000\nm MemFree: 100\nm Cached: 150\nm Buffers: 50\nu 5 5"), None)
+    v = values_of(parse(b"m 1000 100 -1 50 150 -1 -1\nu 5 5"), None)
     assert v["memory_available_ratio"] == 0.3
 
 

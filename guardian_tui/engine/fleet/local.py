@@ -29,7 +29,6 @@ def read_machine() -> Reading:
             getattr(times, "irq", 0.0), getattr(times, "softirq", 0.0), getattr(times, "steal", 0.0),
         )
     ]  # fmt: skip
-    reading.cpus = float(psutil.cpu_count() or 0)
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
     reading.memory = {
         "MemTotal": memory.total / 1024, "MemAvailable": memory.available / 1024, "MemFree": memory.free / 1024,
@@ -58,18 +57,12 @@ def _small_files() -> bytes:
     ):
         text = _text(path)
         lines.append(f"{key} {text.splitlines()[0]}" if text else f"!{path}")
-    for what in ("cpu", "memory", "io"):
-        lines += [f"P {what} {line}" for line in _text(f"/proc/pressure/{what}").splitlines()]
-    lines += [
-        f"v {line}"
-        for line in _text("/proc/vmstat").splitlines()
-        if line.startswith(("pgmajfault ", "oom_kill "))
-    ]
-    running = blocked = "0"
-    for line in _text("/proc/stat").splitlines():
-        running = line.split()[1] if line.startswith("procs_running ") else running
-        blocked = line.split()[1] if line.startswith("procs_blocked ") else blocked
-    lines.append(f"p {running} {blocked}")
+    lines.append(f"P {' '.join(_pressure())}")
+    events = dict(line.split(" ", 1) for line in _text("/proc/vmstat").splitlines())
+    lines.append(f"v {events.get('pgmajfault', -1)} {events.get('oom_kill', -1)}")
+    tasks = dict(line.split()[:2] for line in _text("/proc/stat").splitlines() if line.startswith("procs_"))
+    running, blocked = (tasks.get(f"procs_{name}", -1) for name in ("running", "blocked"))
+    lines.append(f"p {running} {blocked} {psutil.cpu_count() or 0}")
     for line in _text("/proc/diskstats").splitlines():
         words = line.split()
         if len(words) >= 14 and not words[2].startswith(_SKIPPED_DISKS) and int(words[3]) + int(words[7]):
@@ -82,6 +75,15 @@ def _small_files() -> bytes:
         lines.append(f"K {count.strip()} {most.strip()}")
     lines += [f"o {line}" for line in _text("/proc/self/mounts").splitlines()]
     return "\n".join(lines).encode()
+
+
+def _pressure() -> list[str]:
+    words = []
+    for what in ("cpu", "memory", "io"):
+        lines = {line.split(" ", 1)[0]: line for line in _text(f"/proc/pressure/{what}").splitlines()}
+        for kind in ("some", "full"):
+            words += [word.partition("=")[2] for word in lines.get(kind, "").split()[1:3]] or ["-1", "-1"]
+    return words
 
 
 def _text(path: str) -> str:

@@ -14,8 +14,10 @@ MOST_PROBLEMS = 20
 MOST_MOUNTS = 256
 MOST_LINES = 2000
 """Of one answer: a host that sends more must not keep the others waiting while it is read."""
-_MEMORY = frozenset({"MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SwapTotal", "SwapFree"})
-_WINDOWS = frozenset({"avg10", "avg60"})
+MEMORY = ("MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SwapTotal", "SwapFree")
+PRESSURE = tuple(
+    (what, kind, window) for what in ("cpu", "memory", "io") for kind in ("some", "full") for window in ("avg10", "avg60")
+)  # fmt: skip
 ABSURD = float(1 << 63)
 
 
@@ -59,6 +61,14 @@ def _numbers(words: list[str]) -> list[float]:
     return values
 
 
+def _known(words: list[str], count: int) -> list[float]:
+    """As many numbers as are due, -1 where the host has none."""
+    values = list(map(float, words))
+    if len(values) != count or not (min(values) >= -1 and sum(values) < ABSURD):
+        raise ValueError("out of bounds")
+    return values
+
+
 def _cpu(reading: Reading, rest: list[str]) -> None:
     values = _numbers(rest[:8])
     # older kernels have fewer columns
@@ -69,26 +79,21 @@ def _cpu(reading: Reading, rest: list[str]) -> None:
 
 
 def _tasks(reading: Reading, rest: list[str]) -> None:
-    reading.running, reading.blocked = _numbers(rest[:2])
-
-
-def _cpus(reading: Reading, rest: list[str]) -> None:
-    reading.cpus = min(_numbers(rest[:1])[0], 65536.0)
+    running, blocked, cpus = _known(rest, 3)
+    reading.running = running if running >= 0 else None
+    reading.blocked = blocked if blocked >= 0 else None
+    reading.cpus = min(max(cpus, 0.0), 65536.0)
 
 
 def _memory(reading: Reading, rest: list[str]) -> None:
-    name = rest[0].rstrip(":")
-    if name not in _MEMORY:
-        raise ValueError("not asked for")
-    reading.memory[name] = _numbers(rest[1:2])[0]
+    values = _known(rest, len(MEMORY))
+    reading.memory = {name: value for name, value in zip(MEMORY, values, strict=True) if value >= 0}
 
 
 def _vm(reading: Reading, rest: list[str]) -> None:
-    value = _numbers(rest[1:2])[0]
-    if rest[0] == "pgmajfault":
-        reading.major_faults = value
-    elif rest[0] == "oom_kill":
-        reading.oom_kills = value
+    faults, kills = _known(rest, 2)
+    reading.major_faults = faults if faults >= 0 else None
+    reading.oom_kills = kills if kills >= 0 else None
 
 
 def _load(reading: Reading, rest: list[str]) -> None:
@@ -105,14 +110,10 @@ def _uptime(reading: Reading, rest: list[str]) -> None:
 
 
 def _pressure(reading: Reading, rest: list[str]) -> None:
-    what, kind = rest[0], rest[1]
-    if what not in ("cpu", "memory", "io") or kind not in ("some", "full"):
-        raise ValueError("unknown pressure")
-    for word in rest[2:4]:
-        window, _, value = word.partition("=")
-        if window not in _WINDOWS:
-            raise ValueError("unknown window")
-        reading.pressure[what, kind, window] = min(_numbers([value])[0], 100.0)
+    values = _known(rest, len(PRESSURE))
+    reading.pressure = {
+        key: min(value, 100.0) for key, value in zip(PRESSURE, values, strict=True) if value >= 0
+    }
 
 
 def _disk(reading: Reading, rest: list[str]) -> None:
@@ -164,7 +165,7 @@ def _octal(word: str) -> str:
 
 
 _LINES = {
-    "c": _cpu, "p": _tasks, "n": _cpus, "m": _memory, "v": _vm, "l": _load, "u": _uptime, "P": _pressure, "d": _disk,
+    "c": _cpu, "p": _tasks, "m": _memory, "v": _vm, "l": _load, "u": _uptime, "P": _pressure, "d": _disk,
     "N": _nic, "F": _files, "T": _pid_max, "K": _conntrack, "t": _clock, "o": _mount,
 }  # fmt: skip
 

@@ -3,39 +3,49 @@
 # Request:  SEQ SECTIONS          a number, then letters: f fast figures, t the clock, o mounts, i what it is
 #           SEQ r MOUNT MOUNT…    the room of these mounts, by df; a blank in a name is %20, a percent sign %25
 # Answer:   =SEQ 1                the number again, and the version of this protocol
-#           KEY value value…      lines as below
+#           KEY value value…      lines as below; -1 is a value that this kernel does not have
 #           !FILE                 a file that could not be read
 #           .SEQ                  the end
 #
 # It ends when its input ends.  POSIX awk: mawk (started with -W interactive), gawk, busybox awk, original-awk.
+
+BEGIN {
+    place["MemTotal:"] = 1; place["MemFree:"] = 2; place["MemAvailable:"] = 3; place["Buffers:"] = 4
+    place["Cached:"] = 5; place["SwapTotal:"] = 6; place["SwapFree:"] = 7
+}
 
 function add(line) { out = out line "\n" }
 
 function miss(file) { add("!" file) }
 
 function stat_(   f, l, n, a, cpus, ok) {
-    f = "/proc/stat"; cpus = 0
+    f = "/proc/stat"; cpus = 0; running = blocked = -1
     while ((ok = (getline l < f)) > 0) {
         if (l ~ /^cpu /) { n = split(l, a, " "); add("c " a[2] " " a[3] " " a[4] " " a[5] " " a[6] " " a[7] " " a[8] " " a[9]) }
         else if (l ~ /^cpu[0-9]/) cpus++
         else if (l ~ /^procs_running /) { split(l, a, " "); running = a[2] }
-        else if (l ~ /^procs_blocked /) { split(l, a, " "); add("p " running " " a[2]) }
+        else if (l ~ /^procs_blocked /) { split(l, a, " "); blocked = a[2] }
     }
     close(f)
-    if (ok < 0) miss(f); else add("n " cpus)
+    if (ok < 0) miss(f); else add("p " running " " blocked " " cpus)
 }
 
-function memory(   f, l, a, ok) {
+function memory(   f, l, a, m, i, ok) {
     f = "/proc/meminfo"
+    for (i = 1; i < 8; i++) m[i] = -1
     while ((ok = (getline l < f)) > 0)
-        if (l ~ /^(MemTotal|MemFree|MemAvailable|Buffers|Cached|SwapTotal|SwapFree):/) { split(l, a, " "); add("m " a[1] " " a[2]) }
+        if (l ~ /^(Mem(Total|Free|Available)|Buffers|Cached|Swap(Total|Free)):/) {
+            split(l, a, " "); m[place[a[1]]] = a[2]
+            if (a[1] == "SwapFree:") break
+        }
     close(f)
-    if (ok < 0) miss(f)
+    if (ok < 0) miss(f); else add("m " m[1] " " m[2] " " m[3] " " m[4] " " m[5] " " m[6] " " m[7])
     f = "/proc/vmstat"
+    m[1] = m[2] = -1
     while ((ok = (getline l < f)) > 0)
-        if (l ~ /^(pgmajfault|oom_kill) /) add("v " l)
+        if (l ~ /^(pgmajfault|oom_kill) /) { split(l, a, " "); m[a[1] == "oom_kill" ? 2 : 1] = a[2] }
     close(f)
-    if (ok < 0) miss(f)
+    if (ok < 0) miss(f); else add("v " m[1] " " m[2])
 }
 
 function line_of(key, f,   l, ok) {
@@ -44,11 +54,15 @@ function line_of(key, f,   l, ok) {
     if (ok > 0) add(key " " l); else miss(f)
 }
 
-function pressure(what,   f, l, ok) {
-    f = "/proc/pressure/" what
-    while ((ok = (getline l < f)) > 0) add("P " what " " l)
+function pressure(what,   f, l, a, some, full, ok) {
+    f = "/proc/pressure/" what; some = full = " -1 -1"
+    while ((ok = (getline l < f)) > 0) {
+        split(l, a, /[ =]/)
+        if (a[1] == "some") some = " " a[3] " " a[5]; else full = " " a[3] " " a[5]
+    }
     close(f)
     if (ok < 0) miss(f)
+    return some full
 }
 
 function disks(   f, l, a, ok) {
@@ -145,7 +159,7 @@ function identity(   f, l) {
         stat_()
         memory()
         line_of("l", "/proc/loadavg")
-        pressure("cpu"); pressure("memory"); pressure("io")
+        add("P" pressure("cpu") pressure("memory") pressure("io"))
         disks()
         network()
         line_of("F", "/proc/sys/fs/file-nr")
