@@ -280,6 +280,17 @@ ROUTES: dict[str, Route] = _table(
         step_up=True,
     ),
     Route(
+        "accounts.enable",
+        "POST",
+        "/v1/accounts/{account}/enable",
+        "accounts.edit",
+        access.AccountRef,
+        Done,
+        "Open a closed account again.",
+        "local",
+        step_up=True,
+    ),
+    Route(
         "profiles.list",
         "GET",
         "/v1/profiles",

@@ -212,6 +212,7 @@ async def test_an_admin_of_some_hosts_rules_over_nobody_of_more(home: Gate) -> N
         ),
         ("accounts.grants", wire.SetGrants(account="ada", grants=(VIEWER,))),
         ("accounts.disable", wire.AccountRef(account="ada")),
+        ("accounts.enable", wire.AccountRef(account="ada")),
     ):
         with pytest.raises(PermissionDenied):
             await home.call(*order, token=token)
@@ -244,6 +245,61 @@ async def test_a_closed_account_is_out_at_once(home: Gate) -> None:
         await tx.execute(update(sessions).values(ended_at=None))
     with pytest.raises(NotAuthenticated):
         await home.call("session", token=token)
+
+
+async def test_a_closed_account_that_is_opened_again_has_its_password_and_no_session(home: Gate) -> None:
+    token, secret = await home.invite("eve", VIEWER)
+    eve = wire.AccountRef(account="eve")
+    with pytest.raises(Conflict, match="not closed"):
+        await home.call("accounts.enable", eve)
+    for _ in range(2):
+        await home.call("accounts.disable", eve)
+    home.clock.advance(30)
+    with pytest.raises(LoginRefused):
+        await home.login(name="eve", password=PASSWORD + "ee", code=home.code(secret))
+    await home.call("accounts.enable", eve)
+    assert home.events("accounts.enable")[-1].target == "eve"
+    with pytest.raises(NotAuthenticated):
+        await home.call("session", token=token)
+    home.clock.advance(30)
+    session = await home.login(name="eve", password=PASSWORD + "ee", code=home.code(secret))
+    assert session.profiles == ("viewer",)
+
+
+async def test_the_slot_of_a_closed_account_opens_nothing_by_its_password(home: Gate) -> None:
+    from guardian_tui.engine.access import people
+    from guardian_tui.engine.vault.sealing import SealBroken
+
+    await home.invite("eve", VIEWER)
+    async with home.store.read() as conn:
+        person = await people.find(conn, name="eve")
+    assert person is not None
+    keys = await home.stretcher.stretch(PASSWORD + "ee", person.salt, person.kdf)
+    assert await home.vault.unwrap("account", person.id, keys.slot_key)
+    await home.call("accounts.disable", wire.AccountRef(account="eve"))
+    for kind in ("account", "closed-account"):
+        with pytest.raises(SealBroken):
+            await home.vault.unwrap(kind, person.id, keys.slot_key)
+
+
+async def test_an_invitation_that_was_closed_goes_on_when_it_is_opened(home: Gate) -> None:
+    invited: wire.Invited = await home.call("accounts.invite", wire.Invite(name="eve", grants=(VIEWER,)))
+    order = wire.BeginEnrolment(name="eve", enrolment_code=invited.enrolment_code, password=PASSWORD)
+    await home.call("accounts.disable", wire.AccountRef(account="eve"))
+    with pytest.raises(LoginRefused):
+        await home.call("enrol.begin", order)
+    await home.call("accounts.enable", wire.AccountRef(account="eve"))
+    assert {a.name: a.state for a in (await home.call("accounts.list")).accounts}["eve"] == "invited"
+    assert (await home.call("enrol.begin", order)).secret
+
+
+async def test_an_account_whose_slot_is_gone_can_t_be_opened_as_if_it_could_log_in(home: Gate) -> None:
+    invited: wire.Invited = await home.call("accounts.invite", wire.Invite(name="eve", grants=(VIEWER,)))
+    await home.call("accounts.disable", wire.AccountRef(account="eve"))
+    async with home.store.write() as tx:
+        await home.vault.remove_slot(tx, "closed-enrolment", invited.account.id)
+    with pytest.raises(Conflict, match="another name"):
+        await home.call("accounts.enable", wire.AccountRef(account="eve"))
 
 
 async def test_an_account_that_is_gone_can_do_nothing(home: Gate) -> None:

@@ -113,7 +113,7 @@ async def set_password(
     await tx.execute(update(accounts).where(accounts.c.id == account_id).values(**values))
 
 
-async def set_state(tx: Tx, account_id: str, state: str) -> None:
+async def set_state(tx: Tx, account_id: str, state: AccountState) -> None:
     """Open or close an account."""
     await tx.execute(update(accounts).where(accounts.c.id == account_id).values(state=state))
 

@@ -63,7 +63,8 @@ class Access:
             "session.lock": self.lock, "session.unlock": self.unlock, "session.step_up": self.step_up, "logout": self.logout,
             "sessions.list": self.list_sessions, "sessions.revoke": self.revoke, "password.change": self.change_password,
             "recovery.renew": self.renew_recovery, "accounts.list": self.list_accounts, "accounts.invite": self.invite,
-            "accounts.grants": self.set_grants, "accounts.disable": self.disable, "profiles.list": self.list_profiles,
+            "accounts.grants": self.set_grants, "accounts.disable": self.disable, "accounts.enable": self.enable,
+            "profiles.list": self.list_profiles,
         }  # fmt: skip
 
     async def authenticate(self, token: str, peer: Peer) -> Principal:
@@ -239,16 +240,30 @@ class Access:
         return (await self._person(person.id)).view()
 
     async def disable(self, call: Call, request: wire.AccountRef) -> Done:
-        """`accounts.disable`: close an account, its slot and its sessions."""
+        """`accounts.disable`: close an account, its slots and its sessions; password and authenticator are kept."""
         async with call.change(request.account) as tx:
             person = await self._named(tx, request.account)
             self._check_held(call, person.grants)
             if is_admin(person.grants):
                 await self._keep_an_admin(tx, person)
             await people.set_state(tx, person.id, "disabled")
-            await self._vault.remove_slot(tx, "account", person.id)
-            await self._vault.remove_slot(tx, "enrolment", person.id)
+            await self._vault.shelve_slots(tx, person.id)
             await self._sessions.end(tx, account_id=person.id, reason="revoked")
+        return Done()
+
+    async def enable(self, call: Call, request: wire.AccountRef) -> Done:
+        """`accounts.enable`: open a closed account; its old sessions stay ended."""
+        async with call.change(request.account) as tx:
+            person = await self._named(tx, request.account)
+            self._check_held(call, person.grants)
+            if person.state != "disabled":
+                raise Conflict(f"The account {person.name} is not closed.")
+            # who never ended the enrolment goes on with that
+            await people.set_state(tx, person.id, "active" if person.totp_sealed else "invited")
+            if not await self._vault.unshelve_slots(tx, person.id):
+                raise Conflict(
+                    f"The vault has no slot of {person.name} any more: invite them under another name."
+                )
         return Done()
 
     async def list_profiles(self, call: Call, request: Nothing) -> wire.ProfileList:

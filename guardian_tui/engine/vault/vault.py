@@ -20,6 +20,10 @@ from guardian_tui.engine.vault.references import resolve_outside
 from guardian_tui.engine.vault.sealing import SealBroken, new_key, seal, unseal
 from guardian_tui.protocol.errors import InvalidRequest, NotFound, VaultLocked
 
+_PERSONAL = ("account", "enrolment")
+_SHELVED = "closed-"
+"""Begins the kind of a slot whose account is closed."""
+
 
 class Vault:
     """Seals and opens; knows nothing of people but their slots."""
@@ -71,6 +75,36 @@ class Vault:
     async def remove_slot(self, tx: Tx, kind: str, owner: str) -> None:
         """Take an opener away."""
         await tx.execute(delete(vault_slots).where(vault_slots.c.kind == kind, vault_slots.c.owner == owner))
+
+    async def shelve_slots(self, tx: Tx, owner: str) -> None:
+        """Close an owner's slots: each is sealed once more under the data key, so that its own key alone opens nothing.
+
+        Raises:
+            VaultLocked: nobody has logged in yet.
+        """
+        await self._reseal(tx, owner, "", _SHELVED, self.seal)
+
+    async def unshelve_slots(self, tx: Tx, owner: str) -> int:
+        """Open an owner's shelved slots again; answers how many there were.
+
+        Raises:
+            VaultLocked: nobody has logged in yet.
+        """
+        return await self._reseal(tx, owner, _SHELVED, "", self.open)
+
+    async def _reseal(
+        self, tx: Tx, owner: str, old: str, new: str, change: Callable[[str, bytes], bytes]
+    ) -> int:
+        kinds = [old + kind for kind in _PERSONAL]
+        query = select(vault_slots).where(vault_slots.c.owner == owner, vault_slots.c.kind.in_(kinds))
+        rows = (await tx.execute(query)).all()
+        for row in rows:
+            kind = row.kind.removeprefix(_SHELVED)
+            blob = change(f"{_SHELVED}{kind}:{owner}", row.wrapped)
+            await tx.execute(
+                update(vault_slots).where(vault_slots.c.id == row.id).values(kind=new + kind, wrapped=blob)
+            )
+        return len(rows)
 
     async def unwrap(self, kind: str, owner: str, slot_key: bytes) -> bytes:
         """The data key, by one slot.
