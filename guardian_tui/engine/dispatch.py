@@ -19,6 +19,7 @@ from guardian_tui.protocol.errors import (
     GuardianError,
     InternalError,
     LoginRefused,
+    LoginUnavailable,
     NotAuthenticated,
     NotFound,
     PermissionDenied,
@@ -160,7 +161,10 @@ class Dispatch:
     async def _record_denial(self, call: Call, error: GuardianError) -> None:
         try:
             await self._audit.record(call.entry("denied", body={"why": error.code}))
-        except AuditUnavailable:
+        except AuditUnavailable as unavailable:
+            if isinstance(error, LoginRefused):
+                # as one whose password is right is answered, who can't be let in either
+                raise LoginUnavailable from unavailable
             # the order is refused either way; the caller hears why it was refused
             log.error("a denial could not be recorded: %s by uid %d", call.route.name, call.peer.uid)
 

@@ -131,6 +131,22 @@ class StoreUnavailable(GuardianError):
     code, status, title = "store-unavailable", 503, "The store can't be used"
 
 
+class LoginUnavailable(GuardianError):
+    """The store can't be used, so nobody gets in; the same answer whether or not what was given is right."""
+
+    code, status, title = "login-unavailable", 503, "Nobody can log in now"
+
+    def __init__(
+        self,
+        detail: str = "The engine's store can't be used, and a login that can't be recorded is refused. "
+        "Make room on its disk, or end what holds its database; the engine's log says which.",
+        *,
+        field: str = "",
+        retry_after_seconds: float = 0.0,
+    ) -> None:
+        super().__init__(detail, field=field, retry_after_seconds=retry_after_seconds)
+
+
 class HostUnavailable(GuardianError):
     """The host can't be reached or refused us; the detail says why in words."""
 

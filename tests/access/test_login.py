@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -308,6 +309,113 @@ async def test_a_full_disk_ends_no_session(home: Gate, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(home.store, "write", full)
     assert (await home.call("session.touch", token=session.token)).last_seen_at == home.clock.now()
+
+
+def _locked(home: Gate, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sqlite3
+
+    other = sqlite3.connect(folder / "state.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    home.other = other  # type: ignore[attr-defined]  # kept until the test ends
+
+
+def _full(home: Gate, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sqlite3
+
+    from sqlalchemy.exc import OperationalError
+
+    from guardian_tui.engine.store.database import Tx
+
+    execute = Tx.execute
+
+    async def on_a_full_disk(tx: Tx, statement: object, parameters: object = None) -> object:
+        if not str(statement).lstrip().upper().startswith("SELECT"):
+            raise OperationalError("", None, sqlite3.OperationalError("database or disk is full"))
+        return await execute(tx, statement, parameters)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(Tx, "execute", on_a_full_disk)
+
+
+def _gone(home: Gate, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from guardian_tui.protocol.errors import StoreUnavailable
+
+    def gone() -> None:
+        raise StoreUnavailable("the server is gone")
+
+    monkeypatch.setattr(home.store, "write", gone)
+    monkeypatch.setattr(home.dispatch, "_begin", gone)
+    monkeypatch.setattr(home.store, "read", gone)
+
+
+@pytest.mark.parametrize("trouble", [_locked, _full, _gone])
+async def test_while_the_store_can_t_be_used_the_answer_tells_nothing_of_the_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Callable[..., None]
+) -> None:
+    monkeypatch.setattr("guardian_tui.engine.store.sqlite.BUSY_SECONDS", 0.05)
+    async with gate(tmp_path) as home:
+        await home.set_up()
+        home.clock.advance(30)
+        token = home.token
+        trouble(home, tmp_path, monkeypatch)
+        tries = [
+            ("ada", PASSWORD, home.code()), ("ada", PASSWORD, home.codes[0]), ("ada", PASSWORD, "000000"),
+            ("ada", PASSWORD, "aaaaa-bbbbb"), ("ada", "wrong", home.code()), ("nobody", PASSWORD, "1"), ("", "x", "1"),
+        ]  # fmt: skip
+        problems = set()
+        for number, (name, password, code) in enumerate(tries):
+            with pytest.raises(GuardianError) as told:
+                await home.login(name=name, password=password, code=code, uid=2000 + number)
+            problems.add(told.value.problem())
+            home.clock.advance(0.001)
+            home.access._logins._by_account.succeeded(name)
+        assert len(problems) == 1
+        problem = problems.pop()
+        assert (problem.status, problem.type) == (503, "urn:guardian:problem:login-unavailable")
+        for order in (
+            ("session.unlock", wire.Unlock(password=PASSWORD, code=home.code())),
+            ("session.unlock", wire.Unlock(password="wrong", code=home.code())),
+            ("session.step_up", wire.StepUp(code=home.code())),
+            ("session.step_up", wire.StepUp(code="000000")),
+            ("password.change", wire.ChangePassword(old=PASSWORD, new="another donkey staple 8")),
+            ("password.change", wire.ChangePassword(old="wrong", new="another donkey staple 8")),
+        ):
+            with pytest.raises(GuardianError) as told:
+                await home.call(*order, token=token)
+            assert told.value.problem() == problem
+            home.access._logins._by_account.succeeded("ada")
+        assert home.events("login") == []
+        monkeypatch.undo()
+        if hasattr(home, "other"):
+            home.other.close()
+        # and what was right is right still: the code was not used up
+        await home.login(code=home.code())
+
+
+@pytest.mark.parametrize("code", ["000000", "aaaaa-bbbbb", "1"])
+async def test_a_wrong_code_costs_the_same_whether_the_password_is_right(
+    home: Gate, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """Counted, not timed: argon2id runs, reads and write transactions."""
+    counts: list[list[str]] = []
+    mine = asyncio.current_task()
+    for name in ("read", "write"):
+        real = getattr(home.store, name)
+
+        def counted(name: str = name, real: Callable[[], object] = real) -> object:
+            if asyncio.current_task() is mine:
+                counts[-1].append(name)
+            return real()
+
+        monkeypatch.setattr(home.store, name, counted)
+        if name == "write":
+            monkeypatch.setattr(home.dispatch, "_begin", counted)
+    for name, password in (("ada", PASSWORD), ("ada", "wrong"), ("nobody", PASSWORD)):
+        before = home.stretcher.runs
+        counts.append([])
+        with pytest.raises(LoginRefused):
+            await home.login(name=name, password=password, code=code)
+        assert home.stretcher.runs == before + 1
+    assert counts[0] == counts[1] == counts[2]
 
 
 async def test_many_sessions_are_found_again_in_the_store(

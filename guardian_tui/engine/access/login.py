@@ -6,7 +6,7 @@ import hmac
 import os
 
 from guardian_tui.engine.access import people
-from guardian_tui.engine.access.codes import matching_step, seconds_to_next
+from guardian_tui.engine.access.codes import matching_step, new_totp_secret, seconds_to_next
 from guardian_tui.engine.access.delays import Delays
 from guardian_tui.engine.access.people import Person
 from guardian_tui.engine.calls import Peer
@@ -19,12 +19,13 @@ from guardian_tui.protocol.errors import LoginRefused, TooManyRequests
 FREE_TRIES_ACCOUNT = 4
 FREE_TRIES_PEER = 20
 _DUMMY_SALT = os.urandom(SALT_BYTES)
+_DUMMY_SECRET = new_totp_secret()
 
 
 class Proof:
     """A password that was right, and a code that fits and is still to be used up.
 
-    ``step`` is its TOTP step; None means that it is to be tried as a recovery code.
+    ``step`` is its TOTP step; None means that it is a recovery code.
     """
 
     def __init__(self, person: Person, data_key: bytes, code: str, step: int | None) -> None:
@@ -87,21 +88,31 @@ class Logins:
         self.begin(name, peer)
         async with self._store.read() as conn:
             person = await people.find(conn, name=name) if name else None
-        salt = person.salt if person else _DUMMY_SALT
-        kdf = person.kdf if person else None
+        who, verifier, salt, kdf = (
+            (person.id, person.verifier, person.salt, person.kdf)
+            if person
+            else ("", bytes(32), _DUMMY_SALT, None)
+        )
         stretched = await self._stretcher.stretch(password, salt, kdf)
-        right = hmac.compare_digest(stretched.verifier, person.verifier if person else bytes(32))
-        if person is None or not right or person.state != "active":
-            raise self.refuse(name, peer)
-        try:
-            data_key = await self._vault.unwrap("account", person.id, stretched.slot_key)
-            secret = self._vault.open(f"totp:{person.id}", person.totp_sealed, data_key).decode()
-        except SealBroken:
-            raise self.refuse(name, peer) from None
+        right = hmac.compare_digest(stretched.verifier, verifier)
+        # all of what follows is done for a wrong password too: how long it takes must not tell which part was wrong
+        data_key, secret = await self._unsealed(
+            who, person.totp_sealed if person else b"", stretched.slot_key
+        )
         step = matching_step(secret, code, self._clock.now())
-        if step is None and (len(code) < 8 or len(code) > 20):
+        async with self._store.read() as conn:
+            fits = await people.has_recovery_code(conn, who, code) or step is not None
+        if person is None or not (right and data_key and fits and person.state == "active"):
             raise self.refuse(name, peer)
         return Proof(person, data_key, code, step)
+
+    async def _unsealed(self, account_id: str, totp_sealed: bytes, slot_key: bytes) -> tuple[bytes, str]:
+        """The data key and the TOTP secret; no key and a secret of nobody's if the slot key is wrong."""
+        try:
+            data_key = await self._vault.unwrap("account", account_id, slot_key)
+            return data_key, self._vault.open(f"totp:{account_id}", totp_sealed, data_key).decode()
+        except SealBroken:
+            return b"", _DUMMY_SECRET
 
     async def use(self, tx: Tx, proof: Proof, peer: Peer) -> None:
         """Use up the code, in the transaction of what it was given for.
@@ -130,7 +141,9 @@ class Logins:
         secret = self._vault.open(f"totp:{person.id}", person.totp_sealed).decode()
         self.begin(person.name, peer)
         step = matching_step(secret, code, self._clock.now())
-        if step is None and (len(code) < 8 or len(code) > 20):
+        async with self._store.read() as conn:
+            fits = await people.has_recovery_code(conn, person.id, code) or step is not None
+        if not fits:
             raise self.refuse(person.name, peer)
         return Proof(person, b"", code, step)
 

@@ -128,6 +128,16 @@ async def use_step(tx: Tx, account_id: str, step: int) -> bool:
     return done.rowcount == 1
 
 
+async def has_recovery_code(conn: AsyncConnection, account_id: str, code: str) -> bool:
+    """Whether a recovery code is there and was not used; :func:`use_recovery_code` takes it."""
+    query = select(recovery_codes.c.hash).where(
+        recovery_codes.c.account_id == account_id,
+        recovery_codes.c.hash == recovery_hash(account_id, code),
+        recovery_codes.c.used_at.is_(None),
+    )
+    return (await conn.execute(query)).first() is not None
+
+
 async def use_recovery_code(tx: Tx, account_id: str, code: str, now: float) -> bool:
     """Take a recovery code; False if there is no such code, or it was used before."""
     done = await tx.execute(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from guardian_tui.config import AccessSettings
 from guardian_tui.engine.access import codes, people
@@ -22,8 +24,25 @@ from guardian_tui.engine.vault.sealing import SALT_BYTES, Stretcher
 from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol import access as wire
 from guardian_tui.protocol.base import Done, Nothing
-from guardian_tui.protocol.errors import Conflict, LoginRefused, NotFound, PermissionDenied
+from guardian_tui.protocol.errors import (
+    AuditUnavailable,
+    Conflict,
+    LoginRefused,
+    LoginUnavailable,
+    NotFound,
+    PermissionDenied,
+    StoreUnavailable,
+)
 from guardian_tui.text import safe
+
+
+@asynccontextmanager
+async def _same_for_all() -> AsyncIterator[None]:
+    """While the store can't be used, right credentials get the answer that wrong ones get (from dispatch)."""
+    try:
+        yield
+    except (StoreUnavailable, AuditUnavailable) as error:
+        raise LoginUnavailable from error
 
 
 class Access:
@@ -90,6 +109,7 @@ class Access:
 
     # --- one's own session -------------------------------------------------------------------------
 
+    @_same_for_all()
     async def login(self, call: Call, request: wire.Login) -> wire.Session:
         """`login`: a session for name, password and code."""
         call.target = safe(request.name, 64)
@@ -134,6 +154,7 @@ class Access:
             await self._sessions.lock(tx, known)
         return Done()
 
+    @_same_for_all()
     async def unlock(self, call: Call, request: wire.Unlock) -> wire.Session:
         """`session.unlock`: password and code, as at login."""
         known = await self._mine(call)
@@ -146,6 +167,7 @@ class Access:
         self._logins.welcome(known.account, call.peer)
         return self._sessions.view(known)
 
+    @_same_for_all()
     async def step_up(self, call: Call, request: wire.StepUp) -> wire.Session:
         """`session.step_up`: a fresh code; the session goes on under a new token."""
         known = await self._mine(call)
@@ -166,6 +188,7 @@ class Access:
             await self._sessions.end(tx, id=known.id)
         return Done()
 
+    @_same_for_all()
     async def change_password(self, call: Call, request: wire.ChangePassword) -> Done:
         """`password.change`: my own; my slot of the vault is wrapped anew, my other sessions end."""
         known = await self._mine(call)
