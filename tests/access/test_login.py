@@ -219,6 +219,24 @@ async def test_an_idle_session_locks_itself_and_opens_with_password_and_code(hom
         await home.call("session.lock", token=session.token)
 
 
+@pytest.mark.parametrize("asked_again", [True, False])
+async def test_the_list_of_sessions_says_which_are_locked(home: Gate, asked_again: bool) -> None:
+    screen, script, other = await home.login(), await home.login(kind="cli"), await home.login()
+    home.clock.advance(600)
+    await home.call("session.touch", token=other.token)
+    home.clock.advance(600)
+    if asked_again:
+        with pytest.raises(SessionLocked):
+            await home.call("accounts.list", token=screen.token)
+    else:
+        # as after a restart: nothing but what is stored
+        home.access._sessions._known.clear()
+    listed: wire.SessionList = await home.call("sessions.list", token=other.token)
+    locked = {session.id: session.locked for session in listed.sessions}
+    assert (locked[screen.id], locked[script.id], locked[other.id]) == (True, False, False)
+    assert all(session.permissions == () and not session.token for session in listed.sessions)
+
+
 async def test_step_up_gives_a_new_token_and_the_old_one_dies(home: Gate) -> None:
     home.clock.advance(400)
     with pytest.raises(StepUpRequired):

@@ -302,6 +302,36 @@ async def test_an_account_whose_slot_is_gone_can_t_be_opened_as_if_it_could_log_
         await home.call("accounts.enable", wire.AccountRef(account="eve"))
 
 
+async def test_a_name_can_t_be_taken_for_another_s_account(home: Gate) -> None:
+    invited: wire.Invited = await home.call("accounts.invite", wire.Invite(name="eve", grants=(VIEWER,)))
+    with pytest.raises(InvalidRequest, match="looks like the id"):
+        await home.call("accounts.invite", wire.Invite(name=invited.account.id, grants=(VIEWER,)))
+    # one from before that rule: the id is asked first
+    from sqlalchemy import update
+
+    from guardian_tui.engine.store.tables import accounts
+
+    await home.call("accounts.invite", wire.Invite(name="mallory", grants=(VIEWER,)))
+    async with home.store.write() as tx:
+        await tx.execute(update(accounts).where(accounts.c.name == "mallory").values(name=invited.account.id))
+    await home.call("accounts.disable", wire.AccountRef(account=invited.account.id))
+    states = {a.id: a.state for a in (await home.call("accounts.list")).accounts}
+    assert states[invited.account.id] == "disabled"
+    assert list(states.values()).count("disabled") == 1
+
+
+async def test_the_first_admin_has_no_name_like_an_id_either(door: Gate) -> None:
+    with pytest.raises(InvalidRequest, match="looks like the id"):
+        await door.call("setup.begin", wire.SetUp(name="0123456789abcdef", password=PASSWORD))
+
+
+async def test_an_admin_closes_another_but_not_the_last_that_is_open(home: Gate) -> None:
+    await home.invite("eve", wire.GrantSpec(profile="admin"))
+    await home.call("accounts.disable", wire.AccountRef(account="eve"))
+    with pytest.raises(Conflict, match="last admin"):
+        await home.call("accounts.disable", wire.AccountRef(account="ada"))
+
+
 async def test_an_account_that_is_gone_can_do_nothing(home: Gate) -> None:
     with pytest.raises(LoginRefused):
         await home.access._person("nobody")

@@ -72,11 +72,12 @@ class Enrolments:
         if call.peer.uid not in (self._engine_uid, 0):
             raise PermissionDenied("Only the account that the engine runs as can make the first admin.")
         await self._check_first()
+        people.check_name(request.name)
         check_password(request.password, request.name, self._shortest)
         salt = os.urandom(SALT_BYTES)
         stretched = await self._stretcher.stretch(request.password, salt)
         return self._keep(
-            request.name, secrets.token_hex(8), salt, stretched, self._vault.create(), call.peer, first=True
+            request.name, people.new_id(), salt, stretched, self._vault.create(), call.peer, first=True
         )
 
     async def _check_first(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +16,23 @@ from guardian_tui.engine.store.database import Tx
 from guardian_tui.engine.store.tables import accounts, grants, recovery_codes
 from guardian_tui.engine.vault.sealing import KdfParameters
 from guardian_tui.protocol.access import Account, AccountState, Grant
+from guardian_tui.protocol.errors import InvalidRequest
+
+_ID_BYTES = 8
+_LIKE_AN_ID = re.compile(rf"[0-9a-f]{{{2 * _ID_BYTES}}}")
+
+
+def new_id() -> str:
+    """A random id for an account."""
+    return secrets.token_hex(_ID_BYTES)
+
+
+def check_name(name: str) -> None:
+    """Raise InvalidRequest for a name that could be taken for an account's id."""
+    if _LIKE_AN_ID.fullmatch(name):
+        raise InvalidRequest(
+            f"{name} looks like the id of an account; choose a name with another letter in it.", field="name"
+        )
 
 
 @dataclass(frozen=True, slots=True)

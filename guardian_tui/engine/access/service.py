@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -233,13 +232,14 @@ class Access:
 
     async def invite(self, call: Call, request: wire.Invite) -> wire.Invited:
         """`accounts.invite`: an account and the code with which its person enrols."""
+        people.check_name(request.name)
         grants = _grants(request.grants)
         self._check_held(call, grants)
         code, salt, now = codes.new_enrolment_code(), os.urandom(SALT_BYTES), self._clock.now()
         stretched = await self._stretcher.stretch(codes.normal(code), salt)
         expires = now + self._settings.enrolment_seconds
         person = Person(
-            secrets.token_hex(8), request.name, "invited", salt, self._stretcher.parameters, stretched.verifier, b"", expires, now,
+            people.new_id(), request.name, "invited", salt, self._stretcher.parameters, stretched.verifier, b"", expires, now,
             None, grants,
         )  # fmt: skip
         async with call.change(request.name, body={"grants": _words(grants)}) as tx:
@@ -281,12 +281,12 @@ class Access:
             self._check_held(call, person.grants)
             if person.state != "disabled":
                 raise Conflict(f"The account {person.name} is not closed.")
-            # who never ended the enrolment goes on with that
-            await people.set_state(tx, person.id, "active" if person.totp_sealed else "invited")
             if not await self._vault.unshelve_slots(tx, person.id):
                 raise Conflict(
                     f"The vault has no slot of {person.name} any more: invite them under another name."
                 )
+            # who never ended the enrolment goes on with that
+            await people.set_state(tx, person.id, "active" if person.totp_sealed else "invited")
         return Done()
 
     async def list_profiles(self, call: Call, request: Nothing) -> wire.ProfileList:
@@ -306,7 +306,8 @@ class Access:
         return person
 
     async def _named(self, tx: Tx, account: str) -> Person:
-        person = await people.find(tx.conn, name=account) or await people.find(tx.conn, id=account)
+        # an id first: no name may stand for somebody else's account
+        person = await people.find(tx.conn, id=account) or await people.find(tx.conn, name=account)
         if person is None:
             raise NotFound(f"There is no account {safe(account, 64)}.")
         return person

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass, replace
+from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, insert, select, update
 
 from guardian_tui.config import AccessSettings
@@ -135,11 +137,7 @@ class Sessions:
             self._known.pop(known.token_hash, None)
             self._bus.publish(SessionEnded(known.id, "expired"))
             raise NotAuthenticated(_ENDED)
-        if (
-            known.kind == "tui"
-            and not known.locked
-            and now - known.last_seen_at > self._settings.idle_seconds
-        ):
+        if not known.locked and self._idle(known, now):
             known.locked = True
             self._bus.publish(SessionEnded(known.id, "locked"))
         return known
@@ -151,11 +149,10 @@ class Sessions:
             person = await people.find(conn, id=row.account_id) if row else None
         if row is None or person is None or person.state != "active":
             return None
-        return Known(
-            row.token_hash, row.id, person.id, person.name, tuple(g.profile for g in person.grants), scopes_of(person.grants), row.kind,
-            row.peer_uid, row.created_at, row.expires_at, row.last_seen_at, row.fresh_until, row.locked_at is not None,
-            row.last_seen_at,
-        )  # fmt: skip
+        return _known(row, person)
+
+    def _idle(self, known: Known, now: float) -> bool:
+        return known.kind == "tui" and now - known.last_seen_at > self._settings.idle_seconds
 
     @staticmethod
     def principal(known: Known) -> Principal:
@@ -249,24 +246,29 @@ class Sessions:
 
     async def open_ones(self) -> list[Session]:
         """Sessions that are open, the newest first."""
+        now = self._clock.now()
         async with self._store.read() as conn:
             names = {person.id: person for person in await people.everyone(conn)}
-            query = select(sessions).where(
-                sessions.c.ended_at.is_(None), sessions.c.expires_at > self._clock.now()
-            )
+            query = select(sessions).where(sessions.c.ended_at.is_(None), sessions.c.expires_at > now)
             rows = (await conn.execute(query.order_by(sessions.c.created_at.desc()))).all()
-        return [
-            Session(
-                id=row.id, account=names[row.account_id].name, profiles=tuple(g.profile for g in names[row.account_id].grants),
-                permissions=(), kind=row.kind, created_at=row.created_at, expires_at=row.expires_at,
-                idle_seconds=self._settings.idle_seconds, fresh_until=row.fresh_until, locked=row.locked_at is not None,
-                advisory=self._advisory, last_seen_at=row.last_seen_at, peer_uid=row.peer_uid,
-            )
-            for row in rows
-        ]  # fmt: skip
+        shown = []
+        for row in rows:
+            known = self._known.get(row.token_hash) or _known(row, names[row.account_id])
+            view = self.view(known)
+            locked = view.locked or self._idle(known, now)
+            shown.append(msgspec.structs.replace(view, permissions=(), locked=locked))
+        return shown
 
     async def _update(self, tx: Tx, digest: bytes, **values: object) -> None:
         await tx.execute(update(sessions).where(sessions.c.token_hash == digest).values(**values))
+
+
+def _known(row: Any, person: people.Person) -> Known:  # Any: a row of sessions
+    return Known(
+        row.token_hash, row.id, person.id, person.name, tuple(g.profile for g in person.grants), scopes_of(person.grants), row.kind,
+        row.peer_uid, row.created_at, row.expires_at, row.last_seen_at, row.fresh_until, row.locked_at is not None,
+        row.last_seen_at,
+    )  # fmt: skip
 
 
 def _row(known: Known) -> dict[str, object]:
