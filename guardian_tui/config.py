@@ -100,6 +100,8 @@ class AccessSettings(Section, frozen=True):
     cli_session_seconds: Seconds = 3600.0
     fresh_seconds: Seconds = 300.0
     enrolment_seconds: Seconds = 7 * 86400.0
+    keep_days: Days = 30
+    """How long ended sessions, used recovery codes and invitations that ran out are kept."""
     password_min_length: Annotated[int, msgspec.Meta(ge=8, le=200)] = 12
 
 

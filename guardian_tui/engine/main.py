@@ -155,6 +155,8 @@ class Engine:
         closing.push_async_callback(self.alerts.stop)
         await self.fleet.start()
         closing.push_async_callback(self.fleet.stop)
+        await self.access.start()
+        closing.push_async_callback(self.access.stop)
         self.health.ready = True
         gc.freeze()
         # a wave makes and drops thousands of objects that die by themselves: looked through for cycles seldom

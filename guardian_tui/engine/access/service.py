@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from guardian_tui.config import AccessSettings
 from guardian_tui.engine.access import codes, people
+from guardian_tui.engine.access.cleaning import Cleaning
 from guardian_tui.engine.access.enrolment import Enrolments
 from guardian_tui.engine.access.login import Logins
 from guardian_tui.engine.access.passwords import check_password
@@ -71,6 +72,15 @@ class Access:
             store, vault, clock, self._stretcher, self._logins, self._sessions,
             shortest_password=settings.password_min_length, engine_uid=engine_uid,
         )  # fmt: skip
+        self._cleaning = Cleaning(store, clock, settings.keep_days * 86400.0)
+
+    async def start(self) -> None:
+        """Begin to remove what has been over for long."""
+        await self._cleaning.start()
+
+    async def stop(self) -> None:
+        """End."""
+        await self._cleaning.stop()
 
     def handlers(self) -> dict[str, Handler]:
         """Route name → handler."""
