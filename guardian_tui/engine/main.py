@@ -36,6 +36,7 @@ from guardian_tui.engine.status import Health
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.streams import Streams
 from guardian_tui.engine.vault.orders import VaultOrders
+from guardian_tui.engine.vault.slots import SlotOrders
 from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol.base import PROTOCOL_VERSION, Done, Nothing
 from guardian_tui.protocol.errors import GuardianError, StoreUnavailable
@@ -103,6 +104,9 @@ class Engine:
         await self.audit.start()
         closing.push_async_callback(self.audit.stop)
         self.vault = Vault(self.store, self.bus, clock)
+        slots = SlotOrders(self.vault, self.audit)
+        await slots.start()
+        closing.push_async_callback(slots.stop)
         self.access = Access(
             self.store, self.vault, self.bus, clock, settings.access, engine_uid=os.geteuid(),
             advisory=settings.mode == "personal",
@@ -118,7 +122,7 @@ class Engine:
         }  # fmt: skip
         for handlers in (
             self.access.handlers(), self.audit.handlers(), VaultOrders(self.vault).handlers(),
-            own,
+            slots.handlers(), own,
         ):  # fmt: skip
             self.dispatch.bind(handlers)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from guardian_tui.protocol import access, alerts, audit, fleet, system
+from guardian_tui.protocol import access, alerts, audit, fleet, system, vault
 from guardian_tui.protocol.base import Done, Nothing, Request, Response
 
 PUBLIC = "public"
@@ -404,6 +404,48 @@ ROUTES: dict[str, Route] = _table(
         "Accept or refuse a host key; give a pass phrase.",
         "local",
         scoping="host",
+    ),
+    Route(
+        "vault.slots",
+        "GET",
+        "/v1/vault/slots",
+        "accounts.see",
+        Nothing,
+        vault.SlotList,
+        "What can open the vault.",
+    ),
+    Route(
+        "vault.add_keyring",
+        "POST",
+        "/v1/vault/slots/keyring",
+        "vault.edit",
+        Nothing,
+        vault.Slot,
+        "Let the engine open the vault by a key in this machine's keyring.",
+        "local",
+        step_up=True,
+    ),
+    Route(
+        "vault.add_credential",
+        "POST",
+        "/v1/vault/slots/credential",
+        "vault.edit",
+        Nothing,
+        vault.Slot,
+        "Let the engine open the vault by its systemd credential.",
+        "local",
+        step_up=True,
+    ),
+    Route(
+        "vault.remove_slot",
+        "DELETE",
+        "/v1/vault/slots/{slot}",
+        "vault.edit",
+        vault.SlotRef,
+        Done,
+        "Take a keyring or credential slot away.",
+        "local",
+        step_up=True,
     ),
     Route(
         "secrets.list",

@@ -21,6 +21,7 @@ from guardian_tui.engine.live import Live
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.vault.orders import VaultOrders
 from guardian_tui.engine.vault.sealing import KdfParameters, Stretcher
+from guardian_tui.engine.vault.slots import SlotOrders
 from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol import access as wire
 from guardian_tui.protocol.audit import AuditEvent
@@ -46,6 +47,7 @@ class Gate:
     access: Access
     dispatch: Dispatch
     facts: list[object]
+    slots: SlotOrders
     secret: str = ""
     codes: tuple[str, ...] = ()
     recovery_key: str = ""
@@ -126,14 +128,17 @@ async def gate(
             store, vault, bus, clock, AccessSettings(), engine_uid=UID, advisory=mode, stretcher=stretcher
         )
         dispatch = Dispatch(access.authenticate, audit, store.write, clock)
-        for handlers in (access.handlers(), audit.handlers(), VaultOrders(vault).handlers()):
+        slots = SlotOrders(vault, audit)
+        for handlers in (
+            access.handlers(), audit.handlers(), VaultOrders(vault).handlers(), slots.handlers(),
+        ):  # fmt: skip
             dispatch.bind(handlers)
         facts: list[object] = []
         from guardian_tui.engine import facts as kinds
 
         for kind in (kinds.SessionEnded, kinds.AgentOffered, kinds.VaultUnlocked):
             bus.subscribe(kind, facts.append)
-        yield Gate(store, clock, bus, live, audit, vault, stretcher, access, dispatch, facts)
+        yield Gate(store, clock, bus, live, audit, vault, stretcher, access, dispatch, facts, slots)
         await audit.stop()
     finally:
         await store.close()

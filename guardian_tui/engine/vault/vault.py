@@ -1,7 +1,8 @@
 """The vault: one data key that seals every secret, wrapped once per slot that can open it.
 
-Slots are a person's password, the printed recovery key and a pending enrolment.  The data key is in memory from the first login until the
-engine stops; an idle lock locks a session, not the vault.
+Slots are a person's password, the printed recovery key, a pending enrolment, an entry of the machine's keyring and a systemd credential.
+The data key is in memory from the first login (or, with one of the last two, from the start) until the engine stops; an idle lock locks a
+session, not the vault.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.facts import VaultUnlocked
 from guardian_tui.engine.store.database import Store, Tx
-from guardian_tui.engine.store.tables import secrets, vault_slots
+from guardian_tui.engine.store.tables import accounts, secrets, vault_slots
 from guardian_tui.engine.vault.references import resolve_outside
 from guardian_tui.engine.vault.sealing import SealBroken, new_key, seal, unseal
 from guardian_tui.protocol.errors import InvalidRequest, NotFound, VaultLocked
+from guardian_tui.protocol.vault import Slot
 
+AT_START = ("keyring", "credential")
+"""Kinds of slots with which the engine opens the vault itself."""
 _PERSONAL = ("account", "enrolment")
 _SHELVED = "closed-"
 """Begins the kind of a slot whose account is closed."""
@@ -126,6 +130,23 @@ class Vault:
         async with self._store.read() as conn:
             query = select(vault_slots.c.salt).where(vault_slots.c.kind == kind, vault_slots.c.owner == owner)
             return (await conn.execute(query)).scalar()
+
+    async def slots(self) -> list[Slot]:
+        """All slots, the oldest first; people by their names."""
+        query = (
+            select(vault_slots, accounts.c.name)
+            .join(accounts, accounts.c.id == vault_slots.c.owner, isouter=True)
+            .order_by(vault_slots.c.created_at, vault_slots.c.id)
+        )
+        async with self._store.read() as conn:
+            rows = (await conn.execute(query)).all()
+        return [
+            Slot(
+                id=row.id, kind=row.kind, owner=row.name or row.owner, created_at=row.created_at,
+                at_start=row.kind in AT_START,
+            )
+            for row in rows
+        ]  # fmt: skip
 
     # --- sealing -----------------------------------------------------------------------------------
 
