@@ -17,6 +17,7 @@ from guardian_tui.client import Client
 from guardian_tui.config import Paths, find_paths
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.system import Hello
+from guardian_tui.text import safe
 
 STOP_SECONDS = 20.0
 
@@ -64,6 +65,10 @@ def status_command(as_json: bool) -> None:
     vault = "vault locked until the first login" if hello.vault_locked else "vault open"
     stay = "stays when you leave" if hello.lingering else "stops 15 min after the last client"
     click.echo(f"Guardian {hello.version} ({hello.mode}), {vault}, {stay}.")
+    if hello.store_problem:
+        click.echo(f"The store can't be written: {safe(hello.store_problem, 300)}")
+    for words in hello.store_mended:
+        click.echo(f"At the start: {safe(words, 300)}.")
 
 
 @engine_group.command("stop")

@@ -204,7 +204,7 @@ class Engine:
         return Hello(
             version=__version__, protocol=PROTOCOL_VERSION, boot=self.boot, mode=self.settings.mode,
             environment=self.settings.environment, set_up=self._set_up, vault_locked=self.vault.locked, time=self.clock.now(),
-            lingering=self.linger,
+            lingering=self.linger, store_problem=self.health.store_problem, store_mended=tuple(self.store.problems),
         )  # fmt: skip
 
     async def order_status(self, call: Call, request: Nothing) -> EngineStatus:

@@ -37,11 +37,17 @@ class Health:
         return 200, "text/plain", b"ok\n"
 
     async def readyz(self) -> tuple[int, str, bytes]:
-        """`/readyz`: the store can be written and hosts are watched."""
-        problem = self._engine.store.problem
+        """`/readyz`: the store can be written and hosts are watched; further lines tell what was mended at the start."""
+        problem, mended = self._engine.store.problem, self._engine.store.problems
         if not self.ready:
             return 503, "text/plain", b"starting\n"
-        return (503, "text/plain", f"{problem}\n".encode()) if problem else (200, "text/plain", b"ok\n")
+        text = "\n".join([problem or "ok", *mended, ""])
+        return 503 if problem else 200, "text/plain", text.encode()
+
+    @property
+    def store_problem(self) -> str:
+        """Why state or samples can't be written, in words; empty when they can."""
+        return self._engine.store.problem or self._engine.store.metrics.problem
 
     def status(self) -> EngineStatus:
         """All of it."""
@@ -56,7 +62,7 @@ class Health:
             cpu_ratio=self._cpu, memory_bytes=self._process.memory_info().rss, queued_writes=store.waiting + store.metrics.waiting,
             outbox_waiting=engine.outbox_waiting, cut_off_since=fleet.cut_off_since if fleet else None,
             audit_verified_at=engine.audit.verified_at, audit_ok=engine.audit.ok, vault_locked=engine.vault.locked,
-            store_problem=store.problem or store.metrics.problem, clients=len(engine.streams),
+            store_problem=self.store_problem, store_mended=tuple(store.problems), clients=len(engine.streams),
         )  # fmt: skip
 
     async def metrics(self) -> tuple[int, str, bytes]:

@@ -23,6 +23,10 @@ class Hello(Response, frozen=True):
     """The engine's wall clock, Unix seconds."""
     lingering: bool = False
     """True if it goes on when the last client leaves (``engine start``)."""
+    store_problem: str = ""
+    """Words for a store that can't be written; empty when it can."""
+    store_mended: tuple[str, ...] = ()
+    """What was found broken in the store at the start, and mended."""
 
 
 class EngineStatus(Response, frozen=True):
@@ -45,6 +49,8 @@ class EngineStatus(Response, frozen=True):
     vault_locked: bool = False
     store_problem: str = ""
     """Words for a store that can't be written; empty when it can."""
+    store_mended: tuple[str, ...] = ()
+    """What was found broken in the store at the start, and mended."""
     clients: int = 0
 
 

@@ -10,27 +10,36 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy import CursorResult, Executable, delete, insert
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.store.faults import is_availability, words_of
-from guardian_tui.engine.store.locking import StoreLock, advisory_lock
+from guardian_tui.engine.store.locking import AdvisoryLock, StoreLock
 from guardian_tui.engine.store.metrics import MetricStore
 from guardian_tui.engine.store.migrate import METRICS, STATE, migrate
 from guardian_tui.engine.store.sqlite import open_metrics, open_state, prepare
+from guardian_tui.engine.store.tables import meta
 from guardian_tui.protocol.errors import StoreUnavailable
 
 __all__ = ["Store", "Tx", "words_of"]
 
 log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 2.0
+"""How often a store in trouble, and PostgreSQL's lock, are looked at."""
+IDLE_WRITE_SECONDS = 30.0
+"""A store that nobody has written for so long is written to, so that trouble is known before a person meets it."""
+_CHECKED_KEY = "checked_at"
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None  # Any: column values
 
@@ -63,13 +72,20 @@ class Store:
     """Open with :meth:`open`; hand out transactions; close with :meth:`close`."""
 
     def __init__(
-        self, state: AsyncEngine, metrics: AsyncEngine, dialect: str, clock: Clock, lock: StoreLock | None
+        self,
+        state: AsyncEngine,
+        metrics: AsyncEngine,
+        dialect: str,
+        clock: Clock,
+        lock: StoreLock | AdvisoryLock,
     ) -> None:
         self._state = state
         self._metrics_engine = metrics
         self._lock = lock
-        self._held: AsyncConnection | None = None
+        self._clock = clock
         self._writing = asyncio.Lock()
+        self._written_at = time.monotonic()
+        self._watching: asyncio.Task[None] | None = None
         self.dialect = dialect
         self.problem = ""
         """Why the state can't be written, in words; empty when it can."""
@@ -79,7 +95,11 @@ class Store:
         """Write transactions that wait for their turn."""
         self.on_full: Callable[[], bool] | None = None
         """Called when the disk is full; frees a reserve and answers True if it is worth trying again."""
-        self.metrics = MetricStore(metrics, dialect, clock)
+        self.metrics = MetricStore(metrics, dialect, clock, self._lost)
+
+    def _lost(self) -> str:
+        """Why this engine may never write again: PostgreSQL's lock went to another one."""
+        return self._lock.lost if isinstance(self._lock, AdvisoryLock) else ""
 
     @classmethod
     async def open(cls, settings: StoreSettings, state_dir: Path, clock: Clock) -> Store:
@@ -117,6 +137,7 @@ class Store:
         except SQLAlchemyError as error:
             await self.close()
             raise StoreUnavailable(f"The metrics can't be read: {words_of(error)}.") from error
+        self._watching = asyncio.create_task(self._keep_watch(), name="store watch")
 
     @classmethod
     async def _open_postgresql(cls, url: str, clock: Clock) -> Store:
@@ -124,21 +145,21 @@ class Store:
             url, pool_size=5, max_overflow=5, pool_timeout=10, pool_pre_ping=True,
             connect_args={"application_name": f"guardian-tui {os.getpid()} on {socket.gethostname()}"[:63]},
         )  # fmt: skip
-        held: AsyncConnection | None = None
+        lock = AdvisoryLock(engine)
         try:
-            held = await advisory_lock(engine)
+            await lock.take()
             await migrate(engine, STATE)
             await migrate(engine, METRICS)
+            await lock.mark()
         except SQLAlchemyError as error:
-            await _give_up(engine, held)
+            await _give_up(engine, lock)
             raise StoreUnavailable(
                 f"PostgreSQL can't be used: {words_of(error)}. Check store.url."
             ) from error
         except StoreUnavailable:
-            await _give_up(engine, held)
+            await _give_up(engine, lock)
             raise
-        store = cls(engine, engine, "postgresql", clock, None)
-        store._held = held
+        store = cls(engine, engine, "postgresql", clock, lock)
         await store._started()
         return store
 
@@ -155,22 +176,36 @@ class Store:
         finally:
             self.waiting -= 1
         try:
-            async with self._state.connect() as conn:
-                conn = await conn.execution_options(immediate=True)
-                async with conn.begin():
-                    tx = Tx(conn)
-                    yield tx
-        except (OperationalError, InterfaceError, DBAPIError) as error:
+            async with self._begun() as conn:
+                tx = Tx(conn)
+                yield tx
+        except DBAPIError as error:
             if not is_availability(error):
                 raise
             self.problem = words_of(error)
             if "full" in self.problem and self.on_full is not None:
                 self.on_full()
             raise StoreUnavailable(f"{self.problem}. Nothing was changed.") from error
+        except PoolTimeout as error:
+            raise StoreUnavailable("All connections to the store are busy. Nothing was changed.") from error
         finally:
+            self.problem = self._lost() or self.problem
             self._writing.release()
         self.problem = ""
+        self._written_at = time.monotonic()
         tx.committed()
+
+    @asynccontextmanager
+    async def _begun(self) -> AsyncIterator[AsyncConnection]:
+        """A connection with a transaction, committed at the end."""
+        if isinstance(self._lock, AdvisoryLock):
+            async with self._lock.transaction() as conn:
+                yield conn
+            return
+        async with self._state.connect() as conn:
+            conn = await conn.execution_options(immediate=True)
+            async with conn.begin():
+                yield conn
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -182,25 +217,59 @@ class Store:
         try:
             async with self._state.connect() as conn:
                 yield conn
-        except (OperationalError, InterfaceError, DBAPIError) as error:
+        except DBAPIError as error:
             if not is_availability(error):
                 raise
             raise StoreUnavailable(f"{words_of(error)}.") from error
+        except PoolTimeout as error:
+            raise StoreUnavailable("All connections to the store are busy.") from error
+
+    async def _keep_watch(self) -> None:
+        """Notice trouble, and its end, also while nobody writes."""
+        told = ""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                await self._look()
+            except (StoreUnavailable, DBAPIError, PoolTimeout) as error:
+                words = self.problem or words_of(error)
+                if words != told:
+                    log.error("the store can't be written: %s", words)
+                told = words
+            else:
+                if told and not self.problem:
+                    log.info("the store can be written again")
+                    told = ""
+
+    async def _look(self) -> None:
+        if self._writing.locked():
+            return
+        if self.problem or time.monotonic() - self._written_at > IDLE_WRITE_SECONDS:
+            async with self.write() as tx:
+                await tx.execute(delete(meta).where(meta.c.key == _CHECKED_KEY))
+                await tx.execute(insert(meta), {"key": _CHECKED_KEY, "value": str(self._clock.now())})
+        elif isinstance(self._lock, AdvisoryLock):
+            before = self._written_at
+            async with self.write():
+                pass
+            self._written_at = before
 
     async def close(self) -> None:
         """Write what waits, close the connections, give back the lock."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self.metrics.stop()
-        if self._held is not None:
-            await self._held.close()
+        if isinstance(self._lock, AdvisoryLock):
+            await self._lock.release()
         await self._state.dispose()
         await self._metrics_engine.dispose()
-        if self._lock is not None:
+        if isinstance(self._lock, StoreLock):
             self._lock.release()
 
 
-async def _give_up(engine: AsyncEngine, held: AsyncConnection | None) -> None:
-    if held is not None:
-        await held.close()
+async def _give_up(engine: AsyncEngine, lock: AdvisoryLock) -> None:
+    await lock.release()
     await engine.dispose()
 
 

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
+import logging
 import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import delete, insert, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from guardian_tui.engine.store.faults import words_of
+from guardian_tui.engine.store.tables import meta
 from guardian_tui.protocol.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph"}
 )  # fmt: skip
+OWN_GHOST_TRIES = 100
+OWN_GHOST_SECONDS = 0.05
 _ADVISORY_KEY = 0x67756172  # "guar"
+_MARK_KEY = "holder"
+_ALIVE = text("SELECT 1")
+_TAKE = text("SELECT pg_try_advisory_lock(:key)")
+_GIVE_BACK = text("SELECT pg_advisory_unlock(:key)")
+_BACKEND = text("SELECT pg_backend_pid()")
+_END = text("SELECT pg_terminate_backend(:pid)")
 _HOLDER = text(
     "SELECT l.pid, a.application_name FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)"
     " WHERE l.locktype = 'advisory' AND l.objid = :key AND l.granted"
@@ -55,22 +73,139 @@ class StoreLock:
             self._handle = -1
 
 
-async def advisory_lock(engine: AsyncEngine) -> AsyncConnection:
-    """Hold PostgreSQL's advisory lock of this database for as long as the returned connection lives.
+class AdvisoryLock:
+    """PostgreSQL's advisory lock of one database, and the connection on which it lives.
 
-    Raises:
-        StoreUnavailable: another engine has it.
+    All that changes the state goes through that very connection: an engine whose lock is gone can't write, since the lock goes only
+    with the connection.  A lost connection is made again; if another engine has had the database meanwhile, what is in our memory is
+    out of date, and nothing is written any more.
     """
-    conn = await engine.connect()
-    # outside of a transaction: an idle one would hold back vacuum
-    conn = await conn.execution_options(isolation_level="AUTOCOMMIT")
-    taken = (await conn.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_KEY})).scalar()
-    if not taken:
-        found = await conn.execute(_HOLDER, {"key": _ADVISORY_KEY})
-        holder = next((f"{name or 'unnamed'}, backend {pid}" for pid, name in found), "unknown")
-        await conn.close()
-        raise StoreUnavailable(f"Another engine ({holder}) has this database. One engine per store.")
-    return conn
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._conn: AsyncConnection | None = None
+        self._backend = 0
+        self._mark = ""
+        self.lost = ""
+        """Why this engine may never write again, in words; empty while it may."""
+
+    async def take(self) -> None:
+        """Take the lock for the first time.
+
+        Raises:
+            StoreUnavailable: another engine has it; says which.
+        """
+        conn = await self._engine.connect()
+        try:
+            holder = await self._try(conn)
+            if holder is not None:
+                raise StoreUnavailable(
+                    f"Another engine ({holder[1]}) has this database. One engine per store."
+                )
+        except BaseException:
+            await _drop(conn)
+            raise
+        self._conn = conn
+
+    async def mark(self) -> None:
+        """Leave our mark in the migrated store: it tells whether anybody else held the lock since."""
+        self._mark = secrets.token_hex(8)
+        async with self.transaction() as conn:
+            await conn.execute(delete(meta).where(meta.c.key == _MARK_KEY))
+            await conn.execute(insert(meta), {"key": _MARK_KEY, "value": self._mark})
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction on the connection that holds the lock.  One at a time.
+
+        Raises:
+            StoreUnavailable: another engine has the database.
+            DBAPIError: the database can't be reached.
+        """
+        conn = await self._alive()
+        try:
+            yield conn
+            await conn.commit()
+        except BaseException:
+            with suppress(DBAPIError):
+                await conn.rollback()
+            raise
+
+    async def _alive(self) -> AsyncConnection:
+        """The connection that holds the lock, in a new transaction; made again if it was lost."""
+        if self.lost:
+            raise StoreUnavailable(self.lost)
+        if self._conn is not None and not self._conn.invalidated:
+            try:
+                await self._conn.execute(_ALIVE)
+                return self._conn
+            except DBAPIError as error:
+                log.warning("the connection to PostgreSQL was lost: %s", words_of(error))
+        if self._conn is not None:
+            await _drop(self._conn)
+            self._conn = None
+        self._conn = await self._retake()
+        return self._conn
+
+    async def _retake(self) -> AsyncConnection:
+        conn = await self._engine.connect()
+        try:
+            for _ in range(OWN_GHOST_TRIES):
+                holder = await self._try(conn)
+                if holder is None:
+                    break
+                if holder[0] != self._backend:
+                    self._lose(holder[1])
+                # the server has not noticed yet that our former connection is gone
+                await conn.execute(_END, {"pid": self._backend})
+                await asyncio.sleep(OWN_GHOST_SECONDS)
+            else:
+                raise StoreUnavailable("PostgreSQL still holds the lock of a connection that was lost.")
+            found = (await conn.execute(select(meta.c.value).where(meta.c.key == _MARK_KEY))).scalar()
+            if found != self._mark:
+                self._lose("which has ended since")
+            await conn.commit()
+        except BaseException:
+            await _drop(conn)
+            raise
+        log.info("the connection to PostgreSQL and its lock are held again")
+        return conn
+
+    def _lose(self, who: str) -> None:
+        self.lost = (
+            f"Another engine ({who}) took this database while our connection to it was lost: this one writes nothing any more."
+            " Stop one of them, and start this one again"
+        )
+        log.error("%s", self.lost)
+        raise StoreUnavailable(self.lost)
+
+    async def _try(self, conn: AsyncConnection) -> tuple[int, str] | None:
+        """Take the lock: None, or the backend that has it and its name."""
+        if (await conn.execute(_TAKE, {"key": _ADVISORY_KEY})).scalar():
+            self._backend = int((await conn.execute(_BACKEND)).scalar_one())
+            # the lock is the session's, and stays; an open transaction would hold back vacuum
+            await conn.commit()
+            return None
+        found = (await conn.execute(_HOLDER, {"key": _ADVISORY_KEY})).first()
+        await conn.rollback()
+        return (int(found[0]), f"{found[1] or 'unnamed'}, backend {found[0]}") if found else (0, "unknown")
+
+    async def release(self) -> None:
+        """Give the lock back, and close the connection."""
+        if self._conn is None:
+            return
+        conn, self._conn = self._conn, None
+        with suppress(DBAPIError):
+            if not conn.invalidated:
+                await conn.execute(_GIVE_BACK, {"key": _ADVISORY_KEY})
+        await _drop(conn)
+
+
+async def _drop(conn: AsyncConnection) -> None:
+    """Close a connection for good: in the pool its session, and with it the lock, would live on."""
+    with suppress(DBAPIError):
+        await conn.invalidate()
+    await conn.close()
 
 
 def file_system_of(path: Path, mounts: str) -> str:

@@ -13,10 +13,12 @@ import math
 import zlib
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from sqlalchemy import delete, func, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from guardian_tui.engine.clock import Clock
@@ -24,7 +26,9 @@ from guardian_tui.engine.facts import Layout, Sample
 from guardian_tui.engine.store import codec
 from guardian_tui.engine.store.charts import bucketed
 from guardian_tui.engine.store.codec import ChunkDamaged, Columns
+from guardian_tui.engine.store.faults import words_of
 from guardian_tui.engine.store.tables import chunks, hot, layouts
+from guardian_tui.protocol.errors import StoreUnavailable
 from guardian_tui.protocol.fleet import History
 
 log = logging.getLogger(__name__)
@@ -40,6 +44,8 @@ CLOSE_AT_ONCE = 8
 CLOSE_SPREAD_SECONDS = 1800.0
 """Closings are spread over half an hour, each host at its own time."""
 READ_AT_ONCE = 500
+RETRY_SECONDS = 2.0
+"""Between tries to write while the disk does not take it."""
 
 _span_of = {RAW: HOUR, MINUTE: HOUR, QUARTER: DAY}
 
@@ -67,11 +73,21 @@ class _HotRows:
 
 
 class MetricStore:
-    """Writes samples and answers charts."""
+    """Writes samples and answers charts.
 
-    def __init__(self, engine: AsyncEngine, dialect: str, clock: Clock) -> None:
+    Args:
+        engine: connections to the database.
+        dialect: ``sqlite`` or ``postgresql``.
+        clock: the engine's clock.
+        lost: why nothing may be written any more, in words; empty while it may.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, dialect: str, clock: Clock, lost: Callable[[], str] = lambda: ""
+    ) -> None:
         self._engine = engine
         self._clock = clock
+        self._lost = lost
         mark = "?" if dialect == "sqlite" else "%s"
         self._insert = (
             f"INSERT INTO hot (id, host_id, period, at, layout, vals) VALUES ({', '.join([mark] * 6)})"  # noqa: S608  # our own text
@@ -167,10 +183,12 @@ class MetricStore:
             try:
                 await self._write_queue()
                 self.problem = ""
-            except (SQLAlchemyError, OSError) as error:
-                self.problem = str(getattr(error, "orig", error)).splitlines()[0][:200]
-                log.warning("samples can't be written: %s", self.problem)
-                pause = 2.0
+            except (StoreUnavailable, SQLAlchemyError, OSError) as error:
+                words = error.detail if isinstance(error, StoreUnavailable) else words_of(error)
+                if words != self.problem:
+                    log.warning("samples can't be written: %s", words)
+                self.problem = words
+                pause = RETRY_SECONDS
             if not self._queue:
                 self._idle.set()
             else:
@@ -184,17 +202,18 @@ class MetricStore:
         unsaved = dict(self._unsaved)
         first = self._next_id
         rows = [(first + place, *row) for place, row in enumerate(batch)]
-        async with self._writing, self._engine.connect() as conn:
-            conn = await conn.execution_options(immediate=True)
-            async with conn.begin():
-                if unsaved:
-                    known = set((await conn.execute(select(layouts.c.id))).scalars())
-                    fresh = [
-                        {"id": key, "names": names} for key, names in unsaved.items() if key not in known
-                    ]
-                    if fresh:
-                        await conn.execute(insert(layouts), fresh)
+        async with self._transaction() as conn:
+            if unsaved:
+                known = set((await conn.execute(select(layouts.c.id))).scalars())
+                fresh = [{"id": key, "names": names} for key, names in unsaved.items() if key not in known]
+                if fresh:
+                    await conn.execute(insert(layouts), fresh)
+            try:
                 await conn.exec_driver_sql(self._insert, rows)
+            except IntegrityError:
+                # an engine that lost its lock wrote a last wave after our start: go on behind it
+                self._next_id = first + QUEUE_SAMPLES
+                raise
         self._next_id = first + len(rows)
         for key in unsaved:
             self._unsaved.pop(key, None)
@@ -204,6 +223,28 @@ class MetricStore:
         for row in batch:
             if self._queue and self._queue[0] is row:
                 self._queue.popleft()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One write transaction at a time, committed at the end.
+
+        Raises:
+            StoreUnavailable: the database is another engine's.
+        """
+        async with self._writing, self._engine.connect() as conn:
+            if words := self._lost():
+                raise StoreUnavailable(words)
+            conn = await conn.execution_options(immediate=True)
+            async with conn.begin():
+                yield conn
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.connect() as conn:
+                yield conn
+        except (DBAPIError, PoolTimeout) as error:
+            raise StoreUnavailable(f"The metrics can't be read: {words_of(error)}.") from error
 
     async def flush(self) -> None:
         """Wait until all that was added is on disk."""
@@ -237,16 +278,14 @@ class MetricStore:
 
     async def _close(self, host_ids: Sequence[str], before: float) -> None:
         closed: dict[str, set[int]] = {}
-        async with self._writing, self._engine.connect() as conn:
-            conn = await conn.execution_options(immediate=True)
-            async with conn.begin():
-                for host_id in host_ids:
-                    rows = self._hot[host_id].between(-math.inf, before)
-                    closed[host_id] = set(rows)
-                    for (start, period), columns in (await self._hot_columns(conn, rows, None)).items():
-                        await self._put_chunks(conn, host_id, period, start, columns)
-                    for part in _parts(rows):
-                        await conn.execute(delete(hot).where(hot.c.id.in_(part)))
+        async with self._transaction() as conn:
+            for host_id in host_ids:
+                rows = self._hot[host_id].between(-math.inf, before)
+                closed[host_id] = set(rows)
+                for (start, period), columns in (await self._hot_columns(conn, rows, None)).items():
+                    await self._put_chunks(conn, host_id, period, start, columns)
+                for part in _parts(rows):
+                    await conn.execute(delete(hot).where(hot.c.id.in_(part)))
         for host_id, gone in closed.items():
             self._hot[host_id].forget(gone)
             if not self._hot[host_id].ids:
@@ -301,7 +340,7 @@ class MetricStore:
         wanted = QUARTER if step >= QUARTER else MINUTE if step >= MINUTE else RAW
         found: list[Columns] = []
         problems: list[str] = []
-        async with self._engine.connect() as conn:
+        async with self._reading() as conn:
             # hot rows first: an hour that is closed in between is then seen twice, never not at all
             rows = self._hot.get(host_id)
             hot_now = await self._hot_columns(conn, rows.between(start, end), metric) if rows else {}
@@ -340,7 +379,7 @@ class MetricStore:
         if rows is None:
             return {}
         values: dict[str, float] = {}
-        async with self._engine.connect() as conn:
+        async with self._reading() as conn:
             for columns in (await self._hot_columns(conn, rows.ids[-60:].tolist(), None)).values():
                 for name, (column,) in columns.values.items():
                     newest = next((value for value in reversed(column) if math.isfinite(value)), None)
@@ -352,30 +391,26 @@ class MetricStore:
         """Delete chunks past their days; answers how many."""
         removed = 0
         days_of = {RAW: raw_days, MINUTE: minute_days, QUARTER: quarter_hour_days}
-        async with self._writing, self._engine.connect() as conn:
-            conn = await conn.execution_options(immediate=True)
-            async with conn.begin():
-                for resolution, days in days_of.items():
-                    too_old = now - days * DAY - _span_of[resolution]
-                    done = await conn.execute(
-                        delete(chunks).where(chunks.c.resolution == resolution, chunks.c.start < too_old)
-                    )
-                    removed += done.rowcount
+        async with self._transaction() as conn:
+            for resolution, days in days_of.items():
+                too_old = now - days * DAY - _span_of[resolution]
+                done = await conn.execute(
+                    delete(chunks).where(chunks.c.resolution == resolution, chunks.c.start < too_old)
+                )
+                removed += done.rowcount
         return removed
 
     async def forget_host(self, host_id: str) -> None:
         """Delete all of a host's metrics."""
-        async with self._writing, self._engine.connect() as conn:
-            conn = await conn.execution_options(immediate=True)
-            async with conn.begin():
-                await conn.execute(delete(chunks).where(chunks.c.host_id == host_id))
-                rows = self._hot.pop(host_id, None)
-                for part in _parts(rows.ids.tolist() if rows else []):
-                    await conn.execute(delete(hot).where(hot.c.id.in_(part)))
+        async with self._transaction() as conn:
+            await conn.execute(delete(chunks).where(chunks.c.host_id == host_id))
+            rows = self._hot.pop(host_id, None)
+            for part in _parts(rows.ids.tolist() if rows else []):
+                await conn.execute(delete(hot).where(hot.c.id.in_(part)))
 
     async def counts(self) -> dict[str, int]:
         """Rows of each table, for the debug screen and tests."""
-        async with self._engine.connect() as conn:
+        async with self._reading() as conn:
             return {
                 table.name: int((await conn.execute(select(func.count()).select_from(table))).scalar() or 0)
                 for table in (hot, chunks, layouts)
