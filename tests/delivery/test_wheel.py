@@ -84,6 +84,7 @@ def test_every_tracked_file_of_the_packages_is_in_the_wheel_and_nothing_else(ins
         "guardian_tui/engine/access/common_passwords.txt",
         "guardian_tui/engine/fleet/probe/launcher.sh",
         "guardian_tui/engine/fleet/probe/probe.awk",
+        "guardian_tui/engine/fleet/probe/probe.sh",
         "themes/guardian-dark.toml",
     }
     assert {"s0001_first.py", "m0001_first.py"} <= {Path(name).name for name in packed}

@@ -107,7 +107,7 @@ def test_what_goes_to_stderr_is_not_an_answer() -> None:
 def test_a_host_without_awk_says_so_and_one_that_spoke_before_was_only_cut() -> None:
     one, _, user = channel()
     one.exit_status_received(127)
-    assert user.lost_why == [("the host has no awk, which the probe needs", True)]
+    assert user.lost_why == [("the account finds no sh, with which the probe is started", True)]
     one, _, user = channel()
     one.exit_status_received(1)
     assert user.lost_why == [("the account does not run the probe (exit status 1)", True)]

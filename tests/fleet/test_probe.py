@@ -15,20 +15,32 @@ from guardian_tui.engine.fleet.mounts import rooms_request
 from guardian_tui.engine.fleet.reading import parse
 
 AWKS = {name: path for name in ("mawk", "gawk", "busybox", "original-awk") if (path := shutil.which(name))}
+SHELLS = {f"{name} alone": path for name in ("dash", "bash", "busybox") if (path := shutil.which(name))}
+PROGRAMS = [*AWKS, *SHELLS]
 
 
 def run(folder: Path, awk: str, requests: bytes, command: str = "", locale: str = "C") -> tuple[int, bytes]:
-    """The probe under one awk, to the end of its input."""
+    """The probe under one awk, or under one shell where there is no awk, to the end of its input."""
     folder.mkdir(exist_ok=True)
-    (folder / "awk").symlink_to(AWKS[awk])
+    path = f"{folder}:/usr/bin:/bin"
+    if awk in SHELLS:
+        path = str(folder)
+        (folder / "sh").symlink_to(SHELLS[awk])
+        for name in ("date", "df", "nproc", "readlink", "timeout", "true", "uname"):
+            if not (folder / name).exists():
+                (folder / name).symlink_to(shutil.which(name) or name)
+    else:
+        (folder / "awk").symlink_to(AWKS[awk])
     done = subprocess.run(
-        ["sh", "-c", command or probe.command()], input=requests, capture_output=True, timeout=60, check=False,
-        env={"PATH": f"{folder}:/usr/bin:/bin", "LC_ALL": locale, "LANG": locale},
+        ["/bin/sh", "-c", command or probe.command()], input=requests, capture_output=True, timeout=60, check=False,
+        env={"PATH": path, "LC_ALL": locale, "LANG": locale},
     )  # fmt: skip
+    # of a locale that this machine has not the shell itself speaks before it begins
+    assert not [line for line in done.stderr.splitlines() if b"locale" not in line]
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize("awk", PROGRAMS)
 def test_every_awk_answers_each_request_and_ends_with_its_input(tmp_path: Path, awk: str) -> None:
     status, out = run(tmp_path / "bin", awk, b"1 fto\n2 f\n", locale="de_DE.UTF-8")
     assert status == 0
@@ -41,14 +53,14 @@ def test_every_awk_answers_each_request_and_ends_with_its_input(tmp_path: Path, 
     )
 
 
-@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize("awk", PROGRAMS)
 def test_requests_that_are_none_are_not_answered_nor_carried_out(tmp_path: Path, awk: str) -> None:
     bad = b"\nhello f\n-1 f\n1;id f\n9999999999999999 f\n$(id) f\n\x00\xff f\n5 \n"
     _, out = run(tmp_path / "bin", awk, bad)
     assert out == b"=5 1\n.5\n"
 
 
-@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize("awk", PROGRAMS)
 def test_a_container_without_half_of_proc_names_what_is_missing(tmp_path: Path, awk: str) -> None:
     proc = tmp_path / "proc"
     proc.mkdir()
@@ -64,7 +76,7 @@ def test_a_container_without_half_of_proc_names_what_is_missing(tmp_path: Path, 
     assert reading.problems == []
 
 
-@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize("awk", PROGRAMS)
 def test_a_mount_named_like_a_command_stays_a_name_and_its_room_is_told(tmp_path: Path, awk: str) -> None:
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -80,14 +92,61 @@ def test_a_mount_named_like_a_command_stays_a_name_and_its_room_is_told(tmp_path
     assert said.read_text() == f"<-P><-k><-->{words}<-P><-i><-->{words}"
 
 
-@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize("awk", PROGRAMS)
 def test_a_host_says_what_it_is(tmp_path: Path, awk: str) -> None:
     _, out = run(tmp_path / "bin", awk, b"1 i\n")
     told = dict(line.split(" ", 2)[1:] for line in out.decode().splitlines() if line.startswith("i "))
     assert told["k"] == os.uname().release and told["a"] == os.uname().machine and int(told["n"]) > 0
 
 
-def test_a_host_without_awk_says_so_by_its_exit_status(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_alone_tells_what_awk_tells(tmp_path: Path, shell: str) -> None:
+    """The same series, from the same lines; what counts up between the two runs aside."""
+    _, by_awk = run(tmp_path / "awk", "mawk", b"1 fo\n2 i\n")
+    _, by_shell = run(tmp_path / "shell", shell, b"1 fo\n2 i\n")
+    one, other = (parse(out.partition(b"\n.1\n")[0]) for out in (by_awk, by_shell))
+    assert set(one.memory) == set(other.memory) and one.memory["MemTotal"] == other.memory["MemTotal"]
+    assert one.cpus == other.cpus and set(one.disks) == set(other.disks) and set(one.nics) == set(other.nics)
+    assert one.mounts == other.mounts and set(one.pressure) == set(other.pressure)
+    assert one.oom_kills == other.oom_kills
+    if shell == "bash alone":
+        # the others read a byte at a time, which /proc/sys does not bear
+        assert (one.files is None, one.pid_max, one.conntrack is None) == (
+            other.files is None, other.pid_max, other.conntrack is None,
+        )  # fmt: skip
+    else:
+        assert (other.files, other.pid_max, other.conntrack) == (None, None, None)
+    assert set(one.missing) == set(other.missing) and other.problems == []
+    assert other.running is not None and other.tasks is not None and other.blocked is None
+    assert by_awk.partition(b"=2 1\n")[2] == by_shell.partition(b"=2 1\n")[2]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_alone_reads_devices_interfaces_and_names_that_are_odd(tmp_path: Path, shell: str) -> None:
+    proc = tmp_path / "proc"
+    (proc / "net").mkdir(parents=True)
+    (proc / "self").mkdir()
+    (proc / "loadavg").write_text("0.10 0.20 0.30 7/512 99\n")
+    (proc / "stat").write_text("cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1\ncpu1 1\nintr 5\ncpu9 no\n")
+    (proc / "diskstats").write_text(
+        " 7 0 loop0 9 9 9 9 9 9 9 9 9 9 9\n 8 0 sda 10 1 20 30 40 2 50 60 0 70 80 1 2 3 4\n 8 1 sdb 0 0 0 0 0 0 0 0 0 0 0\n"
+    )
+    (proc / "net/dev").write_text(
+        "Inter-|   Receive\n face |bytes\n    lo: 1 1 1 1\n  eth0:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\nveth1: 9 9 9 9 9 9 9 9 9 9 9 9\n"
+    )
+    (proc / "self/mounts").write_text("/dev/a /srv/a\\040*\\134b ext4 ro 0 0\nproc /proc proc rw 0 0\n")
+    (tmp_path / "a file that * would match").touch()
+    command = probe.command().replace("/proc/", f"{proc}/")
+    status, out = run(tmp_path / "bin", shell, b"1 fo\n", command)
+    reading = parse(out)
+    assert status == 0 and reading.problems == []
+    assert reading.cpu == [1, 2, 3, 4, 5, 6, 7, 8] and reading.cpus == 2 and reading.running == 7
+    assert reading.disks == {"sda": [10, 20, 30, 40, 50, 60, 0, 70, 80]}
+    assert reading.nics == {"eth0": [1, 2, 3, 4, 9, 10, 11, 12]}
+    assert reading.mounts == [("/dev/a", "/srv/a *\\b", "ext4", True)]
+
+
+def test_a_host_without_sh_says_so_by_its_exit_status(tmp_path: Path) -> None:
     empty = tmp_path / "bin"
     empty.mkdir()
     done = subprocess.run(
@@ -112,6 +171,18 @@ def test_the_program_only_reads() -> None:
     assert [" ".join(re.findall(r'"(.*?)"', run)) for run in runs] == [
         "df -P -k --  2>/dev/null", "df -P -i --  2>/dev/null", "uname -m", "nproc 2>/dev/null"
     ]  # fmt: skip
+
+
+def test_the_shell_s_program_only_reads() -> None:
+    text = probe.shell_program()
+    assert re.findall(r"[0-9]*>+[^ )\n;]*", text) == ["2>/dev/null"] * text.count(">")
+    # whatever it starts, and nothing of a request but quoted words in it
+    runs = [line.strip() for line in re.findall(r"\$\(([^()]+)\)", text)]
+    assert runs == [
+        "date +%s.%N 2>/dev/null", "$may df -P -k -- \"$@\" 2>/dev/null", "$may df -P -i -- \"$@\" 2>/dev/null",
+        "uname -m 2>/dev/null", "nproc 2>/dev/null",
+    ]  # fmt: skip
+    assert "`" not in text and "eval" not in text and text.count("timeout") == 2
 
 
 def test_the_checksum_is_that_of_what_travels() -> None:

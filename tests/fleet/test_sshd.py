@@ -83,10 +83,28 @@ async def test_an_account_that_may_not_run_the_probe_is_unknown_not_down(
     assert host.state == "unknown" and "does not run the probe" in host.shown_why
 
 
-async def test_a_host_without_awk_is_unknown_and_says_what_it_lacks(
+async def test_a_host_without_sh_is_unknown_and_says_what_it_lacks(
     world: World, sshd: Callable[..., Sshd]
 ) -> None:
     server = sshd(SetEnv="PATH=/nowhere")
     host = await watched(world, server)
     await world.until(lambda: host.reach == "unknown")
-    assert host.state == "unknown"
+    assert host.state == "unknown" and "finds no sh" in host.shown_why
+
+
+async def test_a_host_without_awk_is_watched_by_its_shell_alone(
+    world: World, sshd: Callable[..., Sshd]
+) -> None:
+    server = sshd()
+    programs = server.folder / "bin"
+    programs.mkdir()
+    programs.chmod(0o755)
+    for name in ("sh", "date", "df", "uname"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    server.stop()
+    server._options["SetEnv"] = f"PATH={programs}"
+    server.start()
+    host = await watched(world, server)
+    await world.until(lambda: host.rooms and host.value("cpu_busy_ratio") is not None)
+    assert host.state == "up" and host.problems == ()
+    assert host.facts["architecture"] and host.value("clock_offset_seconds") is not None

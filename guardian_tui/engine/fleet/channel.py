@@ -91,9 +91,9 @@ class ProbeChannel(asyncssh.SSHClientSession[bytes]):
             self._channel.abort()
 
     def exit_status_received(self, status: int) -> None:
-        """The probe ended by itself: there is no awk, or the account is bound to another command."""
+        """The probe ended by itself: there is no sh, or the account is bound to another command."""
         if status == 127:
-            self.close("the host has no awk, which the probe needs", no_probe=True)
+            self.close("the account finds no sh, with which the probe is started", no_probe=True)
         elif not self._spoken:
             self.close(f"the account does not run the probe (exit status {status})", no_probe=True)
 

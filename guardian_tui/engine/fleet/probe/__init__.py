@@ -1,4 +1,4 @@
-"""The probe: one reviewable, read-only awk program, and the command that starts it on a host."""
+"""The probe: one reviewable, read-only awk program, the same for a shell without awk, and the command that starts either on a host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ def _text(name: str) -> str:
 @cache
 def program() -> str:
     """The awk program without its comments and blank lines: what travels."""
-    lines = _text("probe.awk").splitlines()
+    return _bare("probe.awk")
+
+
+@cache
+def shell_program() -> str:
+    """The shell program, for hosts without awk, as it travels."""
+    return _bare("probe.sh")
+
+
+def _bare(name: str) -> str:
+    lines = _text(name).splitlines()
     return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
@@ -26,7 +36,7 @@ def program() -> str:
 def command() -> str:
     """The shell command that starts the probe; the same for every host."""
     launcher = "\n".join(line for line in _text("launcher.sh").splitlines() if not line.startswith("#"))
-    return f"exec sh -c {shlex.quote(launcher)} guardian-probe {shlex.quote(program())}"
+    return f"exec sh -c {shlex.quote(launcher)} guardian-probe {shlex.quote(program())} {shlex.quote(shell_program())}"
 
 
 def checksum() -> str:

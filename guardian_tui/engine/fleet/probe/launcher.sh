@@ -1,7 +1,7 @@
-# starts the probe (the first argument is the awk program) with whatever awk there is
+# starts the probe: the first argument is the awk program, for whatever awk there is; the second the shell's, for where there is none
 LC_ALL=C
 export LC_ALL
-awk=$(command -v awk) || { echo '!awk'; exit 127; }
+awk=$(command -v awk) || { eval "$2"; exit; }
 case $(readlink -f "$awk" 2>/dev/null) in
 *mawk*) exec awk -W interactive "$1" ;;
 *) exec awk "$1" ;;
