@@ -278,7 +278,7 @@ async def test_commands_end_in_time_and_within_bounds(world: World, sshd: Start)
     with pytest.raises(ConnectFailed) as told:
         await connection.run("sleep 60", timeout=0.5)
     assert told.value.kind == "timeout"
-    connection.close()
+    server.stop()
     with pytest.raises(ConnectFailed) as told:
         await connection.run("true", timeout=30)
     assert told.value.kind == "closed"
