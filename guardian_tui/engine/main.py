@@ -131,6 +131,7 @@ class Engine:
         from guardian_tui.engine.alerts.service import Alerts
         from guardian_tui.engine.fleet.orders import HostOrders
         from guardian_tui.engine.fleet.service import Fleet
+        from guardian_tui.engine.fleet.trial import try_probe
         from guardian_tui.engine.remote.connections import Remote
         from guardian_tui.engine.remote.credentials import Credentials
         from guardian_tui.engine.remote.doctor import Doctor
@@ -151,7 +152,7 @@ class Engine:
             self.store, self.bus, self.live, self.clock, settings.alerts, self.vault, self.audit,
             keep_days=settings.store.alerts_days, environment=settings.environment,
         )  # fmt: skip
-        orders = HostOrders(self.fleet, self.store, pins, Doctor(remote, self.live), self.clock)
+        orders = HostOrders(self.fleet, self.store, pins, Doctor(remote, self.live, try_probe), self.clock)
         for handlers in (orders.handlers(), questions.handlers(), self.alerts.handlers()):
             self.dispatch.bind(handlers)
         # alerts first: they must hear of the hosts when the fleet announces them

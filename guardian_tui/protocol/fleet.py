@@ -197,6 +197,8 @@ class DoctorReport(Response, frozen=True):
     ok: bool
     steps: tuple[DoctorStep, ...]
     advice: str = ""
+    reason: str = ""
+    """Stable code of what failed: ``dns``, ``refused``, ``timeout``, ``auth``, ``key_changed``…; empty when all is well."""
     question: Question | None = None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 import math
 from pathlib import Path
@@ -13,6 +15,7 @@ from guardian_tui.demo.figures import Figures
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import CutOff, Reachability, StateChanged, WaveDone
 from guardian_tui.engine.fleet.host import Host
+from guardian_tui.protocol.fleet import HostSpec
 from tests.fleet.world import QUICK, World
 from tests.fleet.world import world as make_world
 
@@ -62,6 +65,49 @@ async def test_a_broken_host_says_how_and_heals_while_the_other_stays_up(
     await world.sims.set_fault(broken.spec.name, "")
     await world.until_state(broken, "up")
     assert not [fact for fact in world.of(StateChanged) if fact.host_id == other.id and fact.new != "up"]
+
+
+HTTP = b"HTTP/1.1 400 Bad Request\r\nServer: \x1b]52;c;aGk=\x07\r\nConnection: close\r\n\r\n<html>no</html>"
+
+
+@pytest.mark.parametrize(
+    ("says", "stays", "words"),
+    [
+        pytest.param(HTTP, False, "does not speak SSH", id="HTTP"),
+        pytest.param(b"220 mail.example ESMTP\r\n" * 4000, True, "does not speak SSH", id="ESMTP for ever"),
+        pytest.param(b"", False, "closed the connection before the login", id="closes at once"),
+        pytest.param(b"", True, "did not answer within", id="says nothing"),
+    ],
+)
+async def test_what_is_no_ssh_server_is_down_in_words_and_costs_the_others_nothing(
+    world: World, says: bytes, stays: bool, words: str
+) -> None:
+    other = await world.watch((await world.sims.start(1))[0])
+    await world.until_state(other, "up")
+    gone = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            writer.write(says)
+            if stays:
+                await gone.wait()
+            elif says:
+                await reader.readline()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    host = await world.join(
+        HostSpec(
+            name="odd", address="127.0.0.1", port=server.sockets[0].getsockname()[1], interval_seconds=0.3
+        )
+    )
+    # no key of it was ever accepted, but what it says comes first
+    await world.until(lambda: host.state == "down" and words in host.shown_why, words)
+    assert all(sign.isprintable() for sign in host.shown_why)
+    await world.polls(other)
+    assert {fact.new for fact in world.of(StateChanged) if fact.host_id == other.id} <= {"up"}
+    gone.set()
+    server.close()
 
 
 async def test_a_slow_answer_is_never_taken_for_the_one_to_a_later_request(world: World) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from guardian_tui.engine.facts import HostsChanged
 from guardian_tui.engine.fleet.inventory import Inventory
 from guardian_tui.protocol import fleet as wire
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
-from tests.fleet.world import Only, World
+from tests.fleet.world import QUICK, Only, World
+from tests.fleet.world import world as make_world
 
 CONFIG = """
 Host bastion
@@ -111,6 +114,21 @@ async def test_maintenance_is_a_state_with_a_reason_that_ends_by_itself(world: W
     assert row.state == "maintenance" and row.why == "new disk"
     assert world.of(HostsChanged)[-1].hosts[0].maintenance_until == until
     await world.until_state(host, "up")
+
+
+async def test_planned_work_on_this_machine_outlives_a_restart(tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(QUICK, watch_this_machine=True)
+    order = wire.Maintenance(host="local", until=2e9, reason="new fan")
+    async with make_world(tmp_path, settings) as first:
+        assert (await first.order("hosts.maintenance", order)).state == "maintenance"
+        assert first.sink.entries[-1].body == {"until": 2_000_000_000, "reason": "new fan"}
+    async with make_world(tmp_path, settings) as second:
+        host = second.fleet.inventory.hosts["local"]
+        assert (host.state, host.shown_why) == ("maintenance", "new fan")
+        assert second.of(HostsChanged)[0].hosts[0].maintenance_until == 2e9
+        await second.order("hosts.maintenance", wire.Maintenance(host="local", until=None))
+    async with make_world(tmp_path, settings) as third:
+        await third.until_state(third.fleet.inventory.hosts["local"], "up")
 
 
 async def test_a_host_in_full_and_its_history(world: World) -> None:

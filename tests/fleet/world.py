@@ -20,6 +20,7 @@ from guardian_tui.engine.clock import Clock, SystemClock
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.orders import HostOrders
 from guardian_tui.engine.fleet.service import Fleet
+from guardian_tui.engine.fleet.trial import try_probe
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.connections import Remote
 from guardian_tui.engine.remote.credentials import Credentials
@@ -82,7 +83,9 @@ class World:
             store, self.bus, self.live, clock, settings, StoreSettings(), self.remote, self.questions
         )
         self.sink = Sink()
-        self.orders = HostOrders(self.fleet, store, self.pins, Doctor(self.remote, self.live), clock)
+        self.orders = HostOrders(
+            self.fleet, store, self.pins, Doctor(self.remote, self.live, try_probe), clock
+        )
         self.key = asyncssh.generate_private_key("ssh-ed25519")
         self.key_file = folder / "client"
         self.key_file.touch(mode=0o600)

@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select, update
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.remote.target import Target
 from guardian_tui.engine.store.database import Store, Tx
-from guardian_tui.engine.store.tables import hosts
+from guardian_tui.engine.store.tables import hosts, meta
 from guardian_tui.protocol.errors import Conflict, InvalidRequest
 from guardian_tui.protocol.fleet import HostSpec
 
@@ -118,6 +118,21 @@ class Inventory:
             )
         else:
             await tx.execute(update(hosts).where(hosts.c.id == host.id).values(**row))
+
+    async def put_own_maintenance(self, tx: Tx, machine: str, until: float, reason: str) -> None:
+        """Write the planned work of the engine's own machine, which is no row of the inventory."""
+        key = f"maintenance:{machine}"
+        await tx.execute(delete(meta).where(meta.c.key == key))
+        if until:
+            await tx.execute(insert(meta), {"key": key, "value": json.dumps([until, reason])})
+
+    async def own_maintenance(self, machine: str) -> tuple[float, str]:
+        """Until when work is planned on the engine's own machine, and why; 0 if none is."""
+        async with self._store.read() as conn:
+            query = select(meta.c.value).where(meta.c.key == f"maintenance:{machine}")
+            value = (await conn.execute(query)).scalar()
+        until, reason = json.loads(value) if value else (0.0, "")
+        return float(until), str(reason)
 
     async def remove(self, tx: Tx, host: Host) -> None:
         """Delete a host.

@@ -9,7 +9,7 @@ import secrets
 from guardian_tui import filter as filters
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
-from guardian_tui.engine.fleet import probe
+from guardian_tui.engine.fleet import local, probe
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.inventory import LOCAL_ID
 from guardian_tui.engine.fleet.service import Fleet
@@ -164,7 +164,11 @@ class HostOrders:
         host = self._host(call, request.host)
         until = request.until or 0.0
         async with call.change(host.spec.name, body={"until": int(until), "reason": request.reason}) as tx:
-            if host.id != LOCAL_ID:
+            if host.id == LOCAL_ID:
+                await self._fleet.inventory.put_own_maintenance(
+                    tx, local.machine_name(), until, request.reason
+                )
+            else:
                 changed = dataclasses.replace(
                     host, maintenance_until=until, maintenance_reason=request.reason
                 )

@@ -77,7 +77,10 @@ class Fleet:
                 interval_seconds=self._settings.interval_seconds,
                 labels={"engine": "yes"},
             )
-            self.inventory.hosts[LOCAL_ID] = Host(LOCAL_ID, spec, None, now, why="first reading", since=now)
+            until, reason = await self.inventory.own_maintenance(name)
+            self.inventory.hosts[LOCAL_ID] = Host(
+                LOCAL_ID, spec, None, now, maintenance_until=until, maintenance_reason=reason, why="first reading", since=now,
+            )  # fmt: skip
         hosts = list(self.inventory.hosts.values())
         self._bus.publish(HostsChanged(tuple(host.known() for host in hosts)))
         for host in hosts:

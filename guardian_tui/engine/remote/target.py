@@ -9,8 +9,8 @@ from typing import Literal
 from guardian_tui.protocol.errors import HostUnavailable
 
 Kind = Literal[
-    "dns", "refused", "no_route", "timeout", "silent", "not_ssh", "algorithms", "key_unknown", "key_changed", "key_revoked",
-    "no_credential", "vault_locked", "auth", "jump", "closed", "limit", "loop", "no_probe", "engine",
+    "dns", "refused", "no_route", "timeout", "not_ssh", "algorithms", "key_unknown", "key_changed", "key_revoked",
+    "no_credential", "vault_locked", "auth", "jump", "closed", "loop", "no_probe", "engine",
 ]  # fmt: skip
 
 UNKNOWN_KINDS: frozenset[str] = frozenset(
