@@ -73,10 +73,10 @@ HTTP = b"HTTP/1.1 400 Bad Request\r\nServer: \x1b]52;c;aGk=\x07\r\nConnection: c
 @pytest.mark.parametrize(
     ("says", "stays", "words"),
     [
-        pytest.param(HTTP, False, "does not speak SSH", id="HTTP"),
+        pytest.param(HTTP, False, "without a word of SSH", id="HTTP"),
         pytest.param(b"220 mail.example ESMTP\r\n" * 4000, True, "does not speak SSH", id="ESMTP for ever"),
-        pytest.param(b"", False, "closed the connection before the login", id="closes at once"),
-        pytest.param(b"", True, "did not answer within", id="says nothing"),
+        pytest.param(b"", False, "without a word of SSH", id="closes at once"),
+        pytest.param(b"SSH-2.0-x\r\n", False, "before the login was done", id="an sshd that is cut"),
     ],
 )
 async def test_what_is_no_ssh_server_is_down_in_words_and_costs_the_others_nothing(

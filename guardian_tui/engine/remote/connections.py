@@ -57,6 +57,16 @@ class _Guard(asyncssh.SSHClient):
 
     def __init__(self) -> None:
         self.seen: asyncssh.SSHKey | None = None
+        self._conn: asyncssh.SSHClientConnection | None = None
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """The TCP connection stands."""
+        self._conn = conn
+
+    @property
+    def greeted(self) -> bool:
+        """Whether the server said that it speaks SSH."""
+        return self._conn is not None and bool(self._conn.get_extra_info("server_version"))
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Called for a key that is not among the trusted ones."""
@@ -290,6 +300,14 @@ class Remote:
                 # typed wrong, perhaps: to try it again and again would lock the account
                 self._credentials.refused(target.host_id)
             raise failed(target, error, offer, self._settings.connect_timeout_seconds) from error
+        except (asyncssh.ConnectionLost, ConnectionResetError, BrokenPipeError) as error:
+            if guard.greeted:
+                raise failed(target, error, offer, self._settings.connect_timeout_seconds) from error
+            raise ConnectFailed(
+                "closed",
+                f"It closed the connection on port {target.port} without a word of SSH:"
+                " another service, or an sshd that is full or denies us.",
+            ) from error
         except Exception as error:
             raise failed(target, error, offer, self._settings.connect_timeout_seconds) from error
         self._questions.withdraw(target.host_id)
