@@ -135,7 +135,8 @@ class MetricStore:
         if self._writer is None:
             return
         try:
-            await asyncio.wait_for(self.flush(), 10.0)
+            if not self._lost():
+                await asyncio.wait_for(self.flush(), 10.0)
         except TimeoutError:
             log.error("%d samples could not be written before the end", len(self._queue))
         self._writer.cancel()
