@@ -47,9 +47,14 @@ class Dispatch:
         audit: where events go.
         begin: opens a write transaction of the store.
         clock: the engine's clock.
+        host_name: the name of a host that an order gave by its id; events are read by people.
     """
 
-    def __init__(self, authenticate: Authenticate, audit: AuditSink, begin: Begin, clock: Clock) -> None:
+    def __init__(
+        self, authenticate: Authenticate, audit: AuditSink, begin: Begin, clock: Clock,
+        host_name: Callable[[str], str] = str,
+    ) -> None:  # fmt: skip
+        self._host_name = host_name
         self._authenticate = authenticate
         self._audit = audit
         self._begin = begin
@@ -141,7 +146,7 @@ class Dispatch:
         return response
 
     async def _carry_out_remote(self, call: Call, handler: Handler, request: Request) -> Response:
-        call.target = call.target or _target_of(request)
+        call.target = call.target or self._target_of(request)
         await self._audit.record(call.entry("intent"))
         try:
             response = await handler(call, request)
@@ -152,6 +157,13 @@ class Dispatch:
             raise
         await self._audit.record(call.entry("ok"))
         return response
+
+    def _target_of(self, request: Request) -> str:
+        for name in ("host", "channel", "alert", "name"):
+            value = getattr(request, name, "")
+            if isinstance(value, str) and value:
+                return self._host_name(value) if name == "host" else value
+        return ""
 
     async def _record_refusal(self, call: Call, error: GuardianError) -> None:
         denied = call.denied or isinstance(error, PermissionDenied | LoginRefused)
@@ -177,11 +189,3 @@ class Dispatch:
         if len(self._told) > DENIALS_REMEMBERED:
             del self._told[next(iter(self._told))]
         return True
-
-
-def _target_of(request: Request) -> str:
-    for name in ("host", "channel", "alert", "name"):
-        value = getattr(request, name, "")
-        if isinstance(value, str) and value:
-            return value
-    return ""

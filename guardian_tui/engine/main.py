@@ -41,7 +41,7 @@ from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol.base import PROTOCOL_VERSION, Done, Nothing
 from guardian_tui.protocol.errors import GuardianError, StoreUnavailable
 from guardian_tui.protocol.system import EngineStatus, Hello, Linger, Shutdown
-from guardian_tui.text import json_safe
+from guardian_tui.text import json_safe, safe
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,9 @@ class Engine:
             advisory=settings.mode == "personal",
         )  # fmt: skip
         self._set_up = await self.access.is_set_up()
-        self.dispatch = Dispatch(self.access.authenticate, self.audit, self.store.write, clock)
+        self.dispatch = Dispatch(
+            self.access.authenticate, self.audit, self.store.write, clock, self._host_name
+        )
         self.health = Health(self)
         self.streams = Streams(self.live, self.boot, self.status, self.access.still)
         self.bus.subscribe(SessionEnded, self.streams.session_ended)
@@ -191,6 +193,11 @@ class Engine:
     def stop(self) -> None:
         """Stop in good order."""
         self._stopping.set()
+
+    def _host_name(self, host: str) -> str:
+        """The name of a host given by its id; what is no id stays as it is."""
+        row = self.live.hosts.get(host)
+        return row.name if row else safe(host, 253)
 
     # --- orders of the engine itself ---------------------------------------------------------------
 

@@ -53,7 +53,10 @@ class Rig:
     def __init__(self, one: Gate) -> None:
         self.one = one
         self.who = principal()
-        self.dispatch = Dispatch(self._authenticate, one.audit, one.store.write, one.clock)
+        self.dispatch = Dispatch(self._authenticate, one.audit, one.store.write, one.clock, self.host_name)
+
+    def host_name(self, host: str) -> str:
+        return {"4f00aa": "web-1"}.get(host, host)
 
     async def _authenticate(self, token: str, peer: Peer) -> Principal:
         if token != "good":
@@ -126,8 +129,10 @@ async def test_a_remote_act_has_its_intent_before_and_its_result_after(rig: Rig)
     async def breaks(call: Call, request: Any) -> Done:
         raise ZeroDivisionError
 
-    await rig.give("hosts.test", test, HostRef(host="web-1"))
-    assert seen == [[("hosts.test", "web-1", "intent")]]
+    # by its name or by its id, the event names it as people do
+    for given in ("web-1", "4f00aa"):
+        await rig.give("hosts.test", test, HostRef(host=given))
+        assert seen.pop()[-1] == ("hosts.test", "web-1", "intent")
     assert rig.told()[-1] == ("hosts.test", "web-1", "ok")
     with pytest.raises(HostUnavailable):
         await rig.give("hosts.test", fails, HostRef(host="web-1"))
