@@ -30,4 +30,7 @@ def alert_columns(alert: Alert) -> dict[str, Any]:  # Any: the row's values
 
 def alert_text(alert: Alert) -> str:
     """The text of an alert in which words are looked for, in lower case."""
-    return f"{alert.title} {alert.rule} {alert.host} {alert.instance} {alert.severity} {alert.why} {alert.acknowledged_by}".lower()
+    return (
+        f"{alert.title} {alert.rule} {alert.host} {alert.instance} {alert.severity} {alert.tier} {alert.state} {alert.why} "
+        f"{alert.acknowledged_by}"
+    ).lower()

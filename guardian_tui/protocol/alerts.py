@@ -51,7 +51,10 @@ class Alert(Response, frozen=True):
 
 
 class AlertsQuery(Request, frozen=True):
-    """Alerts that fire now, or also the ended ones."""
+    """Alerts that fire now, or also the ended ones.
+
+    ``filter`` is in the grammar of ``/``: words, ``!not``, ``column=value`` or a label of the host, ``~regex``, ``value>0.9``.
+    """
 
     filter: Annotated[str, msgspec.Meta(max_length=500)] = ""
     resolved: bool = False

@@ -72,6 +72,13 @@ async def test_one_sees_the_alerts_of_ones_own_hosts_and_no_others(stage: Stage)
         ("!host=dev-1", ["prod-1"]),
         ("rule=disk_low", []),
         ("x=y", []),
+        ("~^host.*prod-[0-9]", ["prod-1"]),
+        ("!~prod-[0-9]", ["dev-1"]),
+        ("environment=dev", ["dev-1"]),
+        ("tier=page firing", ["prod-1", "dev-1"]),
+        ("since>1", ["prod-1", "dev-1"]),
+        ("since<1", []),
+        ("value>0", []),
     ],
 )
 async def test_the_list_is_filtered(stage: Stage, text: str, hosts: list[str]) -> None:
@@ -79,6 +86,13 @@ async def test_the_list_is_filtered(stage: Stage, text: str, hosts: list[str]) -
         await two_dead(stage)
         found = (await stage.ask("alerts.list", AlertsQuery(filter=text))).alerts
         assert sorted(alert.host for alert in found) == sorted(hosts)
+
+
+@pytest.mark.parametrize("text", ["~(", "value>much"])
+async def test_a_filter_that_can_t_be_read_is_refused_with_its_place(stage: Stage, text: str) -> None:
+    async with stage.running():
+        with pytest.raises(InvalidRequest, match="At character 1"):
+            await stage.ask("alerts.list", AlertsQuery(filter=text))
 
 
 async def test_ended_alerts_are_read_from_the_store_newest_first_and_bounded(stage: Stage) -> None:

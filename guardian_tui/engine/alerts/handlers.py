@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
+from guardian_tui import filter as filters
 from guardian_tui.engine.alerts import records
 from guardian_tui.engine.alerts.book import SEVERITIES, Book, Held
 from guardian_tui.engine.alerts.catalogue import SHIPPED_NAMES, Catalogue, nearest
@@ -33,6 +34,7 @@ from guardian_tui.protocol.alerts import (
 )
 from guardian_tui.protocol.base import Done, Nothing
 from guardian_tui.protocol.errors import ChannelFailed, Conflict, InvalidRequest, NotFound, PermissionDenied
+from guardian_tui.rows import alert_columns, alert_text
 
 PAGE = 500
 PAGES_LIMIT = 20
@@ -86,12 +88,13 @@ class AlertHandlers:
 
     async def list_alerts(self, call: Call, request: AlertsQuery) -> AlertList:
         """Firing alerts, worst and newest first; then, if wanted, ended ones, newest first."""
-        wanted = Filter(request.filter)
-        firing = [
-            held.alert
-            for held in self._book.firing.values()
-            if self._sees(call, held.alert) and wanted.matches(held.alert)
-        ]
+        wanted = filters.parse(request.filter)
+
+        def passes(alert: Alert) -> bool:
+            row = {**alert_columns(alert), "labels": self._book.labels(alert.host_id)}
+            return self._sees(call, alert) and wanted.matches(row, alert_text(alert))
+
+        firing = [held.alert for held in self._book.firing.values() if passes(held.alert)]
         firing.sort(key=lambda alert: (-SEVERITIES.index(alert.severity), -alert.since))
         found = firing[: request.limit]
         for page in range(PAGES_LIMIT if request.resolved else 0):
@@ -99,7 +102,7 @@ class AlertHandlers:
                 break
             async with self._store.read() as conn:
                 ended = await records.read_resolved(conn, PAGE, page * PAGE)
-            found += [alert for alert in ended if self._sees(call, alert) and wanted.matches(alert)]
+            found += [alert for alert in ended if passes(alert)]
             if len(ended) < PAGE:
                 break
         return AlertList(alerts=tuple(found[: request.limit]))
@@ -274,34 +277,3 @@ class AlertHandlers:
         except DeliveryFailed as error:
             raise ChannelFailed(f"{request.channel}: {error.words}") from error
         return Done()
-
-
-class Filter:
-    """Words that all must occur (``!word``: must not), and ``field=value``."""
-
-    def __init__(self, text: str) -> None:
-        self._words = text.lower().split()
-
-    def matches(self, alert: Alert) -> bool:
-        """Whether the alert fits."""
-        shown = " ".join(
-            (
-                alert.host,
-                alert.rule,
-                alert.title,
-                alert.instance,
-                alert.severity,
-                alert.tier,
-                alert.state,
-                alert.why,
-            )
-        ).lower()
-        return all(self._fits(word, alert, shown) for word in self._words)
-
-    @staticmethod
-    def _fits(word: str, alert: Alert, shown: str) -> bool:
-        wanted, word = not word.startswith("!"), word.removeprefix("!")
-        field, equals, value = word.partition("=")
-        if equals and field in ("host", "rule", "instance", "severity", "tier", "state"):
-            return (str(getattr(alert, field)).lower() == value) is wanted
-        return (word in shown) is wanted
