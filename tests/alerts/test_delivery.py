@@ -18,7 +18,7 @@ from guardian_tui.protocol import alerts as protocol
 from guardian_tui.protocol.base import Nothing
 from guardian_tui.protocol.errors import ChannelFailed, NotFound, StoreUnavailable, VaultLocked
 from tests.alerts.conftest import Stage, eventually
-from tests.alerts.sinks import SmtpSink, WebhookSink, make_certificate
+from tests.support.sinks import SmtpSink, WebhookSink, make_certificate
 
 QUIET = {"load1_per_core": 0.1}
 HOSTILE = "\x1b]52;c;aGk=\x07[/]\r\nBcc: evil@example.org\u202e"

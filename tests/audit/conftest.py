@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,6 @@ from guardian_tui.engine.store.tables import audit_events
 from guardian_tui.protocol.audit import AuditEvent
 from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.routes import ROUTES
-from tests.support.postgres import Cluster, cluster
 
 LOUD = AuditSettings(checkpoint_events=10, checkpoint_seconds=300, syslog=False)
 
@@ -85,24 +84,6 @@ async def eventually(true: Callable[[], bool] | Callable[[], Awaitable[bool]]) -
             if found if isinstance(found, bool) else await found:
                 return
             await asyncio.sleep(0.01)
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Cluster | None]:
-    """A cluster for the whole run."""
-    with cluster() as made:
-        yield made
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest) -> str:
-    """Each test runs on both stores."""
-    if request.param == "sqlite":
-        return ""
-    made = request.getfixturevalue("postgresql")
-    if made is None:
-        pytest.skip("PostgreSQL is not installed")
-    return str(made.database())
 
 
 @pytest.fixture

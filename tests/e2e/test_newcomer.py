@@ -16,7 +16,7 @@ from pathlib import Path
 import pyotp
 import pytest
 
-from tests.alerts.sinks import SmtpSink
+from tests.support.sinks import SmtpSink
 from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
 

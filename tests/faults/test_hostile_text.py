@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from rich.segment import Segment
 from textual.color import Color
-from textual.drivers.headless_driver import HeadlessDriver
 from textual.filter import LineFilter
 from textual.screen import ModalScreen
 
@@ -26,6 +24,7 @@ from guardian_tui.protocol.fleet import HostRow
 from guardian_tui.protocol.routes import PERMISSIONS
 from screens.dialogs import ConfirmDialog, TextDialog
 from screens.reports import ReportDialog
+from tests.support.painting import PaintingDriver, leftovers
 from widgets.backstop import Backstop
 
 HOSTILE = {
@@ -45,22 +44,7 @@ HOSTILE = {
     "nothing": "",
 }
 
-# what Textual itself writes: colours, cursor, modes (CSI), and the shape of the pointer (OSC 22)
-_OURS = re.compile(r"\x1b\[[0-9;:?<>=]*[ -/]*[@-~]|\x1b\]22;[a-z-]*\x07")
 NOW = 1_800_000_000.0
-
-
-class PaintingDriver(HeadlessDriver):
-    """A terminal that keeps every byte that was painted."""
-
-    painted: ClassVar[list[str]] = []
-
-    @property
-    def is_headless(self) -> bool:
-        return False  # a headless app does not paint
-
-    def write(self, data: str) -> None:
-        self.painted.append(data)
 
 
 class StillApp(GuardianApp):
@@ -123,16 +107,6 @@ async def app(tmp_path: Path) -> AsyncIterator[StillApp]:
     app = StillApp(Paths(tmp_path, tmp_path, tmp_path), Settings(), clock=lambda: NOW)
     app.driver_class = PaintingDriver
     yield app
-
-
-def leftovers(painted: str) -> str:
-    """Control characters that are not Textual's own, escaped so that they can be read."""
-    rest = _OURS.sub("", painted)
-    hidden = re.findall(
-        r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff].{0,20}", rest
-    )
-    hidden += re.findall("[\ue000-\uf8ff\U000e0000-\U000e007f]", rest)
-    return ascii(hidden) if hidden else ""
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
