@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from guardian_tui.cli import main
 from guardian_tui.cli_routes import headless_routes
 from guardian_tui.cli_session import read_token
 from guardian_tui.protocol.routes import ROUTES
-from tests.support.console import PASSWORD, House, house
+from guardian_tui.protocol.system import Hello
+from tests.support.console import PASSWORD, House, house, until
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +79,34 @@ async def test_a_dangerous_order_asks_for_a_code_and_goes_on_with_the_new_token(
         )
         assert invited.exit_code == 0, invited.output
         assert json.loads(invited.output)["account"]["grants"] == [{"profile": "viewer", "scope": "role=web"}]
+
+
+async def test_an_engine_with_a_systemd_credential_opens_its_vault_when_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credential = tmp_path / "credentials" / "guardian-vault-key"
+    credential.parent.mkdir(mode=0o700)
+    credential.write_bytes(os.urandom(32))
+    credential.chmod(0o400)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credential.parent))
+    async with house(tmp_path) as one:
+        await login(one)
+        added = await guardian("vault", "add-credential", "--json")
+        assert added.exit_code == 0, added.output
+        slot = json.loads(added.output)
+        assert slot["kind"] == "credential" and slot["at_start"]
+        listed = await guardian("vault", "slots")
+        assert all(
+            word in listed.output for word in ("account", "ada", "recovery", "credential", slot["owner"])
+        )
+    async with house(tmp_path, set_up=False) as one:
+        await until(lambda: not one.engine.vault.locked)
+        assert not (await one.client.call("hello", Hello)).vault_locked
+        assert (await guardian("accounts", "list")).exit_code == 0
+        removed = await guardian("vault", "remove-slot", slot["id"])
+        assert removed.exit_code == 0, removed.output
+    async with house(tmp_path, set_up=False) as one:
+        assert (await one.client.call("hello", Hello)).vault_locked
 
 
 async def test_the_audit_log_is_listed_exported_and_verified_offline(tmp_path: Path) -> None:
