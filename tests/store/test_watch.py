@@ -182,6 +182,33 @@ async def test_a_server_that_goes_and_comes_is_told_and_found_again(
     await store.close()
 
 
+async def test_a_table_that_another_client_holds_is_not_waited_for_for_ever(
+    postgres_url: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    store = await Store.open(StoreSettings(url=postgres_url), tmp_path, clock)
+    async with await psycopg.AsyncConnection.connect(postgres_url) as other:
+        await other.execute("LOCK TABLE meta IN EXCLUSIVE MODE")
+        with pytest.raises(StoreUnavailable, match="locked by another process"):
+            await put(store, "a")
+    await until(lambda: not store.problem)
+    await put(store, "a")
+    assert await count(store) == 1
+    await store.close()
+
+
+async def test_options_of_the_url_are_kept(postgres_url: str, tmp_path: Path, clock: ManualClock) -> None:
+    url = f"{postgres_url}&options=-c%20work_mem%3D5MB"
+    store = await Store.open(StoreSettings(url=url), tmp_path, clock)
+    async with store.read() as conn:
+        shown = [
+            (await conn.execute(text(f"SHOW {name}"))).scalar()
+            for name in ("work_mem", "lock_timeout", "application_name")
+        ]
+    assert shown[:2] == ["5MB", "50ms"]
+    assert f"guardian-tui {os.getpid()} on " in str(shown[2])
+    await store.close()
+
+
 @pytest.fixture
 def small_tablespace(
     postgres_url: str, tmp_path_factory: pytest.TempPathFactory

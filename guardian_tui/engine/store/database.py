@@ -16,13 +16,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable, delete, insert
+from sqlalchemy import CursorResult, Executable, delete, insert, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.store import sqlite
 from guardian_tui.engine.store.faults import is_availability, words_of
 from guardian_tui.engine.store.locking import AdvisoryLock, StoreLock
 from guardian_tui.engine.store.metrics import MetricStore
@@ -40,6 +41,8 @@ WATCH_SECONDS = 2.0
 IDLE_WRITE_SECONDS = 30.0
 """A store that nobody has written for so long is written to, so that trouble is known before a person meets it."""
 _CHECKED_KEY = "checked_at"
+
+_KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None  # Any: column values
 
@@ -142,8 +145,7 @@ class Store:
     @classmethod
     async def _open_postgresql(cls, url: str, clock: Clock) -> Store:
         engine = create_async_engine(
-            url, pool_size=5, max_overflow=5, pool_timeout=10, pool_pre_ping=True,
-            connect_args={"application_name": f"guardian-tui {os.getpid()} on {socket.gethostname()}"[:63]},
+            url, pool_size=5, max_overflow=5, pool_timeout=10, pool_pre_ping=True, connect_args=_connect_args(url)
         )  # fmt: skip
         lock = AdvisoryLock(engine)
         try:
@@ -271,6 +273,19 @@ class Store:
 async def _give_up(engine: AsyncEngine, lock: AdvisoryLock) -> None:
     await lock.release()
     await engine.dispose()
+
+
+def _connect_args(url: str) -> dict[str, Any]:
+    """For psycopg: who we are, and bounds on waiting, so that neither end takes a dead one for alive for hours."""
+    options = [
+        f"-c lock_timeout={int(sqlite.BUSY_SECONDS * 1000)}",
+        *(f"-c tcp_{name}={value}" for name, value in _KEEPALIVES.items()),
+        str(make_url(url).query.get("options", "")),
+    ]
+    return {
+        "application_name": f"guardian-tui {os.getpid()} on {socket.gethostname()}"[:63], "options": " ".join(options).strip(),
+        "connect_timeout": 10, "tcp_user_timeout": 20_000, **_KEEPALIVES,
+    }  # fmt: skip
 
 
 def _resolve(url: str) -> str:

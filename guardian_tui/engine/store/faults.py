@@ -8,6 +8,7 @@ _WORDS = {
     "database or disk is full": "the disk is full; free some space",
     "No space left": "the disk is full; free some space",
     "database is locked": "the store is locked by another process; end it or wait",
+    "due to lock timeout": "the store is locked by another process; end it or wait",
     "attempt to write a readonly database": "the store is read-only; mend its permissions or its mount",
     "read-only transaction": "the store is read-only (a standby?); write to the primary",
     "disk I/O error": "the disk gave an error (is it full, or gone?)",
