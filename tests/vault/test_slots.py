@@ -16,7 +16,7 @@ from keyring.errors import KeyringLocked, PasswordDeleteError
 
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import VaultUnlocked
-from guardian_tui.engine.vault import openers, references
+from guardian_tui.engine.vault import keyrings, openers
 from guardian_tui.protocol import access as wire
 from guardian_tui.protocol.errors import (
     AuditUnavailable,
@@ -65,7 +65,7 @@ def ring(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ring]:
     """This machine's keyring, and one that is known by name."""
     before, one = keyring.get_keyring(), Ring()
     keyring.set_keyring(one)
-    monkeypatch.setattr(references, "KEYRING_BACK_ENDS", frozenset({f"{Ring.__module__}.Ring"}))
+    monkeypatch.setattr(keyrings, "KEYRING_BACK_ENDS", frozenset({f"{Ring.__module__}.Ring"}))
     yield one
     keyring.set_keyring(before)
 
@@ -178,7 +178,7 @@ async def test_a_slot_that_can_t_be_written_leaves_no_key_behind(
 async def test_a_keyring_that_never_answers_is_given_up(
     tmp_path: Path, ring: Ring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openers, "KEYRING_SECONDS", 0.05)
+    monkeypatch.setattr(keyrings, "KEYRING_SECONDS", 0.05)
     free = threading.Event()
     monkeypatch.setattr(ring, "set_password", lambda *rest: free.wait(60))
     async with gate(tmp_path) as one:

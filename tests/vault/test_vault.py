@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from guardian_tui.engine.vault import references
+from guardian_tui.engine.vault import keyrings, references
 from guardian_tui.engine.vault.sealing import SealBroken, Stretcher, new_key, seal, unseal
 from guardian_tui.protocol.errors import InvalidRequest, NotFound, VaultLocked
 from guardian_tui.protocol.fleet import SecretRef, SecretSet
@@ -88,10 +88,10 @@ async def test_references_outside_the_vault(tmp_path: Path, monkeypatch: pytest.
     async with gate(tmp_path) as one:
         assert await one.vault.resolve("env:A_SECRET") == "x"
     with pytest.raises(NotFound):
-        references.resolve_outside("env:NOT_THERE")
+        await references.resolve_outside("env:NOT_THERE")
     for wrong in ("plain text", "env:", "keyring:no-name", "secret"):
         with pytest.raises(InvalidRequest):
-            references.resolve_outside(wrong)
+            await references.resolve_outside(wrong)
 
 
 class _Ring(keyring.backend.KeyringBackend):
@@ -109,12 +109,12 @@ class _Ring(keyring.backend.KeyringBackend):
         raise NotImplementedError
 
 
-def test_only_keyrings_that_we_know_by_name_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_keyrings_that_we_know_by_name_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     ring = _Ring()  # type: ignore[no-untyped-call]  # keyring's own
     monkeypatch.setattr(keyring, "get_keyring", lambda: ring)
     with pytest.raises(NotFound, match="not a safe place"):
-        references.resolve_outside("keyring:guardian/known")
-    monkeypatch.setattr(references, "KEYRING_BACK_ENDS", frozenset({f"{_Ring.__module__}._Ring"}))
-    assert references.resolve_outside("keyring:guardian/known") == "x"
+        await references.resolve_outside("keyring:guardian/known")
+    monkeypatch.setattr(keyrings, "KEYRING_BACK_ENDS", frozenset({f"{_Ring.__module__}._Ring"}))
+    assert await references.resolve_outside("keyring:guardian/known") == "x"
     with pytest.raises(NotFound, match="has no"):
-        references.resolve_outside("keyring:guardian/other")
+        await references.resolve_outside("keyring:guardian/other")

@@ -6,24 +6,16 @@ A slot key in the keyring is random, one entry per slot.  A credential is the fi
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from guardian_tui.engine.vault.references import trusted_keyring
+from guardian_tui.engine.vault.keyrings import ask_keyring
 from guardian_tui.engine.vault.sealing import KEY_BYTES, derive
 from guardian_tui.protocol.errors import NotFound
-from guardian_tui.text import safe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SERVICE = "guardian-tui"
 CREDENTIAL = "guardian-vault-key"
-KEYRING_SECONDS = 15.0
-"""A keyring that is locked may ask its person; nobody waits for ever."""
 
 
 def entry_name(owner: str) -> str:
@@ -37,7 +29,7 @@ async def keyring_put(owner: str, key: bytes) -> None:
     Raises:
         NotFound: there is no keyring that we trust, or it does not take it.
     """
-    await _asked(lambda: trusted_keyring().set_password(SERVICE, entry_name(owner), key.hex()))
+    await ask_keyring(lambda ring: ring.set_password(SERVICE, entry_name(owner), key.hex()))
 
 
 async def keyring_get(owner: str) -> bytes:
@@ -46,7 +38,7 @@ async def keyring_get(owner: str) -> bytes:
     Raises:
         NotFound: there is no keyring that we trust, or it does not have it.
     """
-    value = await _asked(lambda: trusted_keyring().get_password(SERVICE, entry_name(owner)))
+    value = await ask_keyring(lambda ring: ring.get_password(SERVICE, entry_name(owner)))
     try:
         return bytes.fromhex(value or "")
     except ValueError:
@@ -60,21 +52,7 @@ async def keyring_remove(owner: str) -> None:
     Raises:
         NotFound: there is no keyring that we trust, or it does not have it.
     """
-    await _asked(lambda: trusted_keyring().delete_password(SERVICE, entry_name(owner)))
-
-
-async def _asked(work: Callable[[], str | None]) -> str | None:
-    from keyring.errors import KeyringError
-
-    try:
-        async with asyncio.timeout(KEYRING_SECONDS):
-            return await asyncio.to_thread(work)
-    except KeyringError as error:
-        raise NotFound(f"The keyring refuses: {safe(str(error), 200) or type(error).__name__}.") from error
-    except TimeoutError as error:
-        raise NotFound(
-            f"The keyring did not answer in {KEYRING_SECONDS:.0f} s; is it locked, or does it ask on another screen?"
-        ) from error
+    await ask_keyring(lambda ring: ring.delete_password(SERVICE, entry_name(owner)))
 
 
 def credential() -> tuple[str, bytes]:

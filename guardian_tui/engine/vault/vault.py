@@ -8,7 +8,7 @@ session, not the vault.
 from __future__ import annotations
 
 import secrets as random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from sqlalchemy import delete, insert, select, update
 
@@ -209,7 +209,9 @@ class Vault:
         async with self._store.read() as conn:
             return list((await conn.execute(select(secrets.c.name).order_by(secrets.c.name))).scalars())
 
-    async def resolve(self, reference: str, outside: Callable[[str], str] = resolve_outside) -> str:
+    async def resolve(
+        self, reference: str, outside: Callable[[str], Awaitable[str]] = resolve_outside
+    ) -> str:
         """The secret that a reference of the config names.
 
         Raises:
@@ -223,4 +225,4 @@ class Vault:
                 return value.decode()
             except UnicodeDecodeError as error:
                 raise InvalidRequest(f"{reference} is not text.") from error
-        return outside(reference)
+        return await outside(reference)
