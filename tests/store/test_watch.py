@@ -13,16 +13,18 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import Layout, Sample
-from guardian_tui.engine.store import database
+from guardian_tui.engine.store import database, metrics
 from guardian_tui.engine.store import sqlite as files
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.store.locking import AdvisoryLock
+from guardian_tui.engine.store.tables import hot
 from guardian_tui.protocol.errors import StoreUnavailable
 from tests.store.test_faults import count, put
 
@@ -180,6 +182,42 @@ async def test_a_server_that_goes_and_comes_is_told_and_found_again(
     await put(store, "b")
     assert await count(store) == 1
     await store.close()
+
+
+async def test_samples_that_wait_for_the_disk_say_why_and_are_written_after(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> object:
+        raise DBAPIError.instance("", None, real_disk_full(store.dialect), Exception)
+
+    monkeypatch.setattr(metrics, "RETRY_SECONDS", 0.02)
+    with monkeypatch.context() as broken:
+        broken.setattr(AsyncConnection, "exec_driver_sql", full)
+        store.metrics.add([Sample("h1", 1_800_000_000.0, Layout(("cpu",)), [0.5])], "fast")
+        await until(lambda: store.metrics.problem)
+        assert store.metrics.problem == "the disk is full; free some space"
+        with pytest.raises(StoreUnavailable, match="disk is full"):
+            broken.setattr(AsyncConnection, "execute", full)
+            await store.metrics.retain(1.0, 7, 60, 400)
+        with pytest.raises(StoreUnavailable, match="metrics can't be read"):
+            await store.metrics.counts()
+    await store.metrics.flush()
+    assert store.metrics.problem == ""
+    assert (await store.metrics.counts())["hot"] == 1
+
+
+async def test_numbers_that_a_dying_engine_took_are_stepped_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "RETRY_SECONDS", 0.02)
+    layout = Layout(("cpu",))
+    row = {"id": store.metrics._next_id, "host_id": "h0", "period": 0, "at": 1.0, "layout": "x", "vals": b""}
+    async with store._metrics_engine.begin() as conn:
+        await conn.execute(insert(hot), row)
+    store.metrics.add([Sample("h1", 1_800_000_000.0, layout, [0.5])], "fast")
+    await store.metrics.flush()
+    assert (await store.metrics.counts())["hot"] == 2
+    assert await store.metrics.last_values("h1") == {"cpu": 0.5}
 
 
 async def test_a_table_that_another_client_holds_is_not_waited_for_for_ever(

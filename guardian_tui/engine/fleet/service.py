@@ -26,6 +26,7 @@ from guardian_tui.engine.remote.connections import Remote
 from guardian_tui.engine.remote.questions import Questions
 from guardian_tui.engine.remote.target import UNKNOWN_KINDS, ConnectFailed
 from guardian_tui.engine.store.database import Store
+from guardian_tui.protocol.errors import StoreUnavailable
 from guardian_tui.protocol.fleet import HostSpec
 
 log = logging.getLogger(__name__)
@@ -252,6 +253,9 @@ class Fleet:
                     await self._store.metrics.retain(
                         self._clock.now(), kept.raw_days, kept.minute_days, kept.quarter_hour_days
                     )
+            except StoreUnavailable as error:
+                # the engine's status says so too; hours are closed when it is over
+                log.warning("metrics can't be kept in order: %s", error.detail)
             except Exception:
                 log.exception("housekeeping failed; it goes on")
 

@@ -26,7 +26,7 @@ from guardian_tui.engine.facts import Layout, Sample
 from guardian_tui.engine.store import codec
 from guardian_tui.engine.store.charts import bucketed
 from guardian_tui.engine.store.codec import ChunkDamaged, Columns
-from guardian_tui.engine.store.faults import words_of
+from guardian_tui.engine.store.faults import is_availability, words_of
 from guardian_tui.engine.store.tables import chunks, hot, layouts
 from guardian_tui.protocol.errors import StoreUnavailable
 from guardian_tui.protocol.fleet import History
@@ -230,14 +230,21 @@ class MetricStore:
         """One write transaction at a time, committed at the end.
 
         Raises:
-            StoreUnavailable: the database is another engine's.
+            StoreUnavailable: full, locked, damaged or gone, or the database is another engine's.
         """
-        async with self._writing, self._engine.connect() as conn:
-            if words := self._lost():
-                raise StoreUnavailable(words)
-            conn = await conn.execution_options(immediate=True)
-            async with conn.begin():
-                yield conn
+        if words := self._lost():
+            raise StoreUnavailable(words)
+        try:
+            async with self._writing, self._engine.connect() as conn:
+                conn = await conn.execution_options(immediate=True)
+                async with conn.begin():
+                    yield conn
+        except DBAPIError as error:
+            if not is_availability(error):
+                raise
+            raise StoreUnavailable(words_of(error)) from error
+        except PoolTimeout as error:
+            raise StoreUnavailable("all connections to the store are busy") from error
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
