@@ -146,6 +146,7 @@ class GuardianApp(OrdinaryCommands, App[int]):
             )
             return
         self.login_screen.engine_ready(self.hello)
+        self.problems += self.hello.store_mended
         if not self.hello.set_up:
             self.push_screen(FirstStartScreen())
 

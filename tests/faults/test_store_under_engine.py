@@ -17,12 +17,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from guardian_tui.app import GuardianApp
 from guardian_tui.attach import engine_listens
 from guardian_tui.protocol.alerts import AddSilence, AlertList, AlertsQuery, Silence, SilenceList
 from guardian_tui.protocol.audit import AuditVerdict
 from guardian_tui.protocol.errors import AuditUnavailable, StoreUnavailable
 from guardian_tui.protocol.fleet import HostList, HostsQuery
 from tests.e2e.test_newcomer import enrol
+from tests.support.console import house, until
 from tests.support.engine import ROOT, WAIT_SECONDS, EngineProcess, engine_process
 from tests.support.sims import Sims, sims
 from tests.support.terminal import Terminal
@@ -231,6 +233,18 @@ async def test_metrics_that_are_damaged_cost_the_charts_and_are_told(tmp_path: P
             cwd=ROOT, env={**os.environ, "GUARDIAN_HOME": str(engine.home)}, capture_output=True, text=True, timeout=60, check=True,
         )  # fmt: skip
         assert "set aside as metrics-damaged-" in told.stdout
+
+
+async def test_a_person_is_told_at_login_what_was_mended(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "metrics.db").write_bytes(b"garbage " * 1000)
+    async with house(tmp_path) as one, one.app().run_test(size=(120, 40)) as pilot:
+        app = pilot.app
+        assert isinstance(app, GuardianApp) and one.enrolled is not None
+        await until(lambda: app.hello is not None)
+        app.begin(one.enrolled.session)
+        await until(lambda: any("was set aside" in str(note.message) for note in app._notifications))
+        await app.shut()
 
 
 @pytest.fixture
