@@ -24,7 +24,7 @@ from guardian_tui.engine.store import database, metrics
 from guardian_tui.engine.store import sqlite as files
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.store.locking import AdvisoryLock
-from guardian_tui.engine.store.tables import hot
+from guardian_tui.engine.store.tables import hot, meta
 from guardian_tui.protocol.errors import StoreUnavailable
 from tests.store.test_faults import count, put
 
@@ -309,3 +309,27 @@ async def test_a_transaction_that_fails_or_is_cancelled_does_not_end_the_writing
             raise asyncio.CancelledError
     await put(store, "b")
     assert await count(store) == 2
+
+
+async def test_an_order_that_is_given_up_while_the_server_works_does_not_cost_the_lock(
+    postgres_url: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    store = await Store.open(StoreSettings(url=postgres_url), tmp_path, clock)
+    begun = asyncio.Event()
+
+    async def long_order() -> None:
+        async with store.write() as tx:
+            await tx.execute(insert(meta), {"key": "half", "value": ""})
+            begun.set()
+            await tx.execute(text("SELECT pg_sleep(60)"))
+
+    given_up = asyncio.create_task(long_order())
+    await begun.wait()
+    await asyncio.sleep(0.1)
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    await put(store, "whole")
+    assert await count(store) == 1
+    assert len(await asyncio.to_thread(sql, postgres_url, HOLDERS)) == 1
+    await store.close()
