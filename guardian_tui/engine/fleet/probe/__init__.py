@@ -17,7 +17,7 @@ def _text(name: str) -> str:
 
 @cache
 def program() -> str:
-    """The awk program without its comments and blank lines: what travels."""
+    """The awk program without its comments, blank lines and indents: what travels."""
     return _bare("probe.awk")
 
 
@@ -28,8 +28,8 @@ def shell_program() -> str:
 
 
 def _bare(name: str) -> str:
-    lines = _text(name).splitlines()
-    return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    lines = [line.strip() for line in _text(name).splitlines()]
+    return "\n".join(line for line in lines if line and not line.startswith("#"))
 
 
 @cache
