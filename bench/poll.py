@@ -15,33 +15,30 @@ import json
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-import pyotp
+from support import admit
 
 from guardian_tui.attach import start_engine, wait_until_listening
 from guardian_tui.client import Client
 from guardian_tui.config import find_paths
-from guardian_tui.protocol.access import ConfirmEnrolment, Enrolled, Enrolment, SetUp
 from guardian_tui.protocol.fleet import HostRow, HostSpec, ImportPreview, ImportRequest
 from tests.support.sshd import Sshd, ssh_user
 
 HOSTS = 250
-PASSWORD = "correct donkey staple 9"
 PROC = "cat /proc/stat /proc/meminfo /proc/loadavg /proc/uptime /proc/net/dev /proc/diskstats /proc/vmstat"
 """About what the probe reads."""
 
 
 def cpu_of(pid: int) -> float:
     """CPU seconds of a process, all its threads, to the nanosecond."""
-    return sum(int(file.read_text().split()[0]) for file in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+    return (
+        sum(int(file.read_text().split()[0]) for file in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+    )
 
 
 def children_cpu() -> float:
@@ -95,14 +92,6 @@ def measure_ssh(server: Sshd, folder: Path, count: int) -> tuple[float, float]:
         master.terminate()
         master.wait(timeout=10)
     return each, plain
-
-
-async def admit(client: Client) -> None:
-    """The first admin, logged in."""
-    begun = await client.call("setup.begin", Enrolment, SetUp(name="ada", password=PASSWORD))
-    code = pyotp.TOTP(begun.secret).now()
-    done = await client.call("setup.confirm", Enrolled, ConfirmEnrolment(token=begun.token, code=code))
-    client.token = done.session.token
 
 
 async def measure_engine(server: Sshd, seconds: float) -> tuple[float, int]:

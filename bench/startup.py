@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import fcntl
 import json
 import os
-import pty
-import select
-import signal
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-PASSWORD = "correct donkey staple 9"
-sys.path.insert(0, str(ROOT))
+from support import Console, admit, engine_pid, stop_engine
+
+from guardian_tui.attach import start_engine, wait_until_listening
+from guardian_tui.client import Client
+from guardian_tui.config import find_paths
+from guardian_tui.protocol.fleet import HostRow, HostSpec
 
 
 def floor() -> float:
@@ -34,61 +30,6 @@ def floor() -> float:
     started = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import textual.app"], check=True)
     return time.perf_counter() - started
-
-
-def environment(home: Path) -> dict[str, str]:
-    """A terminal's environment, with everything under one folder."""
-    kept = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
-    return {**kept, "GUARDIAN_HOME": str(home), "TERM": "xterm-256color"}
-
-
-class Console:
-    """The console in a pseudo-terminal; keeps what it paints."""
-
-    def __init__(self, home: Path) -> None:
-        self.started = time.perf_counter()
-        pid, self.handle = pty.fork()
-        if pid == 0:
-            os.chdir(ROOT)
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-            os.execve(sys.executable, [sys.executable, "-m", "guardian_tui"], environment(home))
-        self.pid = pid
-        self.painted = b""
-
-    def wait_for(self, *texts: bytes, seconds: float = 20.0) -> float:
-        """Seconds from exec until one of the texts was painted."""
-        while not any(text in self.painted for text in texts):
-            if time.perf_counter() - self.started > seconds:
-                raise SystemExit(f"never painted {texts}: {self.painted[-2000:]!r}")
-            if select.select([self.handle], [], [], 0.2)[0]:
-                self.painted += os.read(self.handle, 65536)
-        return time.perf_counter() - self.started
-
-    def read_for(self, seconds: float) -> None:
-        """Take what it paints for a while: a full terminal would hold it up."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if select.select([self.handle], [], [], 0.2)[0]:
-                self.painted += os.read(self.handle, 65536)
-
-    def close(self) -> None:
-        """End it."""
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        os.close(self.handle)
-
-
-def stop_engine(home: Path) -> None:
-    """Stop the engine of this folder, by the pid that holds its store."""
-    lock = home / "state" / "engine.lock"
-    if lock.exists() and (pid := lock.read_text().strip()):
-        os.kill(int(pid), signal.SIGTERM)
-        deadline = time.monotonic() + 20
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-            # the first one is our own child, and stays a zombie until it is waited for
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(int(pid), os.WNOHANG)
-            time.sleep(0.02)
 
 
 def resident_mb(pid: int) -> float:
@@ -99,27 +40,16 @@ def resident_mb(pid: int) -> float:
     return int(fields["VmRSS"].split()[0]) / 1024
 
 
-async def furnish(home: Path) -> None:
-    """An admin and 40 hosts (that refuse connections: their rows are shown all the same)."""
-    import pyotp
-
-    from guardian_tui.attach import start_engine, wait_until_listening
-    from guardian_tui.client import Client
-    from guardian_tui.config import find_paths
-    from guardian_tui.protocol.access import ConfirmEnrolment, Enrolled, Enrolment, SetUp
-    from guardian_tui.protocol.fleet import HostRow, HostSpec
-
+async def furnish() -> str:
+    """An admin and 40 hosts (that refuse connections: their rows are shown all the same); a code to log in with."""
     paths = find_paths()
     await wait_until_listening(paths, start_engine(paths, linger=True))
     client = Client(paths.socket)
-    begun = await client.call("setup.begin", Enrolment, SetUp(name="ada", password=PASSWORD))
-    order = ConfirmEnrolment(token=begun.token, code=pyotp.TOTP(begun.secret).now())
-    done = await client.call("setup.confirm", Enrolled, order)
-    client.token = done.session.token
+    codes = await admit(client)
     for number in range(39):
         await client.call("hosts.add", HostRow, HostSpec(name=f"host-{number}", address="127.0.0.1", port=1))
-    (home / "codes").write_text("\n".join(done.recovery_codes))
     await client.close()
+    return codes[0]
 
 
 def main() -> None:
@@ -130,8 +60,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gb") as folder:
         home = Path(folder)
         os.environ["GUARDIAN_HOME"] = folder
-        asyncio.run(furnish(home))
-        codes = (home / "codes").read_text().split()
+        code = asyncio.run(furnish())
         floor()
         floors, paints, readies = [], [], []
         for _ in range(rounds):
@@ -141,7 +70,7 @@ def main() -> None:
             paints.append(console.wait_for(b"Password"))
             readies.append(console.wait_for(b"login since", b"Ready."))
             console.close()
-        client_mb, engine_mb = memory(home, codes[0])
+        client_mb, engine_mb = memory(home, code)
         stop_engine(home)
     base = statistics.median(floors)
     values = {
@@ -158,15 +87,10 @@ def memory(home: Path, code: str) -> tuple[float, float]:
     """Log in, stay on the fleet screen for a while, and read both processes."""
     stop_engine(home)
     console = Console(home)
-    console.wait_for(b"login since", b"Ready.")
-    console.read_for(1.0)
-    for text in (b"ada\r", PASSWORD.encode() + b"\r", code.encode() + b"\r"):
-        os.write(console.handle, text)
-        console.read_for(1.0)
+    console.log_in(code)
     console.wait_for(b"host-1")
     console.read_for(5.0)
-    engine = int((home / "state" / "engine.lock").read_text().strip())
-    sizes = resident_mb(console.pid), resident_mb(engine)
+    sizes = resident_mb(console.pid), resident_mb(engine_pid(home))
     console.close()
     return sizes
 

@@ -38,6 +38,7 @@ class LoginScreen(Screen[None]):
         self._words = words
         self._ready = False
         self._busy = False
+        self._shown = False
 
     @property
     def console(self) -> GuardianApp:
@@ -57,7 +58,7 @@ class LoginScreen(Screen[None]):
     def engine_ready(self, hello: Hello) -> None:
         """The engine answers: login can go on."""
         self._ready = True
-        if not self.is_mounted:
+        if not self._shown:
             return
         card = self.query_one(Card)
         card.border_subtitle = f"{hello.environment or hello.mode} · {hello.version}"
@@ -72,6 +73,8 @@ class LoginScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Words that were decided before we were on screen."""
+        # not is_mounted: that turns true only some time after this
+        self._shown = True
         hello = self.console.hello
         if self._ready and hello is not None:
             self.engine_ready(hello)

@@ -246,6 +246,8 @@ async def test_login_waits_for_the_engine_and_a_wrong_code_says_how_long_to_wait
             await until(lambda: app.hello is not None)
             screen = app.screen
             assert isinstance(screen, LoginScreen)
+            # the engine was there before the screen: its answer may come while the screen is being made
+            await until(lambda: "Ready." in str(screen.query_one("#words").render()))
             await pilot.press("a", "d", "a", "enter")
             screen.query_one("#password", Input).value = PASSWORD
             screen.query_one("#code", Input).value = "123456"

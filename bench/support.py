@@ -1,0 +1,166 @@
+"""What the benchmarks share: the console in a pseudo-terminal, an engine with an admin, simulated hosts."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import pyotp
+
+from guardian_tui.client import Client
+from guardian_tui.protocol.access import ConfirmEnrolment, Enrolled, Enrolment, SetUp
+from guardian_tui.protocol.fleet import HostRow, HostSpec, ImportPreview, ImportRequest
+
+ROOT = Path(__file__).parents[1]
+PASSWORD = "correct donkey staple 9"
+STYLES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+def environment(home: Path) -> dict[str, str]:
+    """A terminal's environment, with everything under one folder."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES", "NO_COLOR")}
+    return {**kept, "GUARDIAN_HOME": str(home), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+
+
+class Console:
+    """The console in a pseudo-terminal of 120×40; keeps what it paints.
+
+    Args:
+        cpu: the processor that it stays on; None: any.
+    """
+
+    def __init__(self, home: Path, cpu: int | None = None) -> None:
+        self.started = time.perf_counter()
+        pid, self.handle = pty.fork()
+        if pid == 0:
+            os.chdir(ROOT)
+            if cpu is not None:
+                os.sched_setaffinity(0, {cpu})
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+            os.execve(sys.executable, [sys.executable, "-m", "guardian_tui"], environment(home))
+        self.pid = pid
+        self.painted = b""
+
+    def text(self) -> str:
+        """What it painted, without the styles."""
+        return STYLES.sub("", self.painted.decode("utf-8", "replace"))
+
+    def press(self, keys: bytes) -> None:
+        """Type."""
+        os.write(self.handle, keys)
+
+    def read(self, seconds: float) -> bytes:
+        """What it paints next; empty if nothing comes in time."""
+        if not select.select([self.handle], [], [], seconds)[0]:
+            return b""
+        new = os.read(self.handle, 65536)
+        self.painted += new
+        return new
+
+    def wait_for(self, *texts: bytes, seconds: float = 20.0) -> float:
+        """Seconds from exec until one of the texts was painted."""
+        deadline = time.perf_counter() + seconds
+        while not any(text in self.painted for text in texts):
+            if time.perf_counter() > deadline:
+                words = " ".join(self.text().split())
+                raise SystemExit(f"never painted {texts}: {words[:1500]}")
+            self.read(0.2)
+        return time.perf_counter() - self.started
+
+    def read_for(self, seconds: float) -> None:
+        """Take what it paints for a while: a full terminal would hold it up."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.read(0.2)
+
+    def log_in(self, code: str) -> None:
+        """Log in as the admin of :func:`admit`, by a recovery code: TOTP codes can't be used twice in half a minute."""
+        self.wait_for(b"login since", b"Ready.")
+        for text in (b"ada", PASSWORD.encode(), code.encode()):
+            self.read_for(0.4)
+            self.press(text + b"\r")
+
+    def close(self) -> None:
+        """End it."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.handle)
+
+
+def stop_engine(home: Path) -> None:
+    """Stop the engine of this folder, by the pid that holds its store."""
+    lock = home / "state" / "engine.lock"
+    if lock.exists() and (pid := lock.read_text().strip()):
+        os.kill(int(pid), signal.SIGTERM)
+        deadline = time.monotonic() + 20
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            # our own child stays a zombie until it is waited for
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(int(pid), os.WNOHANG)
+            time.sleep(0.02)
+
+
+def engine_pid(home: Path) -> int:
+    """The engine that holds this folder's store."""
+    return int((home / "state" / "engine.lock").read_text().strip())
+
+
+async def admit(client: Client) -> tuple[str, ...]:
+    """Make the first admin, and log in as him; his recovery codes."""
+    begun = await client.call("setup.begin", Enrolment, SetUp(name="ada", password=PASSWORD))
+    code = pyotp.TOTP(begun.secret).now()
+    done = await client.call("setup.confirm", Enrolled, ConfirmEnrolment(token=begun.token, code=code))
+    client.token = done.session.token
+    return tuple(done.recovery_codes)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A running fleet of simulated hosts."""
+
+    process: subprocess.Popen[str]
+    told: dict[str, Any]  # Any: its own JSON
+
+    async def join(self, client: Client, interval_seconds: float) -> None:
+        """Add all hosts, their key accepted."""
+        key, hosts = self.told["host_key"], self.told["hosts"]
+        known = "".join(f"[{host['address']}]:{host['port']} {key}\n" for host in hosts)
+        await client.call("hosts.import", ImportPreview, ImportRequest(known_hosts=known, names=()))
+        for host in hosts:
+            spec = HostSpec(
+                name=host["name"], address=host["address"], port=host["port"], user="demo",
+                credential=f"key:{self.told['client_key']}", interval_seconds=interval_seconds,
+            )  # fmt: skip
+            await client.call("hosts.add", HostRow, spec)
+
+
+@contextlib.contextmanager
+def simulated(hosts: int, *, cpu: int | None = None, disks: int = 2) -> Iterator[Simulated]:
+    """Simulated hosts in a process of their own, until the end."""
+    words = [sys.executable, "-m", "guardian_tui.demo.simhost", "--hosts", str(hosts), "--disks", str(disks)]
+    if cpu is not None:
+        words += ["--cpu", str(cpu)]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        yield Simulated(process, json.loads(process.stdout.readline()))
+    finally:
+        process.stdin.close()
+        process.wait(timeout=20)
