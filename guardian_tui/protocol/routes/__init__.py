@@ -1,0 +1,23 @@
+"""The one route table: what can be asked of an engine, by whom, and how it is recorded.
+
+The server's routes, the client's methods, the CLI's commands and the OpenAPI document are all made from it.
+Each feature has a module with its part; here they are put together.
+"""
+
+from __future__ import annotations
+
+from guardian_tui.protocol.routes.alerts import ALERTS
+from guardian_tui.protocol.routes.audit import AUDIT
+from guardian_tui.protocol.routes.hosts import HOSTS
+from guardian_tui.protocol.routes.people import PEOPLE
+from guardian_tui.protocol.routes.route import PUBLIC, SELF, Recording, Route, Scoping
+from guardian_tui.protocol.routes.system import SYSTEM
+from guardian_tui.protocol.routes.vault import VAULT
+
+__all__ = ["PERMISSIONS", "PUBLIC", "ROUTES", "SELF", "Recording", "Route", "Scoping"]
+
+ROUTES: dict[str, Route] = {
+    route.name: route for route in (*SYSTEM, *PEOPLE, *HOSTS, *VAULT, *ALERTS, *AUDIT)
+}
+
+PERMISSIONS: tuple[str, ...] = tuple(sorted({r.permission for r in ROUTES.values()} - {PUBLIC, SELF}))

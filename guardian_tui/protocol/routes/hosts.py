@@ -1,0 +1,25 @@
+"""Routes of hosts."""
+
+from __future__ import annotations
+
+from guardian_tui.protocol import fleet
+from guardian_tui.protocol.base import Done
+from guardian_tui.protocol.routes.route import Route
+
+HOSTS: tuple[Route, ...] = (
+    Route("hosts.list", "GET", "/v1/hosts", "hosts.see", fleet.HostsQuery, fleet.HostList, "Hosts and their state.", scoping="rows"),
+    Route("hosts.show", "GET", "/v1/hosts/{host}", "hosts.see", fleet.HostRef, fleet.HostDetail, "One host in full.", scoping="host"),
+    Route("hosts.history", "GET", "/v1/hosts/{host}/history", "hosts.see", fleet.HistoryQuery, fleet.History, "A metric over time.", scoping="host"),
+    Route("hosts.add", "POST", "/v1/hosts", "hosts.edit", fleet.HostSpec, fleet.HostRow, "Watch a host.", "local"),
+    Route("hosts.edit", "PUT", "/v1/hosts/{host}", "hosts.edit", fleet.EditHost, fleet.HostRow, "Change how a host is reached.", "local",
+          scoping="host"),
+    Route("hosts.remove", "DELETE", "/v1/hosts/{host}", "hosts.edit", fleet.RemoveHost, Done, "Stop watching a host.", "local", scoping="host"),
+    Route("hosts.test", "POST", "/v1/hosts/{host}/test", "hosts.edit", fleet.HostRef, fleet.DoctorReport, "Test the connection, step by step.",
+          "remote", scoping="host"),
+    Route("hosts.maintenance", "POST", "/v1/hosts/{host}/maintenance", "hosts.maintain", fleet.Maintenance, fleet.HostRow,
+          "Set or end planned work.", "local", scoping="host"),
+    Route("hosts.import", "POST", "/v1/hosts/import", "hosts.edit", fleet.ImportRequest, fleet.ImportPreview,
+          "Add hosts from ssh_config and known_hosts.", "local"),
+    Route("questions.answer", "POST", "/v1/questions/{question}", "hosts.trust", fleet.Answer, Done,
+          "Accept or refuse a host key; give a pass phrase.", "local", scoping="host"),
+)  # fmt: skip
