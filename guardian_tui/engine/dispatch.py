@@ -153,7 +153,8 @@ class Dispatch:
         except BaseException as error:
             # cancelled, timed out or broken: the intent must not stand alone
             words = str(error)[:200] if isinstance(error, GuardianError) else type(error).__name__
-            await asyncio.shield(self._audit.record(call.entry("failed", body={"error": words})))
+            outcome = "denied" if call.denied or isinstance(error, PermissionDenied) else "failed"
+            await asyncio.shield(self._audit.record(call.entry(outcome, body={"error": words})))
             raise
         await self._audit.record(call.entry("ok"))
         return response

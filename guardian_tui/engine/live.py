@@ -156,6 +156,17 @@ class Subscription:
                         self._shown[table.name].add(id)
         live.watch(self.changed)
 
+    def see(self, sees: Sees) -> None:
+        """What the follower may see has changed: it begins anew with a snapshot."""
+        self._sees = sees
+        self._begin_anew()
+        self.changed.set()
+
+    def _begin_anew(self) -> None:
+        self.complete, self.seq = True, 0
+        for shown in self._shown.values():
+            shown.clear()
+
     def close(self) -> None:
         """Stop following."""
         self._live.unwatch(self.changed)
@@ -163,11 +174,10 @@ class Subscription:
     def take(self) -> bytes | None:
         """Encode what changed since the last call as the JSON of a ``Delta``; None when there is nothing new."""
         self.changed.clear()
-        live, after = self._live, self.seq
-        if not self.complete and any(table.forgotten_seq > after for table in live.tables):
-            self.complete, after = True, 0
-            for shown in self._shown.values():
-                shown.clear()
+        live = self._live
+        if not self.complete and any(table.forgotten_seq > self.seq for table in live.tables):
+            self._begin_anew()
+        after = self.seq
         if live.seq == after and not self.complete:
             return None
         body: dict[str, object] = {"seq": live.seq, "complete": self.complete}

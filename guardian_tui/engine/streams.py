@@ -15,11 +15,13 @@ from starlette.responses import StreamingResponse
 from guardian_tui.engine.calls import Call, Peer, Principal
 from guardian_tui.engine.facts import SessionEnded
 from guardian_tui.engine.live import Live, Sees, Subscription
-from guardian_tui.protocol.errors import GuardianError, TooManyRequests
+from guardian_tui.protocol.errors import GuardianError, StoreUnavailable, TooManyRequests
 from guardian_tui.protocol.events import HEARTBEAT_SECONDS, End, Heartbeat
 from guardian_tui.protocol.system import EngineStatus, EventsRequest
 
 MOST_STREAMS = 256
+MOST_OF_A_SESSION = 8
+"""So that no client, gone wild, keeps the others out."""
 PACE_SECONDS = 0.2
 """At most five deltas a second: changes of one wave travel together."""
 
@@ -74,11 +76,16 @@ class Streams:
         assert isinstance(request, EventsRequest) and call.principal is not None  # noqa: S101  # by the route table
         if len(self._ends) >= MOST_STREAMS or self.closing:
             raise TooManyRequests("The engine has as many streams open as it bears.", retry_after_seconds=5)
+        session_id = call.principal.session_id
+        if sum(held == session_id for held, _ in self._ends.values()) >= MOST_OF_A_SESSION:
+            raise TooManyRequests(
+                f"This session has {MOST_OF_A_SESSION} streams open; close some first.", retry_after_seconds=5
+            )
         boot, _, seq = request.after.rpartition("-")
         after = int(seq) if boot == self._boot and seq.isdecimal() else None
         subscription = self._live.subscribe(visibility(call.principal), after)
         end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._ends[subscription] = (call.principal.session_id, end)
+        self._ends[subscription] = (session_id, end)
         return StreamingResponse(
             self._events(call, subscription, end),
             media_type="text/event-stream",
@@ -109,7 +116,7 @@ class Streams:
                 if body is not None:
                     yield _event("delta", f"{self._boot}-{subscription.seq}", body)
                 if loop.time() >= next_beat:
-                    beat = await self._heartbeat(call)
+                    beat = await self._heartbeat(call, subscription)
                     if isinstance(beat, End):
                         yield _event("end", "", _encode(beat))
                         return
@@ -123,14 +130,21 @@ class Streams:
             subscription.close()
             self._ends.pop(subscription, None)
 
-    async def _heartbeat(self, call: Call) -> Heartbeat | End:
+    async def _heartbeat(self, call: Call, subscription: Subscription) -> Heartbeat | End:
+        assert call.principal is not None  # noqa: S101  # by respond
         try:
-            assert call.principal is not None  # noqa: S101  # by respond
             principal = await self._still(call.principal.session_id, call.peer)
+        except StoreUnavailable:
+            # our trouble is not the end of a person's session
+            principal = call.principal
         except GuardianError:
             return End(reason="expired")
         if principal.locked:
             return End(reason="locked")
+        if principal.scopes != call.principal.scopes:
+            # their grants were changed while they looked on
+            subscription.see(visibility(principal))
+        call.principal = principal
         return Heartbeat(status=self._status(), session_expires_at=principal.expires_at)
 
 

@@ -45,7 +45,7 @@ class Heartbeat(Response, frozen=True):
 
 
 class End(Response, frozen=True):
-    """Last event of a stream: ``reason`` is ``logout``, ``expired``, ``locked`` or ``shutdown``."""
+    """Last event of a stream: ``reason`` is ``logout``, ``revoked``, ``expired``, ``locked`` or ``shutdown``."""
 
     reason: str
 

@@ -23,7 +23,7 @@ from guardian_tui.protocol.errors import (
     PermissionDenied,
     TooManyRequests,
 )
-from guardian_tui.protocol.routes import PERMISSIONS, PUBLIC, ROUTES, SELF
+from guardian_tui.protocol.routes import PERMISSIONS, PUBLIC, ROUTES, SELF, WHOLE
 from tests.support.gate import PASSWORD, Gate, gate
 
 VIEWER = wire.GrantSpec(profile="viewer")
@@ -157,6 +157,35 @@ def test_scopes_are_labels_that_must_all_match_and_grants_add_up() -> None:
     assert not both["hosts.see"].covers({"role": "mail"})
     wide = scopes_of([wire.Grant(profile="viewer", scope="role=web"), wire.Grant(profile="viewer")])
     assert wide["hosts.see"].covers({})
+
+
+async def test_a_grant_on_some_hosts_is_none_on_the_engine_as_a_whole(home: Gate) -> None:
+    token, _ = await home.invite("dev", wire.GrantSpec(profile="admin", scope="environment=dev"))
+    whole = [route for route in ROUTES.values() if route.scoping == "whole"]
+    assert {"audit.list", "audit.export", "engine.stop", "secrets.set", "vault.add_keyring"} <= {
+        r.name for r in whole
+    }
+    for route in whole:
+        with pytest.raises(PermissionDenied):
+            await home.dispatch.open(route.name, token=token, peer=_peer(), request_id="r")
+    shown = await home.call("session", token=token)
+    assert not WHOLE & set(shown.permissions) and "hosts.edit" in shown.permissions
+
+
+def test_no_permission_is_for_the_whole_engine_on_one_route_and_for_hosts_on_another() -> None:
+    for route in ROUTES.values():
+        assert (route.permission in WHOLE) == (route.scoping == "whole")
+
+
+async def test_nobody_ends_the_session_of_one_who_holds_more(home: Gate) -> None:
+    token, _ = await home.invite("dev", wire.GrantSpec(profile="admin", scope="environment=dev"))
+    mine = (await home.call("session")).id
+    with pytest.raises(PermissionDenied, match="don't hold"):
+        await home.call("sessions.revoke", wire.SessionRef(session=mine), token=token)
+    theirs = (await home.call("session", token=token)).id
+    await home.call("sessions.revoke", wire.SessionRef(session=theirs))
+    with pytest.raises(NotFound):
+        await home.call("sessions.revoke", wire.SessionRef(session="0" * 16))
 
 
 async def test_the_last_admin_stays_and_nobody_grants_what_they_lack(home: Gate) -> None:

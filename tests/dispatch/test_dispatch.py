@@ -183,6 +183,10 @@ async def test_a_host_out_of_scope_is_not_found_and_recorded_as_denied(rig: Rig)
     with pytest.raises(NotFound):
         await rig.give("hosts.show", gone, HostRef(host="none"))
     assert len(rig.told()) == 1
+    rig.who = principal(scopes={"hosts.edit": parse_scope("role=web")})
+    with pytest.raises(NotFound):
+        await rig.give("hosts.test", look, HostRef(host="db-1"))
+    assert rig.told()[1:] == [("hosts.test", "db-1", "intent"), ("hosts.test", "db-1", "denied")]
 
 
 async def test_a_dead_token_is_recorded_once_a_minute_and_none_not_at_all(

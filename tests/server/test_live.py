@@ -90,6 +90,19 @@ def test_rows_that_leave_a_scope_are_gone_for_it_and_foreign_ones_never_seen() -
     follower.close()
 
 
+def test_a_follower_that_may_see_other_rows_now_begins_anew() -> None:
+    live = Live()
+    live.hosts.put("web", row("web"), {"role": "web"})
+    live.hosts.put("db", row("db"), {"role": "db"})
+    follower = live.subscribe(lambda table, labels: labels.get("role") == "web")
+    follower.take()
+    follower.see(lambda table, labels: labels.get("role") == "db")
+    assert follower.changed.is_set()
+    anew = taken(follower.take())
+    assert anew["complete"] and [r["id"] for r in anew["hosts"]] == ["db"]
+    assert follower.take() is None
+
+
 async def test_a_change_wakes_followers_until_they_close() -> None:
     live = Live()
     follower = live.subscribe(everything)

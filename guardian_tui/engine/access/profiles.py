@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from guardian_tui.engine.calls import ANY_SCOPE, Scope
 from guardian_tui.protocol.access import Grant
 from guardian_tui.protocol.errors import InvalidRequest
-from guardian_tui.protocol.routes import PERMISSIONS
+from guardian_tui.protocol.routes import PERMISSIONS, WHOLE
 
 _VIEWER = frozenset({"hosts.see", "alerts.see", "engine.see"})
 _SUPPORT = _VIEWER | {"alerts.acknowledge"}
@@ -74,11 +74,15 @@ def check_grants(grants: Iterable[Grant]) -> None:
 
 
 def scopes_of(grants: Iterable[Grant]) -> dict[str, Scope]:
-    """Permission → the hosts it holds for, from all grants together."""
+    """Permission → the hosts it holds for, from all grants together.
+
+    What concerns the engine as a whole is not given by a grant on some hosts: its secrets and its audit log are of all of them.
+    """
     found: dict[str, list[Scope]] = {}
     for grant in grants:
         scope = parse_scope(grant.scope)
-        for permission in PROFILES[grant.profile][0]:
+        held = PROFILES[grant.profile][0]
+        for permission in held if scope is ANY_SCOPE else held - WHOLE:
             found.setdefault(permission, []).append(scope)
     return {
         permission: ANY_SCOPE

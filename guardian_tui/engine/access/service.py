@@ -232,6 +232,9 @@ class Access:
     async def revoke(self, call: Call, request: wire.SessionRef) -> Done:
         """`sessions.revoke`."""
         async with call.change(request.session) as tx:
+            owner = await self._sessions.owner(tx, request.session)
+            if owner is not None:
+                self._check_held(call, owner.grants)
             _at_least_one(await self._sessions.end(tx, id=request.session, reason="revoked"))
         return Done()
 

@@ -238,6 +238,11 @@ class Sessions:
         tx.after_commit(forget)
         return done.rowcount
 
+    async def owner(self, tx: Tx, id: str) -> people.Person | None:
+        """Whose session it is; None if there is none by this id."""
+        account_id = (await tx.execute(select(sessions.c.account_id).where(sessions.c.id == id))).scalar()
+        return await people.find(tx.conn, id=account_id) if account_id else None
+
     def reload(self, account_id: str) -> None:
         """Forget what is cached of an account's sessions: its grants have changed."""
         self._changes += 1

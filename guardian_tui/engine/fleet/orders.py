@@ -83,7 +83,7 @@ class HostOrders:
 
     async def add(self, call: Call, request: wire.HostSpec) -> wire.HostRow:
         """`hosts.add`: watch a host."""
-        if not call.sees({**request.labels, "environment": request.environment, "host": request.name}):
+        if not call.sees(_labels(request)):
             raise PermissionDenied("A host with these labels would be outside your scope.")
         async with call.change(
             request.name, body={"address": request.address or request.name, "port": request.port}
@@ -104,7 +104,7 @@ class HostOrders:
         """`hosts.edit`: replace how a host is reached."""
         host = self._changeable(call, request.host)
         spec = request.spec
-        if not call.sees({**spec.labels, "environment": spec.environment, "host": spec.name}):
+        if not call.sees(_labels(spec)):
             raise PermissionDenied("A host with these labels would be outside your scope.")
         other = self._fleet.inventory.named(spec.name)
         if other is not None and other.id != host.id:
@@ -198,6 +198,15 @@ class HostOrders:
                 if host.spec.name in request.names and not self._fleet.inventory.named(host.spec.name)
             ]
         )
+        outside = [host.spec.name for host in chosen if not call.sees(_labels(host.spec))]
+        if outside:
+            raise PermissionDenied(f"These hosts would be outside your scope: {', '.join(outside[:10])}.")
+        if pins and not call.sees({}):
+            raise PermissionDenied(
+                "Keys of a known_hosts file count for hosts outside your scope too:"
+                " leave it out, and accept the key of each host.",
+                field="known_hosts",
+            )
         added: list[Host] = []
         async with call.change(
             f"{len(chosen)} hosts", body={"hosts": [host.spec.name for host in chosen[:100]]}
@@ -225,6 +234,11 @@ class HostOrders:
         pinned = any(name in pin.pattern.split(",") for pin in pins for name in names)
         exists = self._fleet.inventory.named(host.spec.name) is not None
         return wire.Found(spec=host.spec, exists=exists, unsupported=host.unsupported, pinned=pinned)
+
+
+def _labels(spec: wire.HostSpec) -> dict[str, str]:
+    """What scopes of a host that is not there yet are matched against."""
+    return {**spec.labels, "environment": spec.environment, "host": spec.name}
 
 
 def _in_order(found: list[ConfigHost]) -> list[ConfigHost]:

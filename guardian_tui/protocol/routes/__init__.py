@@ -14,10 +14,13 @@ from guardian_tui.protocol.routes.route import PUBLIC, SELF, Recording, Route, S
 from guardian_tui.protocol.routes.system import SYSTEM
 from guardian_tui.protocol.routes.vault import VAULT
 
-__all__ = ["PERMISSIONS", "PUBLIC", "ROUTES", "SELF", "Recording", "Route", "Scoping"]
+__all__ = ["PERMISSIONS", "PUBLIC", "ROUTES", "SELF", "WHOLE", "Recording", "Route", "Scoping"]
 
 ROUTES: dict[str, Route] = {
     route.name: route for route in (*SYSTEM, *PEOPLE, *HOSTS, *VAULT, *ALERTS, *AUDIT)
 }
 
 PERMISSIONS: tuple[str, ...] = tuple(sorted({r.permission for r in ROUTES.values()} - {PUBLIC, SELF}))
+
+WHOLE: frozenset[str] = frozenset(r.permission for r in ROUTES.values() if r.scoping == "whole")
+"""Permissions that are held for the engine as a whole or not at all: secrets, the audit log, its stop."""

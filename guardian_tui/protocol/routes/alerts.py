@@ -17,5 +17,6 @@ ALERTS: tuple[Route, ...] = (
     Route("silences.end", "DELETE", "/v1/silences/{silence}", "alerts.silence", alerts.EndSilence, Done, "End a silence.", "local"),
     Route("rules.list", "GET", "/v1/rules", "alerts.see", Nothing, alerts.RuleList, "Alert rules in force."),
     Route("channels.list", "GET", "/v1/channels", "alerts.see", Nothing, alerts.ChannelList, "Ways to reach someone, and whether they work."),
-    Route("channels.test", "POST", "/v1/channels/{channel}/test", "channels.test", alerts.TestChannel, Done, "Send a test message.", "remote"),
+    Route("channels.test", "POST", "/v1/channels/{channel}/test", "channels.test", alerts.TestChannel, Done, "Send a test message.",
+          "remote", scoping="whole"),
 )  # fmt: skip

@@ -7,7 +7,9 @@ from guardian_tui.protocol.base import Nothing
 from guardian_tui.protocol.routes.route import Route
 
 AUDIT: tuple[Route, ...] = (
-    Route("audit.list", "GET", "/v1/audit", "audit.see", audit.AuditQuery, audit.AuditPage, "Events, newest first."),
-    Route("audit.verify", "POST", "/v1/audit/verify", "audit.see", Nothing, audit.AuditVerdict, "Check the whole chain."),
-    Route("audit.export", "POST", "/v1/audit/export", "audit.export", audit.AuditExport, audit.AuditBundle, "Export events with proof.", "local"),
+    Route("audit.list", "GET", "/v1/audit", "audit.see", audit.AuditQuery, audit.AuditPage, "Events, newest first.", scoping="whole"),
+    Route("audit.verify", "POST", "/v1/audit/verify", "audit.see", Nothing, audit.AuditVerdict, "Check the whole chain.",
+          scoping="whole"),
+    Route("audit.export", "POST", "/v1/audit/export", "audit.export", audit.AuditExport, audit.AuditBundle, "Export events with proof.",
+          "local", scoping="whole"),
 )  # fmt: skip

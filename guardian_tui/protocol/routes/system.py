@@ -13,7 +13,8 @@ SYSTEM: tuple[Route, ...] = (
     Route("metrics", "GET", "/metrics", PUBLIC, Nothing, Done, "The engine's own metrics, for Prometheus.", raw=True),
     Route("openapi", "GET", "/v1/openapi.json", PUBLIC, Nothing, Done, "This table as OpenAPI 3.1.", raw=True),
     Route("engine.status", "GET", "/v1/engine", "engine.see", Nothing, system.EngineStatus, "The engine's own health."),
-    Route("engine.linger", "POST", "/v1/engine/linger", "engine.stop", system.Linger, Done, "Go on after the last client, or not.", "local"),
-    Route("engine.stop", "POST", "/v1/engine/stop", "engine.stop", system.Shutdown, Done, "Stop the engine in good order.", "local"),
+    Route("engine.linger", "POST", "/v1/engine/linger", "engine.stop", system.Linger, Done, "Go on after the last client, or not.",
+          "local", scoping="whole"),
+    Route("engine.stop", "POST", "/v1/engine/stop", "engine.stop", system.Shutdown, Done, "Stop the engine in good order.", "local", scoping="whole"),
     Route("events", "GET", "/v1/events", "hosts.see", system.EventsRequest, Done, "The live event stream.", scoping="rows", stream=True),
 )  # fmt: skip
