@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import click
-from textual import events
-from textual.app import App, SystemCommand
 from textual.filter import LineFilter
-from textual.screen import ModalScreen, Screen
-from textual.widgets import Input
+from textual.screen import Screen
 
+from guardian_tui import frame
 from guardian_tui.attach import engine_listens, start_engine, wait_until_listening
 from guardian_tui.client import Client, wait_for_engine
-from guardian_tui.commands import COMMANDS, Command, Registry, load_keys, shown_key
+from guardian_tui.commands import COMMANDS, Registry, load_keys
 from guardian_tui.config import Paths, Settings, load_settings
+from guardian_tui.following import Follower, Hearers
+from guardian_tui.keyboard import KeyboardApp
 from guardian_tui.ordinary import OrdinaryCommands
-from guardian_tui.protocol.access import Attach, Session, StepUp
+from guardian_tui.protocol.access import Session, StepUp
 from guardian_tui.protocol.base import PROTOCOL_VERSION, Done, Request, Response
 from guardian_tui.protocol.errors import (
-    EngineUnreachable,
     GuardianError,
     InvalidRequest,
     NotAuthenticated,
     SessionLocked,
     StepUpRequired,
 )
-from guardian_tui.protocol.events import Delta, End, Heartbeat
+from guardian_tui.protocol.events import Delta, Heartbeat
 from guardian_tui.protocol.system import Hello
 from guardian_tui.text import safe
 from guardian_tui.world import Change, World
@@ -54,13 +52,9 @@ R = TypeVar("R", bound=Response)
 
 TOUCH_SECONDS = 20.0
 """A pressed key puts off the idle lock, told to the engine at most so often."""
-HELD_SECONDS = 2.0
-"""Keys are held for a dialog that is coming up at most so long."""
-QUIET_SECONDS = 6.0
-"""Silence of the engine after which the banner says so."""
 
 
-class GuardianApp(OrdinaryCommands, App[int]):
+class GuardianApp(OrdinaryCommands, KeyboardApp):
     """The console.
 
     Args:
@@ -100,7 +94,7 @@ class GuardianApp(OrdinaryCommands, App[int]):
         self.clock = clock
         self.client = Client(paths.socket)
         self.world = World()
-        self.session: Session | None = None
+        self.follower = Follower(self.client, Hearers(self._changed, self._beat, self._lost, self._ended))
         self.hello: Hello | None = None
         self.problems: list[str] = []
         self.registry, problems = load_keys(paths.keys_file, Registry(COMMANDS))
@@ -109,13 +103,9 @@ class GuardianApp(OrdinaryCommands, App[int]):
         self.problems += self.themes.problems
         self._wanted_theme = theme or settings.ui.theme
         self._process = process
-        self._prefix = ""
-        self._held: list[events.Key] | None = None
         self._paused_at: float | None = None
         self._touched_at = 0.0
-        self._following: asyncio.Task[None] | None = None
         self._last_mode = ""
-        self._trouble = ""
 
     # --- coming up ---------------------------------------------------------------------------
 
@@ -128,6 +118,10 @@ class GuardianApp(OrdinaryCommands, App[int]):
         self.push_screen(self.login_screen)
         self.run_worker(self._meet_engine(), exclusive=True, group="meet", exit_on_error=False)
         self.set_interval(1.0, self._tick)
+
+    def on_unmount(self) -> None:
+        """The screens go away: nothing may be drawn on them any more."""
+        self.follower.stop()
 
     async def _meet_engine(self) -> None:
         try:
@@ -154,8 +148,7 @@ class GuardianApp(OrdinaryCommands, App[int]):
         """A login went well: follow the stream and show the fleet."""
         self.session = session
         self.client.token = session.token or self.client.token
-        if self._following is None or self._following.done():
-            self._following = asyncio.create_task(self._follow())
+        self.follower.start()
         while isinstance(self.screen, LoginScreen | FirstStartScreen | LockScreen):
             if len(self.screen_stack) == 1:
                 break
@@ -196,10 +189,6 @@ class GuardianApp(OrdinaryCommands, App[int]):
         if session.token:
             self.client.token = session.token
 
-    def registry_title(self, route: str) -> str:
-        """What a person calls the command of a route."""
-        return next((c.title for c in self.registry.all() if c.route == route), route)
-
     def order(
         self, name: str, kind: type[R], request: Request | None, done: Callable[[R], None] | str
     ) -> None:
@@ -218,53 +207,14 @@ class GuardianApp(OrdinaryCommands, App[int]):
 
         self.run_worker(work(), group="orders", exit_on_error=False)
 
-    def say(self, words: str, *, severity: str = "information", title: str = "") -> None:
-        """A short notice; the words are never markup."""
-        kind = severity if severity in ("information", "warning", "error") else "information"
-        self.notify(safe(words, 600), title=safe(title, 80), severity=kind, markup=False)  # type: ignore[arg-type]  # checked above
-
-    def say_error(self, error: GuardianError) -> None:
-        """What happened, what it means, what to do next."""
-        detail = error.detail if error.detail != error.title else ""
-        if error.retry_after_seconds:
-            detail += f" Try again in {error.retry_after_seconds:.0f} s."
-        self.say(detail or error.title, severity="error", title=error.title if detail else "")
-
     # --- the stream --------------------------------------------------------------------------
 
-    async def _follow(self) -> None:
-        """Follow the event stream, for ever: after a cut go on where it was."""
-        pause = 0.3
-        while self.session is not None:
-            try:
-                await self.client.call(
-                    "session.attach", Session, Attach(agent_socket=os.environ.get("SSH_AUTH_SOCK", ""))
-                )
-                async for event in self.client.events(self.client.last_event_id):
-                    pause = 0.3
-                    if isinstance(event, Delta):
-                        self._changed(event)
-                    elif isinstance(event, Heartbeat):
-                        self.world.beat(event)
-                        self._trouble = ""
-                    elif isinstance(event, End) and event.reason != "shutdown":
-                        self._ended(event.reason)
-                        return
-                self._trouble = "The engine has stopped"
-            except EngineUnreachable:
-                self._trouble = "The engine does not answer"
-            except SessionLocked:
-                self._ended("locked")
-                return
-            except NotAuthenticated:
-                self._ended("expired")
-                return
-            except GuardianError as error:
-                self._trouble = error.title
-            self.world.connected = False
-            self._tick()
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.6, 5.0)
+    def _beat(self, heartbeat: Heartbeat) -> None:
+        self.world.beat(heartbeat)
+
+    def _lost(self) -> None:
+        self.world.connected = False
+        self._tick()
 
     def _changed(self, delta: Delta) -> None:
         change = self.world.apply(delta)
@@ -281,7 +231,6 @@ class GuardianApp(OrdinaryCommands, App[int]):
             screen.world_changed(change)
 
     def _ended(self, reason: str) -> None:
-        self._following = None
         if reason == "locked":
             self.show_lock()
         else:
@@ -320,6 +269,7 @@ class GuardianApp(OrdinaryCommands, App[int]):
 
     def leave_to_login(self, words: str) -> None:
         """Forget the session and show the login."""
+        self.follower.stop()
         self.session = None
         self.client.token = ""
         self.client.last_event_id = ""
@@ -334,138 +284,18 @@ class GuardianApp(OrdinaryCommands, App[int]):
 
     def header_line(self, crumbs: tuple[str, ...]) -> HeaderLine:
         """The figures of the header."""
-        session, counts = self.session, self.world.counts()
-        who = session.account if session else ""
-        role = session.profiles[0] if session and session.profiles else ""
-        return HeaderLine(
-            environment=self.hello.environment if self.hello else "",
-            crumbs=crumbs,
-            states=counts.states,
-            alerts=counts.alerts,
-            critical=counts.critical,
-            who=who,
-            role=role,
-            advisory=bool(session and session.advisory),
-            clock=time.strftime("%H:%M:%S", time.localtime(self.clock())),
-        )
+        environment = self.hello.environment if self.hello else ""
+        return frame.header_line(self.session, environment, self.world, crumbs, self.clock())
 
     def banner_words(self) -> str:
         """What must be known above all else; empty when nothing must."""
-        if self._paused_at is not None:
-            return f"Paused at {time.strftime('%H:%M:%S', time.localtime(self._paused_at))}. p goes on."
-        silent = self.world.silent_seconds()
-        if self._trouble or silent > QUIET_SECONDS:
-            return f"{self._trouble or 'The engine is silent'}: what you see is {silent:.0f} s old. It is tried again by itself."
-        status = self.world.status
-        if status is not None and status.cut_off_since is not None:
-            return "Engine cut off: most hosts stopped answering at once, so the fault is on this side. Their states are unknown."
-        if status is not None and status.store_problem:
-            return f"The store can't be written: {safe(status.store_problem, 200)}"
-        if status is not None and not status.audit_ok:
-            return "The audit chain does not verify: see the audit screen."
-        return ""
+        return frame.banner_words(self.world, self.follower.trouble, self._paused_at)
 
     def footer_note(self) -> str:
         """Right end of the footer: the engine's delay."""
-        took, status = self.client.round_trip_seconds, self.world.status
-        parts = [f"engine {took * 1000:.0f} ms"] if took is not None else []
-        if status is not None:
-            parts.append(f"{status.hosts} hosts / {status.interval_seconds:.0f} s")
-        return " · ".join(parts)
+        return frame.footer_note(self.client.round_trip_seconds, self.world.status)
 
-    # --- commands ----------------------------------------------------------------------------
-
-    def offered(self, context: str) -> list[Command]:
-        """Commands that work in a context for this session."""
-        held = self.session.permissions if self.session else ()
-        return self.registry.offered(context, held, read_only=self.read_only)
-
-    def key_of(self, command: Command) -> str:
-        """Its first key as a person reads it."""
-        return shown_key(command.keys[0]) if command.keys else ":" + command.words[0]
-
-    async def on_event(self, event: events.Event) -> None:
-        """Take keys that are commands at once, in the order in which they come.
-
-        Textual hands a key to the focused widget and goes on with the next one, so that what is typed ahead (over a slow link, a whole
-        `:audit` comes in one packet) would still go to the list while the prompt or dialog is on its way.  So a command is carried out here, and
-        while a dialog is coming up keys are held for it.
-        """
-        if isinstance(event, events.Key):
-            if self._held is not None:
-                self._held.append(event)
-                return
-            if self._take_key(event.key):
-                return
-        await super().on_event(event)
-
-    def _take_key(self, key: str) -> bool:
-        screen = self.screen
-        if not isinstance(screen, GuardianScreen):
-            return False
-        self.touched()
-        if isinstance(screen.focused, Input):
-            return False
-        prefix, self._prefix = self._prefix, ""
-        wanted = f"{prefix} {key}".strip()
-        for command in screen.offered():
-            if wanted in command.keys:
-                self.perform(command, ())
-                return True
-            if not prefix and any(own.startswith(f"{key} ") for own in command.keys):
-                self._prefix = key
-                return True
-        return bool(prefix)
-
-    def push_screen(self, screen: Any, *rest: Any, **more: Any) -> Any:  # Any: as in the base class
-        """Show a screen; keys are held until it can take them."""
-        pushed = super().push_screen(screen, *rest, **more)
-        if isinstance(screen, ModalScreen) and self._held is None:
-            self._held = []
-            screen.call_after_refresh(self._release_keys)
-            # whatever becomes of the dialog, keys are not held for ever
-            self.set_timer(HELD_SECONDS, self._release_keys)
-        return pushed
-
-    async def _release_keys(self) -> None:
-        held, self._held = self._held or [], None
-        for event in held:
-            await self.on_event(event)
-
-    def action_perform(self, name: str) -> None:
-        """Carry out a command by its name (keys)."""
-        self.perform(self.registry.get(name), ())
-
-    def perform(self, command: Command, arguments: tuple[str, ...]) -> None:
-        """Carry out a command on the screen in front, else here."""
-        method = "command_" + command.name.replace(".", "_")
-        for owner in (self.screen, self):
-            handler = getattr(owner, method, None)
-            if handler is not None:
-                handler(arguments)
-                return
-        self.say(f"{command.title} does not work on this screen.", severity="warning")
-
-    def run_line(self, line: str) -> None:
-        """Carry out a `:` line."""
-        try:
-            typed = self.registry.parse(line)
-        except GuardianError as error:
-            self.say_error(error)
-            return
-        held = set(self.session.permissions) if self.session else set()
-        if typed.command.permission and typed.command.permission not in held:
-            self.say(f"You may not do this: it needs {typed.command.permission}.", severity="error")
-            return
-        self.perform(typed.command, typed.arguments)
-
-    def get_system_commands(self, screen: Screen[Any]) -> Any:  # Any: as in the base class
-        """The palette shows the registry, and nothing else."""
-        for command in self.offered(getattr(screen, "CONTEXT", "")):
-            if command.name != "palette":
-                yield SystemCommand(
-                    command.title, command.help, lambda name=command.name: self.action_perform(name)
-                )
+    # --- screens -----------------------------------------------------------------------------
 
     def open_host(self, host_id: str) -> None:
         """Open a host's page."""
@@ -502,11 +332,7 @@ class GuardianApp(OrdinaryCommands, App[int]):
 
     def verified_words(self) -> str:
         """When the chain was checked, for the audit pane's border."""
-        status = self.world.status
-        if status is None or status.audit_verified_at is None:
-            return ""
-        at = time.strftime("%H:%M", time.localtime(status.audit_verified_at))
-        return f"✓ {at}" if status.audit_ok else f"✗ BROKEN {at}"
+        return frame.verified_words(self.world.status)
 
     async def action_quit(self) -> None:
         """Leave."""
@@ -514,8 +340,7 @@ class GuardianApp(OrdinaryCommands, App[int]):
 
     async def shut(self) -> None:
         """End the session and leave."""
-        if self._following is not None:
-            self._following.cancel()
+        self.follower.stop()
         if self.session is not None:
             # if nobody answers, it expires by itself
             with contextlib.suppress(GuardianError, TimeoutError):

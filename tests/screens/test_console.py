@@ -278,12 +278,12 @@ async def test_a_dangerous_order_asks_for_a_fresh_code(tmp_path: Path) -> None:
 async def test_a_lost_engine_is_said_and_it_comes_back_by_itself(tmp_path: Path) -> None:
     async with house(tmp_path) as one, console(one) as (app, _pilot):
         one.engine.stop()
-        await until(lambda: app._trouble)
+        await until(lambda: app.follower.trouble)
         app._tick()
         assert "s old" in app.banner_words()
         await one.running
         async with house(tmp_path, set_up=False):
-            await until(lambda: not app._trouble and app.world.connected)
+            await until(lambda: not app.follower.trouble and app.world.connected)
 
 
 async def test_first_start_makes_an_admin(tmp_path: Path) -> None:

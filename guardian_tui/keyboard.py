@@ -1,0 +1,153 @@
+"""What a person types becomes a command: keys, keys typed ahead, the `:` line, the palette."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual import events
+from textual.app import App, SystemCommand
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input
+
+from guardian_tui.commands import Command, Registry, shown_key
+from guardian_tui.protocol.access import Session
+from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.text import safe
+from screens.base import GuardianScreen
+
+HELD_SECONDS = 2.0
+"""Keys are held for a dialog that is coming up at most so long."""
+
+
+class KeyboardApp(App[int]):
+    """An app whose keys, `:` line and palette are the registry's.
+
+    Attributes:
+        registry: the commands, with the person's own keys.
+        session: of the person who is logged in; it says what is offered.
+        read_only: offer nothing that changes anything.
+    """
+
+    registry: Registry
+    session: Session | None = None
+    read_only = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._prefix = ""
+        self._held: list[events.Key] | None = None
+
+    def touched(self) -> None:
+        """A key was pressed."""
+
+    # --- words ---------------------------------------------------------------------------------------
+
+    def say(self, words: str, *, severity: str = "information", title: str = "") -> None:
+        """A short notice; the words are never markup."""
+        kind = severity if severity in ("information", "warning", "error") else "information"
+        self.notify(safe(words, 600), title=safe(title, 80), severity=kind, markup=False)  # type: ignore[arg-type]  # checked above
+
+    def say_error(self, error: GuardianError) -> None:
+        """What happened, what it means, what to do next."""
+        detail = error.detail if error.detail != error.title else ""
+        if error.retry_after_seconds:
+            detail += f" Try again in {error.retry_after_seconds:.0f} s."
+        self.say(detail or error.title, severity="error", title=error.title if detail else "")
+
+    # --- what is offered --------------------------------------------------------------------------------
+
+    def registry_title(self, route: str) -> str:
+        """What a person calls the command of a route."""
+        return next((c.title for c in self.registry.all() if c.route == route), route)
+
+    def offered(self, context: str) -> list[Command]:
+        """Commands that work in a context for this session."""
+        held = self.session.permissions if self.session else ()
+        return self.registry.offered(context, held, read_only=self.read_only)
+
+    def key_of(self, command: Command) -> str:
+        """Its first key as a person reads it."""
+        return shown_key(command.keys[0]) if command.keys else ":" + command.words[0]
+
+    async def on_event(self, event: events.Event) -> None:
+        """Take keys that are commands at once, in the order in which they come.
+
+        Textual hands a key to the focused widget and goes on with the next one, so that what is typed ahead (over a slow link, a whole
+        `:audit` comes in one packet) would still go to the list while the prompt or dialog is on its way.  So a command is carried out here, and
+        while a dialog is coming up keys are held for it.
+        """
+        if isinstance(event, events.Key):
+            if self._held is not None:
+                self._held.append(event)
+                return
+            if self._take_key(event.key):
+                return
+        await super().on_event(event)
+
+    def _take_key(self, key: str) -> bool:
+        screen = self.screen
+        if not isinstance(screen, GuardianScreen):
+            return False
+        self.touched()
+        if isinstance(screen.focused, Input):
+            return False
+        prefix, self._prefix = self._prefix, ""
+        wanted = f"{prefix} {key}".strip()
+        for command in screen.offered():
+            if wanted in command.keys:
+                self.perform(command, ())
+                return True
+            if not prefix and any(own.startswith(f"{key} ") for own in command.keys):
+                self._prefix = key
+                return True
+        return bool(prefix)
+
+    def push_screen(self, screen: Any, *rest: Any, **more: Any) -> Any:  # Any: as in the base class
+        """Show a screen; keys are held until it can take them."""
+        pushed = super().push_screen(screen, *rest, **more)
+        if isinstance(screen, ModalScreen) and self._held is None:
+            self._held = []
+            screen.call_after_refresh(self._release_keys)
+            # whatever becomes of the dialog, keys are not held for ever
+            self.set_timer(HELD_SECONDS, self._release_keys)
+        return pushed
+
+    async def _release_keys(self) -> None:
+        held, self._held = self._held or [], None
+        for event in held:
+            await self.on_event(event)
+
+    def action_perform(self, name: str) -> None:
+        """Carry out a command by its name (keys)."""
+        self.perform(self.registry.get(name), ())
+
+    def perform(self, command: Command, arguments: tuple[str, ...]) -> None:
+        """Carry out a command on the screen in front, else here."""
+        method = "command_" + command.name.replace(".", "_")
+        for owner in (self.screen, self):
+            handler = getattr(owner, method, None)
+            if handler is not None:
+                handler(arguments)
+                return
+        self.say(f"{command.title} does not work on this screen.", severity="warning")
+
+    def run_line(self, line: str) -> None:
+        """Carry out a `:` line."""
+        try:
+            typed = self.registry.parse(line)
+        except GuardianError as error:
+            self.say_error(error)
+            return
+        held = set(self.session.permissions) if self.session else set()
+        if typed.command.permission and typed.command.permission not in held:
+            self.say(f"You may not do this: it needs {typed.command.permission}.", severity="error")
+            return
+        self.perform(typed.command, typed.arguments)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Any:  # Any: as in the base class
+        """The palette shows the registry, and nothing else."""
+        for command in self.offered(getattr(screen, "CONTEXT", "")):
+            if command.name != "palette":
+                yield SystemCommand(
+                    command.title, command.help, lambda name=command.name: self.action_perform(name)
+                )

@@ -1,0 +1,25 @@
+"""What the commands of the registry do on every screen: one method per command, named after it; one module per feature."""
+
+from __future__ import annotations
+
+from guardian_tui.ordinary.alerts import AlertCommands
+from guardian_tui.ordinary.going import GoingCommands
+from guardian_tui.ordinary.hosts import HostCommands
+from guardian_tui.ordinary.importing import ImportCommands
+from guardian_tui.ordinary.looking import LookingCommands
+from guardian_tui.ordinary.questions import QuestionCommands
+from guardian_tui.ordinary.saving import SavingCommands
+from guardian_tui.ordinary.session import SessionCommands
+
+
+class OrdinaryCommands(
+    GoingCommands,
+    HostCommands,
+    QuestionCommands,
+    ImportCommands,
+    AlertCommands,
+    LookingCommands,
+    SavingCommands,
+    SessionCommands,
+):
+    """Mixed into the app: the commands that screens leave to it."""

@@ -1,0 +1,45 @@
+"""Commands that go somewhere: screens, a host's page, back."""
+
+from __future__ import annotations
+
+from guardian_tui.ordinary.part import CommandPart
+from screens.base import GuardianScreen
+
+
+class GoingCommands(CommandPart):
+    """Where to go."""
+
+    def command_go_fleet(self, arguments: tuple[str, ...]) -> None:
+        """`g 1`, `:hosts [FILTER]`."""
+        self._app.go("fleet")
+        if arguments:
+            self._app.call_after_refresh(self._filter_here, " ".join(arguments))
+
+    def command_go_alerts(self, arguments: tuple[str, ...]) -> None:
+        """`g 2`, `:alerts [FILTER]`."""
+        self._app.go("alerts")
+        if arguments:
+            self._app.call_after_refresh(self._filter_here, " ".join(arguments))
+
+    def command_go_audit(self, arguments: tuple[str, ...]) -> None:
+        """`g 4`, `:audit [FILTER]`."""
+        self._app.go("audit")
+        if arguments:
+            self._app.call_after_refresh(self._filter_here, " ".join(arguments))
+
+    def _filter_here(self, text: str) -> None:
+        if isinstance(self._app.screen, GuardianScreen):
+            self._app.screen.filter_typed(text, done=True)
+
+    def command_go_host(self, arguments: tuple[str, ...]) -> None:
+        """`:host HOST`."""
+        row = self._host(arguments)
+        if row is not None:
+            self._app.open_host(row.id)
+
+    def command_last(self, arguments: tuple[str, ...]) -> None:
+        """`-`."""
+        self._app.go_last()
+
+    def command_back(self, arguments: tuple[str, ...]) -> None:
+        """`esc` where a screen does nothing of its own with it."""

@@ -1,0 +1,63 @@
+"""Commands on the screen itself: palette, help, theme, pause, and the check of the audit log."""
+
+from __future__ import annotations
+
+from guardian_tui.commands import GLOBAL, shown_key
+from guardian_tui.ordinary.part import CommandPart
+from guardian_tui.protocol.audit import AuditVerdict
+from screens.reports import ReportDialog
+
+
+class LookingCommands(CommandPart):
+    """How the picture is looked at."""
+
+    def command_palette(self, arguments: tuple[str, ...]) -> None:
+        """`^p`."""
+        self._app.action_command_palette()
+
+    def command_help(self, arguments: tuple[str, ...]) -> None:
+        """`?`: from the registry."""
+        context = getattr(self._app.screen, "CONTEXT", "")
+        lines: list[tuple[str, str]] = []
+        for title, here in ((f"on this screen ({context})", True), ("everywhere", False)):
+            lines.append((title, "strong"))
+            for command in self._app.offered(context):
+                if (GLOBAL not in command.where) == here:
+                    keys = " ".join(shown_key(key) for key in command.keys)
+                    words = f":{command.words[0]} {command.arguments}".strip() if command.words else ""
+                    lines.append((f"{keys:<9} {words:<32} {command.title}", ""))
+                    lines.append((f"{'':<42} {command.help}", "muted"))
+            lines.append(("", ""))
+        self._app.push_screen(ReportDialog("help", lines))
+
+    def command_theme(self, arguments: tuple[str, ...]) -> None:
+        """`:theme [NAME]`."""
+        app = self._app
+        if arguments and arguments[0] not in app.themes.themes:
+            app.say(
+                f"There is no theme {arguments[0]}; there are {', '.join(app.themes.themes)}.",
+                severity="error",
+            )
+            return
+        app.theme = arguments[0] if arguments else app.themes.after(app.theme)
+
+    def command_pause(self, arguments: tuple[str, ...]) -> None:
+        """`p`."""
+        self._app.toggle_pause()
+
+    def command_audit_verify(self, arguments: tuple[str, ...]) -> None:
+        """`V` on the fleet screen."""
+        self.verify_audit()
+
+    def verify_audit(self) -> None:
+        """Check the whole chain."""
+        self._app.say("Checking every event…")
+
+        def done(verdict: AuditVerdict) -> None:
+            self._app.say(
+                verdict.words,
+                severity="information" if verdict.ok else "error",
+                title="the chain holds" if verdict.ok else "THE CHAIN IS BROKEN",
+            )
+
+        self._app.order("audit.verify", AuditVerdict, None, done)

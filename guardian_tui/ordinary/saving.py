@@ -1,0 +1,69 @@
+"""Saves what is on screen: the list as CSV or JSON lines, the picture as SVG."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from pathlib import Path
+
+import msgspec
+import platformdirs
+
+from guardian_tui.ordinary.part import CommandPart
+from guardian_tui.protocol.fleet import HostRow
+from guardian_tui.text import json_safe, safe
+
+
+class SavingCommands(CommandPart):
+    """A list or a picture becomes a file."""
+
+    def command_save(self, arguments: tuple[str, ...]) -> None:
+        """`^s`, `:save [csv|jsonl|svg]`."""
+        app = self._app
+        kind = arguments[0] if arguments else "csv" if hasattr(app.screen, "rows_shown") else "svg"
+        rows: list[HostRow] = getattr(app.screen, "rows_shown", [])
+        if kind not in ("csv", "jsonl", "svg"):
+            app.say("What can be saved is csv, jsonl or svg.", severity="error")
+            return
+        if kind != "svg" and not rows:
+            app.say("There is no list on this screen; :save svg saves the picture.", severity="warning")
+            return
+        folder = Path(platformdirs.user_documents_dir())
+        folder = folder if folder.is_dir() else Path.home()
+        path = folder / time.strftime(f"guardian-%Y%m%d-%H%M%S.{kind}")
+        text = (
+            app.export_screenshot() if kind == "svg" else _csv(rows) if kind == "csv" else _json_lines(rows)
+        )
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            app.say(f"{path} can't be written: {error.strerror}.", severity="error")
+        else:
+            app.say(f"Saved to {path}.")
+
+
+def _csv(rows: list[HostRow]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    names = [name for name in HostRow.__struct_fields__ if name not in ("cpu_points", "labels", "jump")]
+    writer.writerow(names)
+    for row in rows:
+        # a cell that begins with = + - @ is a formula to a spreadsheet
+        cells = [safe(str(value), 1000) for value in (getattr(row, name) for name in names)]
+        writer.writerow(
+            ["'" + cell if cell[:1] in "=+-@" and not _is_number(cell) else cell for cell in cells]
+        )
+    return out.getvalue()
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _json_lines(rows: list[HostRow]) -> str:
+    return "".join(json_safe(msgspec.json.encode(row)) + "\n" for row in rows)
