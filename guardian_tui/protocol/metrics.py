@@ -87,4 +87,7 @@ METRICS: dict[str, Metric] = _catalogue(
         "mount",
     ),
     Metric("filesystem_readonly", "flag", "medium", "1: mounted read-only", "mount"),
+    Metric("processes", "count", "medium", "processes in all"),
+    Metric("processes_zombie", "count", "medium", "processes that have ended and that nobody has waited for"),
+    Metric("processes_uninterruptible", "count", "medium", "processes in uninterruptible sleep (state D)"),
 )

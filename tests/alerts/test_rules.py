@@ -174,6 +174,16 @@ CASES = [
         0,
     ),
     (
+        "zombies",
+        "warning",
+        ("processes_zombie",),
+        {"processes_zombie": 6.0},
+        300,
+        None,
+        {"processes_zombie": 5.0},
+        0,
+    ),
+    (
         "clock_offset",
         "critical",
         ("clock_offset_seconds",),

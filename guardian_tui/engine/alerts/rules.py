@@ -254,6 +254,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         wait=5 * MINUTE,
         boot_grace=True,
     ),
+    _one("zombies", "Zombies", "show", Term("processes_zombie", ">", 5.0), wait=5 * MINUTE),
     _two(
         "clock_offset",
         "Clock off",

@@ -10,6 +10,7 @@ from typing import Literal
 from guardian_tui.engine.facts import AlertsOfHost, HostFacts, Layout
 from guardian_tui.engine.fleet.mounts import Mount, Room
 from guardian_tui.engine.fleet.reading import Reading
+from guardian_tui.engine.fleet.sections.kept import Kept
 from guardian_tui.engine.remote.target import Target
 from guardian_tui.protocol.fleet import HostRow, HostSpec, HostState
 
@@ -64,6 +65,10 @@ class Host:
     rooms_problem: str = ""
     growth: dict[str, deque[tuple[float, float]]] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    sections: dict[str, Kept] = field(default_factory=dict)
+    """What the rounds read last, by section."""
+    section_values: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Newest series of each section."""
     problems: tuple[str, ...] = ()
     fingerprint: str = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FIRST_SURVEY_SECONDS = 20.0
+"""The slow sections are first read so long after a host is linked, spread over as much again."""
 QUESTION_SECONDS = 15.0
 """A host that waits for a person's answer is tried again so often, in case the fault went away by itself."""
 
@@ -43,6 +46,8 @@ class Link:
         self.asking: asyncio.Task[None] | None = None
         """The question on the second channel that is under way; never more than one."""
         self.slow_due = 0.0
+        self.survey_due = math.inf
+        """When the slow sections are read next."""
         self._misses = 0
         self.mounts_due = 0.0
         self.clock_due = 0.0
@@ -67,6 +72,9 @@ class Link:
             self._misses = 0
             self.host.before = None
             self.slow_due = self.mounts_due = self.clock_due = 0.0
+            if math.isinf(self.survey_due):
+                # spread, so that a fleet that is linked at once is not surveyed at once
+                self.survey_due = time.monotonic() + FIRST_SURVEY_SECONDS * random.uniform(1, 2)  # noqa: S311  # no secret
             self._watch.linked(self)
         except ConnectFailed as error:
             self._failed(error)

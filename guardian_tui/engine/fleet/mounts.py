@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from guardian_tui.engine.facts import Layout
+from guardian_tui.engine.fleet.layouts import interned
 from guardian_tui.text import safe
 
 LOCAL_TYPES = frozenset(
@@ -116,17 +117,11 @@ _NAMES = (
     "filesystem_inodes_free_ratio",
     "filesystem_readonly",
 )
-_layouts: dict[tuple[str, ...], Layout] = {}
 
 
 def room_values(rooms: list[Room]) -> tuple[Layout, list[float]]:
     """The series of a host's file systems."""
-    points = tuple(room.mount for room in rooms)
-    layout = _layouts.get(points)
-    if layout is None:
-        if len(_layouts) > 4096:
-            _layouts.clear()
-        layout = _layouts[points] = Layout(tuple(f"{name}{{{point}}}" for point in points for name in _NAMES))
+    layout = interned(tuple(f"{name}{{{room.mount}}}" for room in rooms for name in _NAMES))
     values: list[float] = []
     for room in rooms:
         values += [

@@ -61,6 +61,8 @@ class HostOrders:
         """`hosts.show`: one host in full."""
         host = self._host(call, request.host)
         values = dict(zip(host.layout.names, host.values, strict=True)) if host.layout else {}
+        for section in host.section_values.values():
+            values |= section
         known = {name: value for name, value in values.items() if not math.isnan(value)}
         assert host.row is not None  # noqa: S101  # every host of the inventory is shown
         return wire.HostDetail(

@@ -17,7 +17,7 @@ from guardian_tui.text import safe
 SLOW_TIMEOUT_SECONDS = 10.0
 HUNG_MAX_SECONDS = 3600.0
 """What hung is asked for again ever more rarely, up to this."""
-ANSWER_LIMIT_BYTES = 1 << 18
+ANSWER_LIMIT_BYTES = 4 << 20
 _FACTS = {"k": "kernel", "a": "architecture", "s": "os", "n": "cpu_count"}
 
 
@@ -44,7 +44,7 @@ class SlowLine:
         for some, name in ((where, "df"), (remote, "df of remote mounts")):
             if not some:
                 continue
-            answer = await self._ask_bounded(connection, rooms_request(some), name)
+            answer = await self.ask(connection, rooms_request(some), name)
             if answer is None:
                 problems.append(f"{name} did not answer in {SLOW_TIMEOUT_SECONDS:.0f} s: is a mount dead?")
             else:
@@ -53,7 +53,7 @@ class SlowLine:
 
     async def facts(self, connection: Connection) -> dict[str, str]:
         """Kernel, architecture, operating system, processors."""
-        answer = await self._ask_bounded(connection, "i", "facts")
+        answer = await self.ask(connection, "i", "facts")
         facts = {}
         for line in (answer or b"").decode("utf-8", "replace").splitlines():
             key, kind, words = line[:1], line[2:3], line[4:]
@@ -61,13 +61,18 @@ class SlowLine:
                 facts[_FACTS[kind]] = safe(words, 80)
         return facts
 
-    async def _ask_bounded(self, connection: Connection, request: str, name: str) -> bytes | None:
-        """An answer; None if it hangs, or did lately: no second one beside it on the host."""
+    async def ask(
+        self, connection: Connection, request: str, name: str, seconds: float = SLOW_TIMEOUT_SECONDS, *, patient: bool = True
+    ) -> bytes | None:  # fmt: skip
+        """An answer; None if it hangs, or did lately: no second one beside it on the host.
+
+        What hangs is remembered by its ``name``; without being ``patient`` it is tried again even if it hung lately (a person asks).
+        """
         times, again = self._hung.get(name, (0, 0.0))
-        if time.monotonic() < again:
+        if patient and time.monotonic() < again:
             return None
         try:
-            async with asyncio.timeout(SLOW_TIMEOUT_SECONDS):
+            async with asyncio.timeout(seconds):
                 answer = await self._ask(connection, request)
         except TimeoutError:
             self.close()

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-import asyncssh
-
 from guardian_tui.config import FleetSettings
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.clock import Clock
@@ -22,22 +20,23 @@ from guardian_tui.engine.facts import EngineBehind, Sample, WaveDone
 from guardian_tui.engine.fleet import local
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.link import Link
-from guardian_tui.engine.fleet.mounts import Room, room_values
 from guardian_tui.engine.fleet.reading import Reading, parse
 from guardian_tui.engine.fleet.series import sample_values
+from guardian_tui.engine.fleet.survey import Survey
 from guardian_tui.engine.fleet.waves import Waves
-from guardian_tui.engine.remote.connections import Remote, words_of
+from guardian_tui.engine.remote.connections import Remote
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.store.metrics import MetricStore
+from guardian_tui.protocol.metrics import Period
 
 log = logging.getLogger(__name__)
 
 CLOCK_SECONDS = 30.0
 MOUNTS_SECONDS = 300.0
-SLOW_AT_ONCE = 20
 LATE_WINDOW_SECONDS = 120.0
 GATHER_SECONDS = 0.1
 """How long a wave's answers are gathered before they are worked off."""
+_SURVEYED: tuple[Period, ...] = ("medium", "slow")
 ANSWERS_AT_ONCE = 100
 """Answers worked off before others get a turn: the terminal's requests must not wait for a whole wave."""
 
@@ -65,15 +64,16 @@ class Watch:
         self._links: dict[str, Link] = {}
         self._waves: Waves[Link] = Waves(settings.wave_seconds)
         self._answers: list[tuple[Link, bytes, float, float]] = []
-        self._rooms: list[Sample] = []
+        self._surveyed: list[tuple[Sample, Period]] = []
         self._more = asyncio.Event()
         self._sooner = asyncio.Event()
         self._seq = 0
         self._late: list[float] = []
         self._behind = False
         self._machine: Host | None = None
+        self._own_round: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._slow_turn = asyncio.Semaphore(SLOW_AT_ONCE)
+        self.survey = Survey(remote, clock, settings.file_systems_seconds, self._take_surveyed)
 
     # --- hosts ---------------------------------------------------------------------------------
 
@@ -92,6 +92,7 @@ class Watch:
         link = self._links.pop(host_id, None)
         if link is not None:
             link.close()
+        self.survey.forget(host_id)
         if self._machine is not None and self._machine.id == host_id:
             self._machine = None
 
@@ -111,9 +112,11 @@ class Watch:
 
     async def stop(self) -> None:
         """End, and close every line."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._own_round] if self._own_round else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.survey.stop()
         for host_id in list(self._links):
             self.remove(host_id)
 
@@ -174,7 +177,7 @@ class Watch:
         link.ask(self._seq, sections, now)
         if now >= link.slow_due and link.asking is None:
             link.slow_due = now + self.settings.file_systems_seconds
-            link.asking = asyncio.create_task(self._ask_slowly(link), name=f"slow {link.host.id}")
+            link.asking = asyncio.create_task(self.survey.round(link), name=f"slow {link.host.id}")
 
     def linked(self, link: Link) -> None:
         """A line is up: ask at once, not at its next turn."""
@@ -201,7 +204,7 @@ class Watch:
 
     async def _work_off(self) -> None:
         answers, self._answers = self._answers, []
-        rooms, self._rooms = self._rooms, []
+        surveyed, self._surveyed = self._surveyed, []
         for start in range(0, len(answers), ANSWERS_AT_ONCE):
             samples = []
             for link, body, took, at in answers[start : start + ANSWERS_AT_ONCE]:
@@ -210,14 +213,18 @@ class Watch:
                     samples.append(sample)
             self._publish(samples, "fast")
             await asyncio.sleep(0)
-        if rooms:
-            self._publish(rooms, "medium")
+        for period in _SURVEYED:
+            self._publish([sample for sample, own in surveyed if own == period], period)
 
-    def _publish(self, samples: list[Sample], period: str) -> None:
+    def _take_surveyed(self, sample: Sample, period: Period) -> None:
+        self._surveyed.append((sample, period))
+        self._more.set()
+
+    def _publish(self, samples: list[Sample], period: Period) -> None:
         if not samples:
             return
         self._metrics.add(samples, period)
-        self._bus.publish(WaveDone(tuple(samples), "fast" if period == "fast" else "medium"))
+        self._bus.publish(WaveDone(tuple(samples), period))
 
     def _sample(self, host: Host, body: bytes, took: float, at: float) -> Sample | None:
         reading = parse(body)
@@ -259,36 +266,6 @@ class Watch:
             self._behind = behind
             self._bus.publish(EngineBehind(self.late_polls, len(self._links), self._clock.now()))
 
-    # --- what forks or touches mounts: a second channel ---------------------------------------------
-
-    async def _ask_slowly(self, link: Link) -> None:
-        host = link.host
-        try:
-            async with self._slow_turn:
-                assert host.target is not None  # noqa: S101  # this machine has no link
-                connection = await self.remote.connection(host.target)
-                if not host.facts:
-                    host.facts = await link.slow.facts(connection)
-                rooms, problems = await link.slow.rooms(connection, host.mounts)
-            host.rooms_problem = "; ".join(problems)
-            if rooms:
-                self.roomed(host, rooms)
-        except ConnectFailed as error:
-            host.rooms_problem = f"file systems: {error.detail}"
-        except (asyncssh.Error, OSError) as error:
-            host.rooms_problem = f"file systems: {words_of(error)}"
-        finally:
-            link.asking = None
-
-    def roomed(self, host: Host, rooms: list[Room]) -> None:
-        """A host's file systems were measured."""
-        host.rooms, host.rooms_at = rooms, self._clock.now()
-        for room in rooms:
-            host.grow(room.mount, host.rooms_at, room.available_bytes)
-        layout, values = room_values(rooms)
-        self._rooms.append(Sample(host.id, host.rooms_at, layout, values))
-        self._more.set()
-
     # --- this machine -------------------------------------------------------------------------------
 
     async def _watch_machine(self) -> None:
@@ -304,14 +281,24 @@ class Watch:
                     host.clock_offset = 0.0
                     sample = self.take(host, reading, time.monotonic() - started, self._clock.now())
                     self._publish([sample], "fast")
-                    if time.monotonic() >= rooms_due:
+                    if time.monotonic() >= rooms_due and self._own_round is None:
                         rooms_due = time.monotonic() + self.settings.file_systems_seconds
-                        rooms = await asyncio.to_thread(local.read_rooms, reading.mounts)
-                        self.roomed(host, rooms)
-                        self._sampled(host)
+                        self._own_round = asyncio.create_task(
+                            self._survey_machine(host), name="survey of this machine"
+                        )
                 except Exception:
                     log.exception("this machine could not be read")
             await asyncio.sleep(host.spec.interval_seconds if host else self.settings.interval_seconds)
+
+    async def _survey_machine(self, host: Host) -> None:
+        try:
+            rooms = await asyncio.to_thread(local.read_rooms, host.mounts)
+            await self.survey.own_round(host, rooms)
+            self._sampled(host)
+        except Exception:
+            log.exception("this machine could not be surveyed")
+        finally:
+            self._own_round = None
 
 
 def _elapsed(now: Reading, before: Reading | None, ours: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardian_tui.protocol import fleet
+from guardian_tui.protocol import fleet, sections
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.routes.route import Route
 
@@ -10,6 +10,8 @@ HOSTS: tuple[Route, ...] = (
     Route("hosts.list", "GET", "/v1/hosts", "hosts.see", fleet.HostsQuery, fleet.HostList, "Hosts and their state.", scoping="rows"),
     Route("hosts.show", "GET", "/v1/hosts/{host}", "hosts.see", fleet.HostRef, fleet.HostDetail, "One host in full.", scoping="host"),
     Route("hosts.history", "GET", "/v1/hosts/{host}/history", "hosts.see", fleet.HistoryQuery, fleet.History, "A metric over time.", scoping="host"),
+    Route("hosts.section", "GET", "/v1/hosts/{host}/sections/{section}", "hosts.see", sections.SectionQuery, sections.SectionTable,
+          "A table of a host: processes, units…", scoping="host"),
     Route("hosts.add", "POST", "/v1/hosts", "hosts.edit", fleet.HostSpec, fleet.HostRow, "Watch a host.", "local"),
     Route("hosts.edit", "PUT", "/v1/hosts/{host}", "hosts.edit", fleet.EditHost, fleet.HostRow, "Change how a host is reached.", "local",
           scoping="host"),

@@ -15,10 +15,20 @@ def _text(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
+PARTS = ("probe.awk", "parts/processes.awk", "parts/main.awk")
+"""The files of the awk program, in order."""
+
+
+@cache
+def source() -> str:
+    """The awk program as an administrator reviews it: all parts, with their comments."""
+    return "\n".join(_text(part) for part in PARTS)
+
+
 @cache
 def program() -> str:
     """The awk program without its comments, blank lines and indents: what travels."""
-    return _bare("probe.awk")
+    return "\n".join(_bare(part) for part in PARTS)
 
 
 @cache

@@ -2,9 +2,12 @@
 #
 # Request:  SEQ SECTIONS          a number, then letters: f fast figures, t the clock, o mounts, i what it is
 #           SEQ r MOUNT MOUNT…    the room of these mounts, by df; a blank in a name is %20, a percent sign %25
+#           SEQ q NAME NAME…      sections by name: tables, as the parts behind this one write them
 # Answer:   =SEQ 1                the number again, and the version of this protocol
 #           KEY value value…      lines as below; -1 is a value that this kernel does not have
 #           !FILE                 a file that could not be read
+#           S<TAB>NAME            a section begins: R<TAB>cell<TAB>cell… are its rows, X<TAB>what<TAB>why<TAB>rule what this account may
+#                                 not see, and the sudoers rule that would let it
 #           .SEQ                  the end
 #
 # It ends when its input ends.  POSIX awk: mawk (started with -W interactive), gawk, busybox awk, original-awk.
@@ -14,7 +17,11 @@ BEGIN {
     place["Cached:"] = 5; place["SwapTotal:"] = 6; place["SwapFree:"] = 7
 }
 
-function add(line) { out = out line "\n" }
+# in pieces: what is appended to a long text is copied with it
+function add(line) {
+    piece = piece line "\n"
+    if (length(piece) > 8000) { out = out piece; piece = "" }
+}
 
 function miss(file) { add("!" file) }
 
@@ -149,26 +156,48 @@ function identity(   f, l) {
     run("i n", "nproc 2>/dev/null")
 }
 
-{
-    out = ""
-    if ($1 !~ /^[0-9]+$/ || length($1) > 12) next
-    add("=" $1 " 1")
-    if (index($2, "t")) clock()
-    if (index($2, "f")) {
-        line_of("u", "/proc/uptime")
-        stat_()
-        memory()
-        line_of("l", "/proc/loadavg")
-        add("P" pressure("cpu") pressure("memory") pressure("io"))
-        disks()
-        network()
-        line_of("F", "/proc/sys/fs/file-nr")
-        line_of("T", "/proc/sys/kernel/pid_max")
-        conntrack()
-    }
-    if (index($2, "o")) mounts()
-    if (index($2, "i")) identity()
-    if (index($2, "r")) rooms()
-    printf "%s.%s\n", out, $1
-    fflush()
+# --- what the parts share
+
+# text as one cell: no tab, no line's end, no other control character
+function plain(s) { gsub(/[\001-\037\177]/, " ", s); return s }
+
+# the first line of a file, empty if it can't be read
+function one(f,   l) {
+    l = ""
+    if ((getline l < f) < 0) l = ""
+    close(f)
+    return l
 }
+
+# the first line that a command writes
+function answer_of(command,   l) {
+    l = ""
+    command = command " 2>/dev/null"
+    command | getline l
+    close(command)
+    return l
+}
+
+# a number of the host, or what stands for it
+function or_else(number, other) { return number + 0 > 0 ? number : other }
+
+# the lines that a command writes, in line_of_output[1..]; answers how many
+function output_of(command,   l, n) {
+    n = 0
+    command = command " 2>/dev/null"
+    while (n < 20000 && (command | getline l) > 0) line_of_output[++n] = l
+    close(command)
+    return n
+}
+
+# whether a program is there
+function has(program) { return answer_of("command -v " program) != "" }
+
+# what must end: killed on the host after some seconds, where that can be done
+function bounded(seconds, command) {
+    if (can_bound == "") can_bound = answer_of("timeout -s KILL 1 echo y") "n"
+    return can_bound == "yn" ? "timeout -s KILL " seconds " " command : command
+}
+
+function withheld(what, why, rule) { add("X\t" plain(what) "\t" plain(why) "\t" rule) }
+

@@ -1,0 +1,33 @@
+# --- the dialogue: one request line, one answer
+
+function sections(   i) {
+    for (i = 3; i <= NF && i < 100; i++) {
+        add("S\t" $i)
+        if (!ask_processes($i)) add("X\t" $i "\tthis probe has no such section")
+    }
+}
+
+{
+    out = piece = ""
+    if ($1 !~ /^[0-9]+$/ || length($1) > 12) next
+    add("=" $1 " 1")
+    if (index($2, "t")) clock()
+    if (index($2, "f")) {
+        line_of("u", "/proc/uptime")
+        stat_()
+        memory()
+        line_of("l", "/proc/loadavg")
+        add("P" pressure("cpu") pressure("memory") pressure("io"))
+        disks()
+        network()
+        line_of("F", "/proc/sys/fs/file-nr")
+        line_of("T", "/proc/sys/kernel/pid_max")
+        conntrack()
+    }
+    if (index($2, "o")) mounts()
+    if (index($2, "i")) identity()
+    if (index($2, "r")) rooms()
+    if ($2 == "q") sections()
+    printf "%s%s.%s\n", out, piece, $1
+    fflush()
+}

@@ -1,0 +1,63 @@
+"""The probe's answer to a request for sections, split into rows and bounded; what the rows mean is each section's own.
+
+S<TAB>NAME               a section begins
+R<TAB>cell<TAB>cell…     a row
+X<TAB>what<TAB>why<TAB>rule  something that this account may not see, and the sudoers rule that would let it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from guardian_tui.text import safe
+
+MOST_ROWS = 20_000
+"""Of one section: a host that sends more must not keep the others waiting while it is read."""
+MOST_CELLS = 32
+MOST_WITHHELD = 20
+MOST_PROBLEMS = 20
+
+
+@dataclass(slots=True)
+class Raw:
+    """One section's rows as the host wrote them: hostile text until :func:`~guardian_tui.text.safe`."""
+
+    rows: list[list[str]] = field(default_factory=list)
+    withheld: list[tuple[str, str, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def problem(self, words: str) -> None:
+        """Note what could not be understood; bounded."""
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(safe(words, 120))
+
+
+def split(body: bytes, wanted: Iterable[str]) -> dict[str, Raw]:
+    """The sections of an answer; those that were not asked for are left out.
+
+    Args:
+        body: without the answer's first and last line.
+        wanted: names of sections that were asked for.
+    """
+    names = frozenset(wanted)
+    found: dict[str, Raw] = {}
+    raw: Raw | None = None
+    for line in body.decode("utf-8", "replace").split("\n"):
+        kind, _, rest = line.partition("\t")
+        if kind == "S":
+            raw = found.setdefault(rest, Raw()) if rest in names else None
+        elif raw is None:
+            continue
+        elif kind == "R":
+            if len(raw.rows) < MOST_ROWS:
+                raw.rows.append(rest.split("\t", MOST_CELLS - 1))
+            elif len(raw.rows) == MOST_ROWS:
+                raw.problem(f"more than {MOST_ROWS} rows; the rest was not read")
+        elif kind == "X":
+            what, why, rule = [*rest.split("\t", 2), "", ""][:3]
+            if len(raw.withheld) < MOST_WITHHELD:
+                raw.withheld.append((safe(what, 120), safe(why, 200), safe(rule, 300)))
+        elif line:
+            raw.problem(f"not understood: {safe(line, 60)}")
+    return found

@@ -1,0 +1,109 @@
+"""Sections of a host: tables that are read when somebody or a rule needs them, and the one catalogue that says what they hold.
+
+A section is a table whose columns are known beforehand, so that one widget, one CLI command and one export serve them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+
+from guardian_tui.protocol.base import Request, Response
+
+CellUnit = Literal["text", "count", "bytes", "ratio", "seconds", "per_second", "time", "number"]
+"""``time`` is Unix seconds, ``seconds`` a span, ``number`` an identifier that is written without separators (a pid, a port)."""
+Cell = str | float | None
+"""Text is safe already; None is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name (for filters, CSV and JSON), its heading on screen, and what its cells are."""
+
+    name: str
+    title: str
+    unit: CellUnit = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class SectionKind:
+    """What one section holds.
+
+    ``period_seconds``: how often the engine reads it by itself; 0: only when it is opened.  ``key``: the column that names a row.
+    ``sort``: the column by which it is shown first, ``-`` before it for the greatest first.  ``parent``: the column that names a
+    row's parent, for a tree.
+    """
+
+    name: str
+    title: str
+    help: str
+    columns: tuple[Column, ...]
+    period_seconds: float = 0.0
+    sort: str = ""
+    parent: str = ""
+
+    @property
+    def key(self) -> str:
+        """The first column names a row."""
+        return self.columns[0].name
+
+
+def _catalogue(*kinds: SectionKind) -> dict[str, SectionKind]:
+    return {kind.name: kind for kind in kinds}
+
+
+MEDIUM_SECONDS = 60.0
+SLOW_SECONDS = 3600.0
+
+SECTIONS: dict[str, SectionKind] = _catalogue(
+    SectionKind(
+        "processes", "processes", "Every process, with its share of a processor since the reading before.",
+        (
+            Column("pid", "pid", "number"), Column("parent", "parent", "number"), Column("user", "user"), Column("state", "s"),
+            Column("cpu", "cpu", "ratio"), Column("memory", "memory", "bytes"), Column("threads", "thr", "count"),
+            Column("age", "age", "seconds"), Column("command", "command"),
+        ), sort="-cpu", parent="parent",
+    ),
+    SectionKind(
+        "tasks", "tasks by state", "How many processes run, sleep, wait for a disk, or are zombies.",
+        (Column("state", "state"), Column("count", "count", "count")), period_seconds=MEDIUM_SECONDS,
+    ),
+)  # fmt: skip
+
+
+class SectionQuery(Request, frozen=True):
+    """Ask for a section of a host.
+
+    ``fresh``: read it now, even if the engine has it from its own round.  ``filter``: in the grammar of ``/``.
+    """
+
+    host: str
+    section: Annotated[str, msgspec.Meta(max_length=60)]
+    fresh: bool = False
+    filter: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+class Withheld(Response, frozen=True):
+    """Something that the probe's account may not see: why, and the sudoers rule that would let it."""
+
+    what: str
+    why: str
+    rule: str = ""
+    """A line for ``visudo``, ready to paste; empty: no rule would help."""
+
+
+class SectionTable(Response, frozen=True):
+    """One section of one host as it was at one time."""
+
+    host: str
+    section: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    measured_at: float
+    took_seconds: float
+    withheld: tuple[Withheld, ...] = ()
+    problems: tuple[str, ...] = ()
+    left_out: int = 0
+    """Rows beyond what one answer may hold."""

@@ -1,0 +1,138 @@
+"""Sections: the probe's tables under every awk, read row by row, and served for this machine and over SSH."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardian_tui.engine.fleet.sections import ALL, Raw, split
+from guardian_tui.engine.fleet.sections.kept import Kept
+from guardian_tui.protocol.errors import NotFound
+from guardian_tui.protocol.fleet import HostList, HostsQuery
+from guardian_tui.protocol.sections import SECTIONS, SectionQuery, SectionTable
+from tests.fleet.test_probe import AWKS, run
+from tests.support.console import house
+
+
+def ask(folder: Path, awk: str, *names: str) -> dict[str, Raw]:
+    """Sections of this machine by one awk."""
+    status, out = run(folder / "bin", awk, f"1 q {' '.join(names)}\n".encode())
+    assert status == 0 and out.startswith(b"=1 1\n") and out.endswith(b"\n.1\n")
+    return split(out.removeprefix(b"=1 1\n").removesuffix(b".1\n"), names)
+
+
+def test_every_section_is_in_the_catalogue_and_has_a_period_that_is_kept() -> None:
+    assert set(ALL) == set(SECTIONS)
+    for kind in SECTIONS.values():
+        names = [column.name for column in kind.columns]
+        assert len(set(names)) == len(names)
+        assert kind.period_seconds in (0.0, 60.0, 3600.0)
+        assert kind.sort.lstrip("-") in ("", *names) and kind.parent in ("", *names)
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_every_awk_lists_a_process_with_its_parent_user_memory_and_command(tmp_path: Path, awk: str) -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        raw = ask(tmp_path, awk, "processes")["processes"]
+    finally:
+        child.kill()
+        child.wait()
+    rows = {row[0]: row for row in ALL["processes"].read(raw, None, 0.0).rows}
+    assert raw.problems == []
+    pid, parent, user, state, cpu, memory, threads, age, command = rows[float(child.pid)]
+    assert (pid, parent, state, threads, command) == (child.pid, os.getpid(), "S", 1, "sleep 60")
+    assert user == subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+    assert cpu is None and isinstance(memory, float) and memory > 0 and isinstance(age, float) and age < 60
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_every_awk_counts_a_zombie(tmp_path: Path, awk: str) -> None:
+    child = subprocess.Popen(["true"])
+    try:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        raw = ask(tmp_path, awk, "tasks")["tasks"]
+    finally:
+        child.wait()
+    findings = ALL["tasks"].read(raw, None, 0.0)
+    assert findings.values["processes_zombie"] >= 1
+    assert findings.values["processes"] >= findings.values["processes_zombie"] + 1
+    assert ("zombie", findings.values["processes_zombie"]) in findings.rows
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_a_section_that_this_probe_has_not_is_said_and_the_others_come(tmp_path: Path, awk: str) -> None:
+    raws = ask(tmp_path, awk, "nosuch", "tasks")
+    assert raws["nosuch"].withheld == [("nosuch", "this probe has no such section", "")]
+    assert raws["tasks"].rows
+
+
+def test_cpu_is_the_share_of_one_processor_since_the_reading_before() -> None:
+    def reading(ticks: int, started: int = 500) -> Raw:
+        return Raw(
+            [
+                ["H", "100", "4096", "1000.0"],
+                ["P", "7", "1", "R", str(ticks), str(started), "10", "2", "work"],
+            ]
+        )
+
+    (row,) = ALL["processes"].read(reading(1300), reading(1200), 2.0).rows
+    assert row[4] == 0.5 and row[5] == 40960 and row[7] == 995.0 and row[8] == "[work]"
+    # the same pid, another process
+    (row,) = ALL["processes"].read(reading(1300, 900), reading(1200), 2.0).rows
+    assert row[4] is None
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+@given(
+    rows=st.lists(
+        st.lists(st.text(st.characters(blacklist_characters="\t\n"), max_size=12), min_size=1, max_size=12),
+        max_size=20,
+    )
+)
+def test_no_rows_however_odd_break_a_section_and_its_text_is_safe(name: str, rows: list[list[str]]) -> None:
+    for kind in ("", "H", "P", "A"):
+        raw = Raw([[kind, *row] if kind else row for row in rows])
+        findings = ALL[name].read(raw, raw, 1.0)
+        for row in findings.rows:
+            assert len(row) == len(SECTIONS[name].columns)
+            for cell in row:
+                assert cell is None or isinstance(cell, float) or cell.isprintable()
+
+
+def test_a_command_line_full_of_escapes_is_shown_and_harmless() -> None:
+    rows = [
+        ["P", "7", "1", "R", "1", "1", "1", "1", "x"],
+        ["A", "7", "ro\x1bot", "\x1b]52;c;aGk=\x07[@click=app.quit]\u202e"],
+    ]
+    (row,) = ALL["processes"].read(Raw(rows), None, 0.0).rows
+    assert row[2].isprintable() and row[8].isprintable() and "]52;" in row[8]
+
+
+def test_what_is_kept_of_a_section_is_what_was_read() -> None:
+    raw = Raw([["a", "b\u00e9"]], [("what", "why", "rule")], ["odd"])
+    assert Kept.of(raw, 1.0, 2.0, 3.0).raw == raw
+
+
+async def test_this_machines_processes_are_served_filtered_and_an_unknown_section_names_those_there_are(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path) as one:
+        rows = await one.client.call("hosts.list", HostList, HostsQuery())
+        name = rows.hosts[0].name
+        query = SectionQuery(
+            host=name, section="processes", filter=f"pid>{os.getpid() - 1} pid<{os.getpid() + 1}"
+        )
+        table = await one.client.call("hosts.section", SectionTable, query)
+        (row,) = table.rows
+        found = dict(zip(table.columns, row, strict=True))
+        assert found["pid"] == os.getpid() and "pytest" in str(found["command"])
+        # read twice, so that the first picture has its shares
+        assert isinstance(found["cpu"], float)
+        with pytest.raises(NotFound, match="processes"):
+            await one.client.call("hosts.section", SectionTable, SectionQuery(host=name, section="nosuch"))
