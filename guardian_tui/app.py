@@ -14,15 +14,15 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from guardian_tui import frame
-from guardian_tui.attach import engine_listens, start_engine, wait_until_listening
-from guardian_tui.client import Client, wait_for_engine
+from guardian_tui.client import Client
 from guardian_tui.commands import COMMANDS, Registry, load_keys
 from guardian_tui.config import Paths, Settings, load_settings
 from guardian_tui.following import Follower, Hearers
 from guardian_tui.keyboard import KeyboardApp
+from guardian_tui.meeting import listener_of, meet, mismatch, replace_engine
 from guardian_tui.ordinary import OrdinaryCommands
 from guardian_tui.protocol.access import Session, StepUp
-from guardian_tui.protocol.base import PROTOCOL_VERSION, Done, Request, Response
+from guardian_tui.protocol.base import Done, Request, Response
 from guardian_tui.protocol.errors import (
     GuardianError,
     InvalidRequest,
@@ -125,24 +125,32 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
 
     async def _meet_engine(self) -> None:
         try:
-            if self._process is None and not engine_listens(self.paths.socket):
-                self._process = start_engine(self.paths, linger=False)
-            if self._process is not None:
-                await wait_until_listening(self.paths, self._process)
-            self.hello = await wait_for_engine(self.paths.socket, 20.0)
+            self.hello, self._process = await meet(self.paths, self._process)
         except GuardianError as error:
             self.login_screen.engine_failed(safe(error.detail, 1000))
             return
-        if self.hello.protocol != PROTOCOL_VERSION:
-            self.login_screen.engine_failed(
-                f"The engine is version {self.hello.version} and speaks another protocol. "
-                "Stop it with `guardian-tui engine stop` and start again."
-            )
+        foreign = mismatch(self.hello, listener_of(self.paths.socket))
+        if foreign is not None:
+            self.login_screen.engine_foreign(safe(foreign.words, 1000), ours=foreign.ours)
             return
         self.login_screen.engine_ready(self.hello)
         self.problems += self.hello.store_mended
         if not self.hello.set_up:
             self.push_screen(FirstStartScreen())
+
+    def restart_engine(self) -> None:
+        """Replace the engine of another version by one of ours, and go on to the login."""
+        self.run_worker(self._restart_engine(), exclusive=True, group="meet", exit_on_error=False)
+
+    async def _restart_engine(self) -> None:
+        if self.hello is None:
+            return
+        try:
+            self._process = await replace_engine(self.paths, self.hello)
+        except GuardianError as error:
+            self.login_screen.engine_failed(safe(error.detail, 1000))
+        else:
+            await self._meet_engine()
 
     def begin(self, session: Session) -> None:
         """A login went well: follow the stream and show the fleet."""

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
-import time
 
 import click
 import msgspec
@@ -15,11 +11,10 @@ from guardian_tui.attach import engine_listens, start_engine, wait_until_listeni
 from guardian_tui.cli_session import EXIT_NO_ENGINE, EXIT_REFUSED, raise_words
 from guardian_tui.client import Client
 from guardian_tui.config import Paths, find_paths
+from guardian_tui.meeting import stop_engine
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.system import Hello
 from guardian_tui.text import safe
-
-STOP_SECONDS = 20.0
 
 
 @click.group("engine")
@@ -77,52 +72,11 @@ def stop_command() -> None:
 
     It is your own process: this asks for no login (`:stop-engine` on screen does, and is audited by name); the engine records who stopped it.
     """
-    paths = find_paths()
-    pid = _engine_pid(paths)
-    if pid is None:
-        click.echo("No engine runs.")
-        return
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline:
-        if not engine_listens(paths.socket) and not _runs(pid):
-            click.echo("The engine is stopped.")
-            return
-        time.sleep(0.05)
-    raise click.ClickException(
-        f"Process {pid} did not end within {STOP_SECONDS:.0f} s; see {paths.state / 'engine.log'}."
-    )
-
-
-def _runs(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    # a child that has ended but was not waited for still has a pid
-    with contextlib.suppress(ChildProcessError, OSError):
-        done, _ = os.waitpid(pid, os.WNOHANG)
-        return done == 0
-    return True
-
-
-def _engine_pid(paths: Paths) -> int | None:
-    """The pid of whoever listens on our socket (SO_PEERCRED of the listening end)."""
-    import socket
-    import struct
-
-    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    probe.settimeout(2.0)
-    try:
-        probe.connect(str(paths.socket))
-        pid, _uid, _gid = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    except OSError:
-        return None
-    finally:
-        probe.close()
-    return int(pid)
+        stopped = asyncio.run(stop_engine(find_paths()))
+    except GuardianError as error:
+        raise click.ClickException(error.detail) from error
+    click.echo("The engine is stopped." if stopped else "No engine runs.")
 
 
 def _hello(paths: Paths) -> Hello | None:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from guardian_tui.app import GuardianApp
 
 
+KEYS = "⏎ log in · ^n first login with an enrolment code · esc leave"
+RESTART_KEYS = "^r restart the engine · esc leave everything as it is"
+
+
 class LoginScreen(Screen[None]):
     """Name, password and code, always all three."""
 
@@ -31,6 +35,7 @@ class LoginScreen(Screen[None]):
     BINDINGS = [
         ("escape", "app.quit", "Leave"),
         ("ctrl+n", "enrol", "First login with an enrolment code"),
+        ("ctrl+r", "restart_engine", "Restart an engine of another version"),
     ]  # as Textual has it
 
     def __init__(self, words: str = "") -> None:
@@ -39,6 +44,9 @@ class LoginScreen(Screen[None]):
         self._ready = False
         self._busy = False
         self._shown = False
+        self._failed = ""
+        self._restartable = False
+        self._keys = KEYS
 
     @property
     def console(self) -> GuardianApp:
@@ -53,7 +61,7 @@ class LoginScreen(Screen[None]):
             yield Field("Password", SecretInput(id="password"))
             yield Field("Code", Input(id="code", max_length=40, placeholder="six digits, or a recovery code"))
             yield Words(self._words or "The engine is starting…", id="words", classes="muted")
-            yield Words("⏎ log in · ^n first login with an enrolment code · esc leave", classes="muted")
+            yield Words(self._keys, id="keys", classes="muted")
 
     def engine_ready(self, hello: Hello) -> None:
         """The engine answers: login can go on."""
@@ -69,7 +77,26 @@ class LoginScreen(Screen[None]):
 
     def engine_failed(self, words: str) -> None:
         """The engine did not come up: say why, and what to do."""
-        self.query_one("#words", Words).say(words, error=True)
+        self._failed = words
+        if self._shown:
+            self.query_one("#words", Words).say(words, error=True)
+
+    def engine_foreign(self, words: str, *, ours: bool) -> None:
+        """The engine speaks another protocol; a private one can be restarted by a key."""
+        self._restartable = ours
+        self._keys = RESTART_KEYS if ours else "esc leave"
+        self.engine_failed(words)
+        if self._shown:
+            self.query_one("#keys", Words).say(self._keys)
+
+    def action_restart_engine(self) -> None:
+        """The offered restart; no key of any other moment."""
+        if not self._restartable:
+            return
+        self._restartable, self._failed, self._keys = False, "", KEYS
+        self.query_one("#words", Words).say("The engine stops in good order, and a new one starts…")
+        self.query_one("#keys", Words).say(KEYS)
+        self.console.restart_engine()
 
     def on_mount(self) -> None:
         """Words that were decided before we were on screen."""
@@ -78,6 +105,9 @@ class LoginScreen(Screen[None]):
         hello = self.console.hello
         if self._ready and hello is not None:
             self.engine_ready(hello)
+        elif self._failed:
+            self.engine_failed(self._failed)
+            self.query_one("#keys", Words).say(self._keys)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes to the next empty field, then logs in."""
