@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from guardian_tui.config import StoreSettings
+from guardian_tui.engine.clock import ManualClock
+from guardian_tui.engine.store.database import Store
 from tests.support.postgres import Cluster, cluster
 from tests.support.sshd import Sshd, SshUser, ssh_user
 from tests.support.terminal import Terminal
@@ -73,3 +76,17 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     yield start
     for one in terminals:
         one.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Stands at a whole hour."""
+    return ManualClock(1_800_000_000.0)
+
+
+@pytest.fixture
+async def store(store_url: str, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Store]:
+    """An open, empty store."""
+    opened = await Store.open(StoreSettings(url=store_url), tmp_path / "state", clock)
+    yield opened
+    await opened.close()

@@ -107,3 +107,31 @@ class SectionTable(Response, frozen=True):
     problems: tuple[str, ...] = ()
     left_out: int = 0
     """Rows beyond what one answer may hold."""
+
+
+class Difference(Response, frozen=True):
+    """One item that is not as it was accepted."""
+
+    section: str
+    item: str
+    kind: Literal["new", "changed", "gone"]
+    was: str
+    now: str
+    accepted_at: float
+    """When the baseline was taken or last accepted."""
+
+
+class Differences(Response, frozen=True):
+    """What differs from the accepted baseline on a host."""
+
+    host: str
+    differences: tuple[Difference, ...]
+
+
+class AcceptDrift(Request, frozen=True):
+    """Take what is there now as meant; ``count`` is how many differences the person saw, and must still be true."""
+
+    host: str
+    count: Annotated[int, msgspec.Meta(ge=1)]
+    section: Annotated[str, msgspec.Meta(max_length=60)] = ""
+    """Only of this section; empty: of all."""

@@ -139,6 +139,7 @@ class HostOrders:
         host = self._changeable(call, request.host)
         async with call.change(host.spec.name) as tx:
             await self._fleet.inventory.remove(tx, host)
+            await self._fleet.drift.forget(tx, host.id)
             tx.after_commit(lambda: self._fleet.left(host))
         return Done()
 

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from guardian_tui import filter as filters
 from guardian_tui.engine.calls import Call, Handler
+from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.service import Fleet
-from guardian_tui.protocol.sections import SECTIONS, Cell, SectionQuery, SectionTable, Withheld
+from guardian_tui.protocol.errors import Conflict
+from guardian_tui.protocol.fleet import HostRef
+from guardian_tui.protocol.sections import (
+    SECTIONS,
+    AcceptDrift,
+    Cell,
+    Differences,
+    SectionQuery,
+    SectionTable,
+    Withheld,
+)
 
 MOST_ROWS = 5000
 """Of one answer."""
@@ -19,13 +30,22 @@ class SectionOrders:
 
     def handlers(self) -> dict[str, Handler]:
         """Route name → handler."""
-        return {"hosts.section": self.show}
+        return {
+            "hosts.section": self.show,
+            "hosts.drift": self.drift,
+            "hosts.accept_drift": self.accept_drift,
+        }
+
+    def _host(self, call: Call, name: str) -> Host:
+        host = self._fleet.inventory.named(name)
+        call.host_in_scope(host.labels if host else None, f"the host {name[:60]!r}")
+        assert host is not None  # noqa: S101  # host_in_scope has raised
+        call.target = host.spec.name
+        return host
 
     async def show(self, call: Call, request: SectionQuery) -> SectionTable:
         """`hosts.section`: one table of one host, filtered."""
-        host = self._fleet.inventory.named(request.host)
-        call.host_in_scope(host.labels if host else None, f"the host {request.host[:60]!r}")
-        assert host is not None  # noqa: S101  # host_in_scope has raised
+        host = self._host(call, request.host)
         wanted = filters.parse(request.filter)
         raw, findings, measured_at, took = await self._fleet.watch.survey.open(
             host, request.section, fresh=request.fresh
@@ -39,6 +59,23 @@ class SectionOrders:
             took_seconds=took, withheld=tuple(Withheld(what=what, why=why, rule=rule) for what, why, rule in raw.withheld),
             problems=tuple(raw.problems), left_out=max(0, len(rows) - MOST_ROWS),
         )  # fmt: skip
+
+    async def drift(self, call: Call, request: HostRef) -> Differences:
+        """`hosts.drift`: what differs on one host."""
+        host = self._host(call, request.host)
+        return Differences(host=host.spec.name, differences=self._fleet.drift.of(host.id))
+
+    async def accept_drift(self, call: Call, request: AcceptDrift) -> Differences:
+        """`hosts.accept_drift`: take what is there now as meant."""
+        host = self._host(call, request.host)
+        found = [one for one in self._fleet.drift.of(host.id) if request.section in ("", one.section)]
+        if len(found) != request.count:
+            raise Conflict(f"{len(found)} items differ now, not {request.count}: look again.", field="count")
+        items = [f"{one.kind} {one.section} {one.item}" for one in found[:100]]
+        async with call.change(host.spec.name, body={"count": len(found), "items": items}) as tx:
+            await self._fleet.drift.accept(tx, host.id, request.section, call.actor)
+        self._fleet.watch.resurvey(host.id)
+        return Differences(host=host.spec.name, differences=self._fleet.drift.of(host.id))
 
 
 def _text(row: tuple[Cell, ...]) -> str:

@@ -18,6 +18,7 @@ from guardian_tui.engine.facts import (
     VaultUnlocked,
 )
 from guardian_tui.engine.fleet import local
+from guardian_tui.engine.fleet.drift import Drift
 from guardian_tui.engine.fleet.host import DOWN_AFTER, UP_AFTER, Host, judge, row_of
 from guardian_tui.engine.fleet.inventory import LOCAL_ID, Inventory
 from guardian_tui.engine.fleet.watch import Watch
@@ -54,8 +55,16 @@ class Fleet:
         self._retention = retention
         self._questions = questions
         self.inventory = Inventory(store)
+        self.drift = Drift(store, clock)
         self.watch = Watch(
-            remote, bus, clock, store.metrics, settings, sampled=self._sampled, unreached=self._unreached
+            remote,
+            bus,
+            clock,
+            store.metrics,
+            self.drift,
+            settings,
+            sampled=self._sampled,
+            unreached=self._unreached,
         )
         self.cut_off_since: float | None = None
         self._in_doubt = False
@@ -67,6 +76,7 @@ class Fleet:
 
     async def start(self) -> None:
         """Load the inventory and begin to watch."""
+        await self.drift.load()
         for problem in await self.inventory.load():
             log.warning("%s", problem)
         now = self._clock.now()
@@ -246,6 +256,7 @@ class Fleet:
                 if turn % HOUSEKEEPING_TURNS:
                     continue
                 self._end_maintenance()
+                await self.drift.save()
                 await self._store.metrics.close_due_hours(self._clock.now())
                 if self._clock.monotonic() - retained > RETAIN_SECONDS:
                     retained = self._clock.monotonic()

@@ -14,6 +14,7 @@ import asyncssh
 
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.facts import Sample
+from guardian_tui.engine.fleet.drift import Drift
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.layouts import interned
 from guardian_tui.engine.fleet.link import Link
@@ -29,6 +30,8 @@ from guardian_tui.protocol.metrics import Period
 from guardian_tui.protocol.sections import MEDIUM_SECONDS, SLOW_SECONDS
 
 ROUNDS_AT_ONCE = 20
+OWN_SURVEY_SECONDS = 30.0
+"""This machine's slow sections are first read so long after the start, when those who wait for the engine have it."""
 OPENED_AT_ONCE = 10
 OPENED_IDLE_SECONDS = 60.0
 """A channel that was opened for somebody is closed when nobody has asked for so long."""
@@ -54,23 +57,24 @@ class Survey:
     """Reads file systems and sections.
 
     Args:
-        remote, clock: the engine's.
+        remote, clock, drift: the engine's.
         pause_seconds: between two rounds of a host.
         publish: takes a sample and its period.
     """
 
     def __init__(
-        self, remote: Remote, clock: Clock, pause_seconds: float, publish: Callable[[Sample, Period], None]
+        self, remote: Remote, clock: Clock, drift: Drift, pause_seconds: float, publish: Callable[[Sample, Period], None]
     ) -> None:  # fmt: skip
         self._remote = remote
         self._clock = clock
+        self._drift = drift
         self._pause_seconds = pause_seconds
         self._publish = publish
         self._turn = asyncio.Semaphore(ROUNDS_AT_ONCE)
         self._opened_turn = asyncio.Semaphore(OPENED_AT_ONCE)
         self._opened: dict[str, _Opened] = {}
         self._own = OwnProbe()
-        self._own_survey_due = 0.0
+        self._own_survey_due = time.monotonic() + OWN_SURVEY_SECONDS
 
     # --- rounds ----------------------------------------------------------------------------------
 
@@ -122,6 +126,10 @@ class Survey:
             hung += more
         host.rooms_problem = "; ".join(hung)
 
+    def again(self) -> None:
+        """Read this machine's slow sections at its next round."""
+        self._own_survey_due = 0.0
+
     async def _sections(
         self, due: Sequence[Section], ask: _Ask
     ) -> tuple[dict[str, tuple[Raw, float]], list[str]]:
@@ -164,9 +172,13 @@ class Survey:
             findings = ALL[name].read(raw, *before)
             host.sections[name] = Kept.of(raw, now, monotonic, took)
             host.facts |= findings.facts
-            host.section_values[name] = dict(findings.values)
-            names += tuple(findings.values)
-            values += findings.values.values()
+            series = dict(findings.values)
+            if findings.items is not None:
+                found = self._drift.compare(host.id, name, findings.items)
+                series[f"{name}_drift"] = float(sum(one.kind in ALL[name].drift for one in found))
+            host.section_values[name] = series
+            names += tuple(series)
+            values += series.values()
         if names:
             self._publish(Sample(host.id, now, interned(names), values), period)
 

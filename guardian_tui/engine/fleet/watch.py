@@ -18,6 +18,7 @@ from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.facts import EngineBehind, Sample, WaveDone
 from guardian_tui.engine.fleet import local
+from guardian_tui.engine.fleet.drift import Drift
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.link import Link
 from guardian_tui.engine.fleet.reading import Reading, parse
@@ -45,13 +46,13 @@ class Watch:
     """Polls.
 
     Args:
-        remote, bus, clock, metrics, settings: the engine's.
+        remote, bus, clock, metrics, drift, settings: the engine's.
         sampled: told of each host with new figures, after the wave.
         failed_of: told of each failure to reach a host.
     """
 
     def __init__(
-        self, remote: Remote, bus: Bus, clock: Clock, metrics: MetricStore, settings: FleetSettings,
+        self, remote: Remote, bus: Bus, clock: Clock, metrics: MetricStore, drift: Drift, settings: FleetSettings,
         *, sampled: Callable[[Host], None], unreached: Callable[[Host, ConnectFailed], None],
     ) -> None:  # fmt: skip
         self.remote = remote
@@ -71,9 +72,10 @@ class Watch:
         self._late: list[float] = []
         self._behind = False
         self._machine: Host | None = None
+        self._own_due = 0.0
         self._own_round: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self.survey = Survey(remote, clock, settings.file_systems_seconds, self._take_surveyed)
+        self.survey = Survey(remote, clock, drift, settings.file_systems_seconds, self._take_surveyed)
 
     # --- hosts ---------------------------------------------------------------------------------
 
@@ -101,6 +103,15 @@ class Watch:
         link = self._links.get(host_id)
         if link is not None:
             link.hurry()
+
+    def resurvey(self, host_id: str) -> None:
+        """Read a host's sections again at its next turn."""
+        link = self._links.get(host_id)
+        if link is not None:
+            link.slow_due = link.survey_due = 0.0
+        if self._machine is not None and self._machine.id == host_id:
+            self._own_due = 0.0
+            self.survey.again()
 
     def start(self) -> None:
         """Begin."""
@@ -269,7 +280,6 @@ class Watch:
     # --- this machine -------------------------------------------------------------------------------
 
     async def _watch_machine(self) -> None:
-        rooms_due = 0.0
         while True:
             host = self._machine
             if host is not None:
@@ -281,8 +291,8 @@ class Watch:
                     host.clock_offset = 0.0
                     sample = self.take(host, reading, time.monotonic() - started, self._clock.now())
                     self._publish([sample], "fast")
-                    if time.monotonic() >= rooms_due and self._own_round is None:
-                        rooms_due = time.monotonic() + self.settings.file_systems_seconds
+                    if time.monotonic() >= self._own_due and self._own_round is None:
+                        self._own_due = time.monotonic() + self.settings.file_systems_seconds
                         self._own_round = asyncio.create_task(
                             self._survey_machine(host), name="survey of this machine"
                         )

@@ -128,6 +128,16 @@ hosts = Table(
     Column("maintenance_reason", Text, nullable=False, server_default=""),
 )
 
+baselines = Table(
+    "baselines",
+    state,
+    Column("host_id", Text, primary_key=True),
+    Column("section", Text, primary_key=True),
+    Column("items", LargeBinary, nullable=False),  # zlib of JSON: item → what it looks like
+    Column("accepted_at", Float, nullable=False),
+    Column("accepted_by", Text, nullable=False),
+)
+
 host_keys = Table(
     "host_keys",
     state,

@@ -38,11 +38,13 @@ class Section(ABC):
 
     ``name`` is its name in the catalogue and in the probe's request.  ``forks``: the host starts programs for it, so it is asked
     alone and may hang without the others.  ``rates``: it is read twice when it is opened, since its rows need a reading before.
-    ``timeout_seconds``: after which it counts as hung.
+    ``timeout_seconds``: after which it counts as hung.  ``drift``: which differences of its items from the baseline count in the
+    series ``NAME_drift``.
     """
 
     name: ClassVar[str]
     forks: ClassVar[bool] = False
+    drift: ClassVar[tuple[str, ...]] = ("new", "changed", "gone")
     rates: ClassVar[bool] = False
     timeout_seconds: ClassVar[float] = 10.0
 
