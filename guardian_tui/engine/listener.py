@@ -15,6 +15,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -22,10 +23,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from guardian_tui.protocol.errors import Conflict, StoreUnavailable
 
 _UCRED = struct.Struct("3i")
+HEAD_SECONDS = 30.0
+"""For the head of a request to come whole; uvicorn itself waits for ever for a first one, and for half of a later one."""
 
 
 class PeerProtocol(H11Protocol):
-    """HTTP/1.1 that knows the uid on the other end (SO_PEERCRED, unix(7))."""
+    """HTTP/1.1 that knows the uid on the other end (SO_PEERCRED, unix(7)), and hangs up on who says nothing."""
+
+    _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """Read the peer's credentials before the first byte."""
@@ -36,6 +41,28 @@ class PeerProtocol(H11Protocol):
                 sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
             )
             self.client = (f"unix:{uid}:{pid}", 0)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what came; half a head gets so much time and no more."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_waiting()
+        elif self._patience is None and (self.cycle is None or self.cycle.response_complete):
+            self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait_for_head(self) -> None:
+        self._patience = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
 
 def bind_socket(path: Path, mode: int = 0o600) -> socket.socket:

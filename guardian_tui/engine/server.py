@@ -1,17 +1,20 @@
 """The engine's HTTP face: binds the route table to Starlette, and serves it on a Unix socket.
 
 Everything that is asked goes through :class:`~guardian_tui.engine.dispatch.Dispatch`; this module turns bytes into
-request structs and errors into RFC 9457 problem documents, and nothing else.
+request structs and errors into RFC 9457 problem documents, and nothing else.  Each order and each refusal leaves a line in the
+log under the request id that its answer carries.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as HttpRoute
@@ -21,12 +24,23 @@ from guardian_tui.engine.dispatch import Dispatch
 from guardian_tui.engine.openapi import openapi_document
 from guardian_tui.engine.streams import Streams
 from guardian_tui.protocol.base import Request as Order
-from guardian_tui.protocol.errors import GuardianError, InternalError, InvalidRequest, PermissionDenied
+from guardian_tui.protocol.errors import (
+    GuardianError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    PermissionDenied,
+)
 from guardian_tui.protocol.routes import ROUTES, Route
 
 log = logging.getLogger(__name__)
 
 BODY_LIMIT_BYTES = 16 << 20
+BODY_SECONDS = 30.0
+"""For a request to come whole."""
+NOT_LOGGED = frozenset({"session.touch"})
+"""Orders of every few key presses, which change nothing that anybody looks for."""
 Raw = Callable[[], Awaitable[tuple[int, str, bytes]]]
 """Answers a plain-text route: status, media type, body."""
 
@@ -50,7 +64,11 @@ class Server:
         self._streams = streams
         self._raw = {**raw, "openapi": self._openapi}
         self._on_request = on_request
-        self.app = Starlette(routes=[self._bind(route) for route in ROUTES.values()])
+        self.app = Starlette(
+            routes=[self._bind(route) for route in ROUTES.values()],
+            exception_handlers={HTTPException: no_such_route},
+        )
+        self.app.router.redirect_slashes = False
 
     def _bind(self, route: Route) -> HttpRoute:
         async def endpoint(request: Request) -> Response:
@@ -69,7 +87,8 @@ class Server:
             if route.raw:
                 status, media_type, body = await self._raw[route.name]()
                 return Response(body, status, media_type=media_type)
-            order = await read_request(route, request)
+            async with asyncio.timeout(BODY_SECONDS):
+                order = await read_request(route, request)
             token = _bearer(request)
             peer = peer_of(request)
             if route.stream:
@@ -78,11 +97,21 @@ class Server:
             answer = await self._dispatch.call(
                 route.name, order, token=token, peer=peer, request_id=request_id
             )
+            if route.method != "GET" and route.name not in NOT_LOGGED:
+                log.info("%s by uid %d", route.name, peer.uid, extra={"request_id": request_id})
             return Response(
                 _json.encode(answer), media_type="application/json", headers={"x-request-id": request_id}
             )
         except GuardianError as error:
+            log.info("%s refused: %s", route.name, error.code, extra={"request_id": request_id})
             return problem_response(error, request_id)
+        except TimeoutError:
+            response = problem_response(
+                InvalidRequest(f"The request did not come whole within {BODY_SECONDS:.0f} s."), request_id
+            )
+            # what comes of it later must not be taken for the next one
+            response.headers["connection"] = "close"
+            return response
         except ClientDisconnect:
             return Response(status_code=499)
         except Exception:
@@ -118,6 +147,21 @@ async def read_request(route: Route, request: Request) -> Order:
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body is not JSON: {error}") from error
+
+
+async def no_such_route(request: Request, error: Exception) -> Response:
+    """What no route takes, as a problem document too."""
+    assert isinstance(error, HTTPException)  # noqa: S101  # by its registration
+    allowed = (error.headers or {}).get("Allow", "")
+    told = (
+        MethodNotAllowed(f"It takes {allowed}.")
+        if allowed
+        else NotFound("No route of this engine has this path; /v1/openapi.json lists them.")
+    )
+    response = problem_response(told, secrets.token_hex(8))
+    if allowed:
+        response.headers["allow"] = allowed
+    return response
 
 
 def problem_response(error: GuardianError, request_id: str) -> Response:

@@ -101,6 +101,12 @@ class NotFound(GuardianError):
     code, status, title = "not-found", 404, "There is no such thing"
 
 
+class MethodNotAllowed(GuardianError):
+    """There is such a path, but it takes another method."""
+
+    code, status, title = "method-not-allowed", 405, "This path takes another method"
+
+
 class Conflict(GuardianError):
     """It exists already, or it has changed since you looked."""
 

@@ -1,0 +1,124 @@
+"""The engine's HTTP face: every answer has its form, and no client holds it up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from pathlib import Path
+
+import pytest
+
+from guardian_tui.engine import listener, server
+from guardian_tui.engine.main import JsonLines
+from guardian_tui.protocol.fleet import HostRow, HostSpec
+from guardian_tui.protocol.routes import PUBLIC, ROUTES
+from guardian_tui.protocol.system import Hello
+from tests.support.console import WAIT_SECONDS, house
+
+PROBLEM = "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "not-found"),
+        ("GET", "/v1/hosts/", 404, "not-found"),
+        ("POST", "/livez", 405, "method-not-allowed"),
+        ("GET", "/v1/hosts", 401, "not-authenticated"),
+        ("POST", "/v1/login", 400, "invalid-request"),
+    ],
+)
+async def test_every_refusal_is_a_problem_document_with_a_request_id(
+    tmp_path: Path, method: str, path: str, status: int, code: str
+) -> None:
+    async with house(tmp_path, set_up=False) as one:
+        answer = await one.client._http.request(
+            method, path, content=b'{"no": 1}' if method == "POST" else None
+        )
+        problem = answer.json()
+        assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
+        assert problem["type"] == f"urn:guardian:problem:{code}"
+        assert problem["status"] == status and problem["title"] and problem["detail"]
+        assert problem["request_id"] == answer.headers["x-request-id"]
+        if status == 405:
+            assert "GET" in answer.headers["allow"]
+
+
+async def test_orders_and_refusals_are_in_the_log_under_their_request_ids(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "guardian_tui")
+    async with house(tmp_path) as one:
+        await one.client.call("hosts.add", HostRow, HostSpec(name="web-1", address="127.0.0.1", port=1))
+        refused = await one.client._http.get("/v1/hosts", headers={"authorization": "Bearer dead"})
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    told = {line["request_id"]: line["message"] for line in lines if "request_id" in line}
+    assert any(re.fullmatch(r"hosts\.add by uid \d+", message) for message in told.values())
+    assert told[refused.headers["x-request-id"]] == "hosts.list refused: not-authenticated"
+    assert "dead" not in " ".join(told.values())
+
+
+async def test_the_openapi_document_has_every_route_and_every_reference_leads_somewhere(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path, set_up=False) as one:
+        document = (await one.client._http.get("/v1/openapi.json")).json()
+    offered = {
+        operation["operationId"]: (method.upper(), path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(offered) == set(ROUTES)
+    for name, (method, path, operation) in offered.items():
+        route = ROUTES[name]
+        assert (method, path, operation["x-permission"]) == (route.method, route.path, route.permission)
+        assert ("security" in operation) == (route.permission != PUBLIC)
+    names = re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))
+    assert "Problem" in names and set(names) <= set(document["components"]["schemas"])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET /v1/hel", id="half a head"),
+        pytest.param(b"GET /livez HTTP/1.1\r\nhost: e\r\n\r\n|GET /v1/hel", id="half a second head"),
+        pytest.param(b"POST /v1/login HTTP/1.1\r\nhost: e\r\ncontent-length: 99\r\n\r\n{", id="half a body"),
+    ],
+)
+async def test_a_client_that_falls_silent_is_hung_up_on_and_the_others_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(server, "BODY_SECONDS", 0.5)
+    async with house(tmp_path, set_up=False) as one:
+        reader, writer = await asyncio.open_unix_connection(one.paths.socket)
+        first, _, rest = said.rpartition(b"|")
+        if first:
+            writer.write(first)
+            await reader.readuntil(b"ok\n")
+        writer.write(rest)
+        assert (await one.client.call("hello", Hello)).version
+        async with asyncio.timeout(WAIT_SECONDS):
+            heard = await reader.read()
+        assert (b"did not come whole" in heard) == said.endswith(b"{")
+        writer.close()
+
+
+async def test_what_is_no_http_and_what_is_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "BODY_LIMIT_BYTES", 1 << 20)
+    async with house(tmp_path, set_up=False) as one:
+        for said in (b"\x00\xff garbage\r\n\r\n", b"GET / HTTP/1.1\r\nx: " + b"y" * (1 << 17)):
+            reader, writer = await asyncio.open_unix_connection(one.paths.socket)
+            writer.write(said)
+            async with asyncio.timeout(WAIT_SECONDS):
+                assert b" 400 " in (await reader.read()).splitlines()[0]
+            writer.close()
+        answer = await one.client._http.post("/v1/login", content=b"x" * (1 << 21))
+        assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
+        assert "larger than 1 MiB" in answer.json()["detail"]
+        assert (await one.client.call("hello", Hello)).version
