@@ -89,6 +89,14 @@ def test_a_flood_ends_the_channel_asked_for_or_not() -> None:
         assert len(user.lost_why) == 1 and "more than" in user.lost_why[0][0]
 
 
+def test_a_flood_on_stderr_ends_the_channel_too() -> None:
+    one, wire, user = channel(limit=1000)
+    one.ask(5, "f")
+    for _ in range(100):
+        one.data_received(b"x" * 99, 1)
+    assert wire.aborted and len(user.lost_why) == 1 and "more than" in user.lost_why[0][0]
+
+
 def test_half_a_line_for_ever_is_bounded_over_many_requests() -> None:
     one, wire, user = channel(limit=1000)
     for seq in range(1, 100):

@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import errno
 import math
+import os
+import threading
 from pathlib import Path
+from typing import Any
 
+import asyncssh
 import msgspec
 import pytest
 
 from guardian_tui.demo.figures import Figures
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import CutOff, Reachability, StateChanged, WaveDone
+from guardian_tui.engine.fleet import local
+from guardian_tui.engine.fleet import watch as watching
 from guardian_tui.engine.fleet.host import Host
+from guardian_tui.engine.remote.credentials import Offer
 from guardian_tui.protocol.fleet import HostSpec
-from tests.fleet.world import QUICK, World
+from tests.fleet.world import PATIENCE_SECONDS, QUICK, World
 from tests.fleet.world import world as make_world
 
 
@@ -121,6 +129,84 @@ async def test_a_slow_answer_is_never_taken_for_the_one_to_a_later_request(world
     samples = [s for fact in world.facts[before:] if isinstance(fact, WaveDone) for s in fact.samples]
     assert broken.id not in {sample.host_id for sample in samples}
     assert not [fact for fact in world.of(StateChanged) if fact.host_id == other.id and fact.new != "up"]
+
+
+async def test_a_fault_of_ours_with_one_host_costs_the_others_nothing_and_is_not_called_the_host_s(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, other = await two(world)
+    judge = world.fleet.watch.take
+
+    def stumbles(host: Host, *rest: Any) -> Any:
+        if host is broken:
+            raise ZeroDivisionError
+        return judge(host, *rest)
+
+    monkeypatch.setattr(world.fleet.watch, "take", stumbles)
+    await world.until(lambda: broken.state == "unknown" and "engine could not read" in broken.shown_why)
+    await world.polls(other)
+    monkeypatch.undo()
+    await world.until_state(broken, "up")
+    assert broken.state == "up" and not [f for f in world.of(StateChanged) if f.new == "down"]
+
+
+async def test_a_channel_that_closed_as_it_was_asked_costs_the_others_of_its_wave_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, other = await two(world)
+    link = world.fleet.watch._links[broken.id]
+
+    def gone(*rest: Any) -> None:
+        raise BrokenPipeError("channel not open")
+
+    monkeypatch.setattr(link, "ask", gone)
+    # all in one turn: the one that fails comes first
+    monkeypatch.setattr(world.fleet.watch._waves, "take", lambda links: ([link, links[other.id]], []))
+    await world.polls(other)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOBUFS])
+async def test_limits_of_our_own_say_nothing_of_a_host(
+    world: World, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    async def refused(*rest: Any, **more: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(asyncssh, "create_connection", refused)
+    host = await world.watch((await world.sims.start(1))[0])
+    await world.until(lambda: "engine itself" in host.shown_why)
+    assert host.state == "unknown" and host.failures == 0
+    monkeypatch.undo()
+    world.fleet.watch.hurry(host.id)
+    await world.until_state(host, "up")
+
+
+async def test_an_agent_that_goes_while_it_is_used_says_nothing_of_the_host(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def offers(target: Any) -> Offer:
+        return Offer(agent=str(world.folder / "gone"), tried=["the agent"])
+
+    monkeypatch.setattr(world.credentials, "for_target", offers)
+    host = await world.watch((await world.sims.start(1))[0])
+    await world.until(lambda: "ssh-agent does not answer" in host.shown_why)
+    assert host.state == "unknown" and host.failures == 0
+
+
+async def test_a_dead_mount_of_this_machine_leaves_its_fast_figures_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = threading.Event()
+    monkeypatch.setattr(watching, "SLOW_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(local, "read_rooms", lambda mounts: dead.wait(PATIENCE_SECONDS) and [])
+    settings = msgspec.structs.replace(QUICK, watch_this_machine=True, interval_seconds=0.2)
+    async with make_world(tmp_path, settings) as world:
+        host = world.fleet.inventory.hosts["local"]
+        await world.until(lambda: any("is a mount dead?" in words for words in host.problems))
+        await world.polls(host)
+        assert host.state == "up"
+        dead.set()
+        await world.until(lambda: not host.problems)
 
 
 async def test_one_missed_poll_does_not_cut_the_connection(world: World) -> None:

@@ -51,7 +51,9 @@ class ProbeChannel(asyncssh.SSHClientSession[bytes]):
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Gather; hand over what is whole."""
         if datatype is not None:
-            return
+            # stderr: nothing of it is kept, but a flood of it is a flood
+            self._discarded += len(data)
+            data = b""
         buffer = self._buffer
         buffer += data
         if len(buffer) + self._discarded > self._limit:

@@ -6,6 +6,7 @@ What a round reads by itself becomes series and is kept packed; what somebody op
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.protocol.errors import HostUnavailable, NotFound
 from guardian_tui.protocol.metrics import Period
 from guardian_tui.protocol.sections import MEDIUM_SECONDS, SLOW_SECONDS
+
+log = logging.getLogger(__name__)
 
 ROUNDS_AT_ONCE = 20
 OWN_SURVEY_SECONDS = 30.0
@@ -105,6 +108,9 @@ class Survey:
             host.rooms_problem = f"file systems: {error.detail}"
         except (asyncssh.Error, OSError) as error:
             host.rooms_problem = f"file systems: {words_of(error)}"
+        except Exception as error:
+            log.exception("a round of %s failed in a way that is not foreseen", host.id)
+            host.rooms_problem = f"file systems: the engine could not read them: {type(error).__name__}"
         finally:
             link.asking = None
 

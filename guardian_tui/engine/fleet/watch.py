@@ -23,9 +23,10 @@ from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.link import Link
 from guardian_tui.engine.fleet.reading import Reading, parse
 from guardian_tui.engine.fleet.series import sample_values
+from guardian_tui.engine.fleet.slow import SLOW_TIMEOUT_SECONDS
 from guardian_tui.engine.fleet.survey import Survey
 from guardian_tui.engine.fleet.waves import Waves
-from guardian_tui.engine.remote.connections import Remote
+from guardian_tui.engine.remote.connections import Remote, words_of
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.store.metrics import MetricStore
 from guardian_tui.protocol.metrics import Period
@@ -162,11 +163,15 @@ class Watch:
     def _send(self) -> None:
         now = time.monotonic()
         turns, once = self._waves.take(self._links)
-        for link in turns:
-            self._poll(link, now)
-        for link in once:
-            if link.channel is None and self._links.get(link.host.id) is link:
+        again = (link for link in once if link.channel is None and self._links.get(link.host.id) is link)
+        for link in (*turns, *again):
+            try:
                 self._poll(link, now)
+            except OSError as error:
+                # it was closed from the other end, and its channel has not told us yet
+                log.info("%s was not asked: %s", link.host.id, words_of(error))
+            except Exception:
+                log.exception("polling %s failed; the others have their turn", link.host.id)
 
     def _poll(self, link: Link, now: float) -> None:
         if link.channel is None:
@@ -219,7 +224,14 @@ class Watch:
         for start in range(0, len(answers), ANSWERS_AT_ONCE):
             samples = []
             for link, body, took, at in answers[start : start + ANSWERS_AT_ONCE]:
-                sample = self._sample(link.host, body, took, at)
+                try:
+                    sample = self._sample(link.host, body, took, at)
+                except Exception as error:
+                    # ours, not the host's: it costs this one its sample, and is said as such
+                    log.exception("an answer of %s could not be worked off", link.host.id)
+                    words = f"The engine could not read its answer: {type(error).__name__}."
+                    self._unreached(link.host, ConnectFailed("engine", words))
+                    continue
                 if sample is not None:
                     samples.append(sample)
             self._publish(samples, "fast")
@@ -302,7 +314,13 @@ class Watch:
 
     async def _survey_machine(self, host: Host) -> None:
         try:
-            rooms = await asyncio.to_thread(local.read_rooms, host.mounts)
+            reading = asyncio.create_task(asyncio.to_thread(local.read_rooms, host.mounts))
+            await asyncio.wait((reading,), timeout=SLOW_TIMEOUT_SECONDS)
+            if not reading.done():
+                host.rooms_problem = (
+                    f"file systems did not answer in {SLOW_TIMEOUT_SECONDS:.0f} s: is a mount dead?"
+                )
+            rooms = await reading
             await self.survey.own_round(host, rooms)
             self._sampled(host)
         except Exception:

@@ -6,6 +6,7 @@ No credential is offered to a server whose key is not trusted: asyncssh asks :cl
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -293,6 +294,8 @@ class Remote:
                 conn, _client = await asyncssh.create_connection(
                     lambda: guard, target.address, target.port, **options
                 )
+        except ConnectFailed:
+            raise
         except asyncssh.HostKeyNotVerifiable as error:
             raise self._key_refused(target, guard, trusted, error) from error
         except asyncssh.PermissionDenied as error:
@@ -340,9 +343,16 @@ async def _agent_of(offer: Offer) -> AsyncIterator[Sequence[asyncssh.SSHKeyPair]
     if offer.agent is None:
         yield ()
         return
-    agent = await asyncssh.connect_agent(offer.agent)
     try:
-        yield await agent.get_keys()
+        agent = await asyncssh.connect_agent(offer.agent)
+        keys = await agent.get_keys()
+    except (OSError, ValueError, asyncssh.Error) as error:
+        # it answered a moment ago; that it went says nothing of the host
+        raise ConnectFailed(
+            "no_credential", f"The ssh-agent does not answer any more: {words_of(error)}."
+        ) from error
+    try:
+        yield keys
     finally:
         agent.close()
 
@@ -398,9 +408,13 @@ def _fingerprint(conn: asyncssh.SSHClientConnection) -> str:
     return key.get_fingerprint() if key else ""
 
 
+OUR_OWN = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
+"""What the kernel tells when it is we who have too much open."""
+
 _SIGNS: tuple[tuple[Callable[[BaseException], bool], str, str], ...] = (
     (lambda e: isinstance(e, TimeoutError), "timeout", "It did not answer within {seconds:.0f} s: a firewall, a dead host, or one that accepts and says nothing."),
-    (lambda e: isinstance(e, socket.gaierror), "dns", "Its name {address} can't be resolved. Check the address or the resolver."),
+    (lambda e: isinstance(e, OSError) and e.errno in OUR_OWN, "engine", "The engine itself could not connect: {words}. See its limits (ulimit -n)."),
+    (lambda e: isinstance(e, socket.gaierror | UnicodeError), "dns", "Its name {address} can't be resolved. Check the address or the resolver."),
     (lambda e: isinstance(e, ConnectionRefusedError), "refused", "It refuses connections on port {port}: is sshd running there?"),
     (lambda e: isinstance(e, asyncssh.PermissionDenied), "auth", "It refused {user}: tried {tried}. Check the user name and its authorized_keys."),
     (lambda e: isinstance(e, asyncssh.KeyExchangeFailed), "algorithms", "No algorithm in common: {words}. Its sshd is too old to be safe."),
@@ -408,6 +422,7 @@ _SIGNS: tuple[tuple[Callable[[BaseException], bool], str, str], ...] = (
     (lambda e: isinstance(e, asyncssh.ChannelOpenError), "refused", "The jump host could not open a way to it: {words}."),
     (lambda e: isinstance(e, asyncssh.ConnectionLost | ConnectionResetError | BrokenPipeError), "closed", "It closed the connection before the login was done: {words}."),
     (lambda e: isinstance(e, OSError), "no_route", "It can't be reached: {words}."),
+    (lambda e: isinstance(e, asyncssh.Error), "closed", "The connection failed: {words}."),
 )  # fmt: skip
 
 
@@ -420,7 +435,9 @@ def failed(target: Target, error: BaseException, offer: Offer, seconds: float) -
                 tried=", ".join(offer.tried) or "nothing, for there is nothing to offer",
             )  # fmt: skip
             return ConnectFailed(kind, told)  # type: ignore[arg-type]  # one of its literals, by the table above
-    return ConnectFailed("closed", f"The connection failed: {words_of(error)}.")
+    # nothing that a host can bring about: a fault of ours, and no verdict on the host
+    log.error("connecting failed in a way that is not foreseen", exc_info=error)
+    return ConnectFailed("engine", f"The engine could not connect: {type(error).__name__}.")
 
 
 def words_of(error: BaseException) -> str:
