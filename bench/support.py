@@ -26,7 +26,7 @@ import pyotp
 
 from guardian_tui.client import Client
 from guardian_tui.protocol.access import ConfirmEnrolment, Enrolled, Enrolment, SetUp
-from guardian_tui.protocol.fleet import HostRow, HostSpec, ImportPreview, ImportRequest
+from guardian_tui.protocol.fleet import ImportPreview, ImportRequest
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "correct donkey staple 9"
@@ -138,17 +138,18 @@ class Simulated:
     process: subprocess.Popen[str]
     told: dict[str, Any]  # Any: its own JSON
 
-    async def join(self, client: Client, interval_seconds: float) -> None:
-        """Add all hosts, their key accepted."""
+    async def join(self, client: Client) -> None:
+        """Add all hosts in one order, their key accepted; they are polled as often as the engine's settings say."""
         key, hosts = self.told["host_key"], self.told["hosts"]
         known = "".join(f"[{host['address']}]:{host['port']} {key}\n" for host in hosts)
-        await client.call("hosts.import", ImportPreview, ImportRequest(known_hosts=known, names=()))
-        for host in hosts:
-            spec = HostSpec(
-                name=host["name"], address=host["address"], port=host["port"], user="demo",
-                credential=f"key:{self.told['client_key']}", interval_seconds=interval_seconds,
-            )  # fmt: skip
-            await client.call("hosts.add", HostRow, spec)
+        ways = "".join(
+            f"Host {host['name']}\n HostName {host['address']}\n Port {host['port']}\n" for host in hosts
+        )
+        rest = f"Host *\n User demo\n IdentityFile {self.told['client_key']}\n"
+        request = ImportRequest(
+            ssh_config=ways + rest, known_hosts=known, names=tuple(host["name"] for host in hosts)
+        )
+        await client.call("hosts.import", ImportPreview, request)
 
 
 @contextlib.contextmanager

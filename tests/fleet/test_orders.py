@@ -163,6 +163,17 @@ async def test_the_doctor_says_yes_to_a_good_host_and_what_is_wrong_with_a_dead_
     assert not report.ok and not report.steps[-1].ok
 
 
+async def test_imported_hosts_are_polled_as_the_settings_say_and_pins_on_another_port_are_seen(
+    world: World,
+) -> None:
+    known = f"[127.0.0.9]:2222 {world.sims.host_key}\n"
+    request = wire.ImportRequest(ssh_config=CONFIG, known_hosts=known, names=("bastion",))
+    done = await world.order("hosts.import", request)
+    assert {found.spec.name: found.pinned for found in done.found} == {"bastion": True, "inner": False}
+    bastion = world.fleet.inventory.named("bastion")
+    assert bastion is not None and bastion.spec.interval_seconds == world.fleet.interval_seconds == 5.0
+
+
 async def test_an_import_is_shown_first_and_names_what_it_does_not_support(world: World) -> None:
     preview = await world.order("hosts.import", wire.ImportRequest(ssh_config=CONFIG))
     assert {found.spec.name: found.unsupported for found in preview.found}["inner"]

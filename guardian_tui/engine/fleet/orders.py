@@ -6,6 +6,8 @@ import dataclasses
 import math
 import secrets
 
+import msgspec
+
 from guardian_tui import filter as filters
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
@@ -14,7 +16,7 @@ from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.inventory import LOCAL_ID
 from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.engine.remote.doctor import Doctor
-from guardian_tui.engine.remote.pins import Pin, Pins, parse_known_hosts
+from guardian_tui.engine.remote.pins import Pins, parse_known_hosts, pattern_of
 from guardian_tui.engine.remote.ssh_config import ConfigHost, parse_ssh_config
 from guardian_tui.engine.store.database import Store, Tx
 from guardian_tui.protocol import fleet as wire
@@ -189,18 +191,15 @@ class HostOrders:
         """`hosts.import`: hosts of an ssh_config, pins of a known_hosts; without names only a preview."""
         found, problems = parse_ssh_config(request.ssh_config)
         pins, pin_problems = parse_known_hosts(request.known_hosts)
-        preview = tuple(self._found(call, host, pins) for host in found)
+        pinned = {name for pin in pins for name in pin.pattern.split(",")}
+        taken = {host.spec.name for host in self._fleet.inventory.hosts.values()}
+        preview = tuple(_found(host, pinned, taken) for host in found)
         told = tuple([*problems, *pin_problems][:100])
         if request.names is None:
             call.unchanged = True
             return wire.ImportPreview(found=preview, problems=told)
-        chosen = _in_order(
-            [
-                host
-                for host in found
-                if host.spec.name in request.names and not self._fleet.inventory.named(host.spec.name)
-            ]
-        )
+        wanted = set(request.names) - taken
+        chosen = _in_order([host for host in found if host.spec.name in wanted])
         outside = [host.spec.name for host in chosen if not call.sees(_labels(host.spec))]
         if outside:
             raise PermissionDenied(f"These hosts would be outside your scope: {', '.join(outside[:10])}.")
@@ -216,7 +215,8 @@ class HostOrders:
         ) as tx:
             try:
                 for host in chosen:
-                    new = await self._new(tx, host.spec, "ssh_config", host.unsupported)
+                    spec = msgspec.structs.replace(host.spec, interval_seconds=self._fleet.interval_seconds)
+                    new = await self._new(tx, spec, "ssh_config", host.unsupported)
                     # those that jump through it must find it
                     self._fleet.inventory.hosts[new.id] = new
                     added.append(new)
@@ -232,11 +232,14 @@ class HostOrders:
             tx.after_commit(done)
         return wire.ImportPreview(found=preview, added=len(added), pins=new_pins, problems=told)
 
-    def _found(self, call: Call, host: ConfigHost, pins: list[Pin]) -> wire.Found:
-        names = {host.spec.address or host.spec.name, host.spec.name}
-        pinned = any(name in pin.pattern.split(",") for pin in pins for name in names)
-        exists = self._fleet.inventory.named(host.spec.name) is not None
-        return wire.Found(spec=host.spec, exists=exists, unsupported=host.unsupported, pinned=pinned)
+
+def _found(host: ConfigHost, pinned: set[str], taken: set[str]) -> wire.Found:
+    spec = host.spec
+    address = spec.address or spec.name
+    known_as = {spec.name, address, pattern_of(address, spec.port)}
+    return wire.Found(
+        spec=spec, exists=spec.name in taken, unsupported=host.unsupported, pinned=not pinned.isdisjoint(known_as)
+    )  # fmt: skip
 
 
 def _labels(spec: wire.HostSpec) -> dict[str, str]:

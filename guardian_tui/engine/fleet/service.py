@@ -74,6 +74,11 @@ class Fleet:
         bus.subscribe(QuestionAnswered, lambda fact: self.watch.hurry(fact.host_id))
         bus.subscribe(VaultUnlocked, lambda fact: self._hurry_waiting())
 
+    @property
+    def interval_seconds(self) -> float:
+        """How often a host is polled that does not say otherwise."""
+        return min(3600.0, max(1.0, self._settings.interval_seconds))
+
     async def start(self) -> None:
         """Load the inventory and begin to watch."""
         await self.drift.load()
@@ -85,7 +90,7 @@ class Fleet:
             taken = self.inventory.named(name) is not None
             spec = HostSpec(
                 name=f"{name}-local" if taken else name,
-                interval_seconds=self._settings.interval_seconds,
+                interval_seconds=self.interval_seconds,
                 labels={"engine": "yes"},
             )
             until, reason = await self.inventory.own_maintenance(name)

@@ -46,8 +46,18 @@ def parse_ssh_config(text: str) -> tuple[list[ConfigHost], list[str]]:
     for block in blocks:
         names |= dict.fromkeys(p for p in block.patterns if not any(c in p for c in "*?!"))
     hosts: list[ConfigHost] = []
+    # each name against each pattern is too much for thousands of hosts: most patterns are plain names
+    named: dict[str, list[int]] = {}
+    patterned = []
+    for place, block in enumerate(blocks):
+        if any(c in pattern for pattern in block.patterns for c in "*?[!"):
+            patterned.append(place)
+            continue
+        for pattern in dict.fromkeys(block.patterns):
+            named.setdefault(pattern, []).append(place)
     for name in list(names)[:MOST_HOSTS]:
-        settings, unsupported = _of_host(name, blocks)
+        places = sorted([*named[name], *patterned] if name in named else patterned)
+        settings, unsupported = _of_host(name, [blocks[place] for place in places])
         try:
             hosts.append(ConfigHost(_spec(name, settings), tuple(unsupported)))
         except (msgspec.ValidationError, ValueError) as error:
