@@ -58,10 +58,11 @@ class HostRow(Response, frozen=True):
     since: float
     """When the state began, Unix seconds of the engine's clock."""
     why: str
-    """The reason in words; empty when up."""
+    """The reason in words; when up only that it is asked more seldom, and why."""
     measured_at: float | None = None
     """When the values below were measured; None: never."""
     interval_seconds: float = 5.0
+    """Between two polls: what was asked for, or longer if it answers slowly."""
     environment: str = ""
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     jump: tuple[str, ...] = ()

@@ -70,3 +70,14 @@ def test_after_a_long_sleep_everyone_is_due_once_and_then_at_his_turn() -> None:
     scene.now += 3600.5
     assert sorted(scene.waves.take(scene.members)[0]) == ["h0", "h1", "h2"]
     assert scene.now < scene.waves.due_at <= scene.now + 10
+
+
+def test_who_changes_his_pace_has_turns_at_the_new_one_alone() -> None:
+    scene = Scene(1.0, 2, 5.0)
+    scene.waves.join("h0", 20.0, scene.members["h0"])
+    turns = scene.until(1040.5)
+    assert [key for turn in turns for key in turn].count("h0") == 2
+    assert [key for turn in turns for key in turn].count("h1") == 8
+    scene.waves.join("h0", 5.0, scene.members["h0"])
+    turns = scene.until(1060.5)
+    assert [key for turn in turns for key in turn].count("h0") == 4

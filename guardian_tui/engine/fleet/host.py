@@ -11,6 +11,7 @@ from guardian_tui.engine.facts import AlertsOfHost, HostFacts, Layout
 from guardian_tui.engine.fleet.mounts import Mount, Room
 from guardian_tui.engine.fleet.reading import Reading
 from guardian_tui.engine.fleet.sections.kept import Kept
+from guardian_tui.engine.fleet.shape import Shape
 from guardian_tui.engine.remote.target import Target
 from guardian_tui.protocol.fleet import HostRow, HostSpec, HostState
 
@@ -51,6 +52,8 @@ class Host:
     """Name of the dead host before it, when unreachable."""
     row: HostRow | None = None
     # figures
+    shape: Shape | None = None
+    """Of its last answer."""
     before: Reading | None = None
     before_at: float = 0.0
     measured_at: float | None = None
@@ -70,6 +73,9 @@ class Host:
     section_values: dict[str, dict[str, float]] = field(default_factory=dict)
     """Newest series of each section."""
     problems: tuple[str, ...] = ()
+    paced_seconds: float = 0.0
+    """Between two polls, if it answers too slowly for what was asked for; else 0."""
+    pace_words: str = ""
     fingerprint: str = ""
 
     @property
@@ -148,7 +154,7 @@ def judge(host: Host, now: float, *, cut_off: bool) -> tuple[HostState, str]:
     alerts = host.alerts
     if alerts is not None and alerts.count and alerts.worst_tier in ("notify", "page"):
         return "degraded", alerts.why
-    return "up", ""
+    return "up", host.pace_words
 
 
 def row_of(host: Host) -> HostRow:
@@ -157,7 +163,7 @@ def row_of(host: Host) -> HostRow:
     worst = max(host.rooms, key=lambda room: room.used_ratio, default=None)
     return HostRow(
         id=host.id, name=host.spec.name, state=host.state, since=host.since, why=host.shown_why, measured_at=host.measured_at,
-        interval_seconds=host.spec.interval_seconds, environment=host.spec.environment, labels=host.spec.labels, jump=host.spec.jump,
+        interval_seconds=host.paced_seconds or host.spec.interval_seconds, environment=host.spec.environment, labels=host.spec.labels, jump=host.spec.jump,
         behind=host.behind if host.state == "unreachable" else "", cpu=host.value("cpu_busy_ratio"), cpu_points=tuple(host.spark), memory=host.value("memory_used_ratio"),
         disk=worst.used_ratio if worst else None, disk_mount=worst.mount if worst else "",
         receive_bytes_per_second=_sum(host, "network_receive_bytes_per_second{"),

@@ -14,6 +14,7 @@ import asyncssh
 from guardian_tui.engine.fleet import probe
 from guardian_tui.engine.fleet.channel import ProbeChannel
 from guardian_tui.engine.fleet.host import DOWN_AFTER, Host
+from guardian_tui.engine.fleet.pace import Pace
 from guardian_tui.engine.fleet.slow import SlowLine
 from guardian_tui.engine.remote.connections import words_of
 from guardian_tui.engine.remote.target import UNKNOWN_KINDS, ConnectFailed
@@ -42,6 +43,7 @@ class Link:
         self._connecting: asyncio.Task[None] | None = None
         self._attempts = 0
         self._retry(0.0)
+        self.pace = Pace(host.spec.interval_seconds)
         self.slow = SlowLine(watch.settings.file_systems_seconds)
         self.asking: asyncio.Task[None] | None = None
         """The question on the second channel that is under way; never more than one."""
@@ -118,8 +120,15 @@ class Link:
         """The channel's answer: kept until the wave is worked off."""
         if self.asked_at is not None:
             self._attempts = self._misses = 0
-            self._watch.answered(self, body, time.monotonic() - self.asked_at)
+            took = time.monotonic() - self.asked_at
+            self._took(took)
+            self._watch.answered(self, body, took)
             self.asked_at = None
+
+    def _took(self, seconds: float) -> None:
+        if self.pace.took(seconds):
+            self.host.paced_seconds, self.host.pace_words = self.pace.seconds, self.pace.words
+            self._watch.repace(self)
 
     def lost(self, why: str, *, no_probe: bool = False) -> None:
         """The channel is gone."""
@@ -163,6 +172,7 @@ class Link:
 
     def close(self) -> None:
         """Stop for good."""
+        self.host.paced_seconds, self.host.pace_words = 0.0, ""
         for task in (self._connecting, self.asking):
             if task is not None:
                 task.cancel()

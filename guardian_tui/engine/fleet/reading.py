@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from guardian_tui.engine.facts import Layout
 from guardian_tui.text import safe
 
 MOST_DEVICES = 64
@@ -51,6 +52,18 @@ class Reading:
     """Device, mount point, type, read-only."""
     missing: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    layout: Layout | None = None
+    """That of its devices' series, where it is known already."""
+
+
+def known_memory(values: list[float]) -> dict[str, float]:
+    """By name, without what this kernel does not say."""
+    return {name: value for name, value in zip(MEMORY, values, strict=True) if value >= 0}
+
+
+def known_pressure(values: list[float]) -> dict[tuple[str, str, str], float]:
+    """By (what, some or full, window), without what this kernel does not say."""
+    return {key: min(value, 100.0) for key, value in zip(PRESSURE, values, strict=True) if value >= 0}
 
 
 def _numbers(words: list[str]) -> list[float]:
@@ -87,7 +100,7 @@ def _tasks(reading: Reading, rest: list[str]) -> None:
 
 def _memory(reading: Reading, rest: list[str]) -> None:
     values = _known(rest, len(MEMORY))
-    reading.memory = {name: value for name, value in zip(MEMORY, values, strict=True) if value >= 0}
+    reading.memory = known_memory(values)
 
 
 def _vm(reading: Reading, rest: list[str]) -> None:
@@ -111,9 +124,7 @@ def _uptime(reading: Reading, rest: list[str]) -> None:
 
 def _pressure(reading: Reading, rest: list[str]) -> None:
     values = _known(rest, len(PRESSURE))
-    reading.pressure = {
-        key: min(value, 100.0) for key, value in zip(PRESSURE, values, strict=True) if value >= 0
-    }
+    reading.pressure = known_pressure(values)
 
 
 def _disk(reading: Reading, rest: list[str]) -> None:

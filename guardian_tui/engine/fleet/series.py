@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from operator import sub
 
 from guardian_tui.engine.facts import Layout
 from guardian_tui.engine.fleet.reading import Reading
 
 NAN = math.nan
 SECTOR_BYTES = 512.0
-PAGE_CACHE = ("Cached", "Buffers")
 MOST_LAYOUTS = 4096
 
 HOST_SERIES = (
@@ -36,6 +36,11 @@ DISK_SERIES = (
 NIC_SERIES = (
     "network_receive_bytes_per_second", "network_transmit_bytes_per_second", "network_error_ratio", "network_drop_ratio"
 )  # fmt: skip
+
+_PRESSURE = (
+    ("cpu", "some", "avg10"), ("memory", "some", "avg10"), ("memory", "full", "avg60"), ("io", "some", "avg10"), ("io", "full", "avg60")
+)  # fmt: skip
+_NO_DISK, _NO_NIC = [NAN] * len(DISK_SERIES), [NAN] * len(NIC_SERIES)
 
 _layouts: OrderedDict[tuple[tuple[str, ...], tuple[str, ...]], Layout] = OrderedDict()
 
@@ -72,30 +77,25 @@ def sample_values(
     """
     if before is not None and (seconds <= 0 or _rebooted(now, before)):
         before = None
-    values = _cpu(now, before)
-    values += _load(now)
-    values += _memory(now)
-    values += [_rate(now.major_faults, before.major_faults if before else None, seconds)]
-    values += [_delta(now.oom_kills, before.oom_kills if before else None)]
-    pressure = now.pressure
-    values += [
-        pressure.get(key, NAN) / 100.0
-        for key in (
-            ("cpu", "some", "avg10"), ("memory", "some", "avg10"), ("memory", "full", "avg60"), ("io", "some", "avg10"),
-            ("io", "full", "avg60"),
-        )
+    pressure = now.pressure.get
+    values = [
+        *_cpu(now, before), *_load(now), *_memory(now),
+        _rate(now.major_faults, before.major_faults if before else None, seconds),
+        _delta(now.oom_kills, before.oom_kills if before else None),
+        *[pressure(key, NAN) / 100.0 for key in _PRESSURE],
+        now.uptime if now.uptime is not None else NAN,
+        clock_offset,
+        _ratio(*now.files) if now.files else NAN,
+        _ratio(now.tasks, now.pid_max) if now.tasks is not None and now.pid_max else NAN,
+        _ratio(*now.conntrack) if now.conntrack else NAN,
+        round_trip,
     ]  # fmt: skip
-    values.append(now.uptime if now.uptime is not None else NAN)
-    values.append(clock_offset)
-    values.append(_ratio(*now.files) if now.files else NAN)
-    values.append(_ratio(now.tasks, now.pid_max) if now.tasks is not None and now.pid_max else NAN)
-    values.append(_ratio(*now.conntrack) if now.conntrack else NAN)
-    values.append(round_trip)
+    disks_before, nics_before = (before.disks, before.nics) if before else ({}, {})
     for name, disk in now.disks.items():
-        values += _disk(disk, before.disks.get(name) if before else None, seconds)
+        values += _disk(disk, disks_before.get(name), seconds)
     for name, nic in now.nics.items():
-        values += _nic(nic, before.nics.get(name) if before else None, seconds)
-    return layout_of(tuple(now.disks), tuple(now.nics)), values
+        values += _nic(nic, nics_before.get(name), seconds)
+    return now.layout or layout_of(tuple(now.disks), tuple(now.nics)), values
 
 
 def _rebooted(now: Reading, before: Reading) -> bool:
@@ -114,11 +114,11 @@ def _rate(now: float | None, before: float | None, seconds: float) -> float:
 def _cpu(now: Reading, before: Reading | None) -> list[float]:
     if now.cpu is None or before is None or before.cpu is None or now.cpus != before.cpus:
         return [NAN, NAN, NAN, NAN, NAN, now.cpus or NAN]
-    user, nice, system, idle, iowait, irq, softirq, steal = (
+    deltas = list(map(sub, now.cpu, before.cpu))
+    if min(deltas) < 0:
         # iowait may step back by a tick (proc(5)); all others only on a reset
-        max(0.0, a - b)
-        for a, b in zip(now.cpu, before.cpu, strict=True)
-    )
+        deltas = [max(0.0, delta) for delta in deltas]
+    user, nice, system, idle, iowait, irq, softirq, steal = deltas
     total = user + nice + system + idle + iowait + irq + softirq + steal
     if total <= 0:
         return [NAN, NAN, NAN, NAN, NAN, now.cpus or NAN]
@@ -145,7 +145,7 @@ def _memory(now: Reading) -> list[float]:
     memory = now.memory
     total = memory.get("MemTotal", NAN)
     available = memory.get("MemAvailable")
-    cached = sum(memory.get(name, 0.0) for name in PAGE_CACHE)
+    cached = memory.get("Cached", 0.0) + memory.get("Buffers", 0.0)
     if available is None:
         # kernels before 3.14 don't say it
         available = memory.get("MemFree", NAN) + cached
@@ -160,12 +160,10 @@ def _memory(now: Reading) -> list[float]:
 
 def _disk(now: list[float], before: list[float] | None, seconds: float) -> list[float]:
     if before is None:
-        return [NAN] * 5
-    reads, read, read_ms, writes, written, write_ms, _, busy, weighted = (
-        a - b for a, b in zip(now, before, strict=True)
-    )
-    if min(reads, read, writes, written, busy) < 0:
-        return [NAN] * 5
+        return _NO_DISK
+    reads, read, read_ms, writes, written, write_ms, _, busy, weighted = map(sub, now, before)
+    if reads < 0 or read < 0 or writes < 0 or written < 0 or busy < 0:
+        return _NO_DISK
     done = reads + writes
     wait = (read_ms + write_ms) / done / 1000 if done and read_ms + write_ms >= 0 else 0.0
     return [
@@ -176,10 +174,10 @@ def _disk(now: list[float], before: list[float] | None, seconds: float) -> list[
 
 def _nic(now: list[float], before: list[float] | None, seconds: float) -> list[float]:
     if before is None:
-        return [NAN] * 4
-    deltas = [a - b for a, b in zip(now, before, strict=True)]
+        return _NO_NIC
+    deltas = list(map(sub, now, before))
     if min(deltas) < 0:
-        return [NAN] * 4
+        return _NO_NIC
     received, packets_in, errors_in, drops_in, sent, packets_out, errors_out, drops_out = deltas
     packets = packets_in + packets_out
     return [

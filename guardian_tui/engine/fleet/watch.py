@@ -17,11 +17,11 @@ from guardian_tui.config import FleetSettings
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.facts import EngineBehind, Sample, WaveDone
-from guardian_tui.engine.fleet import local
+from guardian_tui.engine.fleet import local, shape
 from guardian_tui.engine.fleet.drift import Drift
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.link import Link
-from guardian_tui.engine.fleet.reading import Reading, parse
+from guardian_tui.engine.fleet.reading import Reading
 from guardian_tui.engine.fleet.series import sample_values
 from guardian_tui.engine.fleet.slow import SLOW_TIMEOUT_SECONDS
 from guardian_tui.engine.fleet.survey import Survey
@@ -146,6 +146,11 @@ class Watch:
         self._waves.once(seconds, link)
         self._sooner.set()
 
+    def repace(self, link: Link) -> None:
+        """A host is to be asked more seldom, or more often again."""
+        if self._links.get(link.host.id) is link:
+            self._waves.join(link.host.id, link.pace.seconds, link)
+
     async def _send_waves(self) -> None:
         while True:
             self._sooner.clear()
@@ -250,7 +255,7 @@ class Watch:
         self._bus.publish(WaveDone(tuple(samples), period))
 
     def _sample(self, host: Host, body: bytes, took: float, at: float) -> Sample | None:
-        reading = parse(body)
+        reading, host.shape = shape.read(body, host.shape)
         if reading.uptime is None and reading.cpu is None and not reading.memory:
             what = reading.problems[0] if reading.problems else "an empty answer"
             self._unreached(
@@ -274,10 +279,12 @@ class Watch:
         host.layout, host.values, host.measured_at, host.round_trip = layout, values, at, took
         busy = values[0]
         host.spark.append(-1 if math.isnan(busy) else round(busy * 100))
-        missing = [f"{name} can't be read" for name in reading.missing]
-        host.problems = tuple(
-            [*missing, *reading.problems, *([host.rooms_problem] if host.rooms_problem else [])]
-        )
+        if reading.missing or reading.problems or host.rooms_problem or host.pace_words:
+            missing = [f"{name} can't be read" for name in reading.missing]
+            more = [words for words in (host.rooms_problem, host.pace_words) if words]
+            host.problems = (*missing, *reading.problems, *more)
+        else:
+            host.problems = ()
         self._sampled(host)
         return Sample(host.id, at, layout, values, reading.uptime if reading.uptime is not None else -1.0)
 

@@ -15,6 +15,8 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_Turn = tuple[str, int, T]
+"""Key, ticks between turns, item."""
 
 WAVE_HOSTS = 250
 """Hosts that are asked together; beyond it the gain is small and an answer waits for the others to be asked."""
@@ -35,7 +37,9 @@ class Waves(Generic[T]):
         self._tick_seconds = tick_seconds
         self._now = now
         self._began = now()
-        self._due: dict[int, list[tuple[str, int, T]]] = {}
+        self._due: dict[int, list[_Turn[T]]] = {}
+        self._turns: dict[str, _Turn[T]] = {}
+        """Everyone's own, by key; an older one that is still filed is passed over."""
         self._once: dict[int, list[T]] = {}
         self._counts: Counter[int] = Counter()
 
@@ -50,10 +54,14 @@ class Waves(Generic[T]):
         return self._began + first * self._tick_seconds
 
     def join(self, key: str, interval_seconds: float, item: T) -> None:
-        """Take part from now on, every ``interval_seconds``."""
+        """Take part from now on, every ``interval_seconds``; who does already changes his pace."""
         ticks = max(1, round(interval_seconds / self._tick_seconds))
+        before = self._turns.get(key)
+        if before is not None:
+            self._counts[before[1]] -= 1
         self._counts[ticks] += 1
-        self._place(key, ticks, item, math.floor(self._ticks))
+        turn = self._turns[key] = (key, ticks, item)
+        self._place(turn, math.floor(self._ticks))
 
     def once(self, seconds: float, item: T) -> None:
         """Be due once, no earlier than ``seconds`` from now, beside all turns."""
@@ -68,16 +76,21 @@ class Waves(Generic[T]):
         tick = math.floor(self._ticks + _HAIR)
         due = []
         for passed in [at for at in self._due if at <= tick]:
-            for key, length, item in self._due.pop(passed):
+            for turn in self._due.pop(passed):
+                key, length, item = turn
+                if self._turns.get(key) is not turn:
+                    continue
                 if member.get(key) is item:
                     due.append(item)
-                    self._place(key, length, item, tick)
+                    self._place(turn, tick)
                 else:
                     self._counts[length] -= 1
+                    del self._turns[key]
         return due, [item for at in [at for at in self._once if at <= tick] for item in self._once.pop(at)]
 
-    def _place(self, key: str, ticks: int, item: T, now: int) -> None:
+    def _place(self, turn: _Turn[T], now: int) -> None:
+        key, ticks, _ = turn
         turns = min(ticks, -(-self._counts[ticks] // WAVE_HOSTS))
         mine = zlib.crc32(key.encode()) % turns * ticks // turns
         following = now + 1
-        self._due.setdefault(following + (mine - following) % ticks, []).append((key, ticks, item))
+        self._due.setdefault(following + (mine - following) % ticks, []).append(turn)
