@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from guardian_tui.engine.alerts import evaluate
 from guardian_tui.engine.alerts.evaluate import Evaluator
 from guardian_tui.engine.alerts.memory import Timer
-from guardian_tui.engine.alerts.rules import METRIC_RULES, Level, MetricRule, Term
+from guardian_tui.engine.alerts.rule_kinds import Level, MetricRule, Term
+from guardian_tui.engine.alerts.rules import METRIC_RULES
 from guardian_tui.engine.facts import Layout, Sample
 from tests.alerts.feeding import START, Feed
 

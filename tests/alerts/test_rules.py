@@ -9,7 +9,8 @@ import pytest
 from guardian_tui.config import RuleOverride, parse_settings
 from guardian_tui.engine.alerts.catalogue import as_markdown, make_catalogue
 from guardian_tui.engine.alerts.evaluate import Evaluator
-from guardian_tui.engine.alerts.rules import EVENT_RULES, GIB, METRIC_RULES
+from guardian_tui.engine.alerts.rule_kinds import GIB
+from guardian_tui.engine.alerts.rules import EVENT_RULES, METRIC_RULES
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.metrics import METRICS
 from tests.alerts.feeding import Feed

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from math import isinf
 
 from guardian_tui.config import RuleOverride
-from guardian_tui.engine.alerts.rules import EVENT_RULES, METRIC_RULES, EventRule, Level, MetricRule, Term
+from guardian_tui.engine.alerts.rule_kinds import EventRule, Level, MetricRule, Term
+from guardian_tui.engine.alerts.rules import EVENT_RULES, METRIC_RULES
 from guardian_tui.protocol.alerts import Rule
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.metrics import METRICS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from guardian_tui.engine.alerts.rules import MetricRule, Term
+from guardian_tui.engine.alerts.rule_kinds import MetricRule, Term
 from guardian_tui.engine.facts import Layout
 from guardian_tui.protocol.metrics import METRICS, Period
 

@@ -10,7 +10,7 @@ from math import isnan
 from guardian_tui.engine.alerts.compile import Compiled, compile_rules, period_of
 from guardian_tui.engine.alerts.judge import judge
 from guardian_tui.engine.alerts.memory import CheckState, Finding, HostState, LevelState, Timer, Track, resume
-from guardian_tui.engine.alerts.rules import MetricRule
+from guardian_tui.engine.alerts.rule_kinds import MetricRule
 from guardian_tui.engine.alerts.windows import NAN, Trend
 from guardian_tui.engine.facts import Sample
 from guardian_tui.protocol.metrics import Period

@@ -7,7 +7,7 @@ from math import isnan
 
 from guardian_tui.engine.alerts.compile import BoundTerm, Check
 from guardian_tui.engine.alerts.memory import CheckState, Finding, HostState, LevelState, Track
-from guardian_tui.engine.alerts.rules import Level
+from guardian_tui.engine.alerts.rule_kinds import Level
 from guardian_tui.engine.alerts.windows import NAN, Trend
 from guardian_tui.engine.facts import Sample
 

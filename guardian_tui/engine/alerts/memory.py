@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from guardian_tui.engine.alerts.compile import Compiled, Key, WindowKey
-from guardian_tui.engine.alerts.rules import MetricRule
+from guardian_tui.engine.alerts.rule_kinds import MetricRule
 from guardian_tui.engine.alerts.windows import NAN, Mean, Trend
 from guardian_tui.protocol.metrics import Period
 

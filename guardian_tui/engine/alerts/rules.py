@@ -7,113 +7,17 @@ runbooks refer to them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-from guardian_tui.protocol.alerts import Severity, Tier
-
-View = Literal["value", "absolute", "mean", "until_zero", "turned"]
-"""How a series is looked at: as it is, without its sign, as the mean of a window, as the seconds until a
-straight line through a window reaches zero (infinite when it does not fall), or as a flag that counts only
-where it was seen unset before."""
-
-GIB = float(1 << 30)
-MINUTE = 60.0
-HOUR = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One comparison.  ``clear`` is the value at which a firing level lets go; None: the same as
-    ``value``.
-    """
-
-    metric: str
-    op: Literal[">", "<"]
-    value: float
-    clear: float | None = None
-    view: View = "value"
-    window_seconds: float = 0.0
-    optional: bool = False
-    """Left out where the host has no such series."""
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One severity of a rule: fires when all terms hold for ``for_seconds``.
-
-    ``keep_seconds`` is how long the condition must be gone before it is over.  The first term is the one
-    that is shown, and the one that settings may change.
-    """
-
-    severity: Severity
-    tier: Tier
-    terms: tuple[Term, ...]
-    for_seconds: float = 0.0
-    keep_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class MetricRule:
-    """A rule over the series of one host; levels from mild to grave."""
-
-    rule: str
-    title: str
-    levels: tuple[Level, ...]
-    boot_grace: bool = False
-    """Does not fire while the host has just booted."""
-    why: str = ""
-    """The reason in words, of ``{value}`` and ``{limit}``; empty: both with the sign between them."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventRule:
-    """A rule over what the engine itself notices; its condition is code, its words are here."""
-
-    rule: str
-    title: str
-    severity: Severity
-    tier: Tier
-    condition: str
-    clears: str
-    for_seconds: float = 0.0
-
-
-def _one(
-    rule: str,
-    title: str,
-    tier: Tier,
-    term: Term,
-    *,
-    wait: float = 0.0,
-    keep: float = 0.0,
-    severity: Severity = "warning",
-    boot_grace: bool = False,
-    why: str = "",
-) -> MetricRule:
-    return MetricRule(rule, title, (Level(severity, tier, (term,), wait, keep),), boot_grace, why)
-
-
-def _two(
-    rule: str,
-    title: str,
-    tiers: tuple[Tier, Tier],
-    warning: Term | tuple[Term, ...],
-    critical: Term | tuple[Term, ...],
-    *,
-    wait: tuple[float, float] = (0.0, 0.0),
-    boot_grace: bool = False,
-    why: str = "",
-) -> MetricRule:
-    mild = warning if isinstance(warning, tuple) else (warning,)
-    grave = critical if isinstance(critical, tuple) else (critical,)
-    levels = (Level("warning", tiers[0], mild, wait[0]), Level("critical", tiers[1], grave, wait[1]))
-    return MetricRule(rule, title, levels, boot_grace, why)
-
-
-def _mean(metric: str, value: float, clear: float | None = None, minutes: float = 10) -> Term:
-    return Term(metric, ">", value, clear, "mean", minutes * MINUTE)
-
+from guardian_tui.engine.alerts.rule_kinds import (
+    GIB,
+    HOUR,
+    MINUTE,
+    EventRule,
+    MetricRule,
+    Term,
+    mean,
+    one,
+    two,
+)
 
 WRITABLE = Term("filesystem_readonly", "<", 0.5, optional=True)
 """A read-only image is always full and never fuller."""
@@ -136,7 +40,7 @@ def _fills(hours: float, used_ratio: float) -> tuple[Term, ...]:
 
 
 METRIC_RULES: tuple[MetricRule, ...] = (
-    _two(
+    two(
         "disk_low",
         "Disk low",
         ("notify", "page"),
@@ -145,7 +49,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         wait=(10 * MINUTE, MINUTE),
         why="{value} used, limit {limit}",
     ),
-    _two(
+    two(
         "disk_forecast",
         "Disk will be full",
         ("notify", "page"),
@@ -154,7 +58,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         wait=(30 * MINUTE, 30 * MINUTE),
         why="full in {value} if it goes on like this",
     ),
-    _two(
+    two(
         "inodes_low",
         "Inodes low",
         ("notify", "notify"),
@@ -163,7 +67,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         wait=(10 * MINUTE, 10 * MINUTE),
         why="{value} of inodes free, limit {limit}",
     ),
-    _one(
+    one(
         "file_system_read_only",
         "File system turned read-only",
         "page",
@@ -172,31 +76,31 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         severity="critical",
         why="it was writable before",
     ),
-    _two(
+    two(
         "cpu_busy",
         "CPU busy",
         ("show", "notify"),
-        _mean("cpu_busy_ratio", 0.85, 0.75),
-        _mean("cpu_busy_ratio", 0.95, 0.85),
+        mean("cpu_busy_ratio", 0.85, 0.75),
+        mean("cpu_busy_ratio", 0.95, 0.85),
         boot_grace=True,
     ),
-    _one(
+    one(
         "iowait",
         "CPU waits for I/O",
         "show",
-        _mean("cpu_iowait_ratio", 0.40, 0.20),
+        mean("cpu_iowait_ratio", 0.40, 0.20),
         wait=30 * MINUTE,
         boot_grace=True,
     ),
-    _one(
+    one(
         "cpu_steal",
         "CPU stolen by the hypervisor",
         "show",
-        _mean("cpu_steal_ratio", 0.10, 0.05, minutes=20),
+        mean("cpu_steal_ratio", 0.10, 0.05, minutes=20),
         boot_grace=True,
     ),
-    _one("load", "Load", "show", Term("load1_per_core", ">", 2.0), wait=15 * MINUTE, boot_grace=True),
-    _one(
+    one("load", "Load", "show", Term("load1_per_core", ">", 2.0), wait=15 * MINUTE, boot_grace=True),
+    one(
         "memory_pressure",
         "Memory pressure",
         "page",
@@ -205,7 +109,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         severity="critical",
         boot_grace=True,
     ),
-    _one(
+    one(
         "io_pressure",
         "I/O pressure",
         "notify",
@@ -213,7 +117,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         wait=10 * MINUTE,
         boot_grace=True,
     ),
-    _two(
+    two(
         "memory_low",
         "Memory low",
         ("notify", "notify"),
@@ -222,7 +126,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         wait=(15 * MINUTE, 5 * MINUTE),
         why="{value} available, limit {limit}",
     ),
-    _two(
+    two(
         "swap",
         "Swap nearly full",
         ("show", "show"),
@@ -230,7 +134,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         Term("swap_used_ratio", ">", 0.98, 0.90),
         wait=(30.0, 30.0),
     ),
-    _one(
+    one(
         "oom_kill",
         "Process killed for memory",
         "notify",
@@ -238,7 +142,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         keep=30 * MINUTE,
         why="{value} killed",
     ),
-    _one(
+    one(
         "major_faults",
         "Major page faults",
         "show",
@@ -246,7 +150,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         wait=15 * MINUTE,
         boot_grace=True,
     ),
-    _one(
+    one(
         "blocked_tasks",
         "Blocked tasks",
         "notify",
@@ -254,8 +158,8 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         wait=5 * MINUTE,
         boot_grace=True,
     ),
-    _one("zombies", "Zombies", "show", Term("processes_zombie", ">", 5.0), wait=5 * MINUTE),
-    _two(
+    one("zombies", "Zombies", "show", Term("processes_zombie", ">", 5.0), wait=5 * MINUTE),
+    two(
         "clock_offset",
         "Clock off",
         ("notify", "notify"),
@@ -267,7 +171,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         wait=(10 * MINUTE, 10 * MINUTE),
         boot_grace=True,
     ),
-    _one(
+    one(
         "rebooted",
         "Rebooted",
         "notify",
@@ -275,9 +179,9 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         severity="info",
         why="up for {value}",
     ),
-    _one("nic_errors", "Network errors", "notify", Term("network_error_ratio", ">", 0.01), wait=10 * MINUTE),
-    _one("nic_drops", "Network drops", "show", _mean("network_drop_ratio", 0.02), wait=MINUTE),
-    _two(
+    one("nic_errors", "Network errors", "notify", Term("network_error_ratio", ">", 0.01), wait=10 * MINUTE),
+    one("nic_drops", "Network drops", "show", mean("network_drop_ratio", 0.02), wait=MINUTE),
+    two(
         "conntrack",
         "Connection table nearly full",
         ("notify", "notify"),
@@ -285,7 +189,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         Term("conntrack_used_ratio", ">", 0.95, 0.90),
         wait=(5 * MINUTE, 5 * MINUTE),
     ),
-    _two(
+    two(
         "file_descriptors",
         "File handles nearly used up",
         ("notify", "notify"),
@@ -293,7 +197,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         Term("file_descriptors_used_ratio", ">", 0.90, 0.85),
         wait=(15 * MINUTE, 15 * MINUTE),
     ),
-    _two(
+    two(
         "pids",
         "Process ids nearly used up",
         ("notify", "notify"),
@@ -301,7 +205,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         Term("pids_used_ratio", ">", 0.95, 0.90),
         wait=(5 * MINUTE, 5 * MINUTE),
     ),
-    _one(
+    one(
         "disk_queue",
         "Disk queue long",
         "show",
@@ -309,7 +213,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         wait=30 * MINUTE,
         boot_grace=True,
     ),
-    _one(
+    one(
         "disk_await",
         "Disk slow",
         "show",

@@ -8,10 +8,10 @@ from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.protocol.errors import Conflict
 from guardian_tui.protocol.fleet import HostRef
+from guardian_tui.protocol.section_kinds import Cell
 from guardian_tui.protocol.sections import (
     SECTIONS,
     AcceptDrift,
-    Cell,
     Differences,
     SectionQuery,
     SectionTable,

@@ -28,7 +28,7 @@ from guardian_tui.engine.remote.connections import Remote, words_of
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.protocol.errors import HostUnavailable, NotFound
 from guardian_tui.protocol.metrics import Period
-from guardian_tui.protocol.sections import MEDIUM_SECONDS, SLOW_SECONDS
+from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, SLOW_SECONDS
 
 log = logging.getLogger(__name__)
 

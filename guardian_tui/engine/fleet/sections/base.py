@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from guardian_tui.engine.fleet.sections.raw import Raw
-from guardian_tui.protocol.sections import SECTIONS, Cell, SectionKind
+from guardian_tui.protocol.section_kinds import Cell, SectionKind
+from guardian_tui.protocol.sections import SECTIONS
 from guardian_tui.text import safe
 
 ABSURD = float(1 << 63)

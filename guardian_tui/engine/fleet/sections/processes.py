@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, number
 from guardian_tui.engine.fleet.sections.raw import Raw
-from guardian_tui.protocol.sections import Cell
+from guardian_tui.protocol.section_kinds import Cell
 
 _STATES = {
     "R": "running", "S": "sleeping", "D": "waiting for a disk", "Z": "zombie", "T": "stopped", "t": "traced", "X": "dead", "I": "idle"
