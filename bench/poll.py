@@ -26,7 +26,8 @@ from support import admit
 from guardian_tui.attach import start_engine, wait_until_listening
 from guardian_tui.client import Client
 from guardian_tui.config import find_paths
-from guardian_tui.protocol.fleet import HostRow, HostSpec, ImportPreview, ImportRequest
+from guardian_tui.protocol.fleet import HostRow, HostSpec
+from guardian_tui.protocol.imports import ImportPreview, ImportRequest
 from tests.support.sshd import Sshd, ssh_user
 
 HOSTS = 250

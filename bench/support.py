@@ -26,7 +26,7 @@ import pyotp
 
 from guardian_tui.client import Client
 from guardian_tui.protocol.access import ConfirmEnrolment, Enrolled, Enrolment, SetUp
-from guardian_tui.protocol.fleet import ImportPreview, ImportRequest
+from guardian_tui.protocol.imports import ImportPreview, ImportRequest, SourceText
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "correct donkey staple 9"
@@ -146,9 +146,8 @@ class Simulated:
             f"Host {host['name']}\n HostName {host['address']}\n Port {host['port']}\n" for host in hosts
         )
         rest = f"Host *\n User demo\n IdentityFile {self.told['client_key']}\n"
-        request = ImportRequest(
-            ssh_config=ways + rest, known_hosts=known, names=tuple(host["name"] for host in hosts)
-        )
+        source = SourceText(format="ssh_config", name="demo", text=ways + rest)
+        request = ImportRequest(source=source, known_hosts=known, names=tuple(host["name"] for host in hosts))
         await client.call("hosts.import", ImportPreview, request)
 
 

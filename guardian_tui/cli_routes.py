@@ -13,6 +13,7 @@ from typing import Any
 import click
 import msgspec
 
+from guardian_tui.cli_hosts import import_command
 from guardian_tui.cli_session import EXIT_REFUSED, raise_words, save_token, with_client
 from guardian_tui.client import Client
 from guardian_tui.config import find_paths
@@ -57,6 +58,7 @@ def add_route_commands(main: click.Group) -> None:
             main.add_command(groups[group])
         groups[group].add_command(_command(route, verb.replace("_", "-")))
     groups["audit"].add_command(verify_command, "verify")
+    groups["hosts"].add_command(import_command, "import")
     groups["audit"].add_command(_alias(groups["audit"].commands["list"]), "tail")
 
 

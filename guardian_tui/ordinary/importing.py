@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
 from guardian_tui.ordinary.part import CommandPart
-from guardian_tui.protocol.fleet import ImportPreview, ImportRequest
+from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.protocol.imports import ImportPreview, ImportRequest
+from guardian_tui.source_files import known_hosts_text, read_source
 from guardian_tui.text import safe
 from screens.reports import ReportDialog
 
@@ -23,24 +23,16 @@ class ImportCommands(CommandPart):
 
     def offer_import(self) -> None:
         """Show what ~/.ssh/config and known_hosts hold, and add it if that is wanted."""
-        texts = {}
-        for name in ("config", "known_hosts"):
-            try:
-                texts[name] = (
-                    Path("~/.ssh").expanduser().joinpath(name).read_text(encoding="utf-8", errors="replace")
-                )
-            except OSError:
-                texts[name] = ""
-        if not texts["config"].strip():
+        try:
+            source = read_source("~/.ssh/config", "ssh_config")
+        except InvalidRequest:
             self._app.say("There is no ~/.ssh/config to import from. n adds a host by hand.")
             return
-        request = ImportRequest(
-            ssh_config=texts["config"][:1_000_000], known_hosts=texts["known_hosts"][:8_000_000]
-        )
+        request = ImportRequest(source=source, known_hosts=known_hosts_text())
         self._app.order("hosts.import", ImportPreview, request, lambda preview: self._offer(request, preview))
 
     def _offer(self, request: ImportRequest, preview: ImportPreview) -> None:
-        new = [found for found in preview.found if not found.exists]
+        new = [found for found in preview.found if found.status == "new"]
         lines = [(f"{len(new)} new hosts of {len(preview.found)} in ~/.ssh/config", "strong"), ("", "")]
         for found in preview.found[:MOST_FOUND]:
             spec = found.spec
@@ -49,13 +41,16 @@ class ImportCommands(CommandPart):
             )
             note = (
                 "is there already"
-                if found.exists
+                if found.status != "new"
                 else "its key is known"
                 if found.pinned
                 else "its key will be asked for"
             )
             lines.append(
-                (f"{safe(spec.name, 40):<24} {safe(way, 80)} · {note}", "muted" if found.exists else "")
+                (
+                    f"{safe(spec.name, 40):<24} {safe(way, 80)} · {note}",
+                    "muted" if found.status != "new" else "",
+                )
             )
             if found.unsupported:
                 lines.append((f"    not supported: {safe(', '.join(found.unsupported), 200)}", "error"))

@@ -22,6 +22,7 @@ Address = Annotated[
     msgspec.Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:%-]*\Z|^[0-9a-fA-F:]+\Z"),
 ]
 User = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@$-]*\Z|^\Z")]
+Group = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*\Z")]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
@@ -39,6 +40,8 @@ class HostSpec(Request, frozen=True):
     credential: Annotated[str, msgspec.Meta(max_length=300)] = ""
     """``agent``, ``key:PATH``, ``secret:NAME`` (a key or a password in the vault), ``ask``; empty: agent, then the default key files."""
     labels: dict[LabelText, LabelText] = msgspec.field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
+    """Groups that it is in, as an Ansible inventory has them or a person chose."""
     environment: LabelText = ""
     interval_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 5.0
 
@@ -65,6 +68,7 @@ class HostRow(Response, frozen=True):
     """Between two polls: what was asked for, or longer if it answers slowly."""
     environment: str = ""
     labels: dict[str, str] = msgspec.field(default_factory=dict)
+    groups: tuple[str, ...] = ()
     jump: tuple[str, ...] = ()
     behind: str = ""
     """Name of the dead host that stands before it, when unreachable."""
@@ -231,36 +235,6 @@ class Answer(Request, frozen=True):
     fingerprint: str = ""
     secret: Annotated[str, msgspec.Meta(max_length=16384)] = ""
     keep: bool = False
-
-
-class ImportRequest(Request, frozen=True):
-    """Read hosts from ``~/.ssh/config`` (text given by the client) and pins from ``known_hosts``."""
-
-    ssh_config: Annotated[str, msgspec.Meta(max_length=1_000_000)] = ""
-    known_hosts: Annotated[str, msgspec.Meta(max_length=8_000_000)] = ""
-    names: tuple[str, ...] | None = None
-    """Which of the hosts found to add; None: preview only, nothing is written."""
-
-
-class Found(Response, frozen=True):
-    """One host found by an import."""
-
-    spec: HostSpec
-    exists: bool
-    unsupported: tuple[str, ...] = ()
-    """Keywords that it uses and we don't support."""
-    pinned: bool = False
-    """A key for it is in ``known_hosts``."""
-
-
-class ImportPreview(Response, frozen=True):
-    """What an import found or did."""
-
-    found: tuple[Found, ...]
-    added: int = 0
-    pins: int = 0
-    problems: tuple[str, ...] = ()
-    """Lines that could not be read: where and why."""
 
 
 class HistoryQuery(Request, frozen=True):

@@ -193,3 +193,43 @@ def test_every_order_but_those_of_the_screen_has_a_headless_twin() -> None:
         )
     }
     assert {route.name for route in headless_routes()} == expected
+
+
+async def test_hosts_are_imported_after_their_diff_was_shown_and_a_script_is_run_here(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        await login(one)
+        table = tmp_path / "hosts.csv"
+        table.write_text("name,address,port,labels\nweb-1,127.0.0.9,9,rack=r1\nweb-2,127.0.0.9,nine,\n")
+        shown = await guardian("hosts", "import", str(table))
+        assert shown.exit_code == 0, shown.output
+        assert "+ web-1" in shown.output and "hosts.csv:3" in shown.output and "--all takes" in shown.output
+        assert "web-1" not in (await guardian("hosts", "list")).output
+        assert "1 added" in (await guardian("hosts", "import", str(table), "--all")).output
+        table.write_text("name,address,port,labels\nweb-1,127.0.0.8,9,rack=r2\n")
+        again = (await guardian("hosts", "import")).output
+        assert (
+            "~ web-1" in again
+            and "address: 127.0.0.9 → 127.0.0.8" in again
+            and "label rack: r1 → r2" in again
+        )
+        assert "1 changed" in (await guardian("hosts", "import", "--only", "web-1")).output
+        assert (
+            "is not in the source"
+            in (await guardian("hosts", "import", str(table), "--only", "web-7")).output
+        )
+        script = tmp_path / "inventory"
+        script.write_text(
+            '#!/bin/sh\n[ "$1" = --list ] && echo \'{"web": {"hosts": ["s-1"]}, "_meta": {"hostvars": {"s-1": {"ansible_host": "127.0.0.9"}}}}\'\n'
+        )
+        script.chmod(0o700)
+        assert "1 added" in (await guardian("hosts", "import", str(script), "--all")).output
+        script.write_text("#!/bin/sh\nexit 3\n")
+        refused = await guardian("hosts", "import", str(script))
+        assert refused.exit_code == 1 and "failed (3)" in refused.output
+        # what was imported before is read again, but no script is run that nobody names
+        assert "inventory" not in (await guardian("hosts", "import")).output
+        told = await guardian("hosts", "import", "--run", f"cat {table}", "--format", "csv", "--json")
+        assert json.loads(told.output)["found"][0]["status"] == "unchanged"
+        table.write_text("name\n")
+        assert "web-1 is gone" in (await guardian("hosts", "import", str(table))).output
+        assert "1 removed" in (await guardian("hosts", "import", str(table), "--remove-gone")).output

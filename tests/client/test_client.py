@@ -31,13 +31,12 @@ from guardian_tui.protocol.fleet import (
     HostRow,
     HostSpec,
     HostsQuery,
-    ImportPreview,
-    ImportRequest,
     Maintenance,
     RemoveHost,
     SecretList,
     SecretSet,
 )
+from guardian_tui.protocol.imports import ImportPreview, ImportRequest, SourceList, SourceText
 from guardian_tui.protocol.system import EngineStatus, Hello
 from tests.support.console import house, until
 
@@ -110,18 +109,15 @@ async def test_routes_of_every_feature_answer(tmp_path: Path) -> None:
         await one.step_up()
         await call("secrets.set", Done, SecretSet(name="mail", value="s3cret"))
         assert (await call("secrets.list", SecretList)).names == ("mail",)
-        preview = await call(
-            "hosts.import",
-            ImportPreview,
-            ImportRequest(ssh_config="Host web\n  HostName 127.0.0.1\n  Port 1\n"),
+        source = SourceText(
+            format="ssh_config", name="~/.ssh/config", text="Host web\n  HostName 127.0.0.1\n  Port 1\n"
         )
+        preview = await call("hosts.import", ImportPreview, ImportRequest(source=source))
         assert [found.spec.name for found in preview.found] == ["web"]
-        done = await call(
-            "hosts.import",
-            ImportPreview,
-            ImportRequest(ssh_config="Host web\n  HostName 127.0.0.1\n  Port 1\n", names=("web",)),
-        )
+        done = await call("hosts.import", ImportPreview, ImportRequest(source=source, names=("web",)))
         assert done.added == 1
+        (known,) = (await call("hosts.sources", SourceList)).sources
+        assert (known.name, known.hosts, known.imported_by) == ("~/.ssh/config", 1, "ada")
         row = await call("hosts.maintenance", HostRow, Maintenance(host="web", until=4e9, reason="new disk"))
         assert row.state == "maintenance"
         await call("hosts.remove", Done, RemoveHost(host="web"))

@@ -15,16 +15,6 @@ from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound, Per
 from tests.fleet.world import QUICK, Only, World
 from tests.fleet.world import world as make_world
 
-CONFIG = """
-Host bastion
-    HostName 127.0.0.9
-    Port 2222
-Host inner
-    HostName 10.0.0.5
-    ProxyJump bastion
-    LocalCommand touch x
-"""
-
 
 def spec(name: str, **more: Any) -> wire.HostSpec:
     """A host that answers nowhere."""
@@ -161,27 +151,3 @@ async def test_the_doctor_says_yes_to_a_good_host_and_what_is_wrong_with_a_dead_
     await world.sims.set_fault(bad.name, "dead")
     report = await world.order("hosts.test", wire.HostRef(host=dead.spec.name))
     assert not report.ok and not report.steps[-1].ok
-
-
-async def test_imported_hosts_are_polled_as_the_settings_say_and_pins_on_another_port_are_seen(
-    world: World,
-) -> None:
-    known = f"[127.0.0.9]:2222 {world.sims.host_key}\n"
-    request = wire.ImportRequest(ssh_config=CONFIG, known_hosts=known, names=("bastion",))
-    done = await world.order("hosts.import", request)
-    assert {found.spec.name: found.pinned for found in done.found} == {"bastion": True, "inner": False}
-    bastion = world.fleet.inventory.named("bastion")
-    assert bastion is not None and bastion.spec.interval_seconds == world.fleet.interval_seconds == 5.0
-
-
-async def test_an_import_is_shown_first_and_names_what_it_does_not_support(world: World) -> None:
-    preview = await world.order("hosts.import", wire.ImportRequest(ssh_config=CONFIG))
-    assert {found.spec.name: found.unsupported for found in preview.found}["inner"]
-    assert world.fleet.inventory.hosts == {}
-    done = await world.order(
-        "hosts.import", wire.ImportRequest(ssh_config=CONFIG, names=("inner", "bastion"))
-    )
-    assert done.added == 2
-    inner = world.fleet.inventory.named("inner")
-    assert inner is not None and inner.target is not None
-    assert [hop.name for hop in inner.target.jump] == ["bastion"]

@@ -6,8 +6,8 @@ import asyncssh
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardian_tui.engine.fleet.sources.ssh_config import parse_ssh_config
 from guardian_tui.engine.remote.pins import parse_known_hosts
-from guardian_tui.engine.remote.ssh_config import parse_ssh_config
 
 KEY = " ".join(asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().split()[:2])
 CONFIG = """
@@ -33,8 +33,8 @@ Host "unfinished
 
 
 def test_hosts_are_read_as_ssh_reads_them_and_the_rest_is_named() -> None:
-    found, problems = parse_ssh_config(CONFIG)
-    hosts = {host.spec.name: host for host in found}
+    reading = parse_ssh_config(CONFIG)
+    hosts = {host.spec.name: host for host in reading.entries}
     assert set(hosts) == {"web", "db-1"}
     web, db = hosts["web"].spec, hosts["db-1"].spec
     assert (web.address, web.port, web.user, web.credential) == (
@@ -47,7 +47,7 @@ def test_hosts_are_read_as_ssh_reads_them_and_the_rest_is_named() -> None:
     assert (db.address, db.user) == ("db-1.example.org", "postgres")
     assert hosts["web"].unsupported == ()
     assert [word.split()[0] for word in hosts["db-1"].unsupported] == ["proxycommand"]
-    told = "\n".join(problems)
+    told = "\n".join(reading.problems)
     for words in (
         "Match is not supported",
         "Include is not followed",

@@ -27,7 +27,8 @@ from guardian_tui.protocol.audit import AuditPage, AuditQuery
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import PermissionDenied, StoreUnavailable, TooManyRequests
 from guardian_tui.protocol.events import Delta, End, Heartbeat, StreamEvent
-from guardian_tui.protocol.fleet import HostRow, HostSpec, ImportPreview, ImportRequest
+from guardian_tui.protocol.fleet import HostRow, HostSpec
+from guardian_tui.protocol.imports import ImportPreview, ImportRequest, SourceText
 from tests.support.console import WAIT_SECONDS, House, house
 
 PASSWORD = "another donkey staple 3"
@@ -84,19 +85,18 @@ async def test_a_stream_follows_grants_that_change_and_ends_with_the_account(tmp
 
 
 async def test_one_of_some_hosts_imports_neither_others_nor_keys_for_them(tmp_path: Path) -> None:
-    config = "Host web-1\n  HostName 127.0.0.1\nHost db-1\n  HostName 127.0.0.2\n"
+    text = "Host web-1\n  HostName 127.0.0.1\nHost db-1\n  HostName 127.0.0.2\n"
+    source = SourceText(format="ssh_config", name="config", text=text)
     async with house(tmp_path) as one:
         eve = await invited(one, "eve", GrantSpec(profile="operator", scope="host=web-1"))
         with pytest.raises(PermissionDenied, match="db-1"):
-            order = ImportRequest(ssh_config=config, names=("web-1", "db-1"))
+            order = ImportRequest(source=source, names=("web-1", "db-1"))
             await eve.call("hosts.import", ImportPreview, order)
         key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHo2eCg3zj+LkNF4J/LMyKQfA4bXDAz7dO8GpXpJZzIG"
         with pytest.raises(PermissionDenied, match="known_hosts"):
-            order = ImportRequest(ssh_config=config, known_hosts=f"* {key}\n", names=("web-1",))
+            order = ImportRequest(source=source, known_hosts=f"* {key}\n", names=("web-1",))
             await eve.call("hosts.import", ImportPreview, order)
-        done = await eve.call(
-            "hosts.import", ImportPreview, ImportRequest(ssh_config=config, names=("web-1",))
-        )
+        done = await eve.call("hosts.import", ImportPreview, ImportRequest(source=source, names=("web-1",)))
         assert done.added == 1
         await eve.close()
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardian_tui.client import Client
-from guardian_tui.protocol.fleet import HostRow, HostSpec, ImportPreview, ImportRequest
+from guardian_tui.protocol.fleet import HostRow, HostSpec
+from guardian_tui.protocol.imports import ImportPreview, ImportRequest
 from tests.support.engine import ROOT, WAIT_SECONDS
 
 

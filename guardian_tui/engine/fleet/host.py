@@ -163,7 +163,8 @@ def row_of(host: Host) -> HostRow:
     worst = max(host.rooms, key=lambda room: room.used_ratio, default=None)
     return HostRow(
         id=host.id, name=host.spec.name, state=host.state, since=host.since, why=host.shown_why, measured_at=host.measured_at,
-        interval_seconds=host.paced_seconds or host.spec.interval_seconds, environment=host.spec.environment, labels=host.spec.labels, jump=host.spec.jump,
+        interval_seconds=host.paced_seconds or host.spec.interval_seconds, environment=host.spec.environment, labels=host.spec.labels,
+        groups=host.spec.groups, jump=host.spec.jump,
         behind=host.behind if host.state == "unreachable" else "", cpu=host.value("cpu_busy_ratio"), cpu_points=tuple(host.spark), memory=host.value("memory_used_ratio"),
         disk=worst.used_ratio if worst else None, disk_mount=worst.mount if worst else "",
         receive_bytes_per_second=_sum(host, "network_receive_bytes_per_second{"),

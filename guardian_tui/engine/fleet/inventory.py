@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import secrets
 from dataclasses import replace
 
 import msgspec
@@ -104,6 +105,11 @@ class Inventory:
             if other.target is not None and any(hop.host_id == host.id for hop in other.target.jump)
         ]
 
+    @staticmethod
+    def new_id() -> str:
+        """An id for a new host."""
+        return secrets.token_hex(8)
+
     async def put(self, tx: Tx, host: Host, source: str, *, new: bool) -> None:
         """Write a host."""
         row = {
@@ -145,6 +151,10 @@ class Inventory:
             raise Conflict(
                 f"{', '.join(sorted(behind)[:5])} {'are' if len(behind) > 1 else 'is'} reached through {host.spec.name}."
             )
+        await self.delete(tx, host)
+
+    async def delete(self, tx: Tx, host: Host) -> None:
+        """Delete a host; who asks has seen to those behind it."""
         await tx.execute(delete(hosts).where(hosts.c.id == host.id))
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import secrets
-
-import msgspec
 
 from guardian_tui import filter as filters
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.fleet import local, probe
 from guardian_tui.engine.fleet.host import Host
+from guardian_tui.engine.fleet.imports import ImportOrders
 from guardian_tui.engine.fleet.inventory import LOCAL_ID
 from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.engine.remote.doctor import Doctor
-from guardian_tui.engine.remote.pins import Pins, parse_known_hosts, pattern_of
-from guardian_tui.engine.remote.ssh_config import ConfigHost, parse_ssh_config
+from guardian_tui.engine.remote.pins import Pins
 from guardian_tui.engine.store.database import Store, Tx
 from guardian_tui.protocol import fleet as wire
 from guardian_tui.protocol.base import Done
@@ -31,7 +28,7 @@ class HostOrders:
     def __init__(self, fleet: Fleet, store: Store, pins: Pins, doctor: Doctor, clock: Clock) -> None:
         self._fleet = fleet
         self._store = store
-        self._pins = pins
+        self._imports = ImportOrders(fleet, store, pins, clock)
         self._doctor = doctor
         self._clock = clock
 
@@ -40,7 +37,7 @@ class HostOrders:
         return {
             "hosts.list": self.list_, "hosts.show": self.show, "hosts.history": self.history, "hosts.add": self.add,
             "hosts.edit": self.edit, "hosts.remove": self.remove, "hosts.test": self.test, "hosts.maintenance": self.maintenance,
-            "hosts.import": self.import_,
+            **self._imports.handlers(),
         }  # fmt: skip
 
     def _host(self, call: Call, name: str) -> Host:
@@ -92,16 +89,16 @@ class HostOrders:
         async with call.change(
             request.name, body={"address": request.address or request.name, "port": request.port}
         ) as tx:
-            host = await self._new(tx, request, "screen", ())
+            host = await self._new(tx, request)
             tx.after_commit(lambda: self._fleet.joined(host))
         assert host.row is not None  # noqa: S101  # joined has shown it
         return host.row
 
-    async def _new(self, tx: Tx, spec: wire.HostSpec, source: str, unsupported: tuple[str, ...]) -> Host:
-        host_id, now = secrets.token_hex(8), self._clock.now()
+    async def _new(self, tx: Tx, spec: wire.HostSpec) -> Host:
+        host_id, now = self._fleet.inventory.new_id(), self._clock.now()
         target = self._fleet.inventory.target(host_id, spec)
-        host = Host(host_id, spec, target, now, unsupported, why="connecting", since=now)
-        await self._fleet.inventory.put(tx, host, source, new=True)
+        host = Host(host_id, spec, target, now, why="connecting", since=now)
+        await self._fleet.inventory.put(tx, host, "screen", new=True)
         return host
 
     async def edit(self, call: Call, request: wire.EditHost) -> wire.HostRow:
@@ -119,21 +116,15 @@ class HostOrders:
                 f"{len(behind)} hosts are reached through {host.spec.name} by this name; change their jump hosts first.",
                 field="name",
             )
-        target = self._fleet.inventory.target(host.id, spec)
+        # raises where the way can't be gone
+        self._fleet.inventory.target(host.id, spec)
         async with call.change(
             spec.name, body={"address": spec.address or spec.name, "port": spec.port}
         ) as tx:
             await self._fleet.inventory.put(tx, dataclasses.replace(host, spec=spec), "screen", new=False)
 
-            def done() -> None:
-                host.spec, host.target = spec, target
-                self._fleet.changed(host)
-                for other in self._fleet.inventory.through(host):
-                    other.target = self._fleet.inventory.target(other.id, other.spec)
-                    self._fleet.changed(other)
-
-            tx.after_commit(done)
-        assert host.row is not None  # noqa: S101  # changed has shown it
+            tx.after_commit(lambda: self._fleet.respecified({host.id: spec}))
+        assert host.row is not None  # noqa: S101  # every host of the inventory is shown
         return host.row
 
     async def remove(self, call: Call, request: wire.RemoveHost) -> Done:
@@ -187,82 +178,10 @@ class HostOrders:
         assert host.row is not None  # noqa: S101  # every host of the inventory is shown
         return host.row
 
-    async def import_(self, call: Call, request: wire.ImportRequest) -> wire.ImportPreview:
-        """`hosts.import`: hosts of an ssh_config, pins of a known_hosts; without names only a preview."""
-        found, problems = parse_ssh_config(request.ssh_config)
-        pins, pin_problems = parse_known_hosts(request.known_hosts)
-        pinned = {name for pin in pins for name in pin.pattern.split(",")}
-        taken = {host.spec.name for host in self._fleet.inventory.hosts.values()}
-        preview = tuple(_found(host, pinned, taken) for host in found)
-        told = tuple([*problems, *pin_problems][:100])
-        if request.names is None:
-            call.unchanged = True
-            return wire.ImportPreview(found=preview, problems=told)
-        wanted = set(request.names) - taken
-        chosen = _in_order([host for host in found if host.spec.name in wanted])
-        outside = [host.spec.name for host in chosen if not call.sees(_labels(host.spec))]
-        if outside:
-            raise PermissionDenied(f"These hosts would be outside your scope: {', '.join(outside[:10])}.")
-        if pins and not call.sees({}):
-            raise PermissionDenied(
-                "Keys of a known_hosts file count for hosts outside your scope too:"
-                " leave it out, and accept the key of each host.",
-                field="known_hosts",
-            )
-        added: list[Host] = []
-        async with call.change(
-            f"{len(chosen)} hosts", body={"hosts": [host.spec.name for host in chosen[:100]]}
-        ) as tx:
-            try:
-                for host in chosen:
-                    spec = msgspec.structs.replace(host.spec, interval_seconds=self._fleet.interval_seconds)
-                    new = await self._new(tx, spec, "ssh_config", host.unsupported)
-                    # those that jump through it must find it
-                    self._fleet.inventory.hosts[new.id] = new
-                    added.append(new)
-                new_pins = await self._pins.add(tx, pins, call.actor)
-            finally:
-                for new in added:
-                    del self._fleet.inventory.hosts[new.id]
-
-            def done() -> None:
-                for new in added:
-                    self._fleet.joined(new)
-
-            tx.after_commit(done)
-        return wire.ImportPreview(found=preview, added=len(added), pins=new_pins, problems=told)
-
-
-def _found(host: ConfigHost, pinned: set[str], taken: set[str]) -> wire.Found:
-    spec = host.spec
-    address = spec.address or spec.name
-    known_as = {spec.name, address, pattern_of(address, spec.port)}
-    return wire.Found(
-        spec=spec, exists=spec.name in taken, unsupported=host.unsupported, pinned=not pinned.isdisjoint(known_as)
-    )  # fmt: skip
-
 
 def _labels(spec: wire.HostSpec) -> dict[str, str]:
     """What scopes of a host that is not there yet are matched against."""
     return {**spec.labels, "environment": spec.environment, "host": spec.name}
-
-
-def _in_order(found: list[ConfigHost]) -> list[ConfigHost]:
-    """Jump hosts before the hosts behind them."""
-    by_name = {host.spec.name: host for host in found}
-    ordered: dict[str, ConfigHost] = {}
-
-    def visit(host: ConfigHost, depth: int) -> None:
-        if host.spec.name in ordered or depth > 8:
-            return
-        for hop in host.spec.jump:
-            if hop in by_name:
-                visit(by_name[hop], depth + 1)
-        ordered[host.spec.name] = host
-
-    for host in found:
-        visit(host, 0)
-    return list(ordered.values())
 
 
 def _file_system(host: Host, place: int) -> wire.FileSystem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from guardian_tui.config import FleetSettings, StoreSettings
 from guardian_tui.engine.bus import Bus
@@ -137,6 +138,34 @@ class Fleet:
         )
         self._bus.publish(HostsChanged((host.known(),)))
         self.adopt(host)
+
+    def respecified(self, specs: Mapping[str, HostSpec]) -> None:
+        """Hosts have other specs now (after their commit).
+
+        Only a host whose way changed, or that of a host before it, is connected anew; labels and the like cost no connection.
+        """
+        affected: dict[str, Host] = {}
+        repaced: set[str] = set()
+        for host_id, spec in specs.items():
+            host = self.inventory.hosts.get(host_id)
+            if host is not None:
+                if host.spec.interval_seconds != spec.interval_seconds:
+                    repaced.add(host_id)
+                host.spec = spec
+                affected[host_id] = host
+        for host in list(affected.values()):
+            affected |= {other.id: other for other in self.inventory.through(host)}
+        for host in affected.values():
+            before = host.target
+            if before is None:
+                self.announce(host)
+                continue
+            host.target = self.inventory.target(host.id, host.spec)
+            if before.way == host.target.way and host.id not in repaced:
+                self._questions.relabel(host.target)
+                self.announce(host)
+            else:
+                self.changed(host)
 
     def left(self, host: Host) -> None:
         """A host was removed (after its commit)."""

@@ -67,6 +67,15 @@ class Questions:
         self._live.questions.put(question.id, question, target.labels)
         return question
 
+    def relabel(self, target: Target) -> None:
+        """A host has other labels now: they decide who sees its questions."""
+        for kind in ("key", "passphrase", "password"):
+            id = f"{target.host_id}-{kind}"
+            question = self._live.questions.get(id)
+            if question is not None and id in self._asked:
+                self._asked[id] = (target, self._asked[id][1])
+                self._live.questions.put(id, question, target.labels)
+
     def withdraw(self, host_id: str) -> None:
         """The host is gone, or needs no answer any more."""
         for kind in ("key", "passphrase", "password"):

@@ -32,6 +32,12 @@ class Target:
     jump: tuple[Target, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def way(self) -> tuple[object, ...]:
+        """All that a connection depends on: two targets of one way can share it."""
+        hops = tuple((hop.host_id, hop.way) for hop in self.jump)
+        return (self.name, self.address, self.port, self.user, self.credential, hops)
+
 
 class ConnectFailed(HostUnavailable):
     """A connection failed; ``kind`` is stable, the detail is for people.

@@ -138,6 +138,17 @@ baselines = Table(
     Column("accepted_by", Text, nullable=False),
 )
 
+import_sources = Table(
+    "import_sources",
+    state,
+    Column("name", Text, primary_key=True),  # path or command on the machine of who imported it
+    Column("format", Text, nullable=False),
+    # JSON: host name → [keys of its labels, its groups], as it was last said
+    Column("said", Text, nullable=False),
+    Column("imported_at", Float, nullable=False),
+    Column("imported_by", Text, nullable=False),
+)
+
 host_keys = Table(
     "host_keys",
     state,

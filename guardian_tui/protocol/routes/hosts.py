@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from guardian_tui.protocol import fleet, sections
-from guardian_tui.protocol.base import Done
+from guardian_tui.protocol import fleet, imports, sections
+from guardian_tui.protocol.base import Done, Nothing
 from guardian_tui.protocol.routes.route import Route
 
 HOSTS: tuple[Route, ...] = (
@@ -24,8 +24,11 @@ HOSTS: tuple[Route, ...] = (
           "remote", scoping="host"),
     Route("hosts.maintenance", "POST", "/v1/hosts/{host}/maintenance", "hosts.maintain", fleet.Maintenance, fleet.HostRow,
           "Set or end planned work.", "local", scoping="host"),
-    Route("hosts.import", "POST", "/v1/hosts/import", "hosts.edit", fleet.ImportRequest, fleet.ImportPreview,
-          "Add hosts from ssh_config and known_hosts.", "local"),
+    Route("hosts.import", "POST", "/v1/hosts/import", "hosts.edit", imports.ImportRequest, imports.ImportPreview,
+          "Show what a source of hosts would change, or change it.", "local"),
+    Route("hosts.sources", "GET", "/v1/host-sources", "hosts.see", Nothing, imports.SourceList, "Sources that were imported."),
+    Route("hosts.forget_source", "DELETE", "/v1/host-sources", "hosts.edit", imports.SourceRef, Done,
+          "Forget a source; its hosts stay.", "local"),
     Route("questions.answer", "POST", "/v1/questions/{question}", "hosts.trust", fleet.Answer, Done,
           "Accept or refuse a host key; give a pass phrase.", "local", scoping="host"),
 )  # fmt: skip

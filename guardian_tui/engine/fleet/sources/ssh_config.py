@@ -10,9 +10,7 @@ import fnmatch
 import shlex
 from dataclasses import dataclass, field
 
-import msgspec
-
-from guardian_tui.protocol.fleet import HostSpec
+from guardian_tui.engine.fleet.sources.entry import MOST_HOSTS, Reading
 
 TAKEN = frozenset({"hostname", "port", "user", "identityfile", "proxyjump"})
 # they change nothing of how a host is reached by us
@@ -21,31 +19,25 @@ IGNORED = frozenset(
      "hashknownhosts", "identitiesonly", "loglevel", "sendenv", "serveralivecountmax", "serveraliveinterval",
      "setenv", "tcpkeepalive", "visualhostkey", "requesttty", "escapechar", "updatehostkeys"}
 )  # fmt: skip
-MOST_HOSTS = 10_000
 
 
 @dataclass(slots=True)
 class _Block:
     patterns: list[str]
+    line: int = 0
     settings: dict[str, str] = field(default_factory=dict)
     unsupported: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigHost:
-    """A host that the file names."""
-
-    spec: HostSpec
-    unsupported: tuple[str, ...]
-
-
-def parse_ssh_config(text: str) -> tuple[list[ConfigHost], list[str]]:
+def parse_ssh_config(text: str, file: str = "ssh_config") -> Reading:
     """Hosts that the file names (not those that only a pattern would match), and what could not be read."""
-    blocks, problems = _blocks(text)
-    names: dict[str, None] = {}
+    reading = Reading(file)
+    blocks = _blocks(text, reading)
+    names: dict[str, int] = {}
     for block in blocks:
-        names |= dict.fromkeys(p for p in block.patterns if not any(c in p for c in "*?!"))
-    hosts: list[ConfigHost] = []
+        for name in block.patterns:
+            if not any(c in name for c in "*?!"):
+                names.setdefault(name, block.line)
     # each name against each pattern is too much for thousands of hosts: most patterns are plain names
     named: dict[str, list[int]] = {}
     patterned = []
@@ -55,19 +47,16 @@ def parse_ssh_config(text: str) -> tuple[list[ConfigHost], list[str]]:
             continue
         for pattern in dict.fromkeys(block.patterns):
             named.setdefault(pattern, []).append(place)
-    for name in list(names)[:MOST_HOSTS]:
+    for name, line in list(names.items())[:MOST_HOSTS]:
         places = sorted([*named[name], *patterned] if name in named else patterned)
         settings, unsupported = _of_host(name, [blocks[place] for place in places])
-        try:
-            hosts.append(ConfigHost(_spec(name, settings), tuple(unsupported)))
-        except (msgspec.ValidationError, ValueError) as error:
-            problems.append(f"host {name[:60]}: {error}")
-    return hosts, problems
+        reading.host(line, name, _stated(name, settings), tuple(unsupported))
+    return reading
 
 
-def _blocks(text: str) -> tuple[list[_Block], list[str]]:
+def _blocks(text: str, reading: Reading) -> list[_Block]:
     current = _Block(["*"])
-    blocks, problems = [current], []
+    blocks = [current]
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         if not line or line.startswith("#"):
@@ -77,27 +66,25 @@ def _blocks(text: str) -> tuple[list[_Block], list[str]]:
         try:
             words = shlex.split(rest, comments=True)
         except ValueError as error:
-            problems.append(f"ssh_config line {number}: {error}")
+            reading.problem(number, f"{error}; close the quotation")
             continue
         if not words:
-            problems.append(f"ssh_config line {number}: {keyword[:40]} has no value")
+            reading.problem(number, f"{keyword[:40]} has no value; give it one, or take the line out")
         elif keyword == "host":
-            current = _Block(words)
+            current = _Block(words, number)
             blocks.append(current)
         elif keyword == "match":
             # what follows holds only for some; we can't say for whom
-            current = _Block([])
+            current = _Block([], number)
             blocks.append(current)
-            problems.append(f"ssh_config line {number}: Match is not supported; its settings are left out")
+            reading.problem(number, "Match is not supported; its settings are left out")
         elif keyword == "include":
-            problems.append(
-                f"ssh_config line {number}: Include is not followed; import {words[0][:100]} by itself"
-            )
+            reading.problem(number, f"Include is not followed; import {words[0][:100]} by itself")
         elif keyword in TAKEN:
             current.settings.setdefault(keyword, words[0])
         elif keyword not in IGNORED:
             current.unsupported.append(f"{keyword} (line {number})")
-    return blocks, problems
+    return blocks
 
 
 def _of_host(name: str, blocks: list[_Block]) -> tuple[dict[str, str], list[str]]:
@@ -123,23 +110,24 @@ def _matches(name: str, patterns: list[str]) -> bool:
     return positive
 
 
-def _spec(name: str, settings: dict[str, str]) -> HostSpec:
-    jump = settings.get("proxyjump", "")
-    jumps = [] if jump.lower() in ("", "none") else [_jump_name(hop) for hop in jump.split(",")]
-    address = settings.get("hostname", name).replace("%h", name).replace("%%", "%")
-    identity = settings.get("identityfile", "")
-    fields = {
-        "name": name,
-        "address": address,
-        "port": int(settings.get("port", "22")),
-        "user": settings.get("user", ""),
-        "jump": jumps,
-        "credential": f"key:{identity}" if identity and identity.lower() != "none" else "",
+def _stated(name: str, settings: dict[str, str]) -> dict[str, object]:
+    stated: dict[str, object] = {
+        "address": settings.get("hostname", name).replace("%h", name).replace("%%", "%")
     }
-    return msgspec.convert(fields, HostSpec)
+    if "port" in settings:
+        stated["port"] = settings["port"]
+    if "user" in settings:
+        stated["user"] = settings["user"]
+    if "proxyjump" in settings:
+        jump = settings["proxyjump"]
+        stated["jump"] = [] if jump.lower() == "none" else [jump_name(hop) for hop in jump.split(",")]
+    if "identityfile" in settings:
+        identity = settings["identityfile"]
+        stated["credential"] = "" if identity.lower() == "none" else f"key:{identity}"
+    return stated
 
 
-def _jump_name(hop: str) -> str:
+def jump_name(hop: str) -> str:
     """The host's name in ``[user@]host[:port]``; its user and port are those of its own entry."""
     hop = hop.strip().removeprefix("ssh://").rpartition("@")[2]
     name, colon, port = hop.rpartition(":")
