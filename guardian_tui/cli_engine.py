@@ -14,7 +14,7 @@ from guardian_tui.config import Paths, find_paths
 from guardian_tui.meeting import stop_engine
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.system import Hello
-from guardian_tui.text import safe
+from guardian_tui.text import json_safe, safe
 
 
 @click.group("engine")
@@ -55,7 +55,7 @@ def status_command(as_json: bool) -> None:
         click.echo("No engine listens.")
         raise SystemExit(EXIT_NO_ENGINE)
     if as_json:
-        click.echo(msgspec.json.encode(hello).decode())
+        click.echo(json_safe(msgspec.json.encode(hello)))
         return
     vault = "vault locked until the first login" if hello.vault_locked else "vault open"
     stay = "stays when you leave" if hello.lingering else "stops 15 min after the last client"
@@ -70,7 +70,7 @@ def status_command(as_json: bool) -> None:
 def stop_command() -> None:
     """Stop this account's engine in good order.
 
-    It is your own process: this asks for no login (`:stop-engine` on screen does, and is audited by name); the engine records who stopped it.
+    It is your own process: this asks for no login (`:stop-engine` on screen does, and is audited by name).
     """
     try:
         stopped = asyncio.run(stop_engine(find_paths()))
@@ -80,6 +80,9 @@ def stop_command() -> None:
 
 
 def _hello(paths: Paths) -> Hello | None:
+    if not engine_listens(paths.socket):
+        return None
+
     async def ask() -> Hello:
         client = Client(paths.socket)
         try:
@@ -89,5 +92,6 @@ def _hello(paths: Paths) -> Hello | None:
 
     try:
         return asyncio.run(ask())
-    except GuardianError:
-        return None
+    except GuardianError as error:
+        # one that listens and does not answer is not one that is not there
+        raise_words(error, EXIT_REFUSED)

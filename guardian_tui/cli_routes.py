@@ -15,6 +15,7 @@ import msgspec
 
 from guardian_tui.cli_hosts import import_command
 from guardian_tui.cli_session import EXIT_REFUSED, raise_words, save_token, with_client
+from guardian_tui.cli_words import words_of
 from guardian_tui.client import Client
 from guardian_tui.config import find_paths
 from guardian_tui.protocol.access import Session, StepUp
@@ -22,7 +23,7 @@ from guardian_tui.protocol.audit import AuditBundle, AuditExport, AuditVerdict
 from guardian_tui.protocol.base import Request, Response
 from guardian_tui.protocol.errors import GuardianError, StepUpRequired
 from guardian_tui.protocol.routes import ROUTES, Route
-from guardian_tui.text import json_safe, safe
+from guardian_tui.text import json_safe
 
 # what makes no sense without a screen, or has a command of its own
 _NOT_HEADLESS = frozenset(
@@ -156,43 +157,6 @@ def _run(route: Route, given: dict[str, Any], as_json: bool) -> None:  # Any: cl
         if as_json or isinstance(answer, AuditBundle)
         else words_of(answer)
     )
-
-
-def words_of(answer: Response) -> str:
-    """An answer for a person: a table where it holds rows, else its fields."""
-    fields = {name: getattr(answer, name) for name in answer.__struct_fields__}
-    rows = next(
-        (v for v in fields.values() if isinstance(v, tuple) and v and isinstance(v[0], msgspec.Struct)), None
-    )
-    if rows is not None and len(fields) <= 3:
-        return _table(rows)
-    if fields == {"ok": True}:
-        return "Done."
-    return "\n".join(
-        f"{name}: {_cell(value)}" for name, value in fields.items() if value not in ("", None, ())
-    )
-
-
-def _table(rows: tuple[msgspec.Struct, ...]) -> str:
-    names = [n for n in rows[0].__struct_fields__ if any(_plain(getattr(row, n)) for row in rows)]
-    lines = [[name for name in names]] + [[_cell(getattr(row, name)) for name in names] for row in rows]
-    widths = [min(40, max(len(line[place]) for line in lines)) for place in range(len(names))]
-    return "\n".join(
-        "  ".join(cell[:40].ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-
-
-def _plain(value: object) -> bool:
-    return isinstance(value, str | int | float | bool) and value not in ("", None)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.3f}".rstrip("0").rstrip(".")
-    if isinstance(value, msgspec.Struct | dict | tuple):
-        return safe(msgspec.json.encode(value).decode(), 2000)
-    return safe(str(value), 500)
 
 
 @click.command("verify")

@@ -142,6 +142,18 @@ async def test_the_engine_is_started_asked_and_stopped(tmp_path: Path) -> None:
     assert "is stopped" in (await guardian("engine", "stop")).output
 
 
+async def test_an_engine_that_listens_and_does_not_answer_is_not_called_absent(tmp_path: Path) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    (tmp_path / "run").mkdir()
+    server = await asyncio.start_unix_server(hang_up, tmp_path / "run" / "engine.sock")
+    done = await guardian("engine", "status")
+    assert done.exit_code == 1
+    assert "does not answer" in done.output and "No engine listens" not in done.output
+    server.close()
+
+
 async def test_a_broken_configuration_is_told_where_the_engine_is_started(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.toml").write_text("nonsense = 1\n")

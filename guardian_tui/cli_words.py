@@ -1,0 +1,103 @@
+"""Answers as a person reads them in a terminal: tables and fields, times as times, nothing cut unseen.
+
+Scripts take ``--json``, which leaves nothing out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from guardian_tui.protocol.base import Response
+from guardian_tui.text import safe
+
+WIDEST_CELLS = 40
+_PROOF = frozenset({"chain", "prev_hash", "hash", "mac"})
+"""Columns that nobody reads: what verifies an event is in its JSON and in an export."""
+_TIMES = frozenset({"since", "until", "fresh_until"})
+
+
+def words_of(answer: Response) -> str:
+    """An answer for a person: a table where it holds rows, else its fields."""
+    fields = _fields(answer)
+    rows = next(filter(None, map(_rows, fields.values())), None)
+    if rows is not None and len(fields) <= 3:
+        return _table(rows)
+    if fields == {"ok": True}:
+        return "Done."
+    return "\n".join(_lines(fields)) or "None."
+
+
+def _fields(struct: msgspec.Struct) -> dict[str, object]:
+    return {name: getattr(struct, name) for name in struct.__struct_fields__}
+
+
+def _rows(value: object) -> tuple[msgspec.Struct, ...]:
+    """The rows that a field holds; none if it holds something else."""
+    return value if isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct) else ()
+
+
+def _lines(fields: Mapping[str, object]) -> list[str]:
+    lines: list[str] = []
+    for name, value in fields.items():
+        if value in ("", None, ()) or value == {}:
+            continue
+        if isinstance(value, msgspec.Struct | dict):
+            inner = _fields(value) if isinstance(value, msgspec.Struct) else value
+            below = _lines({safe(str(key), 200): one for key, one in inner.items()})
+            lines += [f"{name}:", *(f"  {line}" for line in below)]
+        elif rows := _rows(value):
+            lines += [f"{name}:", *(f"  {line}" for line in _table(rows).splitlines())]
+        else:
+            lines.append(f"{name}: {_cell(name, value)}")
+    return lines
+
+
+def _table(rows: Sequence[msgspec.Struct]) -> str:
+    names = [
+        name
+        for name in rows[0].__struct_fields__
+        if name not in _PROOF and any(_plain(getattr(row, name)) for row in rows)
+    ]
+    lines = [[*names], *([_cell(name, getattr(row, name)) for name in names] for row in rows)]
+    widths = [min(WIDEST_CELLS, max(len(line[place]) for line in lines)) for place in range(len(names))]
+    return "\n".join(
+        "  ".join(_fit(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _fit(cell: str, width: int) -> str:
+    return cell.ljust(width) if len(cell) <= width else cell[: width - 1] + "…"
+
+
+def _plain(value: object) -> bool:
+    return isinstance(value, str | int | float | bool) and value not in ("", None)
+
+
+def _cell(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float) and value > 0 and _is_time(name):
+        return _time(value / 1000 if name.endswith("_ms") else value)
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, tuple) and all(isinstance(one, str | int | float) for one in value):
+        return safe(", ".join(str(one) for one in value), 2000)
+    if isinstance(value, msgspec.Struct | dict | tuple):
+        return safe(msgspec.json.encode(value).decode(), 2000)
+    return safe(str(value), 500)
+
+
+def _is_time(name: str) -> bool:
+    return name in _TIMES or name == "time_ms" or name.endswith("_at")
+
+
+def _time(seconds: float) -> str:
+    """In this terminal's zone, which is that of the person who reads it."""
+    try:
+        return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
+    except (OverflowError, ValueError, OSError):
+        return str(seconds)
