@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from guardian_tui.cli_hosts import import_command
+from guardian_tui.cli_probe import print_command
 from guardian_tui.cli_session import EXIT_REFUSED, raise_words, save_token, with_client
 from guardian_tui.cli_words import words_of
 from guardian_tui.client import Client
@@ -34,7 +35,7 @@ _GROUP_HELP = {
     "rules": "Alert rules in force.", "channels": "Ways to reach someone.", "audit": "The audit log: list, verify, export.",
     "accounts": "People.", "profiles": "Profiles of permissions.", "sessions": "Open sessions.", "session": "My session.",
     "secrets": "Names in the vault.", "questions": "Answers to questions about hosts.", "recovery": "Recovery codes.", "password": "My password.",
-    "vault": "What can open the vault.",
+    "probe": "The probe as a file on a host.", "vault": "What can open the vault.",
 }  # fmt: skip
 _SECRET_FIELDS = frozenset({"password", "old", "new", "value", "secret", "code"})
 
@@ -58,6 +59,7 @@ def add_route_commands(main: click.Group) -> None:
             groups[group] = click.Group(group, help=_GROUP_HELP.get(group, ""))
             main.add_command(groups[group])
         groups[group].add_command(_command(route, verb.replace("_", "-")))
+    groups["probe"].add_command(print_command)
     groups["audit"].add_command(verify_command, "verify")
     groups["hosts"].add_command(import_command, "import")
     groups["audit"].add_command(_alias(groups["audit"].commands["list"]), "tail")

@@ -132,6 +132,7 @@ class Engine:
         """Start what watches; its imports (asyncssh among them) come after login is served."""
         from guardian_tui.engine.alerts.service import Alerts
         from guardian_tui.engine.fleet.orders import HostOrders
+        from guardian_tui.engine.fleet.probe_orders import ProbeOrders
         from guardian_tui.engine.fleet.section_orders import SectionOrders
         from guardian_tui.engine.fleet.service import Fleet
         from guardian_tui.engine.fleet.trial import try_probe
@@ -156,13 +157,10 @@ class Engine:
             keep_days=settings.store.alerts_days, environment=settings.environment,
         )  # fmt: skip
         orders = HostOrders(self.fleet, self.store, pins, Doctor(remote, self.live, try_probe), self.clock)
-        sections = SectionOrders(self.fleet)
         for handlers in (
-            orders.handlers(),
-            sections.handlers(),
-            questions.handlers(),
+            orders.handlers(), SectionOrders(self.fleet).handlers(), ProbeOrders(self.fleet, remote).handlers(), questions.handlers(),
             self.alerts.handlers(),
-        ):
+        ):  # fmt: skip
             self.dispatch.bind(handlers)
         # alerts first: they must hear of the hosts when the fleet announces them
         await self.alerts.start()

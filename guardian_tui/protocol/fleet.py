@@ -39,6 +39,11 @@ class HostSpec(Request, frozen=True):
     """Names of hosts to go through, nearest to us first."""
     credential: Annotated[str, msgspec.Meta(max_length=300)] = ""
     """``agent``, ``key:PATH``, ``secret:NAME`` (a key or a password in the vault), ``ask``; empty: agent, then the default key files."""
+    command_user: User = ""
+    """Who runs commands, checks and runbooks there; empty: ``user``."""
+    command_credential: Annotated[str, msgspec.Meta(max_length=300)] = ""
+    """How that one logs in, as ``credential``; both empty: over the probe's connection.  A connection of its own is opened when it is
+    needed and closed when idle, so that the probe's key may be bound to the probe and nothing else."""
     labels: dict[LabelText, LabelText] = msgspec.field(default_factory=dict)
     groups: tuple[Group, ...] = ()
     """Groups that it is in, as an Ansible inventory has them or a person chose."""

@@ -19,6 +19,7 @@ from guardian_tui.engine.calls import Call, Entry, Peer
 from guardian_tui.engine.clock import Clock, SystemClock
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.orders import HostOrders
+from guardian_tui.engine.fleet.probe_orders import ProbeOrders
 from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.engine.fleet.trial import try_probe
 from guardian_tui.engine.live import Live
@@ -177,7 +178,11 @@ class World:
         call = Call(routes.ROUTES[name], None, Peer(0), "r", self.clock.now(), self.sink, self.store.write)
         if scope is not None:
             call.scope = scope
-        handlers = {**self.orders.handlers(), **self.questions.handlers()}
+        handlers = {
+            **self.orders.handlers(),
+            **self.questions.handlers(),
+            **ProbeOrders(self.fleet, self.remote).handlers(),
+        }
         return await handlers[name](call, request)
 
 

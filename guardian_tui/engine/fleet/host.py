@@ -72,6 +72,8 @@ class Host:
     """What the rounds read last, by section."""
     section_values: dict[str, dict[str, float]] = field(default_factory=dict)
     """Newest series of each section."""
+    probe_words: str = ""
+    """What is to say of a probe that was installed on it."""
     problems: tuple[str, ...] = ()
     paced_seconds: float = 0.0
     """Between two polls, if it answers too slowly for what was asked for; else 0."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from guardian_tui.engine.fleet import probe
 from guardian_tui.engine.fleet.mounts import Mount, Room, chosen
 from guardian_tui.engine.fleet.reading import Reading, parse
 from guardian_tui.text import safe
@@ -119,6 +120,7 @@ def machine_facts() -> dict[str, str]:
         "kernel": safe(platform.release(), 60),
         "architecture": platform.machine(),
         "cpu_count": str(psutil.cpu_count() or ""),
+        "probe": probe.version(),
         "memory_bytes": str(psutil.virtual_memory().total),
     }
 

@@ -8,7 +8,7 @@ import math
 from guardian_tui import filter as filters
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
-from guardian_tui.engine.fleet import local, probe
+from guardian_tui.engine.fleet import local
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.imports import ImportOrders
 from guardian_tui.engine.fleet.inventory import LOCAL_ID
@@ -65,7 +65,7 @@ class HostOrders:
         known = {name: value for name, value in values.items() if not math.isnan(value)}
         assert host.row is not None  # noqa: S101  # every host of the inventory is shown
         return wire.HostDetail(
-            row=host.row, spec=host.spec, facts={**host.facts, "probe": probe.checksum()[:12]}, values=known,
+            row=host.row, spec=host.spec, facts=host.facts, values=known,
             file_systems=tuple(_file_system(host, place) for place in range(len(host.rooms))), nics=_nics(host, known),
             devices=_devices(host, known), problems=host.problems, key_fingerprint=host.fingerprint,
             unsupported_keywords=host.unsupported,

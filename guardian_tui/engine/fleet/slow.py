@@ -18,7 +18,7 @@ SLOW_TIMEOUT_SECONDS = 10.0
 HUNG_MAX_SECONDS = 3600.0
 """What hung is asked for again ever more rarely, up to this."""
 ANSWER_LIMIT_BYTES = 4 << 20
-_FACTS = {"k": "kernel", "a": "architecture", "s": "os", "n": "cpu_count"}
+_FACTS = {"k": "kernel", "a": "architecture", "s": "os", "n": "cpu_count", "v": "probe"}
 
 
 class SlowLine:
@@ -62,17 +62,18 @@ class SlowLine:
         return facts
 
     async def ask(
-        self, connection: Connection, request: str, name: str, seconds: float = SLOW_TIMEOUT_SECONDS, *, patient: bool = True
+        self, connection: Connection, request: str, name: str, seconds: float = 0.0, *, patient: bool = True
     ) -> bytes | None:  # fmt: skip
         """An answer; None if it hangs, or did lately: no second one beside it on the host.
 
-        What hangs is remembered by its ``name``; without being ``patient`` it is tried again even if it hung lately (a person asks).
+        ``seconds``: after which it hangs; 0: the usual.  What hangs is remembered by its ``name``;
+        without being ``patient`` it is tried again even if it hung lately (a person asks).
         """
         times, again = self._hung.get(name, (0, 0.0))
         if patient and time.monotonic() < again:
             return None
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds or SLOW_TIMEOUT_SECONDS):
                 answer = await self._ask(connection, request)
         except TimeoutError:
             self.close()

@@ -15,6 +15,7 @@ import asyncssh
 
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.facts import Sample
+from guardian_tui.engine.fleet import probe
 from guardian_tui.engine.fleet.drift import Drift
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.layouts import interned
@@ -91,6 +92,7 @@ class Survey:
                 connection = await self._remote.connection(host.target)
                 if not host.facts:
                     host.facts = await link.slow.facts(connection)
+                    host.probe_words = _about_probe(host.facts.get("probe", ""))
                 rooms, problems = await link.slow.rooms(connection, host.mounts)
 
                 async def ask(request: str, name: str, seconds: float) -> bytes | None:
@@ -269,3 +271,9 @@ class Survey:
         """Close all that was opened."""
         for host_id in list(self._opened):
             self.forget(host_id)
+
+
+def _about_probe(installed: str) -> str:
+    if installed in ("", probe.version()):
+        return ""
+    return f"its probe is version {installed}, ours is {probe.version()}: install it again (guardian-tui probe install)"

@@ -279,9 +279,9 @@ class Watch:
         host.layout, host.values, host.measured_at, host.round_trip = layout, values, at, took
         busy = values[0]
         host.spark.append(-1 if math.isnan(busy) else round(busy * 100))
-        if reading.missing or reading.problems or host.rooms_problem or host.pace_words:
+        if reading.missing or reading.problems or host.rooms_problem or host.pace_words or host.probe_words:
             missing = [f"{name} can't be read" for name in reading.missing]
-            more = [words for words in (host.rooms_problem, host.pace_words) if words]
+            more = [words for words in (host.probe_words, host.rooms_problem, host.pace_words) if words]
             host.problems = (*missing, *reading.problems, *more)
         else:
             host.problems = ()

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 logging.getLogger("asyncssh").setLevel(logging.ERROR)
 
 MOST_HOPS = 8
+IDLE_SECONDS = 60.0
+"""A connection for commands is closed when nobody has used it for so long."""
 
 # modern only, what is cheapest first; the -14-sha1, ssh-rsa and hmac-sha1 that asyncssh still offers are left out
 KEX = (
@@ -178,6 +180,7 @@ class Remote:
         self._opening: dict[str, asyncio.Task[Connection]] = {}
         self._ramp = asyncio.Semaphore(settings.connects_at_once)
         self._ramps: dict[str, asyncio.Semaphore] = {}
+        self._users: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -188,14 +191,14 @@ class Remote:
         Raises:
             ConnectFailed: why not, in a kind and in words.
         """
-        known = self._open.get(target.host_id)
+        known = self._open.get(target.key)
         if known is not None and not known.closed:
             return known
-        task = self._opening.get(target.host_id)
+        task = self._opening.get(target.key)
         if task is None:
-            task = asyncio.create_task(self._connect(target), name=f"connect {target.host_id}")
-            self._opening[target.host_id] = task
-            task.add_done_callback(lambda done: self._opened(target.host_id, done))
+            task = asyncio.create_task(self._connect(target), name=f"connect {target.key}")
+            self._opening[target.key] = task
+            task.add_done_callback(lambda done: self._opened(target.key, done))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -204,30 +207,54 @@ class Remote:
                 raise ConnectFailed("closed", f"Connecting to {target.name} was given up.") from None
             raise
 
-    def _opened(self, host_id: str, task: asyncio.Task[Connection]) -> None:
-        wanted = self._opening.get(host_id) is task
+    @asynccontextmanager
+    async def borrowed(self, target: Target) -> AsyncIterator[Connection]:
+        """A host's connection for as long as it is used; one that is for commands alone is closed when nobody has used it for a while.
+
+        Raises:
+            ConnectFailed: why not.
+        """
+        self._users[target.key] = self._users.get(target.key, 0) + 1
+        try:
+            yield await self.connection(target)
+        finally:
+            self._users[target.key] -= 1
+            if not self._users[target.key]:
+                del self._users[target.key]
+                if target.purpose != "probe":
+                    asyncio.get_running_loop().call_later(
+                        IDLE_SECONDS, self._close_idle, target.key, self._open.get(target.key)
+                    )
+
+    def _close_idle(self, key: str, connection: Connection | None) -> None:
+        if key not in self._users and connection is not None and self._open.get(key) is connection:
+            self.drop(key)
+
+    def _opened(self, key: str, task: asyncio.Task[Connection]) -> None:
+        wanted = self._opening.get(key) is task
         if wanted:
-            del self._opening[host_id]
+            del self._opening[key]
         # asked even if nobody waits any more, so that it is not reported as lost
         if task.cancelled() or task.exception() is not None:
             return
         if wanted:
-            self._open[host_id] = task.result()
+            self._open[key] = task.result()
         else:
             # given up while it was on its last step
             task.result().close()
 
     def give_up(self, host_id: str) -> None:
-        """Close a host's connection, and end the attempt to open one: the host is gone, or is reached another way now."""
-        task = self._opening.pop(host_id, None)
-        if task is not None:
-            task.cancel()
+        """Close a host's connections, and end the attempts to open one: the host is gone, or is reached another way now."""
+        for key in (host_id, f"{host_id}/commands"):
+            task = self._opening.pop(key, None)
+            if task is not None:
+                task.cancel()
+            self.drop(key)
         self._ramps.pop(host_id, None)
-        self.drop(host_id)
 
-    def drop(self, host_id: str) -> None:
-        """Close a host's connection; those through it end with it."""
-        connection = self._open.pop(host_id, None)
+    def drop(self, key: str) -> None:
+        """Close a connection; those through it end with it."""
+        connection = self._open.pop(key, None)
         if connection is not None:
             connection.close()
 
@@ -237,8 +264,8 @@ class Remote:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for host_id in list(self._open):
-            self.drop(host_id)
+        for key in list(self._open):
+            self.drop(key)
 
     async def _connect(self, target: Target) -> Connection:
         parent = await self._through(target)

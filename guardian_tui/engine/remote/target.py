@@ -31,6 +31,12 @@ class Target:
     credential: str = ""
     jump: tuple[Target, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    purpose: Literal["probe", "commands"] = "probe"
+
+    @property
+    def key(self) -> str:
+        """What its connection is kept under: one per host and credential."""
+        return self.host_id if self.purpose == "probe" else f"{self.host_id}/commands"
 
     @property
     def way(self) -> tuple[object, ...]:

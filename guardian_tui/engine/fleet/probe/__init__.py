@@ -8,6 +8,8 @@ from functools import cache
 from importlib.resources import files
 
 PROTOCOL = 1
+_VERSION = "@VERSION@"
+"""Stands in the programs where they tell their version."""
 
 
 @cache
@@ -28,13 +30,17 @@ def source() -> str:
 @cache
 def program() -> str:
     """The awk program without its comments, blank lines and indents: what travels."""
+    return _bare_awk().replace(_VERSION, version())
+
+
+def _bare_awk() -> str:
     return "\n".join(_bare(part) for part in PARTS)
 
 
 @cache
 def shell_program() -> str:
     """The shell program, for hosts without awk, as it travels."""
-    return _bare("probe.sh")
+    return _bare("probe.sh").replace(_VERSION, version())
 
 
 def _bare(name: str) -> str:
@@ -43,12 +49,35 @@ def _bare(name: str) -> str:
 
 
 @cache
+def version() -> str:
+    """What tells one probe from another: the first digits of a SHA-256 over both programs."""
+    return hashlib.sha256(f"{_bare_awk()}\n{_bare('probe.sh')}".encode()).hexdigest()[:12]
+
+
+@cache
 def command() -> str:
     """The shell command that starts the probe; the same for every host."""
+    return _command(program())
+
+
+def _command(awk: str) -> str:
     launcher = "\n".join(line for line in _text("launcher.sh").splitlines() if not line.startswith("#"))
-    return f"exec sh -c {shlex.quote(launcher)} guardian-probe {shlex.quote(program())} {shlex.quote(shell_program())}"
+    return (
+        f"exec sh -c {shlex.quote(launcher)} guardian-probe {shlex.quote(awk)} {shlex.quote(shell_program())}"
+    )
+
+
+@cache
+def file() -> str:
+    """The probe as a file for a host, to be reviewed there, and run by a key that can do nothing else."""
+    words = (
+        "#!/bin/sh",
+        f"# Guardian's probe, version {version()}: answers questions about this host over its standard input.  It only reads.",
+        '# As the forced command of a key in authorized_keys:  restrict,command="PATH OF THIS FILE" ssh-ed25519 AAAA…',
+    )
+    return "\n".join(words) + "\n" + _command(source().replace(_VERSION, version())) + "\n"
 
 
 def checksum() -> str:
-    """SHA-256 of the command, to compare with what an administrator reviewed."""
-    return hashlib.sha256(command().encode()).hexdigest()
+    """SHA-256 of the file, to compare with what an administrator reviewed and installed."""
+    return hashlib.sha256(file().encode()).hexdigest()

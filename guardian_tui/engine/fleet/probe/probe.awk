@@ -148,6 +148,7 @@ function identity(   f, l) {
     f = "/proc/sys/kernel/osrelease"
     if ((getline l < f) > 0) add("i k " l)
     close(f)
+    add("i v @VERSION@")
     run("i a", "uname -m")
     f = "/etc/os-release"
     while ((getline l < f) > 0)

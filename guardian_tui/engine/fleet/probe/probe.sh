@@ -151,6 +151,7 @@ rooms() {
 }
 identity() {
     first /proc/sys/kernel/osrelease && add "i k $line"
+    add 'i v @VERSION@'
     told 'i a' "$(uname -m 2>/dev/null)"
     f=/etc/os-release
     if [ -r "$f" ]; then
