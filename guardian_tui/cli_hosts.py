@@ -1,20 +1,25 @@
-"""`guardian-tui hosts import`: what a source would change, and the change, with the client reading the files and running the scripts."""
+"""Orders on many hosts, headless: `guardian-tui hosts import` (the client reads the files and runs the scripts) and `guardian-tui hosts bulk`."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
 import msgspec
 
+from guardian_tui.bulk_words import A_FEW, SYNTAX, edit_of
 from guardian_tui.cli_session import with_client
 from guardian_tui.client import Client
+from guardian_tui.commands import parse_duration
 from guardian_tui.protocol.access import Session
+from guardian_tui.protocol.bulk import BulkEdit, BulkMaintenance, BulkReport
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.imports import Found, ImportPreview, ImportRequest, SourceFormat, SourceList
 from guardian_tui.source_files import RUN, is_script, read_source
 from guardian_tui.text import json_safe, safe
 
+MOST_SHOWN = 100
 FORMATS: tuple[SourceFormat, ...] = ("ssh_config", "ansible_ini", "ansible_yaml", "ansible_json", "csv")
 
 
@@ -143,3 +148,82 @@ def _line_of(found: Found) -> str:
     groups = f" [{', '.join(spec.groups)}]" if spec.groups else ""
     mark = "+" if found.status == "new" else "~"
     return safe(f"  {mark} {spec.name}  {way}{through}{groups}  {found.where}", 400)
+
+
+@click.command("bulk")
+@click.option(
+    "--filter", "filter_", default="", help="Which hosts: the grammar of every list (group=web !role=db)."
+)
+@click.option("--host", "hosts", multiple=True, metavar="NAME", help="Or by name; may be given again.")
+@click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help=f"{SYNTAX}; or maintenance=2h.")
+@click.option("--remove", multiple=True, metavar="KEY", help="label.KEY, group=NAME or maintenance.")
+@click.option("--reason", default="", help="Of planned work.")
+@click.option(
+    "--count",
+    type=int,
+    help="How many hosts you mean: nothing is asked, and nothing done if it is another number.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def bulk_command(
+    filter_: str,
+    hosts: tuple[str, ...],
+    set_: tuple[str, ...],
+    remove: tuple[str, ...],
+    reason: str,
+    count: int | None,
+    as_json: bool,
+) -> None:
+    """Change many hosts at once, after showing which."""
+    route, order = _bulk_order(set_, remove, reason)
+    order = msgspec.structs.replace(order, hosts=hosts, filter=filter_, count=count)
+
+    async def work(client: Client) -> BulkReport:
+        report = await client.call(route, BulkReport, order)
+        if report.done:
+            return report
+        _agreed(report.hosts)
+        return await client.call(route, BulkReport, msgspec.structs.replace(order, count=len(report.hosts)))
+
+    report = with_client(work)
+    words = (
+        f"{report.changed} changed, {report.unchanged} were so already."
+        if report.unchanged
+        else f"{report.changed} changed."
+    )
+    click.echo(json_safe(msgspec.json.encode(report)) if as_json else words)
+
+
+def _bulk_order(
+    set_: tuple[str, ...], remove: tuple[str, ...], reason: str
+) -> tuple[str, BulkEdit | BulkMaintenance]:
+    work = [word for word in (*set_, *remove) if word.partition("=")[0] == "maintenance"]
+    try:
+        if not work:
+            if not (set_ or remove):
+                raise InvalidRequest(f"Say what to change: {SYNTAX}, or maintenance=2h.")
+            return "hosts.bulk", edit_of(set_, remove)
+        if len(set_) + len(remove) > 1:
+            raise InvalidRequest("Planned work is an order of its own: give nothing else to set or remove.")
+        if remove:
+            return "hosts.bulk_maintenance", BulkMaintenance(until=None, reason=reason)
+        seconds = parse_duration(work[0].partition("=")[2])
+        if seconds is None:
+            raise InvalidRequest(f"{work[0][:60]!r} says no time; write maintenance=30m, 2h or 1d.")
+    except InvalidRequest as error:
+        raise click.UsageError(error.detail) from error
+    return "hosts.bulk_maintenance", BulkMaintenance(until=time.time() + seconds, reason=reason)
+
+
+def _agreed(names: tuple[str, ...]) -> None:
+    """Show which hosts, and have their number typed in when they are more than a few."""
+    click.echo(
+        f"{len(names)} hosts: {safe(', '.join(names[:MOST_SHOWN]), 4000)}{' …' if len(names) > MOST_SHOWN else ''}",
+        err=True,
+    )
+    if len(names) > A_FEW:
+        typed = click.prompt(f"Type {len(names)} to go on", err=True)
+        agreed = typed.strip() == str(len(names))
+    else:
+        agreed = click.confirm("Go on?", err=True)
+    if not agreed:
+        raise InvalidRequest("Nothing was changed.")

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import msgspec
 
-from guardian_tui.cli_hosts import import_command
+from guardian_tui.cli_hosts import bulk_command, import_command
 from guardian_tui.cli_probe import print_command
 from guardian_tui.cli_session import EXIT_REFUSED, raise_words, save_token, with_client
 from guardian_tui.cli_words import words_of
@@ -28,7 +28,15 @@ from guardian_tui.text import json_safe
 
 # what makes no sense without a screen, or has a command of its own
 _NOT_HEADLESS = frozenset(
-    {"login", "logout", "hello", "session.attach", "session.touch", "session.lock", "session.unlock"}
+    {
+        "login",
+        "logout",
+        "hello",
+        "session.attach",
+        "session.touch",
+        "session.lock",
+        "session.unlock",
+    }
 )
 _GROUP_HELP = {
     "hosts": "Hosts: see, add, test, remove.", "alerts": "Alerts: see and acknowledge.", "silences": "Silences of alerts.",
@@ -62,6 +70,7 @@ def add_route_commands(main: click.Group) -> None:
     groups["probe"].add_command(print_command)
     groups["audit"].add_command(verify_command, "verify")
     groups["hosts"].add_command(import_command, "import")
+    groups["hosts"].add_command(bulk_command, "bulk")
     groups["audit"].add_command(_alias(groups["audit"].commands["list"]), "tail")
 
 

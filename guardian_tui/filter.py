@@ -1,10 +1,11 @@
-"""The filter grammar of every list: words, ``!not``, ``label=value``, ``~regex``, ``col>90``; all must hold.
+"""The filter grammar of every list: words, ``!not``, ``label=value``, ``label~regex``, ``~regex``, ``col>90``; all must hold.
 
 The same on screen, in the CLI and in the API.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ import re2
 from guardian_tui.protocol.errors import InvalidRequest
 
 MOST_TERMS = 20
-_OPERATORS = (">=", "<=", ">", "<")
+_SPLIT = re.compile(r"([^<>=~]+)(>=|<=|>|<|=|~)(.*)\Z", re.DOTALL)
 # columns that a person reads as percent
 _PERCENT = frozenset({"cpu", "memory", "disk"})
 _ALIASES = {"mem": "memory", "net": "receive_bytes_per_second", "load": "load_per_core"}
@@ -63,28 +64,36 @@ def _term(word: str, place: int) -> Term:
         return lambda row, haystack: not inner(row, haystack)
     if word.startswith("~") and len(word) > 1:
         return _pattern(word[1:], place)
-    for operator in _OPERATORS:
-        column, found, number = word.partition(operator)
-        if found and column:
-            return _comparison(column, operator, number, place)
-    key, equals, value = word.partition("=")
-    if equals and key:
-        return _label(key, value.lower())
+    split = _SPLIT.match(word)
+    if split is not None:
+        key, operator, value = split.groups()
+        if operator == "~":
+            return _value_pattern(key, value, place + len(key))
+        return _label(key, value.lower()) if operator == "=" else _comparison(key, operator, value, place)
     wanted = word.lower().lstrip("/")
     return lambda row, haystack: wanted in haystack
 
 
 def _pattern(pattern: str, place: int) -> Term:
+    compiled = _compiled(pattern, place)
+    return lambda row, haystack: compiled.search(haystack) is not None
+
+
+def _value_pattern(key: str, pattern: str, place: int) -> Term:
+    compiled = _compiled(pattern, place)
+    return lambda row, haystack: any(compiled.search(value) is not None for value in _values(row, key))
+
+
+def _compiled(pattern: str, place: int) -> Any:  # Any: re2 has no types
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False
     try:
-        compiled = re2.compile(pattern, options)
+        return re2.compile(pattern, options)
     except re2.error as error:
         raise InvalidRequest(
             f"At character {place + 1}: {pattern!r} is no pattern ({error}).", field="filter"
         ) from error
-    return lambda row, haystack: compiled.search(haystack) is not None
 
 
 def _comparison(column: str, operator: str, number: str, place: int) -> Term:
@@ -106,9 +115,14 @@ def _comparison(column: str, operator: str, number: str, place: int) -> Term:
 
 
 def _label(key: str, value: str) -> Term:
-    def holds(row: Row, haystack: str) -> bool:
-        labels = row.get("labels") or {}
-        found = labels.get(key, row.get(key))
-        return found is not None and value in str(found).lower()
+    if key == "group":
+        # half a group's name is another group
+        return lambda row, haystack: any(value == found.lower() for found in _values(row, key))
+    return lambda row, haystack: any(value in found.lower() for found in _values(row, key))
 
-    return holds
+
+def _values(row: Row, key: str) -> list[str]:
+    """What a row has under a name: a label, a column, its groups."""
+    found = (row.get("labels") or {}).get(key, row.get(key))
+    values = [] if found is None else [str(found)]
+    return values + list(row.get("groups") or ()) if key == "group" else values

@@ -19,8 +19,8 @@ def host_text(row: HostRow) -> str:
     """The text of a host in which words are looked for, in lower case."""
     labels = " ".join(f"{key}={value}" for key, value in row.labels.items())
     return (
-        f"{row.name} {row.state} {row.why} {row.environment} @{row.environment} {row.behind} {labels}".lower()
-    )
+        f"{row.name} {row.state} {row.why} {row.environment} @{row.environment} {row.behind} {labels} {' '.join(row.groups)}"
+    ).lower()
 
 
 def alert_columns(alert: Alert) -> dict[str, Any]:  # Any: the row's values

@@ -68,6 +68,10 @@ class EditHostDialog(ModalScreen[HostSpec | None]):
                 Input(spec.environment if spec else "", id="environment", placeholder="prod, staging…"),
             )
             yield Field("Labels", Input(labels, id="labels", placeholder="role=web site=eu"))
+            yield Field(
+                "Groups",
+                Input(" ".join(spec.groups) if spec else "", id="groups", placeholder="web frontend"),
+            )
             yield Words("")
             yield Words("⏎ next field · ^s or ⏎ on the last: save · esc not now", id="words", classes="muted")
 
@@ -88,9 +92,11 @@ class EditHostDialog(ModalScreen[HostSpec | None]):
         """Check, and answer."""
         value = {entry.id or "": entry.value.strip() for entry in self.query(Input)}
         fields = {
+            **(msgspec.structs.asdict(self._spec) if self._spec else {}),
             "name": value["name"], "address": value["address"] or None, "port": value["port"] or "22", "user": value["user"],
             "jump": value["jump"].replace(",", " ").split(), "credential": value["credential"], "environment": value["environment"],
             "labels": dict(pair.partition("=")[::2] for pair in value["labels"].split()),
+            "groups": value["groups"].replace(",", " ").split(),
             "interval_seconds": self._spec.interval_seconds if self._spec else 5.0,
         }  # fmt: skip
         try:

@@ -245,3 +245,51 @@ async def test_hosts_are_imported_after_their_diff_was_shown_and_a_script_is_run
         table.write_text("name\n")
         assert "web-1 is gone" in (await guardian("hosts", "import", str(table))).output
         assert "1 removed" in (await guardian("hosts", "import", str(table), "--remove-gone")).output
+
+
+async def test_many_hosts_are_changed_after_their_number_was_typed_in(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        await login(one)
+        table = tmp_path / "hosts.csv"
+        table.write_text("name,address,groups\n" + "".join(f"web-{n},127.0.0.9,web\n" for n in range(7)))
+        await guardian("hosts", "import", str(table), "--all")
+        shown = await guardian(
+            "hosts", "bulk", "--filter", "group=web", "--set", "label.team=shop", feed="6\n"
+        )
+        assert (
+            shown.exit_code == 1
+            and "7 hosts: web-0, web-1" in shown.output
+            and "Nothing was changed" in shown.output
+        )
+        done = await guardian(
+            "hosts", "bulk", "--filter", "group=web", "--set", "label.team=shop", feed="7\n"
+        )
+        assert done.exit_code == 0 and "7 changed" in done.output, done.output
+        few = await guardian(
+            "hosts",
+            "bulk",
+            "--host",
+            "web-1",
+            "--set",
+            "environment=prod",
+            "--remove",
+            "group=web",
+            feed="y\n",
+        )
+        assert few.exit_code == 0 and "1 changed" in few.output, few.output
+        assert (
+            "6 changed"
+            in (
+                await guardian(
+                    "hosts", "bulk", "--filter", "group=web", "--set", "maintenance=2h", "--count", "6"
+                )
+            ).output
+        )
+        assert (
+            "7 hosts now, not 3"
+            in (
+                await guardian("hosts", "bulk", "--filter", "team=shop", "--set", "user=x", "--count", "3")
+            ).output
+        )
+        for wrong in (("--set", "colour=red"), ("--set", "maintenance=soon"), ("--remove", "user"), ()):
+            assert (await guardian("hosts", "bulk", "--filter", "web", *wrong)).exit_code == 2

@@ -6,11 +6,14 @@ import getpass
 import json
 import os
 import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 import msgspec
 from sqlalchemy import delete, insert, select, update
 
+from guardian_tui.engine.fleet import local
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.remote.target import Target
 from guardian_tui.engine.store.database import Store, Tx
@@ -133,6 +136,26 @@ class Inventory:
             )
         else:
             await tx.execute(update(hosts).where(hosts.c.id == host.id).values(**row))
+
+    @contextmanager
+    def assuming(self, specs: Mapping[str, HostSpec]) -> Iterator[None]:
+        """Inside, these hosts have these specs: so that ways can be looked for before anything is written."""
+        before = {host_id: self.hosts[host_id].spec for host_id in specs}
+        try:
+            for host_id, spec in specs.items():
+                self.hosts[host_id].spec = spec
+            yield
+        finally:
+            for host_id, spec in before.items():
+                self.hosts[host_id].spec = spec
+
+    async def put_maintenance(self, tx: Tx, host: Host, until: float, reason: str) -> None:
+        """Write the planned work of a host, or of the engine's own machine."""
+        if host.id == LOCAL_ID:
+            await self.put_own_maintenance(tx, local.machine_name(), until, reason)
+        else:
+            changed = replace(host, maintenance_until=until, maintenance_reason=reason)
+            await self.put(tx, changed, "", new=False)
 
     async def put_own_maintenance(self, tx: Tx, machine: str, until: float, reason: str) -> None:
         """Write the planned work of the engine's own machine, which is no row of the inventory."""

@@ -8,7 +8,7 @@ import math
 from guardian_tui import filter as filters
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
-from guardian_tui.engine.fleet import local
+from guardian_tui.engine.fleet.bulk import BulkOrders
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.imports import ImportOrders
 from guardian_tui.engine.fleet.inventory import LOCAL_ID
@@ -28,6 +28,7 @@ class HostOrders:
     def __init__(self, fleet: Fleet, store: Store, pins: Pins, doctor: Doctor, clock: Clock) -> None:
         self._fleet = fleet
         self._store = store
+        self._bulk = BulkOrders(fleet)
         self._imports = ImportOrders(fleet, store, pins, clock)
         self._doctor = doctor
         self._clock = clock
@@ -37,7 +38,7 @@ class HostOrders:
         return {
             "hosts.list": self.list_, "hosts.show": self.show, "hosts.history": self.history, "hosts.add": self.add,
             "hosts.edit": self.edit, "hosts.remove": self.remove, "hosts.test": self.test, "hosts.maintenance": self.maintenance,
-            **self._imports.handlers(),
+            **self._imports.handlers(), **self._bulk.handlers(),
         }  # fmt: skip
 
     def _host(self, call: Call, name: str) -> Host:
@@ -160,15 +161,7 @@ class HostOrders:
         host = self._host(call, request.host)
         until = request.until or 0.0
         async with call.change(host.spec.name, body={"until": int(until), "reason": request.reason}) as tx:
-            if host.id == LOCAL_ID:
-                await self._fleet.inventory.put_own_maintenance(
-                    tx, local.machine_name(), until, request.reason
-                )
-            else:
-                changed = dataclasses.replace(
-                    host, maintenance_until=until, maintenance_reason=request.reason
-                )
-                await self._fleet.inventory.put(tx, changed, "screen", new=False)
+            await self._fleet.inventory.put_maintenance(tx, host, until, request.reason)
 
             def done() -> None:
                 host.maintenance_until, host.maintenance_reason = until, request.reason

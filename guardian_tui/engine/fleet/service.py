@@ -39,6 +39,8 @@ LINK_SECONDS = 1.0
 """How often we look whether it is our own link that failed, while some host fails."""
 HOUSEKEEPING_TURNS = 5
 RETAIN_SECONDS = 3600.0
+CONNECTED_BY = ("interval_seconds", "command_user", "command_credential")
+"""Fields of a host, beside its way, for which it is connected anew when they change."""
 
 
 class Fleet:
@@ -145,12 +147,12 @@ class Fleet:
         Only a host whose way changed, or that of a host before it, is connected anew; labels and the like cost no connection.
         """
         affected: dict[str, Host] = {}
-        repaced: set[str] = set()
+        anew: set[str] = set()
         for host_id, spec in specs.items():
             host = self.inventory.hosts.get(host_id)
             if host is not None:
-                if host.spec.interval_seconds != spec.interval_seconds:
-                    repaced.add(host_id)
+                if any(getattr(host.spec, name) != getattr(spec, name) for name in CONNECTED_BY):
+                    anew.add(host_id)
                 host.spec = spec
                 affected[host_id] = host
         for host in list(affected.values()):
@@ -161,7 +163,7 @@ class Fleet:
                 self.announce(host)
                 continue
             host.target = self.inventory.target(host.id, host.spec)
-            if before.way == host.target.way and host.id not in repaced:
+            if before.way == host.target.way and host.id not in anew:
                 self._questions.relabel(host.target)
                 self.announce(host)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardian_tui.protocol import fleet, imports, sections
+from guardian_tui.protocol import bulk, fleet, imports, sections
 from guardian_tui.protocol.base import Done, Nothing
 from guardian_tui.protocol.routes.route import Route
 
@@ -26,6 +26,10 @@ HOSTS: tuple[Route, ...] = (
           "Set or end planned work.", "local", scoping="host"),
     Route("hosts.import", "POST", "/v1/hosts/import", "hosts.edit", imports.ImportRequest, imports.ImportPreview,
           "Show what a source of hosts would change, or change it.", "local"),
+    Route("hosts.bulk", "POST", "/v1/hosts/bulk", "hosts.edit", bulk.BulkEdit, bulk.BulkReport,
+          "Change many hosts at once; without a count it only says which.", "local", scoping="rows"),
+    Route("hosts.bulk_maintenance", "POST", "/v1/hosts/bulk-maintenance", "hosts.maintain", bulk.BulkMaintenance, bulk.BulkReport,
+          "Set or end planned work on many hosts; without a count it only says which.", "local", scoping="rows"),
     Route("hosts.sources", "GET", "/v1/host-sources", "hosts.see", Nothing, imports.SourceList, "Sources that were imported."),
     Route("hosts.forget_source", "DELETE", "/v1/host-sources", "hosts.edit", imports.SourceRef, Done,
           "Forget a source; its hosts stay.", "local"),
