@@ -90,4 +90,12 @@ METRICS: dict[str, Metric] = _catalogue(
     Metric("processes", "count", "medium", "processes in all"),
     Metric("processes_zombie", "count", "medium", "processes that have ended and that nobody has waited for"),
     Metric("processes_uninterruptible", "count", "medium", "processes in uninterruptible sleep (state D)"),
+    Metric("unit_failed", "flag", "medium", "1: the unit failed", "unit"),
+    Metric(
+        "unit_restarts",
+        "count",
+        "medium",
+        "restarts by the supervisor since the last reading, per 5 minutes",
+        "unit",
+    ),
 )

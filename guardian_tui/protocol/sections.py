@@ -11,6 +11,7 @@ import msgspec
 
 from guardian_tui.protocol.base import Request, Response
 from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, Cell, Column, SectionKind
+from guardian_tui.protocol.service_sections import SERVICE_KINDS
 
 
 def _catalogue(*kinds: SectionKind) -> dict[str, SectionKind]:
@@ -30,6 +31,7 @@ SECTIONS: dict[str, SectionKind] = _catalogue(
         "tasks", "tasks by state", "How many processes run, sleep, wait for a disk, or are zombies.",
         (Column("state", "state"), Column("count", "count", "count")), period_seconds=MEDIUM_SECONDS,
     ),
+    *SERVICE_KINDS,
 )  # fmt: skip
 
 

@@ -160,8 +160,17 @@ def test_a_host_without_sh_says_so_by_its_exit_status(tmp_path: Path) -> None:
     assert done.returncode == 127
 
 
-READERS = {"date", "df", "uname", "nproc", "ls", "ps", "getconf", "command", "timeout"}
+READERS = {"date", "df", "uname", "nproc", "ls", "ps", "getconf", "command", "timeout", "id"}
 """Whatever the probe starts on a host: programs that read and do nothing else, as they are called there."""
+
+FORMS = {
+    "rc-status": r"--nocolor --(crashed|all)$",
+    "sudo": r"-n -l$|-n$",
+    "sv": r"status ",
+    "systemctl": r"(list-units|show) ",
+}
+"""Programs that could do more, and the forms of their arguments in which they only read.  By `sudo -n` comes what root's rules allow, which is
+of these forms too."""
 
 
 def test_the_program_only_reads() -> None:
@@ -181,8 +190,16 @@ def test_the_program_only_reads() -> None:
     assert calls
     for _, command in calls:
         for part in re.split(r"[;|&]+", command):
-            words = part.replace("$t", "").split()
+            words = part.replace("$t", "").replace("PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin", "").split()
             assert not words or words[0] in READERS, command
+    # what is started by the path of a program: each in a form that only reads
+    started = re.findall(r"\b(?:told|told_to_root|blocks)\(\"\w+\", \d+, \"([^\"]+)\", (\"[^\"]*\")?", text)
+    started += re.findall(r"path_of\(\"([^\"]+)\"\) (\" [^\"]+\")", text)
+    assert len(started) > 5
+    for program, arguments in started:
+        assert re.match(FORMS[program], arguments.strip('" ')), (program, arguments)
+    # and by nothing else
+    assert set(re.findall(r"path_of\((?!\")(\w+)", text)) == {"program"}
 
 
 def test_the_shell_s_program_only_reads() -> None:

@@ -18,6 +18,7 @@ from guardian_tui.engine.alerts.rule_kinds import (
     one,
     two,
 )
+from guardian_tui.engine.alerts.service_rules import SERVICE_RULES
 
 WRITABLE = Term("filesystem_readonly", "<", 0.5, optional=True)
 """A read-only image is always full and never fuller."""
@@ -221,6 +222,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         wait=30 * MINUTE,
         boot_grace=True,
     ),
+    *SERVICE_RULES,
 )
 
 DOWN_POLLS = 3

@@ -1,6 +1,6 @@
 # starts the probe: the first argument is the awk program, for whatever awk there is; the second the shell's, for where there is none
-LC_ALL=C
-export LC_ALL
+LC_ALL=C TZ=UTC0
+export LC_ALL TZ
 awk=$(command -v awk) || { eval "$2"; exit; }
 case $(readlink -f "$awk" 2>/dev/null) in
 *mawk*) exec awk -W interactive "$1" ;;

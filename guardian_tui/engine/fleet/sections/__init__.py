@@ -5,10 +5,13 @@ from __future__ import annotations
 from guardian_tui.engine.fleet.sections.base import Findings, Section
 from guardian_tui.engine.fleet.sections.processes import Processes, Tasks
 from guardian_tui.engine.fleet.sections.raw import Raw, split
+from guardian_tui.engine.fleet.sections.units import Timers, UnitList, Units
 
 __all__ = ["ALL", "Findings", "Raw", "Section", "due_every", "split"]
 
-ALL: dict[str, Section] = {section.name: section for section in (Processes(), Tasks())}
+_SERVICES: tuple[Section, ...] = (Units(), UnitList(), Timers())
+
+ALL: dict[str, Section] = {section.name: section for section in (Processes(), Tasks(), *_SERVICES)}
 """By name, in the order in which they are asked."""
 
 

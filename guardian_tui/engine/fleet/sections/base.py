@@ -85,6 +85,14 @@ def number_or_gap(word: str) -> float:
         return math.nan
 
 
+def figure(word: str) -> float | None:
+    """A number as a cell; None for what is none."""
+    try:
+        return number(word)
+    except ValueError:
+        return None
+
+
 def cell(word: str, limit: int = CELL_CHARACTERS) -> str:
     """A host's text as a cell."""
     return safe(word, limit)

@@ -3,7 +3,9 @@
 function sections(   i) {
     for (i = 3; i <= NF && i < 100; i++) {
         add("S\t" $i)
-        if (!ask_processes($i)) add("X\t" $i "\tthis probe has no such section")
+        if (ask_processes($i)) continue
+        if (ask_services($i)) continue
+        add("X\t" $i "\tthis probe has no such section")
     }
 }
 

@@ -1,0 +1,25 @@
+"""The shipped rules over services, security, upkeep and storage: what sections of the probe tell."""
+
+from __future__ import annotations
+
+from guardian_tui.engine.alerts.rule_kinds import MINUTE, MetricRule, Term, mean, one
+
+SERVICE_RULES: tuple[MetricRule, ...] = (
+    one(
+        "unit_failed",
+        "Unit failed",
+        "notify",
+        Term("unit_failed", ">", 0.5),
+        wait=5 * MINUTE,
+        why="it is in the state failed",
+    ),
+    one(
+        "unit_crash_loop",
+        "Service restarts again and again",
+        "page",
+        mean("unit_restarts", 2.0, minutes=5),
+        wait=15 * MINUTE,
+        severity="critical",
+        why="{value} restarts in 5 minutes, limit {limit}",
+    ),
+)

@@ -1,0 +1,137 @@
+# --- what the sections of services, security and storage share
+
+# where a program lies, also if only root's PATH would find it; empty: it is not there
+function path_of(program,   p) {
+    if (!(program in paths)) {
+        p = answer_of("PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; command -v " program)
+        if (p !~ /^\//) return ""
+        paths[program] = p
+    }
+    return paths[program]
+}
+
+function am_root() {
+    if (own_id == "") own_id = answer_of("id -u")
+    return own_id == "0"
+}
+
+# whether this account may run a command as root without a password; asked for once, since sudo notes each question in the host's log
+function sudo_allows(command,   n, i, j, k, l, words, as_root, free) {
+    if (!asked_sudo++ && path_of("sudo") != "") {
+        n = output_of(bounded(5, path_of("sudo") " -n -l"))
+        for (i = 1; i <= n; i++) {
+            l = line_of_output[i]
+            if (l !~ /^ /) { as_root = 0; continue }
+            if (l ~ /^ +\(/) { as_root = l ~ /^ +\((root|ALL)[ :)]/; free = 0; sub(/^ +\([^)]*\) */, "", l) }
+            k = split(l, words, ",")
+            for (j = 1; j <= k; j++) {
+                gsub(/^ +| +$/, "", words[j])
+                while (words[j] ~ /^[A-Z_]+: /) {
+                    if (words[j] ~ /^(NO)?PASSWD:/) free = words[j] ~ /^NO/
+                    sub(/^[A-Z_]+: +/, "", words[j])
+                }
+                if (as_root && free) may_as_root[words[j]]
+            }
+        }
+    }
+    return "ALL" in may_as_root || command in may_as_root
+}
+
+# the line for visudo that would let this account see it
+function rule_for(command) {
+    if (own_name == "") own_name = or_name(answer_of("id -un"))
+    return own_name " ALL=(root) NOPASSWD: " command
+}
+
+function or_name(name) { return name == "" ? "guardian" : name }
+
+# each line that a program writes, as a row of this kind; -1: there is no such program
+function told(kind, seconds, program, arguments) {
+    return path_of(program) == "" ? -1 : lines_of(kind, bounded(seconds, path_of(program) " " arguments))
+}
+
+function lines_of(kind, command,   n, i) {
+    n = output_of(command)
+    for (i = 1; i <= n; i++) add("R\t" kind "\t" substr(plain(line_of_output[i]), 1, 600))
+    return n
+}
+
+# the same for what only root may: as root, by the sudoers rule for exactly this, or not at all, and then the rule is told
+function told_to_root(kind, seconds, program, arguments, what,   command) {
+    if (path_of(program) == "") return -1
+    command = path_of(program) " " arguments
+    if (am_root()) return lines_of(kind, bounded(seconds, command))
+    if (sudo_allows(command)) return lines_of(kind, bounded(seconds, path_of("sudo") " -n " command))
+    withheld(what, "only root may see this", rule_for(command))
+    return -1
+}
+
+# blocks of KEY=VALUE lines with blank lines between them: a row of these keys' values for each that `wanted` does not leave out
+function blocks(kind, seconds, program, arguments, keys, wanted,   n, i, j, k, count, order, value, row) {
+    if (path_of(program) == "") return
+    n = output_of(bounded(seconds, path_of(program) " " arguments))
+    count = split(keys, order, " ")
+    line_of_output[n + 1] = ""
+    for (i = 1; i <= n + 1; i++) {
+        k = index(line_of_output[i], "=")
+        if (k) { value[substr(line_of_output[i], 1, k - 1)] = substr(line_of_output[i], k + 1); continue }
+        if (!(order[1] in value)) continue
+        if (wanted == "" || index(wanted, " " value[order[1]] " ") || value[order[2]] + 0 > 0) {
+            row = "R\t" kind
+            for (j = 1; j <= count; j++) row = row "\t" substr(plain(value[order[j]]), 1, 300)
+            add(row)
+        }
+        split("", value)
+    }
+}
+
+# --- services: systemd's units, or what OpenRC and runit tell
+
+function with_systemd() { return path_of("systemctl") != "" && (one("/proc/1/comm") == "systemd" || answer_of("ls -d /run/systemd/system") != "") }
+
+function booted_for() { add("R\tB\t" one("/proc/uptime")) }
+
+# only what is in trouble, and services that were restarted; the others are not worth their bytes each minute
+function units(   first, n, i, a, names, shown) {
+    booted_for()
+    if (with_systemd()) {
+        n = output_of(bounded(8, path_of("systemctl") " list-units --all --plain --full --no-legend --no-pager --state=failed,activating,deactivating,reloading,maintenance"))
+        names = " "
+        for (i = 1; i <= n; i++) {
+            split(line_of_output[i], a, " ")
+            first = a[1] ~ /\./ ? a[1] : a[2]
+            if (first !~ /^[A-Za-z0-9:_.\\@-]+$/) continue
+            names = names first " "
+            if (first !~ /\.service$/ && length(shown) < 4000) shown = shown quoted(first)
+            add("R\tU\t" plain(line_of_output[i]))
+        }
+        blocks("S", 8, "systemctl", "show --no-pager -p Id -p NRestarts -p ActiveState -p SubState -p Result -p StateChangeTimestampMonotonic \047*.service\047" shown, "Id NRestarts ActiveState SubState Result StateChangeTimestampMonotonic", names)
+        return
+    }
+    told("C", 8, "rc-status", "--nocolor --crashed")
+    if (answer_of("ls -d /etc/service") != "") told_to_root("V", 8, "sv", "status /etc/service/*", "services of runit")
+}
+
+function unit_list() {
+    booted_for()
+    if (with_systemd()) {
+        blocks("L", 9, "systemctl", "show --all --no-pager -p Id -p NRestarts -p LoadState -p ActiveState -p SubState -p StateChangeTimestampMonotonic -p MemoryCurrent -p TasksCurrent -p Description \047*.service\047 \047*.socket\047 \047*.timer\047 \047*.mount\047 \047*.automount\047 \047*.path\047 \047*.swap\047 \047*.target\047", "Id NRestarts LoadState ActiveState SubState StateChangeTimestampMonotonic MemoryCurrent TasksCurrent Description", "")
+        return
+    }
+    told("O", 8, "rc-status", "--nocolor --all")
+    if (answer_of("ls -d /etc/service") != "") told_to_root("V", 8, "sv", "status /etc/service/*", "services of runit")
+}
+
+function timers() {
+    booted_for()
+    if (with_systemd())
+        blocks("T", 9, "systemctl", "show --all --no-pager -p Id -p NextElapseUSecRealtime -p NextElapseUSecMonotonic -p LastTriggerUSec -p Unit -p Result \047*.timer\047", "Id NextElapseUSecRealtime NextElapseUSecMonotonic LastTriggerUSec Unit Result", "")
+}
+
+function ask_services(name) {
+    if (name == "units") units()
+    else if (name == "unit_list") unit_list()
+    else if (name == "timers") timers()
+    else return 0
+    return 1
+}
