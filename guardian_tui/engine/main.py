@@ -86,9 +86,12 @@ class Engine:
             await self._start_features(closing)
             stop = asyncio.create_task(self._stopping.wait())
             idle = asyncio.create_task(self._stop_when_idle())
-            _, pending = await asyncio.wait((serving, stop, idle), return_when=asyncio.FIRST_COMPLETED)
+            done, pending = await asyncio.wait((serving, stop, idle), return_when=asyncio.FIRST_COMPLETED)
             for task in pending - {serving}:
                 task.cancel()
+            for task in done:
+                if error := task.exception():
+                    log.error("%s ended by a fault", task.get_name(), exc_info=error)
             log.info("stopping")
 
     async def _compose(self, closing: contextlib.AsyncExitStack) -> None:
@@ -185,9 +188,14 @@ class Engine:
             await asyncio.sleep(5.0)
             if len(self.streams):
                 self._touched()
-            with contextlib.suppress(StoreUnavailable):
+            try:
                 async with self.store.read() as conn:
                     self.outbox_waiting = sum((await count_waiting(conn)).values())
+            except StoreUnavailable:
+                # the store tells of it itself
+                pass
+            except Exception:
+                log.exception("what waits to be sent could not be counted")
             if not self.linger and time.monotonic() - self._last_request > IDLE_STOP_SECONDS:
                 log.info("no client for %d minutes", IDLE_STOP_SECONDS // 60)
                 return

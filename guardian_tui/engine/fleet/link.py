@@ -67,7 +67,7 @@ class Link:
             self.host.fingerprint = connection.fingerprint
             channel = ProbeChannel(self, self._watch.settings.answer_limit_bytes)
             async with asyncio.timeout(self._watch.settings.connect_timeout_seconds):
-                await connection.ssh.create_session(lambda: channel, probe.command(), encoding=None)
+                await connection.open_channel(channel, probe.command())
             if channel.gone:
                 return
             self.channel = channel

@@ -89,7 +89,7 @@ class SlowLine:
             channel = ProbeChannel(self, ANSWER_LIMIT_BYTES)
             try:
                 opened = channel
-                await connection.ssh.create_session(lambda: opened, probe.command(), encoding=None)
+                await connection.open_channel(opened, probe.command())
             except (asyncssh.Error, OSError) as error:
                 raise ConnectFailed("closed", f"no second channel: {words_of(error)}") from error
             self._channel = channel

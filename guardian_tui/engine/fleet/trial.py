@@ -44,7 +44,7 @@ async def try_probe(connection: Connection) -> str:
     channel = ProbeChannel(user, LIMIT_BYTES)
     try:
         async with asyncio.timeout(TRIAL_SECONDS):
-            await connection.ssh.create_session(lambda: channel, probe.command(), encoding=None)
+            await connection.open_channel(channel, probe.command())
             if not channel.gone:
                 channel.ask(1, "f")
             body = await user.answer

@@ -101,6 +101,23 @@ class Connection:
         """Whether it is gone."""
         return self.ssh.is_closed()
 
+    async def open_channel(
+        self, session: asyncssh.SSHClientSession[bytes], command: str
+    ) -> asyncssh.SSHClientChannel[bytes]:
+        """Start a command, whose bytes go to ``session``; the caller bounds it in time.
+
+        Raises:
+            asyncssh.Error, OSError: it could not be started.
+        """
+        try:
+            channel, _ = await self.ssh.create_session(lambda: session, command, encoding=None)
+        except AttributeError as error:
+            # asyncssh has forgotten the session of a channel that is closed while it is opened, and stumbles over that
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_CONNECT_FAILED, "it was closed while it was opened"
+            ) from error
+        return channel
+
     async def run(
         self, command: str, *, timeout: float, limit_bytes: int = 1 << 20, stdin: bytes = b""
     ) -> Completed:
@@ -118,7 +135,7 @@ class Connection:
         try:
             async with asyncio.timeout(timeout):
                 session = _Gathering(limit_bytes)
-                channel, _ = await self.ssh.create_session(lambda: session, command, encoding=None)
+                channel = await self.open_channel(session, command)
                 try:
                     if stdin:
                         channel.write(stdin)
