@@ -147,6 +147,7 @@ class Dispatch:
 
     async def _carry_out_remote(self, call: Call, handler: Handler, request: Request) -> Response:
         call.target = call.target or self._target_of(request)
+        call.body |= {name: getattr(request, name) for name in call.route.told}
         await self._audit.record(call.entry("intent"))
         try:
             response = await handler(call, request)

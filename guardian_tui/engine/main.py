@@ -134,11 +134,14 @@ class Engine:
     async def _start_features(self, closing: contextlib.AsyncExitStack) -> None:
         """Start what watches; its imports (asyncssh among them) come after login is served."""
         from guardian_tui.engine.alerts.service import Alerts
+        from guardian_tui.engine.fleet.acts import Acts
+        from guardian_tui.engine.fleet.logs import Logs
         from guardian_tui.engine.fleet.orders import HostOrders
         from guardian_tui.engine.fleet.probe_orders import ProbeOrders
         from guardian_tui.engine.fleet.section_orders import SectionOrders
         from guardian_tui.engine.fleet.service import Fleet
         from guardian_tui.engine.fleet.trial import try_probe
+        from guardian_tui.engine.remote.commands import Commands
         from guardian_tui.engine.remote.connections import Remote
         from guardian_tui.engine.remote.credentials import Credentials
         from guardian_tui.engine.remote.doctor import Doctor
@@ -160,8 +163,10 @@ class Engine:
             keep_days=settings.store.alerts_days, environment=settings.environment,
         )  # fmt: skip
         orders = HostOrders(self.fleet, self.store, pins, Doctor(remote, self.live, try_probe), self.clock)
+        commands = Commands(remote)
         for handlers in (
-            orders.handlers(), SectionOrders(self.fleet).handlers(), ProbeOrders(self.fleet, remote).handlers(), questions.handlers(),
+            orders.handlers(), SectionOrders(self.fleet).handlers(), ProbeOrders(self.fleet, remote).handlers(),
+            Acts(self.fleet, commands).handlers(), Logs(self.fleet, commands).handlers(), questions.handlers(),
             self.alerts.handlers(),
         ):  # fmt: skip
             self.dispatch.bind(handlers)

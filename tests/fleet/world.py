@@ -17,12 +17,15 @@ from guardian_tui.engine import facts as kinds
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import Call, Entry, Peer
 from guardian_tui.engine.clock import Clock, SystemClock
+from guardian_tui.engine.fleet.acts import Acts
 from guardian_tui.engine.fleet.host import Host
+from guardian_tui.engine.fleet.logs import Logs
 from guardian_tui.engine.fleet.orders import HostOrders
 from guardian_tui.engine.fleet.probe_orders import ProbeOrders
 from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.engine.fleet.trial import try_probe
 from guardian_tui.engine.live import Live
+from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.connections import Remote
 from guardian_tui.engine.remote.credentials import Credentials
 from guardian_tui.engine.remote.doctor import Doctor
@@ -182,6 +185,8 @@ class World:
             **self.orders.handlers(),
             **self.questions.handlers(),
             **ProbeOrders(self.fleet, self.remote).handlers(),
+            **Acts(self.fleet, Commands(self.remote)).handlers(),
+            **Logs(self.fleet, Commands(self.remote)).handlers(),
         }
         return await handlers[name](call, request)
 

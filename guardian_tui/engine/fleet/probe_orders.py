@@ -44,7 +44,7 @@ class ProbeOrders:
         async with self._remote.borrowed(target) as connection:
             done = await connection.run(command, timeout=SECONDS, stdin=probe.file().encode())
         if done.exit_status != 0:
-            words = safe(done.err, 300) or f"exit status {done.exit_status}"
+            words = safe(done.err.strip(), 300) or f"exit status {done.exit_status}"
             raise HostUnavailable(f"The probe was not installed on {host.spec.name}: {words}")
         path, _, written = done.out.partition(b"\n")
         if written != probe.file().encode():

@@ -6,6 +6,7 @@ Each feature has a module with its part; here they are put together.
 
 from __future__ import annotations
 
+from guardian_tui.protocol.routes.acts import ACTS
 from guardian_tui.protocol.routes.alerts import ALERTS
 from guardian_tui.protocol.routes.audit import AUDIT
 from guardian_tui.protocol.routes.hosts import HOSTS
@@ -18,7 +19,7 @@ from guardian_tui.protocol.routes.vault import VAULT
 __all__ = ["PERMISSIONS", "PUBLIC", "ROUTES", "SELF", "WHOLE", "Recording", "Route", "Scoping"]
 
 ROUTES: dict[str, Route] = {
-    route.name: route for route in (*SYSTEM, *PEOPLE, *HOSTS, *PROBE, *VAULT, *ALERTS, *AUDIT)
+    route.name: route for route in (*SYSTEM, *PEOPLE, *HOSTS, *PROBE, *ACTS, *VAULT, *ALERTS, *AUDIT)
 }
 
 PERMISSIONS: tuple[str, ...] = tuple(sorted({r.permission for r in ROUTES.values()} - {PUBLIC, SELF}))

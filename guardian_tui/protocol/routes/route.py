@@ -37,6 +37,8 @@ class Route:
     help: str
     recording: Recording = "none"
     scoping: Scoping = "none"
+    told: tuple[str, ...] = ()
+    """Fields of the request that the intent of a ``remote`` route names: what will be done, on disk before it is."""
     step_up: bool = False
     """Wants a fresh second factor."""
     while_locked: bool = False

@@ -1,0 +1,78 @@
+"""Commands on hosts, and on this machine, in one way: run to the end, bounded in time and in what they write."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+
+from guardian_tui.engine.remote.connections import Completed, Remote
+from guardian_tui.engine.remote.target import ConnectFailed, Target
+
+ERROR_LIMIT_BYTES = 1 << 16
+
+
+class Commands:
+    """Runs commands."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+
+    async def run(
+        self, target: Target | None, command: str, *, timeout: float, limit_bytes: int = 1 << 20, stdin: bytes = b""
+    ) -> Completed:  # fmt: skip
+        """Run a command to its end.
+
+        Args:
+            target: the way for commands; None: this machine.
+            command: for the shell there; join argument lists with :func:`shlex.join`.
+            timeout: seconds for all of it.
+            limit_bytes: most output that is read; more ends the command.
+            stdin: what it is fed.
+
+        Raises:
+            ConnectFailed: the host can't be reached, or the command did not end in time.
+        """
+        if target is None:
+            return await run_here(command, timeout=timeout, limit_bytes=limit_bytes, stdin=stdin)
+        async with self._remote.borrowed(target) as connection:
+            return await connection.run(command, timeout=timeout, limit_bytes=limit_bytes, stdin=stdin)
+
+
+async def run_here(command: str, *, timeout: float, limit_bytes: int, stdin: bytes = b"") -> Completed:
+    """Run a command on this machine; it and what it started are killed when its time is over.
+
+    Raises:
+        ConnectFailed: it did not end in time.
+    """
+    process = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        start_new_session=True, env={**os.environ, "LC_ALL": "C"}, cwd="/",
+    )  # fmt: skip
+    assert process.stdin and process.stdout and process.stderr  # noqa: S101  # pipes, by the lines above
+    try:
+        async with asyncio.timeout(timeout):
+            with contextlib.suppress(ConnectionError):
+                process.stdin.write(stdin)
+                process.stdin.write_eof()
+            (out, cut), (err, _) = await asyncio.gather(
+                _read(process.stdout, limit_bytes), _read(process.stderr, ERROR_LIMIT_BYTES)
+            )
+            status = None if cut else await process.wait()
+    except TimeoutError as error:
+        raise ConnectFailed("timeout", f"The command did not end in {timeout:.0f} s.") from error
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+    return Completed(status, out, err, cut)
+
+
+async def _read(stream: asyncio.StreamReader, limit: int) -> tuple[bytes, bool]:
+    kept = bytearray()
+    while data := await stream.read(1 << 16):
+        kept += data[: limit - len(kept)]
+        if len(kept) >= limit:
+            return bytes(kept), True
+    return bytes(kept), False
