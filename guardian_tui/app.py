@@ -52,6 +52,8 @@ R = TypeVar("R", bound=Response)
 
 TOUCH_SECONDS = 20.0
 """A pressed key puts off the idle lock, told to the engine at most so often."""
+STAY_SECONDS = 60.0
+"""How often the engine hears that somebody is here, stream or none: a private one stops some time after its last client."""
 
 
 class GuardianApp(OrdinaryCommands, KeyboardApp):
@@ -118,6 +120,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         self.push_screen(self.login_screen)
         self.run_worker(self._meet_engine(), exclusive=True, group="meet", exit_on_error=False)
         self.set_interval(1.0, self._tick)
+        self.set_interval(STAY_SECONDS, self._stay)
 
     def on_unmount(self) -> None:
         """The screens go away: nothing may be drawn on them any more."""
@@ -260,6 +263,14 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
             return
         self._touched_at = now
         self.run_worker(self._touch(), group="touch", exclusive=True, exit_on_error=False)
+
+    def _stay(self) -> None:
+        """Locked or at the login there is no stream, and hosts are to be watched all the same."""
+        self.run_worker(self._say_hello(), group="stay", exclusive=True, exit_on_error=False)
+
+    async def _say_hello(self) -> None:
+        with contextlib.suppress(GuardianError):
+            await self.client.hello()
 
     async def _touch(self) -> None:
         try:

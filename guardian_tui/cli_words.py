@@ -78,6 +78,8 @@ def _plain(value: object) -> bool:
 
 
 def _cell(name: str, value: object) -> str:
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float) and value > 0 and _is_time(name):

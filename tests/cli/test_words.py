@@ -91,3 +91,8 @@ def test_no_word_of_a_host_reaches_the_terminal_as_it_is() -> None:
 
 def test_a_time_that_is_none_stays_a_number() -> None:
     assert "1e+300" in words_of(HostList(hosts=(row(since=1e300),)))
+
+
+def test_a_cell_without_a_value_is_empty() -> None:
+    shown = words_of(HostList(hosts=(row(measured_at=NOW), row(name="web-2"))))
+    assert "measured_at" in shown and "None" not in shown

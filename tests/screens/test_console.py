@@ -239,6 +239,18 @@ async def test_locking_hides_the_picture_until_password_and_code(tmp_path: Path)
         await until(lambda: isinstance(app.screen, FleetScreen))
 
 
+async def test_a_locked_console_keeps_its_engine_watching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guardian_tui.app.STAY_SECONDS", 0.1)
+    async with house(tmp_path) as one, console(one) as (app, pilot):
+        await pilot.press("ctrl+l")
+        await until(lambda: isinstance(app.screen, LockScreen) and not len(one.engine.streams))
+        for _ in range(2):
+            heard = one.engine._last_request
+            await until(lambda heard=heard: one.engine._last_request > heard)  # type: ignore[misc]  # bound now
+
+
 async def test_login_waits_for_the_engine_and_a_wrong_code_says_how_long_to_wait(tmp_path: Path) -> None:
     async with house(tmp_path) as one:
         app = one.app()
