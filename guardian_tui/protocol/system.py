@@ -67,6 +67,6 @@ class Linger(Request, frozen=True):
 
 
 class EventsRequest(Request, frozen=True):
-    """Open the event stream after ``boot-seq`` (empty: from a full snapshot)."""
+    """Open the event stream after an event's id, ``run-seq`` (empty, or of another run or other grants: from a full snapshot)."""
 
     after: str = ""

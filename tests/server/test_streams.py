@@ -84,6 +84,23 @@ async def test_a_stream_follows_grants_that_change_and_ends_with_the_account(tmp
         await eve.close()
 
 
+async def test_one_who_comes_back_with_other_grants_begins_anew(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        await add(one, "web-1", "web")
+        await add(one, "db-1", "db")
+        eve = await invited(one, "eve", GrantSpec(profile="viewer", scope="role=web"))
+        await next_of(eve.events(), hosts_of)
+        again = await next_of(
+            eve.events(eve.last_event_id), lambda event: isinstance(event, Delta | Heartbeat)
+        )
+        assert not (isinstance(again, Delta) and again.complete)
+        grants = (GrantSpec(profile="viewer", scope="role=db"),)
+        await one.client.call("accounts.grants", Account, SetGrants(account="eve", grants=grants))
+        anew = await next_of(eve.events(eve.last_event_id), hosts_of)
+        assert isinstance(anew, Delta) and anew.complete and hosts_of(anew) == {"db-1"}
+        await eve.close()
+
+
 async def test_one_of_some_hosts_imports_neither_others_nor_keys_for_them(tmp_path: Path) -> None:
     text = "Host web-1\n  HostName 127.0.0.1\nHost db-1\n  HostName 127.0.0.2\n"
     source = SourceText(format="ssh_config", name="config", text=text)
