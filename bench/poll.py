@@ -1,8 +1,9 @@
-"""CPU of the whole engine for one sample of a host, against `ssh` through a ControlMaster and against plain `ssh`, in the same run.
+"""CPU of collecting and of the whole engine for one sample of a host, against other tools that do it over SSH, in the same run.
 
-A real sshd on loopback, watched as 250 hosts, each over a connection of its own, in waves.  The engine's cost is all that its process spends while the samples
-come: transport, parse, rules, store, events to a subscriber; what it spends with no host to watch is not taken off.  The cost of `ssh` is the CPU of
-the client processes (waited-for children, and the master's), for an exec that prints what the probe answers.
+A real sshd on loopback, watched as 250 hosts in waves, each over a connection of its own.  *Transport* is our connections and channels alone: a wave of
+requests, until all answers are whole.  *Engine* is all that its process spends while the samples come: transport, parse, rates, rules, store,
+events to a subscriber; what it spends with no host to watch is not taken off.  The others' cost is the CPU of their client processes, for a command
+that prints what the probe reads.  *Host* is the CPU of sshd and all that it starts.
 
     python bench/poll.py [--quick]
 """
@@ -13,39 +14,35 @@ import argparse
 import asyncio
 import json
 import os
-import resource
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support import admit
+import asyncssh
+import psutil
+import uvloop
+from peers import PROC, Environment, Ssh, cpu_of
+from support import admit, follow, watch_many
 
 from guardian_tui.attach import start_engine, wait_until_listening
 from guardian_tui.client import Client
-from guardian_tui.config import find_paths
-from guardian_tui.protocol.fleet import HostRow, HostSpec
-from guardian_tui.protocol.imports import ImportPreview, ImportRequest
+from guardian_tui.config import FleetSettings, find_paths
+from guardian_tui.engine.fleet import probe
+from guardian_tui.engine.fleet.channel import ProbeChannel
+from guardian_tui.engine.remote.connections import Connection, Remote
+from guardian_tui.engine.remote.credentials import Offer
+from guardian_tui.engine.remote.pins import Trusted
+from guardian_tui.engine.remote.target import Target
 from tests.support.sshd import Sshd, ssh_user
 
 HOSTS = 250
-PROC = "cat /proc/stat /proc/meminfo /proc/loadavg /proc/uptime /proc/net/dev /proc/diskstats /proc/vmstat"
-"""About what the probe reads."""
-
-
-def cpu_of(pid: int) -> float:
-    """CPU seconds of a process, all its threads, to the nanosecond."""
-    return (
-        sum(int(file.read_text().split()[0]) for file in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
-    )
-
-
-def children_cpu() -> float:
-    """CPU seconds of children that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+WAVE_SECONDS = 0.25
+LONE_SECONDS = 0.05
+LIMIT = 1 << 20
+CAT = f'while read n s; do echo "=$n 1"; {PROC}; echo ".$n"; done'
+"""A channel that is kept, and runs cat for each request."""
 
 
 @contextmanager
@@ -61,38 +58,131 @@ def real_server() -> Iterator[Sshd]:
             server.stop()
 
 
-def measure_ssh(server: Sshd, folder: Path, count: int) -> tuple[float, float]:
-    """CPU seconds of an exec through a ControlMaster, and of a plain one."""
-    known = folder / "known_hosts"
-    known.write_text(f"[{server.address}]:{server.port} {server.host_key}\n")
-    base = [
-        "ssh", "-F", "none", "-i", str(server.client_key), "-p", str(server.port), "-o", f"UserKnownHostsFile={known}",
-        "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes",
-    ]  # fmt: skip
-    goal = f"{server.user}@{server.address}"
+class _Known:
+    """Pins, credentials and questions of a server whose key is known."""
 
-    def execs(options: list[str]) -> float:
-        before = children_cpu()
+    def __init__(self, server: Sshd) -> None:
+        self._trusted = Trusted((asyncssh.import_public_key(server.host_key),), (), ())
+        self._key = asyncssh.read_private_key(str(server.client_key))
+
+    def trusted(self, address: str, port: int) -> Trusted:
+        """The server's key."""
+        return self._trusted
+
+    async def for_target(self, target: Target) -> Offer:
+        """The client's key."""
+        return Offer(keys=[self._key])
+
+    def withdraw(self, host_id: str) -> None:
+        """Nobody asks anything."""
+
+
+class _Line:
+    """One host's channel; a wave waits for all of them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.channel = ProbeChannel(self, LIMIT)
+        self.answer: asyncio.Future[int] | None = None
+
+    async def open(self, command: str) -> None:
+        """Start what answers."""
+        await self.connection.ssh.create_session(lambda: self.channel, command, encoding=None)
+
+    def ask(self, seq: int) -> asyncio.Future[int]:
+        """Send a request; the length of its answer will come."""
+        self.answer = asyncio.get_running_loop().create_future()
+        self.channel.ask(seq, "f")
+        return self.answer
+
+    def answered(self, body: bytes) -> None:
+        """The whole answer."""
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_result(len(body))
+
+    def lost(self, why: str, *, no_probe: bool = False) -> None:
+        """The end of the channel."""
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_exception(SystemExit(f"a channel was lost: {why}"))
+
+
+class Collector:
+    """The engine's connections and channels, without the rest of it."""
+
+    def __init__(self, server: Sshd) -> None:
+        known = _Known(server)
+        self._server = server
+        self._remote = Remote(FleetSettings(connects_at_once=50), known, known, known)  # type: ignore[arg-type]  # all that it asks of them
+        self._seq = 0
+
+    async def line(self, name: str, command: str) -> _Line:
+        """One more host."""
+        target = Target(name, name, self._server.address, self._server.port, self._server.user)
+        line = _Line(await self._remote.connection(target))
+        await line.open(command)
+        return line
+
+    async def wave(self, lines: list[_Line]) -> None:
+        """Ask all, and wait for all answers."""
+        self._seq += 1
+        sizes = await asyncio.gather(*[line.ask(self._seq) for line in lines])
+        assert min(sizes) > 200
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._remote.close()
+
+
+async def measure_transport(server: Sshd, hosts: int, waves: int) -> tuple[float, float]:
+    """CPU seconds of collecting one sample in waves, and in lone polls."""
+    collector = Collector(server)
+    lines = await asyncio.gather(*[collector.line(f"h{n}", probe.command()) for n in range(hosts)])
+    await collector.wave(lines)
+    before = time.process_time()
+    for _ in range(waves):
+        await collector.wave(lines)
+        await asyncio.sleep(WAVE_SECONDS)
+    in_waves = (time.process_time() - before) / waves / hosts
+    lone = min(2 * waves + 20, hosts)
+    before = time.process_time()
+    for line in lines[:lone]:
+        await collector.wave([line])
+        await asyncio.sleep(LONE_SECONDS)
+    alone = (time.process_time() - before) / lone
+    await collector.close()
+    return in_waves, alone
+
+
+def tree_cpu(root: psutil.Process) -> float:
+    """CPU seconds of a process and of all that it started, ended ones too (these to 10 ms)."""
+    total = 0.0
+    for process in (root, *root.children(recursive=True)):
+        try:
+            times = process.cpu_times()
+            total += cpu_of(process.pid) + times.children_user + times.children_system
+        except (psutil.NoSuchProcess, FileNotFoundError):
+            continue
+    return total
+
+
+async def measure_host(server: Sshd, count: int) -> tuple[float, float, float]:
+    """CPU seconds on the host of one sample: by the probe, by a channel that runs cat, by an exec each."""
+    collector, root = Collector(server), psutil.Process(server.pid)
+    spent = []
+    for command in (probe.command(), CAT):
+        line = await collector.line(f"host-{len(spent)}", command)
+        await collector.wave([line])
+        before = tree_cpu(root)
         for _ in range(count):
-            subprocess.run([*base, *options, goal, PROC], check=True, stdout=subprocess.DEVNULL)
-        return (children_cpu() - before) / count
-
-    plain = execs([])
-    control = ["-o", f"ControlPath={folder}/mux"]
-    master = subprocess.Popen([*base, *control, "-o", "ControlMaster=yes", "-N", goal])
-    try:
-        while not (folder / "mux").exists():
-            if master.poll() is not None:
-                raise SystemExit("the ControlMaster did not start")
-            time.sleep(0.02)
-        execs(control)
-        before = cpu_of(master.pid)
-        each = execs(control)
-        each += (cpu_of(master.pid) - before) / count
-    finally:
-        master.terminate()
-        master.wait(timeout=10)
-    return each, plain
+            await collector.wave([line])
+        spent.append((tree_cpu(root) - before) / count)
+    line = await collector.line("host-exec", CAT)
+    before = tree_cpu(root)
+    for _ in range(count):
+        await line.connection.run(PROC, timeout=10)
+    spent.append((tree_cpu(root) - before) / count)
+    await collector.close()
+    return spent[0], spent[1], spent[2]
 
 
 async def measure_engine(server: Sshd, seconds: float) -> tuple[float, int]:
@@ -105,28 +195,17 @@ async def measure_engine(server: Sshd, seconds: float) -> tuple[float, int]:
         await wait_until_listening(paths, process)
         client = Client(paths.socket)
         await admit(client)
-        line = f"[{server.address}]:{server.port} {server.host_key}\n"
-        await client.call("hosts.import", ImportPreview, ImportRequest(known_hosts=line, names=()))
-        for number in range(HOSTS):
-            spec = HostSpec(
-                name=f"host-{number:03}", address=server.address, port=server.port, user=server.user,
-                credential=f"key:{server.client_key}",
-            )  # fmt: skip
-            await client.call("hosts.add", HostRow, spec)
-        times: dict[str, float | None] = {}
-        counted = [0]
-        following = asyncio.create_task(follow(client, times, counted))
-        deadline = time.monotonic() + 90
-        while sum(at is not None for at in times.values()) < HOSTS:
-            if time.monotonic() > deadline:
-                raise SystemExit(f"only {len(times)} of {HOSTS} hosts answer")
-            await asyncio.sleep(0.2)
+        hosts = [
+            {"name": f"host-{number:03}", "address": server.address, "port": server.port}
+            for number in range(HOSTS)
+        ]
+        await watch_many(client, hosts, server.host_key, server.user, server.client_key)
+        following = await follow(client, HOSTS, "host-", 90)
         await asyncio.sleep(2)
-        before, counted[0] = cpu_of(process.pid), 0
+        before, counted = cpu_of(process.pid), following.samples
         await asyncio.sleep(seconds)
-        spent, samples = cpu_of(process.pid) - before, counted[0]
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        spent, samples = cpu_of(process.pid) - before, following.samples - counted
+        await following.close()
         await client.close()
     finally:
         process.terminate()
@@ -134,32 +213,41 @@ async def measure_engine(server: Sshd, seconds: float) -> tuple[float, int]:
     return spent / samples, samples
 
 
-async def follow(client: Client, times: dict[str, float | None], counted: list[int]) -> None:
-    """Follow the stream as a console does, and count new samples of hosts."""
-    from guardian_tui.protocol.events import Delta
-
-    async for event in client.events():
-        if isinstance(event, Delta):
-            for row in event.hosts:
-                if row.name.startswith("host-") and times.get(row.id) != row.measured_at:
-                    times[row.id] = row.measured_at
-                    counted[0] += 1
-
-
 def main() -> None:
     """Measure, and print the ratios."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="under half a minute")
+    parser.add_argument(
+        "--quick", action="store_true", help="under half a minute, once the other tools are installed"
+    )
     quick = parser.parse_args().quick
+    others = Environment()
+    values: dict[str, float] = {}
     with real_server() as server, tempfile.TemporaryDirectory(prefix="gb") as folder:
         os.environ["GUARDIAN_HOME"] = folder
-        through_master, plain = measure_ssh(server, Path(folder), 25 if quick else 150)
-        ours, samples = asyncio.run(measure_engine(server, 10.0 if quick else 60.0))
-    print(
-        f"{samples} samples, {ours * 1000:.2f} ms of CPU each; ssh through a master {through_master * 1000:.2f} ms, plain {plain * 1000:.2f} ms"
-    )
-    values = {"controlmaster": round(ours / through_master, 3), "ssh": round(ours / plain, 4)}
-    print(json.dumps({"bench": "poll", "values": values}))
+        ssh = Ssh(server, Path(folder))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            by_probe, by_cat, by_exec = runner.run(measure_host(server, 50 if quick else 300))
+            plain, master = ssh.plain(10 if quick else 60), ssh.through_master(40 if quick else 200)
+            transport, lone = runner.run(
+                measure_transport(server, 100 if quick else HOSTS, 8 if quick else 40)
+            )
+        engine, samples = asyncio.run(measure_engine(server, 10.0 if quick else 60.0))
+        print(
+            f"ms of CPU a sample: transport {transport * 1000:.3f} (a lone poll every 50 ms {lone * 1000:.3f}),"
+            f" engine {engine * 1000:.3f} ({samples} samples); ssh through a master {master * 1000:.2f}, plain {plain * 1000:.1f}"
+        )
+        print(f"on the host: probe {by_probe * 1000:.3f}, cat {by_cat * 1000:.2f}, exec {by_exec * 1000:.2f}")
+        values["controlmaster"] = transport / master
+        values["engine_controlmaster"] = engine / master
+        values["ssh"] = engine / plain
+        values["host_cat"], values["host_exec"] = by_probe / by_cat, by_probe / by_exec
+        values["lone_controlmaster"] = lone / master
+        if others.ready():
+            ansible = others.ansible(server, ssh, Path(folder), 25 if quick else 100)
+            parallel = others.parallel_ssh(server, 10 if quick else 50, 10 if quick else 20)
+            print(f"ansible raw {ansible * 1000:.1f}, parallel-ssh {parallel * 1000:.2f}")
+            values["ansible"], values["parallel_ssh"] = transport / ansible, transport / parallel
+    print(json.dumps({"bench": "poll", "values": {name: round(value, 5) for name, value in values.items()}}))
 
 
 if __name__ == "__main__":

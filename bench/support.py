@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import json
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ import pyotp
 
 from guardian_tui.client import Client
 from guardian_tui.protocol.access import ConfirmEnrolment, Enrolled, Enrolment, SetUp
+from guardian_tui.protocol.events import Delta, Heartbeat
 from guardian_tui.protocol.imports import ImportPreview, ImportRequest, SourceText
+from guardian_tui.protocol.system import EngineStatus
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "correct donkey staple 9"
@@ -117,6 +120,12 @@ def stop_engine(home: Path) -> None:
             time.sleep(0.02)
 
 
+def resident_kb(pid: int) -> int:
+    """Resident memory of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+
+
 def engine_pid(home: Path) -> int:
     """The engine that holds this folder's store."""
     return int((home / "state" / "engine.lock").read_text().strip())
@@ -140,21 +149,90 @@ class Simulated:
 
     async def join(self, client: Client) -> None:
         """Add all hosts in one order, their key accepted; they are polled as often as the engine's settings say."""
-        key, hosts = self.told["host_key"], self.told["hosts"]
-        known = "".join(f"[{host['address']}]:{host['port']} {key}\n" for host in hosts)
-        ways = "".join(
-            f"Host {host['name']}\n HostName {host['address']}\n Port {host['port']}\n" for host in hosts
-        )
-        rest = f"Host *\n User demo\n IdentityFile {self.told['client_key']}\n"
-        source = SourceText(format="ssh_config", name="demo", text=ways + rest)
-        request = ImportRequest(source=source, known_hosts=known, names=tuple(host["name"] for host in hosts))
-        await client.call("hosts.import", ImportPreview, request)
+        key_file = Path(self.told["client_key"])
+        await watch_many(client, self.told["hosts"], self.told["host_key"], "demo", key_file)
+
+
+async def watch_many(
+    client: Client, hosts: Sequence[Mapping[str, Any]], host_key: str, user: str, key_file: Path
+) -> None:
+    """Add hosts (name, address, port) in one order, their key accepted."""
+    known = "".join(f"[{host['address']}]:{host['port']} {host_key}\n" for host in hosts)
+    ways = "".join(
+        f"Host {host['name']}\n HostName {host['address']}\n Port {host['port']}\n" for host in hosts
+    )
+    rest = f"Host *\n User {user}\n IdentityFile {key_file}\n"
+    names = tuple(host["name"] for host in hosts)
+    source = SourceText(format="ssh_config", name="bench", text=ways + rest)
+    request = ImportRequest(source=source, known_hosts=known, names=names)
+    await client.call("hosts.import", ImportPreview, request)
+
+
+class Following:
+    """Follows the stream as a console does, and counts new samples of hosts."""
+
+    def __init__(self, client: Client, prefix: str) -> None:
+        self.samples = 0
+        self.measured: dict[str, float | None] = {}
+        self.times: dict[str, list[float]] = {}
+        """When each host was measured, since :meth:`begin`."""
+        self.status: EngineStatus | None = None
+        self._prefix = prefix
+        self._task = asyncio.create_task(self._follow(client))
+
+    async def _follow(self, client: Client) -> None:
+        async for event in client.events():
+            if isinstance(event, Delta):
+                for row in event.hosts:
+                    if row.name.startswith(self._prefix) and self.measured.get(row.id) != row.measured_at:
+                        self.measured[row.id] = row.measured_at
+                        self.samples += 1
+                        if row.measured_at is not None:
+                            self.times.setdefault(row.id, []).append(row.measured_at)
+            elif isinstance(event, Heartbeat):
+                self.status = event.status
+
+    def begin(self) -> None:
+        """Count anew from now on."""
+        self.samples = 0
+        self.times.clear()
+
+    @property
+    def answering(self) -> int:
+        """Hosts that have answered."""
+        return sum(at is not None for at in self.measured.values())
+
+    async def close(self) -> None:
+        """End it."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+async def follow(client: Client, hosts: int, prefix: str, seconds: float) -> Following:
+    """Follow the stream; all hosts have answered."""
+    following = Following(client, prefix)
+    deadline = time.monotonic() + seconds
+    while following.answering < hosts:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"only {following.answering} of {hosts} hosts answer")
+        await asyncio.sleep(0.1)
+    return following
 
 
 @contextlib.contextmanager
-def simulated(hosts: int, *, cpu: int | None = None, disks: int = 2) -> Iterator[Simulated]:
+def simulated(hosts: int, *, cpu: int | None = None, disks: int = 2, nics: int = 2) -> Iterator[Simulated]:
     """Simulated hosts in a process of their own, until the end."""
-    words = [sys.executable, "-m", "guardian_tui.demo.simhost", "--hosts", str(hosts), "--disks", str(disks)]
+    words = [
+        sys.executable,
+        "-m",
+        "guardian_tui.demo.simhost",
+        "--hosts",
+        str(hosts),
+        "--disks",
+        str(disks),
+        "--nics",
+        str(nics),
+    ]
     if cpu is not None:
         words += ["--cpu", str(cpu)]
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)

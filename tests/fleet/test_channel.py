@@ -60,6 +60,15 @@ def test_an_answer_cut_into_any_pieces_arrives_whole_and_once(cuts: list[int]) -
     assert [body.split(b"\n.5")[0] for body in user.answers] == [b"u 1 2\nl 3 4 5"]
 
 
+def test_an_answer_is_handed_on_without_its_first_and_last_line() -> None:
+    one, _, user = channel()
+    one.ask(5, "f")
+    one.data_received(b"a banner\n=5 1\nu 1 2\nl 3 4 5\n.5\n", None)
+    one.ask(6, "f")
+    one.data_received(b"=6 1\n.6\n", None)
+    assert user.answers == [b"u 1 2\nl 3 4 5", b""]
+
+
 def test_a_late_answer_before_the_right_one_is_dropped() -> None:
     one, _, user = channel()
     one.ask(5, "f")

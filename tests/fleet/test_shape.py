@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from guardian_tui.demo.figures import Figures
 from guardian_tui.engine.fleet.reading import Reading, parse
 from guardian_tui.engine.fleet.shape import Shape, read
+from tests.fleet.world import World
 
 RECORDED = sorted((Path(__file__).parent / "recorded").glob("*.txt"))
 FIGURES = Figures(5, disks=3, nics=2)
@@ -82,11 +83,25 @@ def test_the_clock_that_is_asked_for_now_and_then_does_not_cost_the_shape() -> N
 
 def test_mounts_do_not_cost_the_shape_and_a_new_disk_makes_another() -> None:
     shape = shape_of(said())
-    reading, kept = read(said("fo").encode(), shape)
-    assert len(reading.mounts) == 3 and kept is shape
+    with_mounts = said("tfo")
+    reading, kept = read(with_mounts.encode(), shape)
+    assert len(reading.mounts) == 3 and kept is shape and reading.layout is shape.layout
+    assert bare(reading) == parse(with_mounts.encode())
+    assert read(with_mounts.encode(), None)[1] is shape
+    for torn in (with_mounts + "\nu 5.0", with_mounts.replace("\no ", "\no x\no ", 1), with_mounts + "\no"):
+        assert bare(read(torn.encode(), shape)[0]) == parse(torn.encode())
     reading, other = read(said().encode() + b"d nvme9 1 2 3 4 5 6 7 8 9", shape)
     assert "nvme9" in reading.disks and other is not None and other is not shape
 
 
 def test_hosts_of_one_shape_share_it() -> None:
     assert shape_of(said()) is shape_of(said())
+
+
+async def test_a_watched_host_is_read_by_its_shape(world: World) -> None:
+    sim = await world.sims.add("plain-1", Figures(2, disks=4))
+    host = await world.watch(sim)
+    await world.until(lambda: host.shape is not None and host.before is not None)
+    first, polls = host.shape, sim.polls
+    await world.until(lambda: sim.polls > polls + 2)
+    assert host.shape is first and host.before is not None and host.before.layout is first.layout

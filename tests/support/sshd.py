@@ -76,6 +76,12 @@ class Sshd:
         self._process: subprocess.Popen[bytes] | None = None
         self.new_host_key()
 
+    @property
+    def pid(self) -> int:
+        """Of the server's own process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def new_host_key(self) -> None:
         """Give it another host key (it must be started again)."""
         for old in self.folder.glob("host*"):

@@ -67,10 +67,11 @@ class ProbeChannel(asyncssh.SSHClientSession[bytes]):
         if not buffer.endswith(self._end):
             return
         start = buffer.find(self._head)
+        # the last line is ours, as the first is
+        body = bytes(buffer[start + len(self._head) : -len(self._end)]) if start >= 0 else b""
         self._end = b""
         self._discarded = 0
         self._spoken = True
-        body = bytes(buffer[start + len(self._head) : -1]) if start >= 0 else b""
         buffer.clear()
         self._user.answered(body)
 

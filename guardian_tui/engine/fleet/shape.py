@@ -197,7 +197,7 @@ _shapes: OrderedDict[tuple[tuple[str, ...], tuple[int, ...]], Shape] = OrderedDi
 
 def _learn(text: str, reading: Reading) -> Shape | None:
     """The shape of an answer that was read without any problem; hosts of one shape share it."""
-    if reading.problems or reading.mounts or reading.clock is not None:
+    if reading.problems:
         return None
     plan = _Plan()
     try:
@@ -221,17 +221,22 @@ def _learn(text: str, reading: Reading) -> Shape | None:
 def read(answer: bytes, shape: Shape | None) -> tuple[Reading, Shape | None]:
     """An answer's reading, and the shape to try on the host's next one."""
     text = answer.decode("utf-8", "replace")
-    clock, rest = "", text
+    # what is asked for now and then stands before and behind what is asked for each time
+    clock, mounts = "", ""
     if text.startswith("t "):
-        clock, _, rest = text.partition("\n")
-    reading = shape.read(rest) if shape is not None else None
-    if reading is None:
+        clock, _, text = text.partition("\n")
+    text, some, rest = text.partition("\no ")
+    if some:
+        mounts = f"o {rest}"
+    if shape is None:
+        # hosts are much alike: what fits the newest shape need not be learned
+        shape = next(reversed(_shapes.values()), None)
+    reading = shape.read(text) if shape is not None else None
+    if reading is None or (mounts and not all(line.startswith("o ") for line in mounts.splitlines())):
         reading = parse(answer)
-        if not reading.mounts:
-            # mounts are asked for seldom: their lines are no reason to forget the shape of all others
-            shape = _learn(rest, parse(rest.encode()) if clock else reading)
-    elif clock:
-        told = parse(clock.encode())
-        reading.clock = told.clock
+        return reading, _learn(text, parse(text.encode()) if clock or mounts else reading)
+    if clock or mounts:
+        told = parse(f"{clock}\n{mounts}".encode())
+        reading.clock, reading.mounts = told.clock, told.mounts
         reading.problems += told.problems
     return reading, shape

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 CLOCK_SECONDS = 30.0
 MOUNTS_SECONDS = 300.0
 LATE_WINDOW_SECONDS = 120.0
-GATHER_SECONDS = 0.1
+GATHER_SECONDS = 0.25
 """How long a wave's answers are gathered before they are worked off."""
 _SURVEYED: tuple[Period, ...] = ("medium", "slow")
 ANSWERS_AT_ONCE = 100

@@ -14,7 +14,7 @@ import zlib
 from array import array
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
@@ -44,6 +44,8 @@ CLOSE_AT_ONCE = 8
 CLOSE_SPREAD_SECONDS = 1800.0
 """Closings are spread over half an hour, each host at its own time."""
 READ_AT_ONCE = 500
+GATHER_SECONDS = 0.5
+"""A wave's samples come in several parts: written together, since a transaction costs as much as a hundred of them."""
 RETRY_SECONDS = 2.0
 """Between tries to write while the disk does not take it."""
 
@@ -94,6 +96,8 @@ class MetricStore:
         )
         self._queue: deque[tuple[str, int, float, str, bytes]] = deque()
         self._more = asyncio.Event()
+        self._hurry = asyncio.Event()
+        """Somebody waits for what is queued."""
         self._idle = asyncio.Event()
         self._idle.set()
         self._writing = asyncio.Lock()
@@ -179,6 +183,8 @@ class MetricStore:
     async def _write_for_ever(self) -> None:
         while True:
             await self._more.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), GATHER_SECONDS)
             self._more.clear()
             pause = 0.0
             try:
@@ -256,7 +262,11 @@ class MetricStore:
 
     async def flush(self) -> None:
         """Wait until all that was added is on disk."""
-        await self._idle.wait()
+        self._hurry.set()
+        try:
+            await self._idle.wait()
+        finally:
+            self._hurry.clear()
 
     # --- closing -------------------------------------------------------------------------------
 

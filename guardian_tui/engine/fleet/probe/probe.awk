@@ -50,7 +50,11 @@ function memory(   f, l, a, m, i, ok) {
     f = "/proc/vmstat"
     m[1] = m[2] = -1
     while ((ok = (getline l < f)) > 0)
-        if (l ~ /^(pgmajfault|oom_kill) /) { split(l, a, " "); m[a[1] == "oom_kill" ? 2 : 1] = a[2] }
+        if (l ~ /^(pgmajfault|oom_kill) /) {
+            split(l, a, " "); m[a[1] == "oom_kill" ? 2 : 1] = a[2]
+            # two of two hundred lines: those behind them need not be read
+            if (m[1] >= 0 && m[2] >= 0) break
+        }
     close(f)
     if (ok < 0) miss(f); else add("v " m[1] " " m[2])
 }
