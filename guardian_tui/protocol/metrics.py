@@ -98,4 +98,14 @@ METRICS: dict[str, Metric] = _catalogue(
         "restarts by the supervisor since the last reading, per 5 minutes",
         "unit",
     ),
+    Metric("clock_synchronised", "flag", "medium", "1: the clock follows a server"),
+    Metric("clock_sync_offset_seconds", "seconds", "medium", "clock minus its server's, as its keeper says"),
+    Metric("clock_stratum", "count", "medium", "servers between the clock and a reference"),
+    Metric("logins_failed_total", "count", "medium", "failed logins in the last 5 minutes"),
+    Metric(
+        "logins_failed", "count", "medium", "the same from one source; of those with ten or more", "source"
+    ),
+    Metric(
+        "logins_accepted", "count", "medium", "logins in the last 5 minutes from the same source", "source"
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, Column, SectionKind
+from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, SLOW_SECONDS, Column, SectionKind
 
 SERVICE_KINDS: tuple[SectionKind, ...] = (
     SectionKind(
@@ -26,5 +26,32 @@ SERVICE_KINDS: tuple[SectionKind, ...] = (
             Column("timer", "timer"), Column("next", "next", "time"), Column("in", "in", "seconds"), Column("last", "last", "time"),
             Column("unit", "unit"), Column("result", "result"),
         ), sort="next",
+    ),
+    SectionKind(
+        "clock_sync", "clock", "Who keeps the clock, the server that it follows, and how far it is off.",
+        (
+            Column("by", "kept by"), Column("synchronised", "sync"), Column("server", "server"), Column("stratum", "stratum", "count"),
+            Column("offset", "offset", "seconds"),
+        ), period_seconds=MEDIUM_SECONDS,
+    ),
+    SectionKind(
+        "sessions", "sessions", "Who is logged in, from where and since when.",
+        (
+            Column("user", "user"), Column("tty", "tty"), Column("from", "from"), Column("since", "since", "time"), Column("state", "state"),
+            Column("service", "by"), Column("pid", "pid", "number"),
+        ), sort="-since",
+    ),
+    SectionKind(
+        "accounts", "accounts", "Accounts with a shell or the rights of root, the groups that make administrators, and their last login.",
+        (
+            Column("user", "user"), Column("uid", "uid", "number"), Column("shell", "shell"), Column("groups", "groups"),
+            Column("last", "last login", "time"), Column("from", "from"), Column("home", "home"),
+        ), period_seconds=SLOW_SECONDS, sort="user",
+    ),
+    SectionKind(
+        "logins", "logins", "Where logins of the last five minutes came from: how many failed, how many were let in.",
+        (
+            Column("source", "from"), Column("failed", "failed", "count"), Column("accepted", "accepted", "count"), Column("user", "user"),
+        ), period_seconds=MEDIUM_SECONDS, sort="-failed",
     ),
 )  # fmt: skip

@@ -21,6 +21,7 @@ def healthy(metric: str) -> float:
         "filesystem_inodes_free_ratio": 0.9,
         "filesystem_available_bytes": 1e12,
         "uptime_seconds": 1e6,
+        "clock_synchronised": 1.0,
     }.get(metric, 0.0)
 
 

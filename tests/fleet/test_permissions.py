@@ -12,7 +12,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "probe-permissions.md"
 
 
 def test_every_rule_that_the_probe_can_use_is_listed_and_no_other() -> None:
-    called = re.findall(r"told_to_root\(\"\w+\", \d+, \"([^\"]+)\", \"([^\"]*)\"", probe.program())
+    called = re.findall(
+        r"(?:told_to_root\(\"\w+\", |output_to_root\()\d+, \"([^\"]+)\", \"([^\"]*)\"", probe.program()
+    )
     assert called
     rows = re.findall(
         r"^\| ([^|]+) \| [^|]+ \| `guardian ALL=\(root\) NOPASSWD: /usr/s?bin/([^ ]+) ([^`]*)` \|$",
@@ -34,6 +36,6 @@ def test_every_rule_that_the_probe_can_use_is_listed_and_no_other() -> None:
 
 def test_no_rule_needs_what_sudoers_would_have_to_escape() -> None:
     for _, arguments in re.findall(
-        r"told_to_root\(\"\w+\", \d+, \"([^\"]+)\", \"([^\"]*)\"", probe.program()
+        r"(?:told_to_root\(\"\w+\", |output_to_root\()\d+, \"([^\"]+)\", \"([^\"]*)\"", probe.program()
     ):
         assert not set(arguments) & set(",:=\\\"'$`;|&><")

@@ -7,13 +7,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardian_tui.engine.fleet.sections import ALL, Raw, split
 from guardian_tui.engine.fleet.sections.kept import Kept
 from guardian_tui.protocol.errors import NotFound
 from guardian_tui.protocol.fleet import HostList, HostsQuery
+from guardian_tui.protocol.metrics import METRICS
 from guardian_tui.protocol.sections import SECTIONS, SectionQuery, SectionTable
 from tests.fleet.test_probe import AWKS, run
 from tests.support.console import house
@@ -88,21 +89,46 @@ def test_cpu_is_the_share_of_one_processor_since_the_reading_before() -> None:
     assert row[4] is None
 
 
-@pytest.mark.parametrize("name", sorted(ALL))
+KINDS = ["", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+CELLS = st.text(st.characters(blacklist_characters="\t\n"), max_size=12) | st.sampled_from(
+    [
+        "0",
+        "-1",
+        "7",
+        "1e400",
+        "nan",
+        "a=b",
+        "x: y",
+        "a b c d e f g h i j",
+        "{",
+        "[",
+        "9" * 40,
+        "yes",
+        "failed",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
 @given(
     rows=st.lists(
-        st.lists(st.text(st.characters(blacklist_characters="\t\n"), max_size=12), min_size=1, max_size=12),
+        st.tuples(st.sampled_from(KINDS), st.lists(CELLS, min_size=1, max_size=12)).map(
+            lambda row: [row[0], *row[1]] if row[0] else row[1]
+        ),
         max_size=20,
     )
 )
-def test_no_rows_however_odd_break_a_section_and_its_text_is_safe(name: str, rows: list[list[str]]) -> None:
-    for kind in ("", "H", "P", "A"):
-        raw = Raw([[kind, *row] if kind else row for row in rows])
-        findings = ALL[name].read(raw, raw, 1.0)
+def test_no_rows_however_odd_break_a_section_and_its_text_is_safe(rows: list[list[str]]) -> None:
+    for name, section in ALL.items():
+        raw = Raw([list(row) for row in rows])
+        findings = section.read(raw, raw, 1.0)
         for row in findings.rows:
-            assert len(row) == len(SECTIONS[name].columns)
+            assert len(row) == len(SECTIONS[name].columns), name
             for cell in row:
-                assert cell is None or isinstance(cell, float) or cell.isprintable()
+                assert cell is None or isinstance(cell, float) or cell.isprintable(), name
+        for series, value in findings.values.items():
+            assert isinstance(value, float) and value == value, series
+            assert series.partition("{")[0] in METRICS and series.isprintable(), series
 
 
 def test_a_command_line_full_of_escapes_is_shown_and_harmless() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardian_tui.engine.alerts.rule_kinds import MINUTE, MetricRule, Term, mean, one
+from guardian_tui.engine.alerts.rule_kinds import MINUTE, Level, MetricRule, Term, mean, one
 
 SERVICE_RULES: tuple[MetricRule, ...] = (
     one(
@@ -21,5 +21,22 @@ SERVICE_RULES: tuple[MetricRule, ...] = (
         wait=15 * MINUTE,
         severity="critical",
         why="{value} restarts in 5 minutes, limit {limit}",
+    ),
+    one(
+        "clock_unsynchronised",
+        "Clock follows no server",
+        "notify",
+        Term("clock_synchronised", "<", 0.5),
+        wait=10 * MINUTE,
+        why="nothing keeps it right",
+    ),
+    MetricRule(
+        "failed_logins",
+        "Failed logins",
+        (
+            Level("warning", "notify", (Term("logins_failed", ">", 20.0),)),
+            Level("critical", "page", (Term("logins_failed", ">", 20.0), Term("logins_accepted", ">", 0.0))),
+        ),
+        why="{value} failed in 5 minutes, limit {limit}",
     ),
 )

@@ -17,7 +17,7 @@ def _text(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-PARTS = ("probe.awk", "parts/processes.awk", "parts/services.awk", "parts/main.awk")
+PARTS = ("probe.awk", "parts/processes.awk", "parts/services.awk", "parts/security.awk", "parts/main.awk")
 """The files of the awk program, in order."""
 
 

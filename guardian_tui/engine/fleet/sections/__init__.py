@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from guardian_tui.engine.fleet.sections.base import Findings, Section
+from guardian_tui.engine.fleet.sections.clock_sync import ClockSync
+from guardian_tui.engine.fleet.sections.people import Accounts, Logins, Sessions
 from guardian_tui.engine.fleet.sections.processes import Processes, Tasks
 from guardian_tui.engine.fleet.sections.raw import Raw, split
 from guardian_tui.engine.fleet.sections.units import Timers, UnitList, Units
 
 __all__ = ["ALL", "Findings", "Raw", "Section", "due_every", "split"]
 
-_SERVICES: tuple[Section, ...] = (Units(), UnitList(), Timers())
+_SERVICES: tuple[Section, ...] = (
+    Units(),
+    UnitList(),
+    Timers(),
+    ClockSync(),
+    Sessions(),
+    Accounts(),
+    Logins(),
+)
 
 ALL: dict[str, Section] = {section.name: section for section in (Processes(), Tasks(), *_SERVICES)}
 """By name, in the order in which they are asked."""

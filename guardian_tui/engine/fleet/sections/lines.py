@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from guardian_tui.engine.fleet.sections.base import cell, number
+from guardian_tui.engine.fleet.sections.base import cell, figure, number
 from guardian_tui.engine.fleet.sections.raw import Raw
 
 _SPANS = {
@@ -42,6 +42,16 @@ def uptime(raw: Raw) -> float | None:
         except (ValueError, IndexError):
             raw.problem(f"no uptime: {cell(text, 60)}")
     return None
+
+
+def now(raw: Raw) -> float | None:
+    """The host's own clock, of the row ``D``."""
+    return next((figure(text) for text in texts(raw, "D")), None)
+
+
+def fixed(raw: Raw, kind: str, cells: int) -> list[list[str]]:
+    """The rows of a kind that have so many cells, without it."""
+    return [row[:cells] for row in of_kind(raw, kind, cells)]
 
 
 def span(words: str) -> float | None:

@@ -10,7 +10,7 @@ import re
 from typing import ClassVar
 
 from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, figure, instance
-from guardian_tui.engine.fleet.sections.lines import moment, of_kind, span, texts, uptime
+from guardian_tui.engine.fleet.sections.lines import fixed, moment, span, texts, uptime
 from guardian_tui.engine.fleet.sections.raw import Raw
 from guardian_tui.protocol.section_kinds import Cell
 
@@ -39,7 +39,7 @@ class Units(Section):
                 continue
             unit, _, active, sub, description = listed
             rows[unit] = (cell(unit), cell(active, 32), cell(sub, 32), None, 0.0, "", cell(description))
-        for unit, restarts, active, sub, result, since in _fixed(raw, "S", 6):
+        for unit, restarts, active, sub, result, since in fixed(raw, "S", 6):
             known = rows.get(unit)
             rows[unit] = (
                 cell(unit), cell(active, 32), cell(sub, 32), _age(booted, since), figure(restarts) or 0.0,
@@ -86,7 +86,7 @@ def _failed(raw: Raw) -> list[str]:
 
 def _restarts(raw: Raw) -> dict[str, float]:
     return {
-        row[0]: count for row in _fixed(raw, "S", 6) if (count := figure(row[1])) is not None and count > 0
+        row[0]: count for row in fixed(raw, "S", 6) if (count := figure(row[1])) is not None and count > 0
     }
 
 
@@ -95,10 +95,6 @@ def _listed(line: str) -> list[str] | None:
     words = line.split(None, 5)
     words = words[1:] if words and "." not in words[0] else line.split(None, 4)
     return [*words, ""][:5] if len(words) >= 4 else None
-
-
-def _fixed(raw: Raw, kind: str, cells: int) -> list[list[str]]:
-    return [row[:cells] for row in of_kind(raw, kind, cells)]
 
 
 def _age(booted: float | None, since_microseconds: str) -> float | None:
@@ -132,7 +128,7 @@ class UnitList(Section):
         """A row for each."""
         booted = uptime(raw)
         rows: list[tuple[Cell, ...]] = []
-        for unit, restarts, load, active, sub, since, memory, tasks, description in _fixed(raw, "L", 9):
+        for unit, restarts, load, active, sub, since, memory, tasks, description in fixed(raw, "L", 9):
             rows.append(
                 (
                     cell(unit), cell(load, 32), cell(active, 32), cell(sub, 32), _age(booted, since), _used(memory), _used(tasks),
@@ -167,7 +163,7 @@ class Timers(Section):
         """A row for each; ``next`` is seconds from now for timers that count from boot, else a time."""
         booted = uptime(raw)
         rows: list[tuple[Cell, ...]] = []
-        for timer, real, monotonic, last, unit, result in _fixed(raw, "T", 6):
+        for timer, real, monotonic, last, unit, result in fixed(raw, "T", 6):
             after = span(monotonic)
             rows.append(
                 (

@@ -5,6 +5,7 @@ function sections(   i) {
         add("S\t" $i)
         if (ask_processes($i)) continue
         if (ask_services($i)) continue
+        if (ask_security($i)) continue
         add("X\t" $i "\tthis probe has no such section")
     }
 }

@@ -50,21 +50,32 @@ function told(kind, seconds, program, arguments) {
     return path_of(program) == "" ? -1 : lines_of(kind, bounded(seconds, path_of(program) " " arguments))
 }
 
-function lines_of(kind, command,   n, i) {
-    n = output_of(command)
+function lines_of(kind, command) { return rows_of(kind, output_of(command)) }
+
+function rows_of(kind, n,   i) {
     for (i = 1; i <= n; i++) add("R\t" kind "\t" substr(plain(line_of_output[i]), 1, 600))
     return n
 }
 
 # the same for what only root may: as root, by the sudoers rule for exactly this, or not at all, and then the rule is told
-function told_to_root(kind, seconds, program, arguments, what,   command) {
+function told_to_root(kind, seconds, program, arguments, what) { return rows_of(kind, output_to_root(seconds, program, arguments, what)) }
+
+function output_to_root(seconds, program, arguments, what,   command) {
     if (path_of(program) == "") return -1
     command = path_of(program) " " arguments
-    if (am_root()) return lines_of(kind, bounded(seconds, command))
-    if (sudo_allows(command)) return lines_of(kind, bounded(seconds, path_of("sudo") " -n " command))
+    if (am_root()) return output_of(bounded(seconds, command))
+    if (sudo_allows(command)) return output_of(bounded(seconds, path_of("sudo") " -n " command))
     withheld(what, "only root may see this", rule_for(command))
     return -1
 }
+
+function readable(f,   l, ok) {
+    ok = (getline l < f) >= 0
+    close(f)
+    return ok
+}
+
+function exists(f) { return readable(f) || answer_of("ls -d " f) != "" }
 
 # blocks of KEY=VALUE lines with blank lines between them: a row of these keys' values for each that `wanted` does not leave out
 function blocks(kind, seconds, program, arguments, keys, wanted,   n, i, j, k, count, order, value, row) {
@@ -87,7 +98,7 @@ function blocks(kind, seconds, program, arguments, keys, wanted,   n, i, j, k, c
 
 # --- services: systemd's units, or what OpenRC and runit tell
 
-function with_systemd() { return path_of("systemctl") != "" && (one("/proc/1/comm") == "systemd" || answer_of("ls -d /run/systemd/system") != "") }
+function with_systemd() { return path_of("systemctl") != "" && (one("/proc/1/comm") == "systemd" || exists("/run/systemd/system")) }
 
 function booted_for() { add("R\tB\t" one("/proc/uptime")) }
 
@@ -109,7 +120,7 @@ function units(   first, n, i, a, names, shown) {
         return
     }
     told("C", 8, "rc-status", "--nocolor --crashed")
-    if (answer_of("ls -d /etc/service") != "") told_to_root("V", 8, "sv", "status /etc/service/*", "services of runit")
+    if (exists("/etc/service")) told_to_root("V", 8, "sv", "status /etc/service/*", "services of runit")
 }
 
 function unit_list() {
@@ -119,7 +130,7 @@ function unit_list() {
         return
     }
     told("O", 8, "rc-status", "--nocolor --all")
-    if (answer_of("ls -d /etc/service") != "") told_to_root("V", 8, "sv", "status /etc/service/*", "services of runit")
+    if (exists("/etc/service")) told_to_root("V", 8, "sv", "status /etc/service/*", "services of runit")
 }
 
 function timers() {
@@ -128,10 +139,30 @@ function timers() {
         blocks("T", 9, "systemctl", "show --all --no-pager -p Id -p NextElapseUSecRealtime -p NextElapseUSecMonotonic -p LastTriggerUSec -p Unit -p Result \047*.timer\047", "Id NextElapseUSecRealtime NextElapseUSecMonotonic LastTriggerUSec Unit Result", "")
 }
 
+# --- the clock: whoever keeps it says how well; systemd's timedated is started for the question, so it is asked seldom
+
+function clock_kept(   n, before) {
+    booted_for()
+    date_now()
+    n = 0
+    if (path_of("chronyc") != "") n = told("C", 3, "chronyc", "-n tracking")
+    else if (path_of("ntpq") != "") n = told("Q", 3, "ntpq", "-pn")
+    else if (path_of("ntpctl") != "") n = told("O", 3, "ntpctl", "-s status")
+    else if (exists("/run/systemd/timesync/synchronized")) n = told("T", 3, "ls", "-l --time-style=+%s /run/systemd/timesync/synchronized")
+    if (n > 0 || !with_systemd()) return
+    if (timedated_said == "" || timedated_age++ > 20) {
+        n = output_of(bounded(5, path_of("timedatectl") " show -p NTP -p NTPSynchronized"))
+        timedated_said = ""; timedated_age = 0
+        for (before = 1; before <= n; before++) timedated_said = timedated_said "R\tM\t" plain(line_of_output[before]) "\n"
+    }
+    if (timedated_said != "") add(substr(timedated_said, 1, length(timedated_said) - 1))
+}
+
 function ask_services(name) {
     if (name == "units") units()
     else if (name == "unit_list") unit_list()
     else if (name == "timers") timers()
+    else if (name == "clock_sync") clock_kept()
     else return 0
     return 1
 }

@@ -1,0 +1,185 @@
+"""Sessions, accounts and logins, and who keeps the clock: what real programs print, through the probe under every awk."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from guardian_tui.engine.fleet.sections import ALL, Findings, Raw
+from tests.fleet.fakes import FakeHost, recorded
+from tests.fleet.test_probe import AWKS
+
+SYSTEMD = {"/proc/1/comm": "systemd\n", "/proc/uptime": "5000.00 9000.00\n"}
+JOURNAL = "journalctl -q --no-pager -o cat -S -5m"
+
+
+def read(name: str, raw: Raw) -> Findings:
+    findings = ALL[name].read(raw, None, 0.0)
+    assert raw.problems == []
+    return findings
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_every_awk_counts_tries_by_source_once_and_knows_who_was_let_in_after_them(
+    tmp_path: Path, awk: str
+) -> None:
+    host = FakeHost(
+        tmp_path / "host",
+        awk,
+        {"systemctl": "", JOURNAL: recorded("programs/rocky9-journal-sshd.txt")},
+        files=SYSTEMD,
+    )
+    findings = read("logins", host.ask("logins")["logins"])
+    assert sorted(findings.rows) == [
+        ("10.0.0.5", 0.0, 1.0, "ada"), ("198.51.100.4", 1.0, 0.0, ""), ("2001:db8::77", 1.0, 0.0, ""), ("203.0.113.9", 2.0, 1.0, "root"),
+    ]  # fmt: skip
+    assert findings.values == {"logins_failed_total": 4.0}
+
+
+def test_a_source_that_tries_often_gets_series_for_the_rule_and_the_others_none() -> None:
+    rows = [
+        ["N"],
+        *(["F", f"192.0.2.{n}", str(n), "0", "0", ""] for n in range(12)),
+        ["F", "10.9.9.9", "1", "25", "1", "root"],
+    ]
+    values = ALL["logins"].read(Raw(rows), None, 0.0).values
+    assert values == {
+        "logins_failed_total": 91.0, "logins_failed{10.9.9.9}": 25.0, "logins_accepted{10.9.9.9}": 1.0, "logins_failed{192.0.2.11}": 11.0,
+        "logins_accepted{192.0.2.11}": 0.0, "logins_failed{192.0.2.10}": 10.0, "logins_accepted{192.0.2.10}": 0.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("form"), ["%b %e %H:%M", "%Y-%m-%dT%H:%M"])
+@pytest.mark.parametrize("awk", AWKS)
+def test_every_awk_takes_the_last_minutes_of_a_log_file_alone(tmp_path: Path, awk: str, form: str) -> None:
+    log = recorded("programs/alpine-messages-dropbear.txt").replace("{minute}", time.strftime(form))
+    host = FakeHost(tmp_path / "host", awk, {"tail -n 3000": log}, files={"/var/log/messages": "x\n"})
+    rows = read("logins", host.ask("logins")["logins"]).rows
+    assert sorted(rows) == [("10.0.0.5", 0.0, 1.0, "ada"), ("203.0.113.9", 2.0, 0.0, "")]
+
+
+def test_a_journal_or_log_that_only_root_may_read_is_withheld_with_its_rule_and_no_series_is_made_up(
+    tmp_path: Path,
+) -> None:
+    programs = {"systemctl": "", JOURNAL: "", "id -Gn": "guardian users\n"}
+    raw = FakeHost(tmp_path / "a", "mawk", programs, files=SYSTEMD, root=False).ask("logins")["logins"]
+    assert [rule for _, _, rule in raw.withheld] == [
+        "guardian ALL=(root) NOPASSWD: /usr/bin/journalctl -q --no-pager -o cat -S -5m -t sshd -t sshd-session -t dropbear"
+    ]
+    assert read("logins", raw).values == {}
+    programs = {"systemctl": "", JOURNAL: "", "id -Gn": "guardian adm\n"}
+    raw = FakeHost(tmp_path / "b", "mawk", programs, files=SYSTEMD, root=False).ask("logins")["logins"]
+    assert raw.withheld == [] and read("logins", raw).values == {"logins_failed_total": 0.0}
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_every_awk_tells_who_could_log_in_what_they_may_and_when_they_last_came(
+    tmp_path: Path, awk: str
+) -> None:
+    passwd = "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/:/usr/sbin/nologin\nada:x:1000:1000:Ada,,:/home/ada:/bin/zsh\ntoor:x:0:0::/:/sbin/nologin\n"
+    files = {
+        "/etc/passwd": passwd,
+        "/etc/group": "root:x:0:\nsudo:x:27:ada\nusers:x:100:ada,eve\ndocker:x:999:ada,eve\n",
+    }
+    host = FakeHost(
+        tmp_path / "host", awk, {"last -w -F": recorded("programs/debian12-last.txt")}, files=files
+    )
+    findings = read("accounts", host.ask("accounts")["accounts"])
+    assert findings.rows == (
+        ("root", 0.0, "/bin/bash", "", 1795550400.0, "", "/root"),
+        ("ada", 1000.0, "/bin/zsh", "docker sudo", 1795572603.0, "10.0.0.5", "/home/ada"),
+        ("toor", 0.0, "/sbin/nologin", "", None, "", "/"),
+    )
+    assert findings.items == {
+        "root": "uid 0 /bin/bash",
+        "ada": "uid 1000 /bin/zsh docker sudo",
+        "toor": "uid 0 /sbin/nologin",
+    }
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_every_awk_lists_sessions_by_logind_or_by_who(tmp_path: Path, awk: str) -> None:
+    programs = {
+        "loginctl list-sessions": "      4 1000 ada seat0 pts/0\n     c1  120 gdm seat0 tty1\n",
+        "loginctl show-session --no-pager -p Id -p Leader -p Name -p TTY -p RemoteHost -p Service -p State -p Timestamp 4 c1": recorded(
+            "programs/debian12-loginctl-show.txt"
+        ),
+        "systemctl": "",
+    }
+    rows = read(
+        "sessions", FakeHost(tmp_path / "a", awk, programs, files=SYSTEMD).ask("sessions")["sessions"]
+    ).rows
+    assert rows == (
+        ("ada", "pts/0", "10.0.0.5", 1795572603.0, "active", "sshd", 1204.0),
+        ("gdm", "tty1", "", 1795550400.0, "closing", "gdm-launch-environment", 900.0),
+    )
+    for kind, where in (
+        ("debian12", ("ada", "pts/0", "10.0.0.5")),
+        ("alpine", ("root", "pts/0", "10.0.0.5")),
+    ):
+        host = FakeHost(tmp_path / kind, awk, {"who": recorded(f"programs/{kind}-who.txt")})
+        assert read("sessions", host.ask("sessions")["sessions"]).rows[0][:3] == where
+
+
+def test_a_login_of_last_december_is_of_last_year() -> None:
+    raw = Raw(
+        [["D", "1795572603"], ["W", "ada pts/0 Nov 25 02:10 (10.0.0.5)"], ["W", "root tty1 Dec 31 23:59"]]
+    )
+    first, second = ALL["sessions"].read(raw, None, 0.0).rows
+    assert (first[3], second[3]) == (1795572600.0, 1767225540.0)
+
+
+CLOCKS = [
+    (
+        {"chronyc -n tracking": "rocky9-chronyc-tracking.txt"},
+        ("chrony", "yes", "203.0.113.15", 3.0, -0.000412083),
+        1.0,
+    ),
+    ({"chronyc -n tracking": "rocky9-chronyc-lost.txt"}, ("chrony", "no", "", 0.0, 0.0), 0.0),
+    ({"ntpq -pn": "ubuntu18-ntpq.txt"}, ("ntpd", "yes", "203.0.113.8", 2.0, 0.001512), 1.0),
+    ({"ntpctl -s status": "openbsd-ntpctl.txt"}, ("openntpd", "yes", "", 3.0, None), 1.0),
+]
+
+
+@pytest.mark.parametrize(("programs", "row", "kept"), CLOCKS)
+@pytest.mark.parametrize("awk", AWKS)
+def test_every_awk_tells_who_keeps_the_clock_and_how_well(
+    tmp_path: Path, awk: str, programs: dict[str, str], row: tuple[object, ...], kept: float
+) -> None:
+    outputs = {call: recorded(f"programs/{name}") for call, name in programs.items()}
+    host = FakeHost(tmp_path / "host", awk, outputs, files={"/proc/uptime": "5000.00 9\n"})
+    findings = read("clock_sync", host.ask("clock_sync")["clock_sync"])
+    assert findings.rows[0] == row and findings.values["clock_synchronised"] == kept
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_systemd_s_own_clock_is_judged_by_when_it_last_heard_a_server_and_asked_seldom_where_there_is_none(
+    tmp_path: Path, awk: str
+) -> None:
+    told = "-rw-r--r-- 1 systemd-timesync systemd-timesync 0 {at} /run/systemd/timesync/synchronized\n"
+    for at, kept in ((time.time() - 60, 1.0), (time.time() - 9000, 0.0)):
+        host = FakeHost(
+            tmp_path / f"h{kept}",
+            awk,
+            {"systemctl": ""},
+            files=SYSTEMD | {"/run/systemd/timesync/synchronized": ""},
+        )
+        raw = host.ask("clock_sync")["clock_sync"]
+        # what `ls` prints of the file is that of now
+        rows = [[row[0], told.format(at=int(at))] if row[0] == "T" else row for row in raw.rows]
+        assert ALL["clock_sync"].read(Raw(rows), None, 0.0).values["clock_synchronised"] == kept
+    programs = {"timedatectl show": "NTP=no\nNTPSynchronized=no\n", "systemctl": ""}
+    host = FakeHost(tmp_path / "vm", awk, programs, files=SYSTEMD)
+    raw = host.ask("clock_sync", "tasks", "clock_sync")["clock_sync"]
+    assert read("clock_sync", raw).rows == (("none", "no", "", None, None),)
+    assert [call.split()[0] for call in host.calls()].count("timedatectl") == 1
+
+
+def test_a_clock_that_has_just_started_is_not_judged_but_one_that_is_right_is() -> None:
+    lost = [["M", "NTP=yes"], ["M", "NTPSynchronized=no"]]
+    assert ALL["clock_sync"].read(Raw([["B", "900.0 1"], *lost]), None, 0.0).values == {}
+    assert ALL["clock_sync"].read(Raw([["B", "1300.0 1"], *lost]), None, 0.0).values == {
+        "clock_synchronised": 0.0
+    }
