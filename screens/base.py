@@ -60,10 +60,12 @@ class GuardianScreen(Screen[None]):
         """Commands that work here for this session."""
         return self.console.offered(self.CONTEXT)
 
-    @property
-    def composed(self) -> bool:
-        """Whether its widgets are there: on a busy machine a second or an event may come before they are."""
-        return bool(self.query(Footer))
+    composed = False
+    """Whether all its widgets are there: on a busy machine a second or an event may come before they are."""
+
+    def on_mount(self) -> None:
+        """All widgets are there, also those in panes (Textual calls this beside a subclass's own)."""
+        self.composed = True
 
     def on_screen_resume(self) -> None:
         """Draw everything anew: much may have changed while we were away."""
