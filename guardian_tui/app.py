@@ -126,9 +126,18 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         """The screens go away: nothing may be drawn on them any more."""
         self.follower.stop()
 
+    async def find_engine(self) -> Hello:
+        """The engine that we attach to; a private one is started if none listens.
+
+        Raises:
+            GuardianError: none comes up; says why.
+        """
+        hello, self._process = await meet(self.paths, self._process)
+        return hello
+
     async def _meet_engine(self) -> None:
         try:
-            self.hello, self._process = await meet(self.paths, self._process)
+            self.hello = await self.find_engine()
         except GuardianError as error:
             self.login_screen.engine_failed(safe(error.detail, 1000))
             return
@@ -387,7 +396,15 @@ def run_console(
         click.echo(f"{error.title}: {error.detail}", err=True)
         return 2
     app = GuardianApp(paths, settings, process, read_only=read_only, theme=theme)
-    code = app.run(mouse=mouse and settings.ui.mouse)
+    app.run(mouse=mouse and settings.ui.mouse)
     if app.farewell:
         click.echo(app.farewell)
-    return code or 0
+    return farewell_of(app)
+
+
+def farewell_of(app: GuardianApp) -> int:
+    """The exit code of a console that has ended; a fault of its own is said, without what it held in its hands."""
+    code = app.return_code or 0
+    if code:
+        click.echo("The console ended by a fault of its own. The engine goes on; start it again.", err=True)
+    return code

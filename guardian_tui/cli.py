@@ -30,6 +30,11 @@ class _LazyGroup(click.Group):
         return super().list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "demo":
+            # as the console: it paints before the headless tree is built
+            from guardian_tui.cli_demo import demo_command
+
+            return demo_command
         self._build()
         return super().get_command(ctx, cmd_name)
 

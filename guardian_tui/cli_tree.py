@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from guardian_tui.cli_demo import demo_command
 from guardian_tui.cli_engine import engine_group
 from guardian_tui.cli_routes import add_route_commands
 from guardian_tui.cli_session import login_command, logout_command, recover_command
@@ -11,6 +12,7 @@ from guardian_tui.cli_session import login_command, logout_command, recover_comm
 
 def add_commands(main: click.Group) -> None:
     """Add every subcommand to the root."""
+    main.add_command(demo_command)
     main.add_command(engine_group)
     main.add_command(login_command)
     main.add_command(logout_command)

@@ -88,6 +88,8 @@ class AlertsSettings(Section, frozen=True):
     """Rules and channels."""
 
     boot_grace_seconds: Seconds = 600.0
+    hurry: Annotated[float, msgspec.Meta(ge=1, le=10_000)] = 1.0
+    """Divides every waiting time, window and forecast of the rules: for demos and for trying rules out."""
     rules: dict[str, RuleOverride] = msgspec.field(default_factory=dict)
     channels: dict[str, ChannelSettings] = msgspec.field(default_factory=dict)
 

@@ -41,6 +41,7 @@ class LoginScreen(Screen[None]):
     def __init__(self, words: str = "") -> None:
         super().__init__()
         self._words = words
+        self._advice = ""
         self._ready = False
         self._busy = False
         self._shown = False
@@ -62,6 +63,21 @@ class LoginScreen(Screen[None]):
             yield Field("Code", Input(id="code", max_length=40, placeholder="six digits, or a recovery code"))
             yield Words(self._words or "The engine is starting…", id="words", classes="muted")
             yield Words(self._keys, id="keys", classes="muted")
+            yield Words(id="advice")
+
+    def advise(self, words: str) -> None:
+        """Words that stay under the form."""
+        self._advice = words
+        # none before it is composed, and none after the login
+        for advice in self.query("#advice").results(Words):
+            advice.display = bool(words)
+            advice.say(words)
+
+    def enter(self, name: str, password: str, code: str) -> None:
+        """Fill in the form and log in, as a person does who types it."""
+        for field, value in (("name", name), ("password", password), ("code", code)):
+            self.query_one(f"#{field}", Input).value = value
+        self._submit()
 
     def engine_ready(self, hello: Hello) -> None:
         """The engine answers: login can go on."""
@@ -102,6 +118,7 @@ class LoginScreen(Screen[None]):
         """Words that were decided before we were on screen."""
         # not is_mounted: that turns true only some time after this
         self._shown = True
+        self.advise(self._advice)
         hello = self.console.hello
         if self._ready and hello is not None:
             self.engine_ready(hello)
@@ -116,6 +133,9 @@ class LoginScreen(Screen[None]):
             if not entry.value:
                 self.set_focus(entry)
                 return
+        self._submit()
+
+    def _submit(self) -> None:
         if not self._ready:
             self.query_one("#words", Words).say("The engine is still starting; one moment.")
         elif not self._busy:

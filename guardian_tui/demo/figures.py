@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-import random
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from guardian_tui.demo.roles import Role
 
 TICKS = 100.0
 """Of CPU time per second and processor, as the kernel counts them."""
 GIB_KB = 1 << 20
 HOSTILE = "\x1b]52;c;aGk=\x07[@click=app.quit]\u202e[/]\x00"
+HOSTILE_MOUNT = "\x9b31m[@click=app.quit]\u202e[/]"
+"""Without control characters, at which nobody asks for its room; there are harmful ones beside those."""
+_MASK = (1 << 64) - 1
+
+
+class Walk:
+    """Random numbers from a seed, in a few bytes: a thousand hosts have one each (Knuth's 64-bit congruential generator)."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, seed: int) -> None:
+        # neighbouring seeds far apart (the finalizer of splitmix64)
+        mixed = ((seed + 1) * 0x9E3779B97F4A7C15) & _MASK
+        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
+        self._state = mixed ^ (mixed >> 31)
+
+    def between(self, low: float, high: float) -> float:
+        """The next number, evenly from low to high."""
+        self._state = (self._state * 6364136223846793005 + 1442695040888963407) & _MASK
+        return low + (high - low) * (self._state >> 11) / (1 << 53)
 
 
 @dataclass(slots=True)
@@ -20,6 +44,10 @@ class Room:
     device: str
     size: float
     available: float
+    filling: float = 0.0
+    """kB a second by which it gets fuller."""
+    floor: float = 0.0
+    """What stays available however long it fills."""
 
 
 @dataclass(slots=True)
@@ -30,6 +58,9 @@ class Figures:
         seed: two hosts with the same seed walk alike.
         disks, nics: how many devices it has: a wider host has more series.
         hostile: its devices and mounts are named to harm a terminal.
+        role: what it does; with one, its size, disks and rates are the role's.
+        clock: seconds that never jump; simulated time in tests.
+        wall: Unix seconds.
     """
 
     seed: int
@@ -40,44 +71,101 @@ class Figures:
     memory_kb: float = 16.0 * GIB_KB
     clock_offset: float = 0.0
     """Seconds by which its clock is wrong."""
-    filling_kb_per_second: float = 0.0
-    """How fast its root fills."""
+    clock_drift: float = 0.0
+    """Seconds by which it gets more wrong each second."""
+    role: Role | None = None
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    runaway: bool = False
+    """Something takes all processors, and more would be taken."""
+    oom_kills: int = 0
+    memory_leak: float = 0.0
+    """Share of what is usually free that is lost each second; when all of it is, the kernel kills what holds it."""
+    crash_loop: bool = False
+    """Its service dies and is started again, over and over."""
     busy: float = 0.2
     available: float = 0.6
+    """Share of its memory."""
     rooms: list[Room] = field(init=False)
-    _walk: random.Random = field(init=False)
+    _walk: Walk = field(init=False)
+    _home: tuple[float, float] = field(init=False)
+    _rates: tuple[float, float] = (400.0, 2e6)
     _booted: float = field(init=False)
     _at: float = field(init=False)
     _cpu: list[float] = field(init=False)
+    _load: float = 0.0
+    _spare: float = 0.5
+    _leaked: float = 0.0
     _io: float = 0.0
     _net: float = 0.0
 
     def __post_init__(self) -> None:
         """Begin somewhere, by the seed."""
-        self._walk = walk = random.Random(self.seed)  # noqa: S311  # figures, not secrets
-        self._at = time.monotonic()
-        self._booted = self._at - walk.uniform(7200, 90 * 86400)
-        self.busy, self.available = walk.uniform(0.03, 0.5), walk.uniform(0.3, 0.8)
+        self._walk = walk = Walk(self.seed)
+        self._at = self.clock()
+        self._booted = self._at - walk.between(7200, 90 * 86400)
+        role = self.role
+        if role is None:
+            self._home = walk.between(0.03, 0.5), walk.between(0.2, 0.7)
+            size = (40, 80, 200)[int(walk.between(0, 3))] * float(GIB_KB)
+            self.rooms = [Room("/", "/dev/vda1", size, size * walk.between(0.3, 0.8))]
+            for number in range(1, self.disks):
+                self.rooms.append(
+                    Room(f"/srv/data{number}", f"/dev/vd{chr(97 + number % 26)}1", size * 2, size)
+                )
+        else:
+            self.cpus, self.memory_kb = role.cpus, role.memory_gib * GIB_KB
+            self._home = walk.between(*role.busy), walk.between(*role.memory_used)
+            # sectors of 512 bytes
+            self._rates = role.disk_rate / 512, role.net_rate
+            self.disks = len(role.volumes)
+            self.rooms = [
+                Room(v.mount, f"/dev/vd{chr(97 + n)}1", v.gib * GIB_KB, v.gib * GIB_KB * (1 - walk.between(*v.used)))
+                for n, v in enumerate(role.volumes)
+            ]  # fmt: skip
+        self.busy, self._spare = self._home[0], 1 - self._home[1]
+        self.available = self._spare
+        self._load = self.busy * self.cpus
         up = self._at - self._booted
         self._cpu = [up * 10, 0.0, up * 4, up * 380, up, 0.0, up / 2, 0.0]
-        size = walk.choice((40, 80, 200)) * float(GIB_KB)
-        self.rooms = [Room("/", "/dev/vda1", size, size * walk.uniform(0.2, 0.8))]
-        for number in range(1, self.disks):
+        if self.hostile:
+            self.turn_hostile(True)
+
+    def turn_hostile(self, hostile: bool) -> None:
+        """Begin, or cease, to name things so that they harm a terminal."""
+        self.hostile = hostile
+        for room in self.rooms[1:]:
             # seen by df as it is, by /proc/self/mounts with a blank escaped
-            name = f"/srv/data{number}{HOSTILE if self.hostile else ''}"
-            self.rooms.append(Room(name, f"/dev/vd{chr(97 + number % 26)}1", size * 2, size))
+            room.mount = room.mount.removesuffix(HOSTILE_MOUNT) + (HOSTILE_MOUNT if hostile else "")
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since it was started."""
+        return self.clock() - self._booted
 
     def restart(self) -> None:
         """As after a reboot: up since now, all counters from nothing."""
-        self._booted = self._at = time.monotonic()
+        self._booted = self._at = self.clock()
         self._cpu = [0.0] * 8
-        self._io = self._net = 0.0
+        self._io = self._net = self._load = 0.0
+        self.oom_kills = 0
 
     def _go_on(self) -> None:
-        now, walk = time.monotonic(), self._walk
+        now, walk = self.clock(), self._walk
         passed, self._at = now - self._at, now
-        self.busy = min(0.98, max(0.01, self.busy + walk.uniform(-0.04, 0.04)))
-        self.available = min(0.95, max(0.1, self.available + walk.uniform(-0.01, 0.01)))
+        # back home by a tenth in five seconds, however often it is asked
+        pull, noise = 1 - math.exp(-passed / 50), min(1.0, math.sqrt(passed / 5))
+        busy_home, used_home = (0.99, self._home[1]) if self.runaway else self._home
+        if self.runaway:
+            pull = 1 - math.exp(-passed / 3)
+        self.busy += (busy_home - self.busy) * pull + noise * walk.between(-0.03, 0.03)
+        self.busy = min(0.99, max(0.01, self.busy))
+        self._spare += (1 - used_home - self._spare) * pull + noise * walk.between(-0.006, 0.006)
+        self._spare = min(0.95, max(0.05, self._spare))
+        self._leak(passed)
+        self.available = self._spare * (1 - self._leaked)
+        load = self.cpus * (3.2 if self.runaway else self.busy * 1.1)
+        self._load += (load - self._load) * (1 - math.exp(-passed / 20))
         ticks = passed * TICKS * self.cpus
         for place, share in (
             (0, self.busy * 0.7),
@@ -86,9 +174,19 @@ class Figures:
             (4, self.busy * 0.02),
         ):
             self._cpu[place] += ticks * share
-        self._io += passed * self.busy * 400
-        self._net += passed * self.busy * 2_000_000
-        self.rooms[0].available = max(0.0, self.rooms[0].available - passed * self.filling_kb_per_second)
+        wobble = self.busy * walk.between(0.6, 1.4)
+        self._io += passed * self._rates[0] * wobble
+        self._net += passed * self._rates[1] * wobble
+        self.clock_offset += passed * self.clock_drift
+        for room in self.rooms:
+            if room.filling:
+                room.available = max(room.floor, room.available - passed * room.filling)
+
+    def _leak(self, passed: float) -> None:
+        self._leaked = self._leaked + self.memory_leak * passed if self.memory_leak else 0.0
+        if self._leaked > 0.97:
+            self.oom_kills += 1
+            self._leaked = 0.0
 
     def answer(self, seq: str, sections: str) -> str:
         """A whole answer to one request, framed."""
@@ -96,7 +194,7 @@ class Figures:
         parts = [f"={seq} 1\n"]
         letters = sections.partition(" ")[0]
         if "t" in letters:
-            parts.append(f"t {time.time() + self.clock_offset:.6f}\n")
+            parts.append(f"t {self.wall() + self.clock_offset:.6f}\n")
         if "f" in letters:
             parts.append(self._fast())
         if "o" in letters:
@@ -105,21 +203,23 @@ class Figures:
                     f"o {room.device} {room.mount.replace(' ', chr(92) + '040')} ext4 rw,relatime 0 0\n"
                 )
         if "i" in letters:
-            parts.append(f"i k 6.1.0-sim\ni a x86_64\ni s Simulated Linux\ni n {self.cpus}\n")
+            system = self.role.os if self.role else "Simulated Linux"
+            evil = HOSTILE.replace("\x00", "") if self.hostile else ""
+            parts.append(f"i k 6.12.48-sim\ni a x86_64\ni s {system}{evil}\ni n {self.cpus}\n")
         if "r" in letters:
             parts.append(self._df())
         parts.append(f".{seq}\n")
         return "".join(parts)
 
     def _fast(self) -> str:
-        up, busy, memory = self._at - self._booted, self.busy, self.memory_kb
-        load, pressed = busy * self.cpus, busy * 5
+        up, busy, memory, load = self._at - self._booted, self.busy, self.memory_kb, self._load
+        pressed = busy * busy * 20 if not self.runaway else 60.0
         lines = [
             f"u {up:.2f} {up * 3:.2f}",
             "c " + " ".join(f"{ticks:.0f}" for ticks in self._cpu),
             f"p {1 + int(load)} 0 {self.cpus}",
             f"m {memory:.0f} {memory * self.available / 2:.0f} {memory * self.available:.0f} 100000 {memory * 0.2:.0f} 2097148 2000000",
-            f"v {int(up)} 0",
+            f"v {int(up)} {self.oom_kills}",
             f"l {load:.2f} {load:.2f} {load:.2f} 1/321 4711",
             f"P {pressed:.2f} {pressed:.2f} 0 0 0 0 0 0 0 0 0 0",
         ]
@@ -127,7 +227,7 @@ class Figures:
         io, net = self._io, self._net
         for number in range(self.disks):
             lines.append(
-                f"d vd{chr(97 + number % 26)}{number}{evil} {io:.0f} {io * 16:.0f} {io / 2:.0f} {io:.0f} {io * 24:.0f} {io:.0f} 0 {io / 3:.0f} {io:.0f}"
+                f"d vd{chr(97 + number % 26)}{number}{evil} {io / 32:.0f} {io / 2:.0f} {io / 64:.0f} {io / 32:.0f} {io:.0f} {io / 50:.0f} 0 {io / 200:.0f} {io / 100:.0f}"
             )
         for number in range(self.nics):
             lines.append(

@@ -11,6 +11,8 @@ import argparse
 import asyncio
 import json
 import os
+import resource
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,14 +24,16 @@ import asyncssh
 from guardian_tui.demo.figures import Figures
 
 Fault = Literal[
-    "", "dead", "mute", "hang", "slow", "garbage", "flood", "half", "cut", "late", "foreign", "df_hang", "full", "reboot"
+    "", "dead", "mute", "hang", "slow", "garbage", "flood", "half", "cut", "late", "foreign", "wrong", "killed", "df_hang", "full", "reboot",
+    "key",
 ]  # fmt: skip
 """What can be wrong with a host.
 
 dead: refuses connections, and cuts those it has.  mute: accepts TCP and says nothing.  hang: logs in, never answers a poll.  slow: answers after
 ``SLOW_SECONDS``.  garbage: answers with noise.  flood: answers with 100 MB.  half: sends half an answer and no more.  cut: sends half an answer and
-cuts.  late: answers the request before.  foreign: what answers is another program.  df_hang: df never ends.  full: its root fills within seconds.
-reboot: its counters begin anew, once.
+cuts.  late: answers the request before, again.  foreign: what answers is another program.  wrong: answers a request that nobody made.  killed: the
+probe ends at each request.  df_hang: df never ends.  full: its root fills within seconds.  reboot: its counters begin anew, once.  key: it shows
+another host key.
 """
 SLOW_SECONDS = 6.0
 FLOOD_BYTES = 100 << 20
@@ -48,6 +52,8 @@ class SimHost:
         self.fault: Fault = ""
         self.polls = 0
         """Answers and faults given."""
+        self.logins = 0
+        """Connections that were made to it, whether or not they got on."""
         self.rooms_asked = 0
         """How often the room of its file systems was asked for."""
         self.commands: list[str] = []
@@ -55,6 +61,13 @@ class SimHost:
         self.connections: set[asyncssh.SSHServerConnection] = set()
         self.listener: asyncssh.SSHAcceptor | None = None
         self.silence: asyncio.Server | None = None
+        self.kept: socket.socket | None = None
+        """Holds its port while it refuses connections: bound, but not listening."""
+
+    def cut(self) -> None:
+        """Cut all connections to it."""
+        for conn in list(self.connections):
+            conn.abort()
 
 
 class _Server(asyncssh.SSHServer):
@@ -67,6 +80,7 @@ class _Server(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Somebody connects."""
         self._conn = conn
+        self._host.logins += 1
         self._host.connections.add(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -146,8 +160,11 @@ class _Session(asyncssh.SSHServerSession[bytes]):
         elif fault in ("half", "cut"):
             self._channel.write(answer[: len(answer) // 2])
             if fault == "cut":
-                for conn in list(host.connections):
-                    asyncio.get_running_loop().call_later(0.05, conn.abort)
+                asyncio.get_running_loop().call_later(0.05, host.cut)
+        elif fault == "wrong":
+            self._channel.write(host.figures.answer(f"{int(seq) + 7}", sections).encode())
+        elif fault == "killed":
+            self._channel.exit(137)
         elif fault == "foreign":
             self._channel.write(
                 b"This account is not available.\r\n=%s 1\nhello\n.%s\n" % (seq.encode(), seq.encode())
@@ -177,13 +194,25 @@ class SimFleet:
 
     def __init__(self, client_keys: str, address: str = "127.0.0.1") -> None:
         self._address = address
+        self._client_keys = asyncssh.import_authorized_keys(client_keys)
         self._host_key = asyncssh.generate_private_key("ssh-ed25519")
-        self._options = asyncssh.SSHServerConnectionOptions(
-            server_host_keys=[self._host_key], authorized_client_keys=asyncssh.import_authorized_keys(client_keys), encoding=None,
+        self._options = self._server_options(self._host_key)
+        self._other_options: asyncssh.SSHServerConnectionOptions | None = None
+        self.hosts: dict[str, SimHost] = {}
+
+    def _server_options(self, host_key: asyncssh.SSHKey) -> asyncssh.SSHServerConnectionOptions:
+        return asyncssh.SSHServerConnectionOptions(
+            server_host_keys=[host_key], authorized_client_keys=self._client_keys, encoding=None,
             line_editor=False, allow_pty=False, agent_forwarding=False, x11_forwarding=False, gss_host=None, password_auth=False, kbdint_auth=False,
             kex_algs=["curve25519-sha256"], encryption_algs=["aes128-gcm@openssh.com"], compression_algs=["none"], keepalive_interval=0,
         )  # fmt: skip
-        self.hosts: dict[str, SimHost] = {}
+
+    def _options_of(self, host: SimHost) -> asyncssh.SSHServerConnectionOptions:
+        if host.fault != "key":
+            return self._options
+        if self._other_options is None:
+            self._other_options = self._server_options(asyncssh.generate_private_key("ssh-ed25519"))
+        return self._other_options
 
     @property
     def host_key(self) -> str:
@@ -202,8 +231,9 @@ class SimFleet:
         return [await self.add(f"sim-{n:03}", Figures(n, disks=disks, nics=nics)) for n in range(count)]
 
     async def _listen(self, host: SimHost) -> None:
+        at, host.kept = host.kept or _bound(host.address, host.port), None
         host.listener = await asyncssh.listen(
-            host.address, host.port, options=self._options, server_factory=lambda: _Server(host), backlog=64
+            sock=at, options=self._options_of(host), server_factory=lambda: _Server(host), backlog=64
         )
         host.port = host.listener.get_port()
 
@@ -217,27 +247,34 @@ class SimFleet:
             await self._break(host, fault)
 
     async def _break(self, host: SimHost, fault: Fault) -> None:
-        host.figures.filling_kb_per_second = host.figures.rooms[0].size / 60 if fault == "full" else 0.0
+        if "full" in (host.fault, fault):
+            root = host.figures.rooms[0]
+            root.filling = root.size / 60 if fault == "full" else 0.0
         if fault == "reboot":
             host.figures.restart()
             fault = ""
-        host.fault = fault
+        before, host.fault = host.fault, fault
         if host.silence is not None:
             host.silence.close()
             host.silence = None
+        if "key" in (before, fault) and before != fault:
+            self._shut(host)
         if fault in ("dead", "mute"):
             self._shut(host)
             if fault == "mute":
-                host.silence = await asyncio.start_server(_say_nothing, host.address, host.port)
+                at, host.kept = host.kept, None
+                host.silence = await asyncio.start_server(_say_nothing, sock=at)
         elif host.listener is None:
             await self._listen(host)
 
     def _shut(self, host: SimHost) -> None:
+        """Refuse connections, and cut those there are; the port stays its own."""
         if host.listener is not None:
             host.listener.close()
             host.listener = None
-        for conn in list(host.connections):
-            conn.abort()
+        if host.kept is None:
+            host.kept = _bound(host.address, host.port)
+        host.cut()
 
     async def stop(self) -> None:
         """Stop all hosts."""
@@ -245,7 +282,23 @@ class SimFleet:
             if host.silence is not None:
                 host.silence.close()
             self._shut(host)
+            if host.kept is not None:
+                host.kept.close()
         await asyncio.sleep(0)
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    """A socket that holds a port (0: any)."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((address, port))
+    return sock
+
+
+def raise_file_limit() -> None:
+    """As many open files as we may have: a host is a listener and its connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -301,6 +354,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--nics", type=int, default=2, help="network interfaces of each")
     parser.add_argument("--cpu", type=int, default=None, help="stay on this processor")
     chosen = parser.parse_args(argv)
+    raise_file_limit()
     if chosen.cpu is not None:
         os.sched_setaffinity(0, {chosen.cpu})
     with tempfile.TemporaryDirectory(prefix="simhost-") as folder:

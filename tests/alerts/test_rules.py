@@ -410,3 +410,28 @@ def test_a_wrong_rule_in_the_settings_is_named_with_what_was_meant(
 def test_the_table_in_the_docs_is_the_table_in_the_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
     assert as_markdown(make_catalogue({}).rows()) in page
+
+
+def test_a_hurried_rule_waits_looks_back_and_looks_ahead_as_much_less_but_has_the_same_thresholds() -> None:
+    shipped, hurried = make_catalogue({}), make_catalogue({}, 60.0)
+    for slow, fast in zip(shipped.metric_rules, hurried.metric_rules, strict=True):
+        for one, other in zip(slow.levels, fast.levels, strict=True):
+            assert other.for_seconds == one.for_seconds / 60 and other.keep_seconds == one.keep_seconds / 60
+            for term, hurry in zip(one.terms, other.terms, strict=True):
+                assert hurry.window_seconds == term.window_seconds / 60
+                assert hurry.value == (term.value / 60 if term.view == "until_zero" else term.value)
+    assert (
+        hurried.event_rules["engine_behind"].for_seconds
+        == shipped.event_rules["engine_behind"].for_seconds / 60
+    )
+
+
+def test_a_hurried_disk_forecast_fires_after_a_minute_in_place_of_an_hour() -> None:
+    feed = Feed(Evaluator(make_catalogue({}, 60.0).metric_rules), FS, step=1.0)
+    size, room = 100 * GIB, 30.0 * GIB
+    fired: list[tuple[int, str]] = []
+    for second in range(180):
+        room -= size * 0.0005
+        fired += [(second, found.rule.rule) for found in feed.once({FS[0]: 1 - room / size, FS[1]: room})]
+    assert [rule for _, rule in fired][:1] == ["disk_forecast"]
+    assert 60 <= fired[0][0] <= 100

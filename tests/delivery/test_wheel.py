@@ -112,3 +112,21 @@ def test_the_installed_engine_makes_its_store_and_answers(installed: Installed, 
     finally:
         stopped = installed.run("guardian-tui", "engine", "stop", **home)
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+
+
+def test_the_installed_demo_shows_a_fleet_and_leaves_nothing_behind(
+    installed: Installed, tmp_path: Path
+) -> None:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PIP_"))}
+    process = subprocess.Popen(
+        [str(installed.environment / "bin" / "guardian-tui"), "demo", "--no-console", "--hosts", "3"],
+        cwd=tmp_path, env=kept, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    with process:
+        said = [process.stdout.readline() for _ in range(3)]
+        process.terminate()
+        said += process.stdout.readlines()
+    assert process.returncode == 0, said
+    assert said[0].startswith("GUARDIAN_HOME="), said
+    assert not Path(said[0].partition("=")[2].split()[0]).exists()

@@ -43,8 +43,12 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f" Did you mean {close[0]}?" if close else ""
 
 
-def make_catalogue(overrides: Mapping[str, RuleOverride]) -> Catalogue:
+def make_catalogue(overrides: Mapping[str, RuleOverride], hurry: float = 1.0) -> Catalogue:
     """The shipped rules with these changes.
+
+    Args:
+        overrides: changes by rule.
+        hurry: divides every time that a rule waits, looks back or looks ahead.
 
     Raises:
         InvalidRequest: a rule that does not exist, or a threshold that it does not have.
@@ -65,7 +69,33 @@ def make_catalogue(overrides: Mapping[str, RuleOverride]) -> Catalogue:
         for rule in EVENT_RULES
         if overrides.get(rule.rule, none).enabled
     }
+    if hurry != 1.0:
+        metric_rules = tuple(_hurried(rule, hurry) for rule in metric_rules)
+        event_rules = {
+            name: replace(rule, for_seconds=rule.for_seconds / hurry) for name, rule in event_rules.items()
+        }
     return Catalogue(metric_rules, event_rules)
+
+
+def _hurried(rule: MetricRule, hurry: float) -> MetricRule:
+    return replace(rule, levels=tuple(_hurried_level(level, hurry) for level in rule.levels))
+
+
+def _hurried_level(level: Level, hurry: float) -> Level:
+    return replace(
+        level,
+        terms=tuple(_hurried_term(term, hurry) for term in level.terms),
+        for_seconds=level.for_seconds / hurry,
+        keep_seconds=level.keep_seconds / hurry,
+    )
+
+
+def _hurried_term(term: Term, hurry: float) -> Term:
+    hurried = replace(term, window_seconds=term.window_seconds / hurry)
+    if term.view == "until_zero":
+        clear = None if term.clear is None else term.clear / hurry
+        hurried = replace(hurried, value=term.value / hurry, clear=clear)
+    return hurried
 
 
 def _changed(rule: MetricRule, change: RuleOverride) -> MetricRule:

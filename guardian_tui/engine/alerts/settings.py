@@ -15,4 +15,4 @@ def check_settings(settings: AlertsSettings) -> Catalogue:
     """
     for name, channel in settings.channels.items():
         check_channel(name, channel)
-    return make_catalogue(settings.rules)
+    return make_catalogue(settings.rules, settings.hurry)
