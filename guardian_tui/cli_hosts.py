@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from guardian_tui.bulk_words import A_FEW, SYNTAX, edit_of
-from guardian_tui.cli_session import with_client
+from guardian_tui.bulk_words import SYNTAX, edit_of
+from guardian_tui.cli_session import ask_for_count, with_client
 from guardian_tui.client import Client
 from guardian_tui.commands import parse_duration
 from guardian_tui.protocol.access import Session
@@ -181,7 +181,9 @@ def bulk_command(
         report = await client.call(route, BulkReport, order)
         if report.done:
             return report
-        _agreed(report.hosts)
+        names = safe(", ".join(report.hosts[:MOST_SHOWN]), 4000)
+        more = " …" if len(report.hosts) > MOST_SHOWN else ""
+        ask_for_count(len(report.hosts), f"{len(report.hosts)} hosts: {names}{more}")
         return await client.call(route, BulkReport, msgspec.structs.replace(order, count=len(report.hosts)))
 
     report = with_client(work)
@@ -212,18 +214,3 @@ def _bulk_order(
     except InvalidRequest as error:
         raise click.UsageError(error.detail) from error
     return "hosts.bulk_maintenance", BulkMaintenance(until=time.time() + seconds, reason=reason)
-
-
-def _agreed(names: tuple[str, ...]) -> None:
-    """Show which hosts, and have their number typed in when they are more than a few."""
-    click.echo(
-        f"{len(names)} hosts: {safe(', '.join(names[:MOST_SHOWN]), 4000)}{' …' if len(names) > MOST_SHOWN else ''}",
-        err=True,
-    )
-    if len(names) > A_FEW:
-        typed = click.prompt(f"Type {len(names)} to go on", err=True)
-        agreed = typed.strip() == str(len(names))
-    else:
-        agreed = click.confirm("Go on?", err=True)
-    if not agreed:
-        raise InvalidRequest("Nothing was changed.")

@@ -16,6 +16,7 @@ import msgspec
 from guardian_tui.cli_hosts import bulk_command, import_command
 from guardian_tui.cli_probe import print_command
 from guardian_tui.cli_session import EXIT_REFUSED, raise_words, save_token, with_client
+from guardian_tui.cli_trust import accept_command
 from guardian_tui.cli_words import words_of
 from guardian_tui.client import Client
 from guardian_tui.config import find_paths
@@ -44,7 +45,7 @@ _GROUP_HELP = {
     "accounts": "People.", "profiles": "Profiles of permissions.", "sessions": "Open sessions.", "session": "My session.",
     "secrets": "Names in the vault.", "questions": "Answers to questions about hosts.", "recovery": "Recovery codes.", "password": "My password.",
     "processes": "Processes of a host.", "units": "Units of a host.", "logs": "Logs of a host.",
-    "probe": "The probe as a file on a host.", "vault": "What can open the vault.",
+    "authorities": "Authorities that sign host keys.", "probe": "The probe as a file on a host.", "vault": "What can open the vault.",
 }  # fmt: skip
 _SECRET_FIELDS = frozenset({"password", "old", "new", "value", "secret", "code"})
 
@@ -71,6 +72,7 @@ def add_route_commands(main: click.Group) -> None:
     groups["probe"].add_command(print_command)
     groups["audit"].add_command(verify_command, "verify")
     groups["hosts"].add_command(import_command, "import")
+    groups["questions"].add_command(accept_command, "accept")
     groups["hosts"].add_command(bulk_command, "bulk")
     groups["audit"].add_command(_alias(groups["audit"].commands["list"]), "tail")
 

@@ -11,11 +11,12 @@ from typing import NoReturn, TypeVar
 import click
 
 from guardian_tui.attach import engine_listens
+from guardian_tui.bulk_words import A_FEW
 from guardian_tui.client import Client
 from guardian_tui.config import Paths, find_paths
 from guardian_tui.protocol.access import Login, Session
 from guardian_tui.protocol.base import Done
-from guardian_tui.protocol.errors import EngineUnreachable, GuardianError, NotAuthenticated
+from guardian_tui.protocol.errors import EngineUnreachable, GuardianError, InvalidRequest, NotAuthenticated
 from guardian_tui.text import safe
 
 T = TypeVar("T")
@@ -79,6 +80,23 @@ def raise_words(error: GuardianError, code: int) -> NoReturn:
     """Say an error on standard error and end with an exit code."""
     click.echo(f"{error.title}. {safe(error.detail, 2000)}", err=True)
     raise SystemExit(code)
+
+
+def ask_for_count(count: int, words: str) -> None:
+    """Say what many things an order acts on, and have their number typed in; for a few a yes is enough.
+
+    Raises:
+        InvalidRequest: it was not.
+    """
+    click.echo(words, err=True)
+    typed = count > A_FEW
+    agreed = (
+        click.prompt(f"Type {count} to go on", err=True).strip() == str(count)
+        if typed
+        else click.confirm("Go on?", err=True)
+    )
+    if not agreed:
+        raise InvalidRequest("Nothing was changed.")
 
 
 @click.command("login")

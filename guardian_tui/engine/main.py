@@ -135,6 +135,7 @@ class Engine:
         """Start what watches; its imports (asyncssh among them) come after login is served."""
         from guardian_tui.engine.alerts.service import Alerts
         from guardian_tui.engine.fleet.acts import Acts
+        from guardian_tui.engine.fleet.authorities import AuthorityOrders
         from guardian_tui.engine.fleet.logs import Logs
         from guardian_tui.engine.fleet.orders import HostOrders
         from guardian_tui.engine.fleet.probe_orders import ProbeOrders
@@ -163,9 +164,10 @@ class Engine:
             keep_days=settings.store.alerts_days, environment=settings.environment,
         )  # fmt: skip
         orders = HostOrders(self.fleet, self.store, pins, Doctor(remote, self.live, try_probe), self.clock)
+        authorities = AuthorityOrders(self.fleet, self.store, pins, questions)
         commands = Commands(remote)
         for handlers in (
-            orders.handlers(), SectionOrders(self.fleet).handlers(), ProbeOrders(self.fleet, remote).handlers(),
+            orders.handlers(), authorities.handlers(), SectionOrders(self.fleet).handlers(), ProbeOrders(self.fleet, remote).handlers(),
             Acts(self.fleet, commands).handlers(), Logs(self.fleet, commands).handlers(), questions.handlers(),
             self.alerts.handlers(),
         ):  # fmt: skip

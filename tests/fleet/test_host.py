@@ -108,7 +108,7 @@ STATES_OF_KINDS: dict[Kind, HostState] = {
     "jump": "unreachable",
     # we can't tell: what is missing is ours, or what answers is not the probe
     "key_unknown": "unknown", "no_credential": "unknown", "vault_locked": "unknown", "loop": "unknown", "no_probe": "unknown",
-    "engine": "unknown",
+    "engine": "unknown", "certificate": "unknown",
 }  # fmt: skip
 
 

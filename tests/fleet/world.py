@@ -18,6 +18,7 @@ from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import Call, Entry, Peer
 from guardian_tui.engine.clock import Clock, SystemClock
 from guardian_tui.engine.fleet.acts import Acts
+from guardian_tui.engine.fleet.authorities import AuthorityOrders
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.logs import Logs
 from guardian_tui.engine.fleet.orders import HostOrders
@@ -184,6 +185,7 @@ class World:
         handlers = {
             **self.orders.handlers(),
             **self.questions.handlers(),
+            **AuthorityOrders(self.fleet, self.store, self.pins, self.questions).handlers(),
             **ProbeOrders(self.fleet, self.remote).handlers(),
             **Acts(self.fleet, Commands(self.remote)).handlers(),
             **Logs(self.fleet, Commands(self.remote)).handlers(),

@@ -14,7 +14,7 @@ _VIEWER = frozenset({"hosts.see", "alerts.see", "engine.see"})
 _SUPPORT = _VIEWER | {"alerts.acknowledge", "logs.see"}
 _OPERATOR = _SUPPORT | {
     "alerts.silence", "hosts.edit", "hosts.maintain", "hosts.trust", "channels.test", "audit.see", "secrets.write",
-    "processes.signal", "units.control",
+    "authorities.edit", "processes.signal", "units.control",
 }  # fmt: skip
 _AUDITOR = _VIEWER | {"audit.see", "audit.export", "accounts.see"}
 

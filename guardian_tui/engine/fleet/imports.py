@@ -216,7 +216,7 @@ class ImportOrders:
                 for host, _ in changed:
                     host.spec = kept_specs[host.id]
             call.body = _event(added, changed, to_remove, pins)
-            tx.after_commit(lambda: self._done(added, changed, to_remove))
+            tx.after_commit(lambda: self._done(added, changed, to_remove, pins))
         return self._answer(work, added=len(added), changed=len(changed), removed=len(to_remove), pins=pins)
 
     def _made(self, one: Planned, work: _Work) -> Host | None:
@@ -266,12 +266,16 @@ class ImportOrders:
             insert(import_sources), {**row, "imported_at": self._clock.now(), "imported_by": call.actor}
         )
 
-    def _done(self, added: list[Host], changed: list[tuple[Host, Planned]], removed: list[Host]) -> None:
+    def _done(
+        self, added: list[Host], changed: list[tuple[Host, Planned]], removed: list[Host], pins: int
+    ) -> None:
         for host in added:
             self._fleet.joined(host)
         self._fleet.respecified({host.id: one.spec for host, one in changed})
         for host in removed:
             self._fleet.left(host)
+        if pins:
+            self._fleet.trusted_more()
 
 
 def _labels(spec: HostSpec) -> dict[str, str]:

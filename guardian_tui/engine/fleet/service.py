@@ -169,6 +169,10 @@ class Fleet:
             else:
                 self.changed(host)
 
+    def trusted_more(self) -> None:
+        """Keys were pinned (after their commit): hosts that wait for them are tried again."""
+        self._questions.settle()
+
     def left(self, host: Host) -> None:
         """A host was removed (after its commit)."""
         self.inventory.hosts.pop(host.id, None)

@@ -364,6 +364,9 @@ class Remote:
         self, target: Target, guard: _Guard, trusted: Trusted, error: Exception
     ) -> ConnectFailed:
         if guard.seen is None:
+            for sign, words in _CERTIFICATE_SIGNS:
+                if sign in str(error):
+                    return ConnectFailed("certificate", words.format(address=target.address))
             return ConnectFailed(
                 "key_revoked", f"Its key is revoked, or its certificate does not hold: {words_of(error)}."
             )
@@ -454,6 +457,14 @@ def _fingerprint(conn: asyncssh.SSHClientConnection) -> str:
 
 OUR_OWN = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 """What the kernel tells when it is we who have too much open."""
+
+_CERTIFICATE_SIGNS = (
+    ("Certificate expired", "The certificate of its host key has expired."),
+    ("not yet valid", "The certificate of its host key is not valid yet: its clock or ours is wrong, or it was made for later."),
+    ("principal mismatch", "The certificate of its host key is not for {address}: the names in it are others."),
+    ("Host CA key is not trusted", "The certificate of its host key was signed by an authority that is not pinned."),
+)  # fmt: skip
+"""What asyncssh says of a certificate that does not hold, and our words."""
 
 _SIGNS: tuple[tuple[Callable[[BaseException], bool], str, str], ...] = (
     (lambda e: isinstance(e, TimeoutError), "timeout", "It did not answer within {seconds:.0f} s: a firewall, a dead host, or one that accepts and says nothing."),

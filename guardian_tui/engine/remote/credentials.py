@@ -24,13 +24,15 @@ AGENTS_KEPT = 8
 AGENT_SECONDS = 5.0
 
 
+LoginKey = asyncssh.SSHKey | tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]
+"""A key, with its certificate if it has one."""
+
+
 @dataclass(slots=True)
 class Offer:
     """What is offered to a server."""
 
-    keys: list[asyncssh.SSHKey | tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]] = field(
-        default_factory=list
-    )
+    keys: list[LoginKey] = field(default_factory=list)
     agent: str | None = None
     password: str | None = None
     tried: list[str] = field(default_factory=list)
@@ -60,7 +62,7 @@ class Credentials:
         self._vault = vault
         self._home = home or Path.home()
         self._agents: list[str] = []
-        self._files: dict[Path, tuple[float, asyncssh.SSHKey]] = {}
+        self._files: dict[Path, tuple[float, LoginKey]] = {}
         self._given: dict[tuple[str, str], str] = {}
         self._refused: set[str] = set()
         """Hosts that refused their password: what is kept in the vault is not tried again before a new answer."""
@@ -152,7 +154,7 @@ class Credentials:
 
     async def _from_file(self, target: Target, path: Path, offer: Offer, *, must: bool) -> None:
         try:
-            changed = path.stat().st_mtime
+            changed = path.stat().st_mtime + _changed_at(_certificate_of(path))
         except OSError as error:
             if must:
                 raise ConnectFailed(
@@ -179,8 +181,9 @@ class Credentials:
                         "no_credential", f"The key file {path} can't be used: {error}."
                     ) from error
                 return
-            self._files[path] = (changed, key)
-            offer.keys.append(key)
+            pair = await asyncio.to_thread(_with_certificate, path, key)
+            self._files[path] = (changed, pair)
+            offer.keys.append(pair)
         offer.tried.append(f"the key {path.name}")
 
     async def _from_vault(self, target: Target, name: str, offer: Offer) -> None:
@@ -225,6 +228,27 @@ class Credentials:
             return (await self._vault.secret(kept_name(target.name, kind))).decode()
         except (NotFound, VaultLocked):
             return None
+
+
+def _certificate_of(path: Path) -> Path:
+    """Where the certificate of a key file lies, as ssh looks for it."""
+    return path.with_name(f"{path.name}-cert.pub")
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _with_certificate(path: Path, key: asyncssh.SSHKey) -> LoginKey:
+    """A key with the certificate beside it; one that can't be read, or is of another key, is left out."""
+    try:
+        certificate = asyncssh.read_certificate(str(_certificate_of(path)))
+    except (OSError, asyncssh.KeyImportError):
+        return key
+    return (key, certificate) if certificate.key == key.convert_to_public() else key
 
 
 def kept_name(host: str, kind: str) -> str:

@@ -26,6 +26,7 @@ ADVICE: Mapping[Kind, str] = {
     "key_unknown": "Compare the fingerprint with one from the host itself (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then accept it with K.",
     "key_changed": "If the host was set up anew, compare and accept with K. If not, somebody stands between: do not accept.",
     "key_revoked": "Give the host a new key, or have its certificate signed anew by the authority that is pinned. Do not go round it.",
+    "certificate": "Have the host's key signed again, for the name we connect to: ssh-keygen -s CA -I HOST -h -n NAME -V +52w ssh_host_ed25519_key.pub.",
     "no_credential": "Attach with an ssh-agent, or edit the host (e) and give it a key file or a secret of the vault; K answers what is asked for.",
     "vault_locked": "Log in once: that opens the vault. A keyring or credential slot opens it at the start (guardian-tui vault).",
     "auth": "Check the user (e), and that our public key stands in its ~/.ssh/authorized_keys, which nobody else may write to. sshd's log on the host says why.",

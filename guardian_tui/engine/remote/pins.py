@@ -38,6 +38,13 @@ class Pin:
         """SHA256:… of the key."""
         return asyncssh.import_public_key(self.key).get_fingerprint()
 
+    def covers(self, address: str, port: int) -> bool:
+        """Whether its pattern names an address and port."""
+        found = asyncssh.import_known_hosts(self.line + "\n").match(
+            address, ip_of(address), None if port == 22 else port
+        )
+        return any(found[:3])
+
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
@@ -46,6 +53,14 @@ class Trusted:
     keys: tuple[asyncssh.SSHKey, ...]
     authorities: tuple[asyncssh.SSHKey, ...]
     revoked: tuple[asyncssh.SSHKey, ...]
+
+
+def ip_of(address: str) -> str:
+    """The address, if it is an IP address; else empty."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return ""
 
 
 def pattern_of(address: str, port: int) -> str:
@@ -73,12 +88,31 @@ class Pins:
         """What is trusted for an address and port."""
         if self._hosts is None:
             self._hosts = asyncssh.import_known_hosts("".join(pin.line + "\n" for pin in self._pins))
-        try:
-            ip = str(ipaddress.ip_address(address))
-        except ValueError:
-            ip = ""
-        found = self._hosts.match(address, ip, None if port == 22 else port)
+        found = self._hosts.match(address, ip_of(address), None if port == 22 else port)
         return Trusted(tuple(found[0]), tuple(found[1]), tuple(found[2]))
+
+    def of_kind(self, kind: PinKind) -> list[Pin]:
+        """All pins of a kind, the oldest first."""
+        return [pin for pin in self._pins if pin.kind == kind]
+
+    async def remove(self, tx: Tx, pins: Iterable[Pin]) -> None:
+        """Trust no longer; it counts once the transaction is committed."""
+        going = list(pins)
+        for pin in going:
+            await tx.execute(
+                delete(host_keys).where(
+                    host_keys.c.kind == pin.kind,
+                    host_keys.c.pattern == pin.pattern,
+                    host_keys.c.key == pin.key,
+                )
+            )
+
+        def done() -> None:
+            for pin in going:
+                self._pins.pop(pin, None)
+            self._hosts = None
+
+        tx.after_commit(done)
 
     async def add(self, tx: Tx, pins: Iterable[Pin], by: str) -> int:
         """Pin keys; answers how many were new.  They count once the transaction is committed."""

@@ -16,6 +16,7 @@ from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound
 from guardian_tui.protocol.fleet import Answer, Question
+from guardian_tui.protocol.trust import AcceptKeys, AcceptReport, NotAccepted, QuestionList, QuestionsQuery
 
 
 class Questions:
@@ -85,7 +86,85 @@ class Questions:
 
     def handlers(self) -> dict[str, Handler]:
         """Route name → handler."""
-        return {"questions.answer": self.answer}
+        return {
+            "questions.answer": self.answer,
+            "questions.list": self.list_,
+            "questions.accept": self.accept,
+        }
+
+    async def list_(self, call: Call, request: QuestionsQuery) -> QuestionList:
+        """`questions.list`: what hosts wait on, by host."""
+        words = request.filter.lower().split()
+        asked = [
+            question
+            for question in self._live.questions.rows()
+            if question.id in self._asked and call.sees(self._asked[question.id][0].labels)
+        ]
+        return QuestionList(
+            questions=tuple(
+                sorted(
+                    (q for q in asked if all(word in self._haystack(q) for word in words)),
+                    key=lambda q: q.host,
+                )
+            )
+        )
+
+    def _haystack(self, question: Question) -> str:
+        labels = self._asked[question.id][0].labels
+        return f"{question.host} {question.kind} {question.fingerprint} {' '.join(f'{k}={v}' for k, v in labels.items())}".lower()
+
+    async def accept(self, call: Call, request: AcceptKeys) -> AcceptReport:
+        """`questions.accept`: pin the keys of many new hosts in one order; each fingerprint is compared again."""
+        seen = {key.question: key.fingerprint for key in request.keys}
+        if request.count != len(seen):
+            raise Conflict(f"It is {len(seen)} keys, not {request.count}; look again.", field="count")
+        pins: dict[str, Pin] = {}
+        refused: list[NotAccepted] = []
+        for id, fingerprint in seen.items():
+            asked, question = self._asked.get(id), self._live.questions.get(id)
+            if asked is None or question is None or not call.sees(asked[0].labels):
+                refused.append(NotAccepted(host=id[:80], why="the question is no longer asked"))
+            elif question.kind != "host_key":
+                refused.append(NotAccepted(host=question.host, why="it wants an answer of its own"))
+            elif question.fingerprint != fingerprint:
+                refused.append(
+                    NotAccepted(host=question.host, why="it shows another key now than the one you saw")
+                )
+            else:
+                pins[id] = Pin("key", pattern_of(asked[0].address, asked[0].port), asked[1])
+        targets = {id: self._asked[id][0] for id in pins}
+        names = tuple(target.name for target in targets.values())
+        if not pins:
+            call.unchanged = True
+            return AcceptReport(accepted=(), refused=tuple(refused))
+        body = {
+            "keys": [f"{target.name} {seen[id]}" for id, target in targets.items()],
+            "refused": len(refused),
+        }
+        async with call.change(f"{len(pins)} host keys", body=body) as tx:
+            await self._pins.add(tx, pins.values(), call.actor)
+
+            def done() -> None:
+                for id, target in targets.items():
+                    self._close(id)
+                    self._bus.publish(QuestionAnswered(target.host_id))
+
+            tx.after_commit(done)
+        return AcceptReport(accepted=names, refused=tuple(refused))
+
+    def settle(self) -> None:
+        """More is trusted than before: questions that this answers are closed, and their hosts tried again."""
+        for id, (target, key) in list(self._asked.items()):
+            question = self._live.questions.get(id)
+            if question is None or question.kind not in ("host_key", "changed_key"):
+                continue
+            trusted = self._pins.trusted(target.address, target.port)
+            if asyncssh.import_public_key(key) in trusted.keys:
+                self._close(id)
+            elif not trusted.authorities:
+                continue
+            # an authority may have signed the key: the host is asked, and its question closed if it has
+            self._bus.publish(QuestionAnswered(target.host_id))
 
     async def answer(self, call: Call, request: Answer) -> Done:
         """`questions.answer`: pin a key, or take a pass phrase; the fingerprint is compared again."""

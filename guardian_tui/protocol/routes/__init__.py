@@ -14,12 +14,13 @@ from guardian_tui.protocol.routes.people import PEOPLE
 from guardian_tui.protocol.routes.probe import PROBE
 from guardian_tui.protocol.routes.route import PUBLIC, SELF, Recording, Route, Scoping
 from guardian_tui.protocol.routes.system import SYSTEM
+from guardian_tui.protocol.routes.trust import TRUST
 from guardian_tui.protocol.routes.vault import VAULT
 
 __all__ = ["PERMISSIONS", "PUBLIC", "ROUTES", "SELF", "WHOLE", "Recording", "Route", "Scoping"]
 
 ROUTES: dict[str, Route] = {
-    route.name: route for route in (*SYSTEM, *PEOPLE, *HOSTS, *PROBE, *ACTS, *VAULT, *ALERTS, *AUDIT)
+    route.name: route for route in (*SYSTEM, *PEOPLE, *HOSTS, *TRUST, *PROBE, *ACTS, *VAULT, *ALERTS, *AUDIT)
 }
 
 PERMISSIONS: tuple[str, ...] = tuple(sorted({r.permission for r in ROUTES.values()} - {PUBLIC, SELF}))

@@ -33,6 +33,4 @@ HOSTS: tuple[Route, ...] = (
     Route("hosts.sources", "GET", "/v1/host-sources", "hosts.see", Nothing, imports.SourceList, "Sources that were imported."),
     Route("hosts.forget_source", "DELETE", "/v1/host-sources", "hosts.edit", imports.SourceRef, Done,
           "Forget a source; its hosts stay.", "local"),
-    Route("questions.answer", "POST", "/v1/questions/{question}", "hosts.trust", fleet.Answer, Done,
-          "Accept or refuse a host key; give a pass phrase.", "local", scoping="host"),
 )  # fmt: skip
