@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from guardian_tui.engine.facts import AgentOffered, Reachability
@@ -175,7 +176,9 @@ async def test_a_password_that_is_refused_is_asked_for_again_not_tried_again(
     assert (server.folder / "log").read_text().count("Failed password") <= 1
 
 
-async def test_an_agent_that_a_client_hands_over_logs_in(world: World, sshd: Start, tmp_path: Path) -> None:
+async def test_an_agent_that_a_client_hands_over_logs_in(
+    world: World, sshd: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = sshd()
     world.credentials._agents.clear()
     host = await trusted(world, server, credential="agent")
@@ -202,6 +205,16 @@ async def test_an_agent_that_a_client_hands_over_logs_in(world: World, sshd: Sta
         assert world.credentials._agents == [str(socket)]
         world.fleet.watch.hurry(host.id)
         await world.until_state(host, "up")
+
+        # one that waits for its person says nothing of the host
+        async def waits(*request: object) -> bytes:
+            await asyncio.sleep(600)
+            return b""
+
+        monkeypatch.setattr(asyncssh.agent.SSHAgentClient, "sign", waits)
+        world.remote.drop(host.id)
+        await world.until(lambda: "did not sign in time" in host.shown_why)
+        assert host.state == "unknown"
     finally:
         agent.kill()
         await agent.wait()

@@ -355,6 +355,13 @@ class Remote:
                 f"It closed the connection on port {target.port} without a word of SSH:"
                 " another service, or an sshd that is full or denies us.",
             ) from error
+        except TimeoutError as error:
+            if offer.signing:
+                raise ConnectFailed(
+                    "no_credential",
+                    "The ssh-agent did not sign in time: does it wait for a touch or a confirmation?",
+                ) from error
+            raise failed(target, error, offer, self._settings.connect_timeout_seconds) from error
         except Exception as error:
             raise failed(target, error, offer, self._settings.connect_timeout_seconds) from error
         self._questions.withdraw(target.host_id)
@@ -398,6 +405,20 @@ async def _agent_of(offer: Offer) -> AsyncIterator[Sequence[asyncssh.SSHKeyPair]
         raise ConnectFailed(
             "no_credential", f"The ssh-agent does not answer any more: {words_of(error)}."
         ) from error
+    sign = agent.sign
+
+    async def noted(*request: Any) -> bytes:  # Any: as the agent's own
+        offer.signing = True
+        try:
+            signature = await sign(*request)
+        except Exception:
+            offer.signing = False
+            raise
+        # not when it is cancelled: whoever gave up wants to know what for
+        offer.signing = False
+        return signature
+
+    agent.sign = noted  # type: ignore[method-assign, assignment]  # its key pairs call it
     try:
         yield keys
     finally:

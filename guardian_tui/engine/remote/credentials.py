@@ -39,6 +39,8 @@ class Offer:
     """In words, for the error when none is accepted."""
     given: bool = False
     """Whether it is a password that a person gave for this host."""
+    signing: bool = False
+    """Whether we wait for the agent's signature, and not for the server."""
 
     @property
     def empty(self) -> bool:
