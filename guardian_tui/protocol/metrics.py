@@ -108,4 +108,64 @@ METRICS: dict[str, Metric] = _catalogue(
     Metric(
         "logins_accepted", "count", "medium", "logins in the last 5 minutes from the same source", "source"
     ),
+    Metric(
+        "container_unhealthy",
+        "flag",
+        "medium",
+        "1: its health check fails, or it starts again and again",
+        "container",
+    ),
+    Metric("container_exited", "flag", "medium", "1: it ended with an error", "container"),
+    Metric("containers_running", "count", "medium", "containers that run"),
+    Metric("temperature_celsius", "count", "medium", "temperature in degrees Celsius", "sensor"),
+    Metric(
+        "temperature_ratio",
+        "ratio",
+        "medium",
+        "temperature / what the sensor itself calls critical",
+        "sensor",
+    ),
+    Metric("fan_rpm", "count", "medium", "turns per minute", "sensor"),
+    Metric(
+        "memory_errors", "count", "medium", "errors of ECC memory since boot, corrected or not", "controller"
+    ),
+    Metric(
+        "memory_errors_uncorrected",
+        "count",
+        "medium",
+        "errors that ECC memory could not correct",
+        "controller",
+    ),
+    Metric("raid_missing_members", "count", "medium", "members that an array of disks lacks", "array"),
+    Metric("raid_sync_ratio", "ratio", "medium", "how far a rebuild or check is; gap without one", "array"),
+    Metric("sockets_tcp", "count", "medium", "TCP sockets in use"),
+    Metric("sockets_time_wait", "count", "medium", "TCP sockets in TIME_WAIT"),
+    Metric("sockets_orphaned", "count", "medium", "TCP sockets that no process holds"),
+    Metric("sockets_established", "count", "medium", "TCP connections established"),
+    Metric(
+        "sockets_close_wait", "count", "medium", "TCP connections that the other side closed and ours has not"
+    ),
+    Metric("sockets_syn_received", "count", "medium", "TCP connections half open"),
+    Metric("sockets_udp", "count", "medium", "UDP sockets in use"),
+    Metric("tcp_retransmit_ratio", "ratio", "medium", "TCP segments sent again / segments sent"),
+    Metric(
+        "listen_drops_per_second",
+        "per_second",
+        "medium",
+        "connections dropped because nobody accepted them in time",
+    ),
+    Metric("listening_drift", "count", "medium", "listening ports that the accepted baseline does not have"),
+    Metric("listening_ports", "count", "medium", "ports that are listened on"),
+    Metric("link_down", "flag", "medium", "1: switched on, but without carrier", "nic"),
+    Metric("link_bits_per_second", "per_second", "medium", "speed that was agreed on", "nic"),
+    Metric("bond_inactive_members", "count", "medium", "members of a bond that carry nothing", "bond"),
+    Metric("nfs_round_trip_seconds", "seconds", "medium", "mean time of the server's answers", "mount"),
+    Metric("nfs_retransmit_ratio", "ratio", "medium", "requests sent again / requests", "mount"),
+    Metric(
+        "nfs_timeouts_per_second", "per_second", "medium", "requests that were not answered in time", "mount"
+    ),
+    Metric("entropy_bits", "count", "slow", "random bits that the kernel has at hand"),
+    Metric("kernel_tainted", "count", "slow", "the kernel's taint bits; 0: clean"),
+    Metric("hung_tasks", "count", "slow", "tasks found hung since boot, where the kernel counts them"),
+    Metric("hugepages_free_ratio", "ratio", "slow", "free / reserved huge pages; gap without any"),
 )

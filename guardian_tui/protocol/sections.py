@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from guardian_tui.protocol.base import Request, Response
+from guardian_tui.protocol.machine_sections import HARDWARE_SECTIONS, KERNEL_SECTIONS, NETWORK_SECTIONS
 from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, Cell, Column, SectionKind
 from guardian_tui.protocol.service_sections import SERVICE_KINDS
 
@@ -32,6 +33,9 @@ SECTIONS: dict[str, SectionKind] = _catalogue(
         (Column("state", "state"), Column("count", "count", "count")), period_seconds=MEDIUM_SECONDS,
     ),
     *SERVICE_KINDS,
+    *KERNEL_SECTIONS,
+    *HARDWARE_SECTIONS,
+    *NETWORK_SECTIONS,
 )  # fmt: skip
 
 

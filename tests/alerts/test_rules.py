@@ -14,6 +14,7 @@ from guardian_tui.engine.alerts.rules import EVENT_RULES, METRIC_RULES
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.metrics import METRICS
 from tests.alerts.feeding import Feed
+from tests.alerts.machine_cases import MACHINE_CASES
 from tests.alerts.service_cases import SERVICE_CASES
 
 MINUTE = 60.0
@@ -279,6 +280,7 @@ CASES = [
         0,
     ),
     *SERVICE_CASES,
+    *MACHINE_CASES,
 ]
 
 

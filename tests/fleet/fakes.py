@@ -12,7 +12,7 @@ from guardian_tui.engine.fleet.sections import Raw, split
 from tests.fleet.test_probe import AWKS
 
 RECORDED = Path(__file__).parent / "recorded"
-_PLAIN = ("cat", "date", "ls", "sh", "timeout", "true")
+_PLAIN = ("cat", "date", "find", "grep", "ls", "sh", "timeout", "true")
 """What every host has; nothing else of this machine is seen."""
 
 
@@ -66,11 +66,11 @@ class FakeHost:
     def command(self) -> str:
         """The probe's command, for which this folder is the whole host."""
         text = probe.command().replace(":/usr/local/sbin:/usr/sbin:/sbin", "")
-        for top in ("proc", "etc", "run", "var", "root", "home", "boot", "lib", "dev"):
+        for top in ("proc", "etc", "run", "var", "root", "home", "boot", "lib", "dev", "sys"):
             text = text.replace(f" /{top}/", f" {self.folder}/{top}/").replace(
                 f'"/{top}/', f'"{self.folder}/{top}/'
             )
-        return text
+        return text.replace('"/.', f'"{self.folder}/.')
 
     def ask(self, *names: str) -> dict[str, Raw]:
         """Sections of this host."""

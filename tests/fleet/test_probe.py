@@ -160,18 +160,35 @@ def test_a_host_without_sh_says_so_by_its_exit_status(tmp_path: Path) -> None:
     assert done.returncode == 127
 
 
-READERS = {"date", "df", "uname", "nproc", "ls", "ps", "getconf", "command", "timeout", "id", "unset"}
+READERS = {
+    "date",
+    "df",
+    "uname",
+    "nproc",
+    "ls",
+    "ps",
+    "getconf",
+    "command",
+    "timeout",
+    "id",
+    "unset",
+    "find",
+    "grep",
+}
 """Whatever the probe starts on a host: programs that read and do nothing else, as they are called there."""
 
 FORMS = {
     "chronyc": r"-n tracking$",
+    "docker": r"ps -a --no-trunc --format |inspect --format |ps -aq --no-trunc ",
     "journalctl": r"-q --no-pager -o cat -S -5m -t sshd ",
     "last": r"-w -F -n \d+$",
     "loginctl": r"(list-sessions|show-session) ",
     "ls": r"-l ",
     "ntpctl": r"-s status$",
     "ntpq": r"-pn$",
+    "podman": r"ps -a --no-trunc --format ",
     "rc-status": r"--nocolor --(crashed|all)$",
+    "ss": r"-Hntuape$",
     "sudo": r"-n -l$|-n$",
     "sv": r"status ",
     "systemctl": r"(list-units|show) ",
@@ -195,7 +212,7 @@ def test_the_program_only_reads() -> None:
         "2>&1",
     }
     calls = re.findall(
-        r"\b(?:run\(\"[^\"]*\", |output_of\(|answer_of\(|bounded\(\d+, )(\w+ )?\"([^\"]*)\"", text
+        r"\b(?:run\(\"[^\"]*\", |output_of\(|answer_of\(|values\(|bounded\(\d+, )(\w+ )?\"([^\"]*)\"", text
     )
     assert calls
     for _, command in calls:
@@ -211,6 +228,10 @@ def test_the_program_only_reads() -> None:
     assert len(started) > 5
     for program, arguments in started:
         assert re.match(FORMS[program], arguments.strip('" ')), (program, arguments)
+    # what is found is read, and no more
+    assert (
+        set(re.findall(r"-exec (\w+)", text)) == {"grep"} and "-delete" not in text and "-fprint" not in text
+    )
     # and by nothing else
     assert set(re.findall(r"path_of\((?!\")(\w+)", text)) == {"program"}
 

@@ -7,6 +7,7 @@ runbooks refer to them.
 
 from __future__ import annotations
 
+from guardian_tui.engine.alerts.machine_rules import MACHINE_RULES
 from guardian_tui.engine.alerts.rule_kinds import (
     GIB,
     HOUR,
@@ -223,6 +224,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
         boot_grace=True,
     ),
     *SERVICE_RULES,
+    *MACHINE_RULES,
 )
 
 DOWN_POLLS = 3

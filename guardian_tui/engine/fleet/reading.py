@@ -165,10 +165,10 @@ def _clock(reading: Reading, rest: list[str]) -> None:
 def _mount(reading: Reading, rest: list[str]) -> None:
     if len(reading.mounts) < MOST_MOUNTS:
         options = rest[3].split(",")
-        reading.mounts.append((_octal(rest[0]), _octal(rest[1]), safe(rest[2], 40), "ro" in options))
+        reading.mounts.append((unescaped(rest[0]), unescaped(rest[1]), safe(rest[2], 40), "ro" in options))
 
 
-def _octal(word: str) -> str:
+def unescaped(word: str) -> str:
     """Undo the octal escapes of /proc/self/mounts: blank, tab, newline, backslash."""
     for escape, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         word = word.replace(escape, char)

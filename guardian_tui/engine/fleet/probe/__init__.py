@@ -17,7 +17,10 @@ def _text(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-PARTS = ("probe.awk", "parts/processes.awk", "parts/services.awk", "parts/security.awk", "parts/main.awk")
+PARTS = (
+    "probe.awk", "parts/processes.awk", "parts/services.awk", "parts/security.awk", "parts/kernel.awk", "parts/hardware.awk",
+    "parts/network.awk", "parts/main.awk",
+)  # fmt: skip
 """The files of the awk program, in order."""
 
 

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from guardian_tui.engine.fleet.sections.base import Findings, Section
+from guardian_tui.engine.fleet.sections.cgroups import ControlGroups
 from guardian_tui.engine.fleet.sections.clock_sync import ClockSync
+from guardian_tui.engine.fleet.sections.containers import Containers
+from guardian_tui.engine.fleet.sections.cores import Cores, Interrupts
+from guardian_tui.engine.fleet.sections.hardware import Disks, Hardware
+from guardian_tui.engine.fleet.sections.kernel import Kernel
+from guardian_tui.engine.fleet.sections.links import Links
+from guardian_tui.engine.fleet.sections.nfs import Nfs
 from guardian_tui.engine.fleet.sections.people import Accounts, Logins, Sessions
+from guardian_tui.engine.fleet.sections.ports import Connections, Listening
 from guardian_tui.engine.fleet.sections.processes import Processes, Tasks
+from guardian_tui.engine.fleet.sections.raid import MemoryErrors, Raid
 from guardian_tui.engine.fleet.sections.raw import Raw, split
+from guardian_tui.engine.fleet.sections.sensors import Sensors
+from guardian_tui.engine.fleet.sections.sockets import Sockets
 from guardian_tui.engine.fleet.sections.units import Timers, UnitList, Units
 
 __all__ = ["ALL", "Findings", "Raw", "Section", "due_every", "split"]
@@ -20,8 +31,13 @@ _SERVICES: tuple[Section, ...] = (
     Accounts(),
     Logins(),
 )
+_KERNEL: tuple[Section, ...] = (Cores(), Interrupts(), Kernel(), ControlGroups(), Containers())
+_HARDWARE: tuple[Section, ...] = (Sensors(), MemoryErrors(), Raid(), Disks(), Hardware())
+_NETWORK: tuple[Section, ...] = (Sockets(), Connections(), Listening(), Links(), Nfs())
 
-ALL: dict[str, Section] = {section.name: section for section in (Processes(), Tasks(), *_SERVICES)}
+ALL: dict[str, Section] = {
+    section.name: section for section in (Processes(), Tasks(), *_SERVICES, *_KERNEL, *_HARDWARE, *_NETWORK)
+}
 """By name, in the order in which they are asked."""
 
 

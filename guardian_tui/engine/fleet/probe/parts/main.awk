@@ -6,6 +6,9 @@ function sections(   i) {
         if (ask_processes($i)) continue
         if (ask_services($i)) continue
         if (ask_security($i)) continue
+        if (ask_kernel($i)) continue
+        if (ask_hardware($i)) continue
+        if (ask_network($i)) continue
         add("X\t" $i "\tthis probe has no such section")
     }
 }

@@ -1,0 +1,138 @@
+"""Connections and listening ports with their processes: /proc/net/tcp and its like by proc(5)."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import ClassVar
+
+from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, number
+from guardian_tui.engine.fleet.sections.raw import Raw
+from guardian_tui.engine.fleet.sections.sockets import STATES
+from guardian_tui.protocol.section_kinds import Cell
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_PROTOCOLS = frozenset({"tcp", "tcp6", "udp", "udp6"})
+_PASSING_PORTS = (32768, 60999)
+"""What Linux gives to whoever asks for any port, where it does not say otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Socket:
+    protocol: str
+    local: Address
+    port: int
+    remote: Address
+    remote_port: int
+    state: str
+    uid: float
+    pid: float | None
+    process: str
+
+
+def _address(word: str) -> tuple[Address, int]:
+    """``0100007F:0016``: words of 32 bits in the order of the host's bytes, which is little-endian; then the port.
+
+    Raises:
+        ValueError: it is none.
+    """
+    digits, _, port = word.partition(":")
+    if len(digits) not in (8, 32) or len(port) != 4:
+        raise ValueError("no address")
+    raw = bytes.fromhex(digits)
+    turned = b"".join(raw[place : place + 4][::-1] for place in range(0, len(raw), 4))
+    found: Address = ipaddress.IPv4Address(turned) if len(turned) == 4 else ipaddress.IPv6Address(turned)
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return found, int(port, 16)
+
+
+def _sockets(raw: Raw) -> list[_Socket]:
+    found = []
+    for row in raw.rows:
+        if row[0] == "ports":
+            continue
+        try:
+            protocol, local, remote, state, uid, pid, process = row
+            if protocol not in _PROTOCOLS:
+                raise ValueError("no protocol of ours")
+            found.append(
+                _Socket(
+                    protocol.removesuffix("6"),
+                    *_address(local),
+                    *_address(remote),
+                    state,
+                    number(uid),
+                    number(pid) if pid else None,
+                    cell(process, 40),
+                )
+            )
+        except ValueError:
+            raw.problem(f"not understood: {cell(' '.join(row), 60)}")
+    return found
+
+
+def _joined(address: Address, port: int) -> str:
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+class Connections(Section):
+    """``R protocol local remote state uid pid process``; addresses as /proc/net has them."""
+
+    name: ClassVar[str] = "connections"
+    forks: ClassVar[bool] = True
+    timeout_seconds: ClassVar[float] = 30.0
+
+    def read(self, raw: Raw, before: Raw | None, seconds: float) -> Findings:
+        """A row for each connection."""
+        rows: list[tuple[Cell, ...]] = [
+            (
+                _joined(one.local, one.port), _joined(one.remote, one.remote_port), one.protocol, STATES.get(one.state, "unknown"), one.pid,
+                one.process, one.uid,
+            )
+            for one in _sockets(raw)
+        ]  # fmt: skip
+        return Findings(tuple(rows))
+
+
+class Listening(Section):
+    """As connections, and ``R ports LOWEST HIGHEST`` of the ports that are given to whoever asks for any."""
+
+    name: ClassVar[str] = "listening"
+    forks: ClassVar[bool] = True
+    drift: ClassVar[tuple[str, ...]] = ("new",)
+    timeout_seconds: ClassVar[float] = 30.0
+
+    def read(self, raw: Raw, before: Raw | None, seconds: float) -> Findings:
+        """A row for each port; what others can reach is held against the baseline."""
+        lowest, highest = _passing(raw)
+        sockets = _sockets(raw)
+        rows: dict[tuple[Cell, ...], None] = {}
+        items: dict[str, str] = {}
+        for one in sockets:
+            local = one.local.is_loopback
+            reach = "this host" if local else "everyone" if one.local.is_unspecified else "this address"
+            rows[str(one.local), float(one.port), one.protocol, one.pid, one.process, one.uid, reach] = None
+            passing = lowest <= one.port <= highest
+            # forwards of sessions come and go on the loopback, and clients of UDP wait on passing ports
+            if local or (passing and one.protocol == "udp"):
+                continue
+            # a service that asks for any port has another after each start
+            item = (
+                f"{one.protocol} {one.local} any port, {one.process}"
+                if passing
+                else f"{one.protocol} {_joined(one.local, one.port)}"
+            )
+            items[item] = one.process
+        values = (
+            {"listening_ports": float(len({(one.protocol, one.port) for one in sockets}))} if raw.rows else {}
+        )
+        return Findings(tuple(rows), values, items=items if raw.rows else None)
+
+
+def _passing(raw: Raw) -> tuple[int, int]:
+    for row in raw.rows:
+        words = " ".join(row[1:]).split() if row[0] == "ports" else []
+        if len(words) == 2 and all(word.isdecimal() and len(word) <= 5 for word in words):
+            return int(words[0]), int(words[1])
+    return _PASSING_PORTS

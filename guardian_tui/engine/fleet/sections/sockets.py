@@ -1,0 +1,81 @@
+"""Sockets by kind and state: /proc/net/sockstat, /proc/net/snmp and the states of include/net/tcp_states.h."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, number
+from guardian_tui.engine.fleet.sections.raw import Raw
+from guardian_tui.protocol.section_kinds import Cell
+
+STATES = {
+    "01": "established", "02": "syn sent", "03": "syn received", "04": "fin wait 1", "05": "fin wait 2", "06": "time wait", "07": "close",
+    "08": "close wait", "09": "last ack", "0A": "listen", "0B": "closing", "0C": "new syn received",
+}  # fmt: skip
+_GAUGES = {
+    "sockets_tcp": ("TCP: inuse", "TCP6: inuse"), "sockets_time_wait": ("TCP: tw",), "sockets_orphaned": ("TCP: orphan",),
+    "sockets_udp": ("UDP: inuse", "UDP6: inuse"),
+}  # fmt: skip
+_BY_STATE = {
+    "sockets_established": "state 01",
+    "sockets_close_wait": "state 08",
+    "sockets_syn_received": "state 03",
+}
+_COUNTERS = ("Tcp ", "TcpExt ", "Udp ", "UdpLite ")
+_NOT_COUNTED = "Tcp CurrEstab"
+
+
+class Sockets(Section):
+    """``R name number``; names as the kernel has them, and ``state 0A`` for sockets of TCP in one state."""
+
+    name: ClassVar[str] = "sockets"
+    rates: ClassVar[bool] = True
+
+    def read(self, raw: Raw, before: Raw | None, seconds: float) -> Findings:
+        """A row for each figure; counters have a rate."""
+        now, then = _figures(raw), _figures(before) if before else {}
+        rows: list[tuple[Cell, ...]] = []
+        for name, value in now.items():
+            rate = None
+            if name.startswith(_COUNTERS) and name != _NOT_COUNTED:
+                change = value - then.get(name, math.nan)
+                rate = change / seconds if seconds > 0 and change >= 0 else None
+            words = (
+                f"TCP {STATES.get(name[6:], name[6:])}"
+                if name.startswith("state ")
+                else name.replace(": ", " ")
+            )
+            rows.append((cell(words, 60), value, rate))
+        return Findings(tuple(rows), _values(now, then, seconds))
+
+
+def _figures(raw: Raw) -> dict[str, float]:
+    found = {}
+    for row in raw.rows:
+        try:
+            name, value = row
+            found[name] = number(value)
+        except ValueError:
+            raw.problem(f"not understood: {cell(' '.join(row), 60)}")
+    return found
+
+
+def _values(now: dict[str, float], then: dict[str, float], seconds: float) -> dict[str, float]:
+    values = {
+        metric: sum(now.get(name, 0.0) for name in names)
+        for metric, names in _GAUGES.items()
+        if any(name in now for name in names)
+    }
+    if any(name.startswith("state ") for name in now):
+        values |= {metric: now.get(name, 0.0) for metric, name in _BY_STATE.items()}
+    elif "Tcp CurrEstab" in now:
+        values["sockets_established"] = now["Tcp CurrEstab"]
+    sent = now.get("Tcp OutSegs", math.nan) - then.get("Tcp OutSegs", math.nan)
+    again = now.get("Tcp RetransSegs", math.nan) - then.get("Tcp RetransSegs", math.nan)
+    if sent > 0 and again >= 0:
+        values["tcp_retransmit_ratio"] = again / sent
+    dropped = now.get("TcpExt ListenDrops", math.nan) - then.get("TcpExt ListenDrops", math.nan)
+    if dropped >= 0 and seconds > 0:
+        values["listen_drops_per_second"] = dropped / seconds
+    return values
