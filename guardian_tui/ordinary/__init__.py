@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from guardian_tui.ordinary.alerts import AlertCommands
+from guardian_tui.ordinary.bulk import BulkCommands
 from guardian_tui.ordinary.going import GoingCommands
 from guardian_tui.ordinary.hosts import HostCommands
 from guardian_tui.ordinary.importing import ImportCommands
@@ -15,6 +16,7 @@ from guardian_tui.ordinary.session import SessionCommands
 class OrdinaryCommands(
     GoingCommands,
     HostCommands,
+    BulkCommands,
     QuestionCommands,
     ImportCommands,
     AlertCommands,

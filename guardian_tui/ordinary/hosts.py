@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from guardian_tui.commands import parse_duration
-from guardian_tui.ordinary.part import DEFAULT_SILENCE_SECONDS, CommandPart, clock_words
+from guardian_tui.ordinary.bulk import BulkCommands
+from guardian_tui.ordinary.part import DEFAULT_SILENCE_SECONDS, clock_words
 from guardian_tui.protocol.base import Done
+from guardian_tui.protocol.bulk import BulkMaintenance
 from guardian_tui.protocol.fleet import (
     DoctorReport,
     EditHost,
@@ -21,7 +23,7 @@ from screens.edit_host import EditHostDialog
 from screens.reports import ReportDialog
 
 
-class HostCommands(CommandPart):
+class HostCommands(BulkCommands):
     """What is watched, and how it is reached."""
 
     def command_host_add(self, arguments: tuple[str, ...]) -> None:
@@ -106,6 +108,14 @@ class HostCommands(CommandPart):
             return
         seconds = parse_duration(arguments[0]) if arguments else None
         reason = " ".join(arguments[1:] if seconds else arguments)
+        if len(hosts) > 1:
+            ends = all(row.state == "maintenance" for row in hosts) and not arguments
+            until = None if ends else app.world.now() + (seconds or DEFAULT_SILENCE_SECONDS)
+            words = "planned work ends" if until is None else f"planned work until {clock_words(until)}"
+            self.change_many(
+                hosts, "hosts.bulk_maintenance", BulkMaintenance(until=until, reason=reason), words
+            )
+            return
         for row in hosts:
             on = row.state == "maintenance"
             until = None if on and not arguments else app.world.now() + (seconds or DEFAULT_SILENCE_SECONDS)

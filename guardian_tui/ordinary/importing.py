@@ -1,71 +1,98 @@
-"""Hosts of ~/.ssh/config: what it found is shown before anything is added."""
+"""Imports of hosts: what a source would change is shown before anything is done, and chosen by marks."""
 
 from __future__ import annotations
+
+import asyncio
 
 import msgspec
 
 from guardian_tui.ordinary.part import CommandPart
 from guardian_tui.protocol.errors import InvalidRequest
-from guardian_tui.protocol.imports import ImportPreview, ImportRequest
+from guardian_tui.protocol.imports import Found, ImportPreview, ImportRequest
 from guardian_tui.source_files import known_hosts_text, read_source
-from guardian_tui.text import safe
-from screens.reports import ReportDialog
+from screens.choosing import ChoiceDialog
+from widgets.choice_list import Choice
 
-MOST_FOUND = 200
+OWN = "~/.ssh/config"
+_GONE = "gone:"
+_STYLES = {"new": ("+", "text"), "changed": ("~", "accent")}
 
 
 class ImportCommands(CommandPart):
     """Import of hosts and their keys."""
 
     def command_host_import(self, arguments: tuple[str, ...]) -> None:
-        """`i`."""
-        self.offer_import()
+        """`i`, `:import [FILE]`."""
+        self.offer_import(arguments[0] if arguments else OWN)
 
-    def offer_import(self) -> None:
-        """Show what ~/.ssh/config and known_hosts hold, and add it if that is wanted."""
+    def offer_import(self, name: str = OWN) -> None:
+        """Show what a source and known_hosts hold, and take what is marked."""
+        self._app.run_worker(self._import(name), exit_on_error=False)
+
+    async def _import(self, name: str) -> None:
         try:
-            source = read_source("~/.ssh/config", "ssh_config")
-        except InvalidRequest:
-            self._app.say("There is no ~/.ssh/config to import from. n adds a host by hand.")
+            # a script may take its time, and runs here, as the person
+            source = await asyncio.to_thread(read_source, name, "ssh_config" if name == OWN else None)
+        except InvalidRequest as error:
+            words = "There is no ~/.ssh/config to import from. n adds a host by hand, :import FILE reads another source."
+            self._app.say(words if name == OWN else error.detail)
             return
-        request = ImportRequest(source=source, known_hosts=known_hosts_text())
+        keys = known_hosts_text() if source.format == "ssh_config" else ""
+        request = ImportRequest(source=source, known_hosts=keys)
         self._app.order("hosts.import", ImportPreview, request, lambda preview: self._offer(request, preview))
 
     def _offer(self, request: ImportRequest, preview: ImportPreview) -> None:
-        new = [found for found in preview.found if found.status == "new"]
-        lines = [(f"{len(new)} new hosts of {len(preview.found)} in ~/.ssh/config", "strong"), ("", "")]
-        for found in preview.found[:MOST_FOUND]:
-            spec = found.spec
-            way = f"{spec.user + '@' if spec.user else ''}{spec.address or spec.name}:{spec.port}" + (
-                f" through {', '.join(spec.jump)}" if spec.jump else ""
+        choices = [_choice(found) for found in preview.found if found.status != "unchanged"]
+        choices += [
+            Choice(
+                _GONE + gone.name, "-", f"{gone.name}  is gone from the source", "muted",
+                (f"{len(gone.behind)} hosts are reached through it.",) if gone.behind else ("It is watched until you mark it and go on.",),
             )
-            note = (
-                "is there already"
-                if found.status != "new"
-                else "its key is known"
-                if found.pinned
-                else "its key will be asked for"
-            )
-            lines.append(
-                (
-                    f"{safe(spec.name, 40):<24} {safe(way, 80)} · {note}",
-                    "muted" if found.status != "new" else "",
-                )
-            )
-            if found.unsupported:
-                lines.append((f"    not supported: {safe(', '.join(found.unsupported), 200)}", "error"))
-        lines += [(safe(problem, 200), "error") for problem in preview.problems[:20]]
+            for gone in preview.gone
+        ]  # fmt: skip
+        choices += [
+            Choice(f"problem:{place}", "!", problem, "warning", (problem,), told=True)
+            for place, problem in enumerate(preview.problems)
+        ]
+        name = request.source.name if request.source else ""
+        if not choices:
+            self._app.say(f"{len(preview.found)} hosts in {name}, all of them as they are here.")
+            return
+        new = [found.spec.name for found in preview.found if found.status == "new"]
+        same = sum(found.status == "unchanged" for found in preview.found)
+        title = f"{len(new)} new hosts in {name}" + (f", {same} unchanged" if same else "")
 
-        def answered(yes: bool | None) -> None:
-            if yes:
-                order = msgspec.structs.replace(request, names=tuple(found.spec.name for found in new))
-                self._app.order(
-                    "hosts.import",
-                    ImportPreview,
-                    order,
-                    lambda done: self._app.say(f"{done.added} hosts added, {done.pins} keys pinned."),
-                )
+        def chosen(ids: tuple[str, ...] | None) -> None:
+            if ids:
+                order = msgspec.structs.replace(
+                    request, names=tuple(id for id in ids if not id.startswith(_GONE)),
+                    remove=tuple(id.removeprefix(_GONE) for id in ids if id.startswith(_GONE)),
+                )  # fmt: skip
+                self._app.order("hosts.import", ImportPreview, order, self._imported)
 
-        self._app.push_screen(
-            ReportDialog("hosts to watch", lines, accept="watch them" if new else ""), answered
-        )
+        self._app.push_screen(ChoiceDialog(title, choices, "take", marked=new), chosen)
+
+    def _imported(self, done: ImportPreview) -> None:
+        words = [f"{done.added} hosts added"]
+        words += [f"{done.changed} changed"] if done.changed else []
+        words += [f"{done.removed} removed"] if done.removed else []
+        words += [f"{done.pins} keys pinned"] if done.pins else []
+        left_out = [problem for problem in done.problems if "is left out" in problem]
+        self._app.say(", ".join(words) + ".")
+        if left_out:
+            self._app.say(left_out[0], severity="warning")
+
+
+def _choice(found: Found) -> Choice:
+    spec = found.spec
+    way = f"{spec.user + '@' if spec.user else ''}{spec.address or spec.name}:{spec.port}"
+    through = f" through {', '.join(spec.jump)}" if spec.jump else ""
+    groups = f" [{', '.join(spec.groups)}]" if spec.groups else ""
+    glyph, style = _STYLES[found.status]
+    about = [f"{change.field}: {change.old or '–'} → {change.new or '–'}" for change in found.changes]
+    if found.unsupported:
+        about.append(f"not supported: {', '.join(found.unsupported)}")
+    about.append(
+        f"{found.where} · {'its key is known' if found.pinned else 'its key is accepted later, if it is not yet'}"
+    )
+    return Choice(spec.name, glyph, f"{spec.name:<24} {way}{through}{groups}", style, tuple(about))
