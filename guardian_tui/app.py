@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import click
-from textual.filter import LineFilter
+from textual.app import App
+from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 
 from guardian_tui import frame
@@ -44,12 +46,14 @@ from screens.fleet import FleetScreen
 from screens.host import HostScreen
 from screens.lock import LockScreen
 from screens.login import LoginScreen
-from themes import ThemeSet, load_themes
+from themes import ThemeSet, folder_signature, for_terminal, load_themes
 from widgets.backstop import Backstop
 from widgets.header import HeaderLine
 
 R = TypeVar("R", bound=Response)
 
+THEME_SECONDS = 2.0
+"""A person's theme files are looked at so often."""
 TOUCH_SECONDS = 20.0
 """A pressed key puts off the idle lock, told to the engine at most so often."""
 STAY_SECONDS = 60.0
@@ -113,9 +117,11 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
 
     def on_mount(self) -> None:
         """Paint the login first; the engine is waited for behind it."""
-        for theme in self.themes.textual_themes():
-            self.register_theme(theme)
-        self.theme = self.themes.pick(self._wanted_theme)
+        self._register_themes()
+        self.theme = self.themes.pick(
+            self._wanted_theme or for_terminal(self.console.color_system, os.environ)
+        )
+        self.set_interval(THEME_SECONDS, self._reload_themes)
         self.login_screen = LoginScreen()
         self.push_screen(self.login_screen)
         self.run_worker(self._meet_engine(), exclusive=True, group="meet", exit_on_error=False)
@@ -149,6 +155,23 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         self.problems += self.hello.store_mended
         if not self.hello.set_up:
             self.push_screen(FirstStartScreen())
+
+    def _register_themes(self) -> None:
+        self._themes_seen = folder_signature(self.paths.themes)
+        for theme in self.themes.textual_themes():
+            self.register_theme(theme)
+
+    def _reload_themes(self) -> None:
+        """A person has changed their theme files: paint with them at once."""
+        if folder_signature(self.paths.themes) == self._themes_seen:
+            return
+        worn = self.themes.themes[self.theme]
+        self.themes = load_themes(self.paths.themes)
+        self.themes.keep(worn)
+        self._register_themes()
+        self.mutate_reactive(App.theme)
+        for words in self.themes.problems:
+            self.say(words, severity="warning")
 
     def restart_engine(self) -> None:
         """Replace the engine of another version by one of ours, and go on to the login."""
@@ -259,7 +282,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
             )
 
     def _tick(self) -> None:
-        if self.session is None or self._paused_at is not None:
+        # while the app ends, panes go before their screen
+        if self.session is None or self._paused_at is not None or not self.is_running:
             return
         for screen in self.screen_stack:
             if isinstance(screen, GuardianScreen) and screen.is_current and screen.composed:
@@ -378,7 +402,9 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Nothing but printable characters leaves, whatever a widget drew."""
-        return [*super().get_line_filters(), self._backstop]
+        # a terminal without colours is served by a theme: greys of the others could not be told apart
+        others = [one for one in super().get_line_filters() if not isinstance(one, Monochrome)]
+        return [*others, self._backstop]
 
     def _fatal_error(self) -> None:
         """End after a fault of ours without printing locals: they may hold passwords."""

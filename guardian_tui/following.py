@@ -83,6 +83,10 @@ class Follower:
                 return
             except GuardianError as error:
                 self.trouble = error.title
+            except Exception as error:
+                # a fault of ours in drawing one event must not end the stream: a picture would stand there for ever
+                self._client.last_event_id = ""
+                self.trouble = f"What the engine told could not be shown ({type(error).__name__})"
             self._hearers.lost()
             await asyncio.sleep(pause)
             pause = min(pause * 1.6, LONGEST_PAUSE_SECONDS)

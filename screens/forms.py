@@ -29,8 +29,8 @@ class Field(Horizontal):
     DEFAULT_CSS = """
     Field { height: 1; margin-bottom: 1; }
     Field > Label { width: 14; color: $text-muted; }
-    Field > Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $surface-lighten-1; }
-    Field > Input:focus { border: none; background: $panel; }
+    Field > Input { width: 1fr; height: 1; border: none; border-left: outer $g-border; padding: 0 1; background: $g-bar; }
+    Field > Input:focus { border: none; border-left: outer $g-accent; background: $g-panel; }
     """
 
     def __init__(self, label: str, entry: Input) -> None:
@@ -63,6 +63,7 @@ class Card(Vertical):
     Card { width: 66; max-width: 100%; height: auto; max-height: 100%; border: round $primary-darken-2; padding: 1 2;
            background: $surface; border-title-color: $primary; border-title-align: left; overflow-y: auto; }
     Card Words { margin-bottom: 1; height: auto; }
+    Card > Words:last-child { margin-bottom: 0; }
     Card .error { color: $error; }
     Card .muted { color: $text-muted; }
     """

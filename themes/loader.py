@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +18,13 @@ COLOURS = (
 )  # fmt: skip
 """Every theme names each of these."""
 DEFAULT = "guardian-dark"
+SIXTEEN = "guardian-16"
+COLOURLESS = "none"
+ANSI_COLOURS = (
+    "ansi_default",
+    *(f"ansi_{bright}{name}" for bright in ("", "bright_") for name in ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")),
+)  # fmt: skip
+"""The terminal's own colours, which a theme may name in place of #rrggbb."""
 _HEX = re.compile(r"^#[0-9a-fA-F]{6}$")
 
 
@@ -27,19 +36,31 @@ class ThemeFile:
     dark: bool
     colours: dict[str, str]
 
+    @property
+    def ansi(self) -> bool:
+        """Whether it is made of the terminal's own colours."""
+        return self.colours["background"] in ANSI_COLOURS
+
     def textual_theme(self) -> Theme:
-        """The theme as Textual wants it, our names among its variables."""
+        """The theme as Textual wants it, our names among its variables.
+
+        With the terminal's own colours no ground can be a shade of another, so that the cursor is reversed; and where a badge has no ground of its
+        own, it is reversed too.
+        """
         c = self.colours
         variables = {f"g-{name.replace('_', '-')}": value for name, value in c.items()}
         variables |= {
             "text-muted": c["muted"], "border": c["border"], "input-cursor-background": c["accent"], "footer-background": c["bar"],
             "block-cursor-background": c["cursor"], "block-cursor-foreground": c["text"], "scrollbar": c["border"],
             "scrollbar-background": c["background"], "scrollbar-hover": c["muted"], "scrollbar-active": c["accent"],
+            "ansi-background": c["background"], "ansi-foreground": c["text"],
         }  # fmt: skip
+        variables["g-cursor-style"] = "reverse" if self.ansi else "none"
+        variables["g-badge-style"] = "bold reverse" if c["prod"] == "ansi_default" else "bold"
         return Theme(
             name=self.name, primary=c["accent"], secondary=c["mark"], accent=c["accent"], warning=c["warning"], error=c["critical"],
             success=c["ok"], foreground=c["text"], background=c["background"], surface=c["surface"], panel=c["panel"],
-            dark=self.dark, variables=variables,
+            dark=self.dark, variables=variables, ansi=self.ansi,
         )  # fmt: skip
 
 
@@ -60,6 +81,10 @@ class ThemeSet:
             return name or DEFAULT
         self.problems.append(f"there is no theme {name!r}; there are {', '.join(self.themes)}")
         return DEFAULT
+
+    def keep(self, theme: ThemeFile) -> None:
+        """Go on with a theme whose file is broken or gone now."""
+        self.themes.setdefault(theme.name, theme)
 
     def after(self, name: str) -> str:
         """The theme after this one."""
@@ -87,9 +112,33 @@ def parse_theme(text: str, source: str) -> ThemeFile:
     for colour, value in colours.items():
         if colour not in COLOURS:
             raise ValueError(f"{source}: there is no colour {colour}")
-        if not isinstance(value, str) or not _HEX.match(value):
+        if not isinstance(value, str) or not (_HEX.match(value) or value in ANSI_COLOURS):
             raise ValueError(f"{source}: {colour} must be #rrggbb, not {value!r}")
+    if len({value in ANSI_COLOURS for value in colours.values()}) > 1:
+        raise ValueError(f"{source}: colours are either all #rrggbb or all the terminal's own")
     return ThemeFile(name, dark, dict(colours))
+
+
+def for_terminal(colour_system: str | None, environment: Mapping[str, str]) -> str:
+    """The theme for a terminal when nobody asked for one.
+
+    Args:
+        colour_system: as rich names it; ``standard`` is the sixteen colours.
+        environment: ``NO_COLOR``, if it holds anything, wants none (https://no-color.org).
+    """
+    if environment.get("NO_COLOR"):
+        return COLOURLESS
+    return SIXTEEN if colour_system == "standard" else DEFAULT
+
+
+def folder_signature(own: Path) -> frozenset[tuple[str, int, int]]:
+    """Names, times and sizes of a person's theme files: another signature means that they must be read again."""
+    try:
+        with os.scandir(own) as entries:
+            found = [(entry.name, entry.stat()) for entry in entries if entry.name.endswith(".toml")]
+    except OSError:
+        return frozenset()
+    return frozenset((name, stat.st_mtime_ns, stat.st_size) for name, stat in found)
 
 
 def load_themes(own: Path | None = None) -> ThemeSet:

@@ -9,7 +9,7 @@ from textual.widgets import Static
 class Banner(Static):
     """One line of words on a warning ground."""
 
-    DEFAULT_CSS = "Banner { height: auto; max-height: 2; background: $g-banner; color: $g-on-badge; padding: 0 1; display: none; text-style: bold; }"
+    DEFAULT_CSS = "Banner { height: auto; max-height: 2; background: $g-banner; color: $g-on-badge; padding: 0 1; display: none; text-style: $g-badge-style; }"
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__("", id=id, markup=False)

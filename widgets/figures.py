@@ -39,6 +39,14 @@ def size(value: float) -> str:
     return ""
 
 
+def share_of(part: float, whole: float) -> str:
+    """``23 of 32 GiB``: how much of a size, in the unit of the whole."""
+    number, unit = size(whole).split()
+    scale = float(number) / whole if whole else 0.0
+    share, total = part * scale, float(number)
+    return f"{share:.0f} of {total:.0f} {unit}" if total >= 9.95 else f"{share:.1f} of {total:.1f} {unit}"
+
+
 def percent(ratio: float | None) -> str:
     """A share as whole percent; empty when not known."""
     return "" if ratio is None else f"{max(0.0, ratio) * 100:.0f}"
@@ -75,8 +83,8 @@ def spark(points: tuple[int, ...], width: int) -> str:
 
 
 def meter(ratio: float, width: int) -> tuple[str, str]:
-    """A thin bar: its filled and its empty part."""
+    """A thin bar: its filled and its empty part, told apart without colour too."""
     filled = max(0, min(width, round(max(0.0, min(1.0, ratio)) * width)))
     if ratio > 0.02:
         filled = max(1, filled)
-    return "━" * filled, "━" * (width - filled)
+    return "━" * filled, "─" * (width - filled)

@@ -24,11 +24,11 @@ PAINTS: dict[str, str] = {
     "mark": "color: $g-mark;",
     "meter": "color: $g-meter;",
     "rest": "color: $g-rest;",
-    "cursor": "background: $g-cursor;",
+    "cursor": "background: $g-cursor; text-style: $g-cursor-style;",
     "bar": "background: $g-bar;",
-    "prod": "color: $g-on-badge; background: $g-prod; text-style: bold;",
-    "staging": "color: $g-on-badge; background: $g-staging; text-style: bold;",
-    "other": "color: $g-on-badge; background: $g-other; text-style: bold;",
+    "prod": "color: $g-on-badge; background: $g-prod; text-style: $g-badge-style;",
+    "staging": "color: $g-on-badge; background: $g-staging; text-style: $g-badge-style;",
+    "other": "color: $g-on-badge; background: $g-other; text-style: $g-badge-style;",
 }
 
 STATE_GLYPHS: dict[HostState, tuple[str, str]] = {
@@ -75,7 +75,13 @@ class Painted(Widget):
         if style is None:
             full = self.get_component_rich_style(f"paint--{name}", partial=True)
             if cursor:
-                full += Style(bgcolor=self.get_component_rich_style("paint--cursor", partial=True).bgcolor)
+                ground = self.get_component_rich_style("paint--cursor", partial=True)
+                if ground.reverse:
+                    # one bar: each ink reversed would be a row of patches
+                    ink = self.get_component_rich_style("paint--text", partial=True)
+                    full = Style(color=ink.color, bgcolor=ground.bgcolor, reverse=True, bold=full.bold)
+                else:
+                    full += Style(bgcolor=ground.bgcolor)
             elif full.bgcolor is None:
                 # a line that is drawn by hand gets no ground from Textual
                 full += Style(bgcolor=self.rich_style.bgcolor)

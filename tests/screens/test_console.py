@@ -88,7 +88,7 @@ async def test_screens_are_reached_by_keys_lines_and_back(tmp_path: Path) -> Non
         await pilot.press("escape")
         await go(app, pilot, "theme guardian-light")
         await until(lambda: app.theme == "guardian-light")
-        await go(app, pilot, "theme none")
+        await go(app, pilot, "theme pink")
         await until(lambda: "no theme" in words_of(app))
 
 

@@ -7,12 +7,42 @@ from pathlib import Path
 
 import pytest
 
-from themes.loader import COLOURS, DEFAULT, ThemeFile, load_themes, parse_theme
+from themes.loader import (
+    ANSI_COLOURS,
+    COLOURLESS,
+    COLOURS,
+    DEFAULT,
+    SIXTEEN,
+    ThemeFile,
+    folder_signature,
+    for_terminal,
+    load_themes,
+    parse_theme,
+)
+from widgets import figures
 
 OURS = load_themes().themes
+COLOURED = [name for name in OURS if name != COLOURLESS]
+# what terminals make of the sixteen colours when nobody has chosen others
+PALETTES = {
+    "xterm": "000000 cd0000 00cd00 cdcd00 0000ee cd00cd 00cdcd e5e5e5 7f7f7f ff0000 00ff00 ffff00 5c5cff ff00ff 00ffff ffffff",
+    "vga": "000000 aa0000 00aa00 aa5500 0000aa aa00aa 00aaaa aaaaaa 555555 ff5555 55ff55 ffff55 5555ff ff55ff 55ffff ffffff",
+}
 TEXTS = ("text", "muted", "faint", "accent", "ok", "warning", "critical", "mark")
 GROUNDS = ("background", "surface", "panel", "cursor", "bar")
 BADGES = ("prod", "staging", "other", "banner")
+
+
+def shades(name: str) -> list[dict[str, str]]:
+    """A theme's colours as they may be seen: by every palette when they are the terminal's own."""
+    colours = OURS[name].colours
+    if not OURS[name].ansi:
+        return [colours]
+    inks = [
+        dict(zip(ANSI_COLOURS[1:], (f"#{ink}" for ink in palette.split()), strict=True))
+        for palette in PALETTES.values()
+    ]
+    return [{key: palette[value] for key, value in colours.items()} for palette in inks]
 
 
 def luminance(colour: str) -> float:
@@ -30,27 +60,54 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", COLOURED)
 @pytest.mark.parametrize("ground", GROUNDS)
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_text_can_be_read_on_every_ground(name: str, ground: str, text: str) -> None:
-    colours = OURS[name].colours
-    assert contrast(colours[text], colours[ground]) >= 4.5, f"{name}: {text} on {ground}"
+    for colours in shades(name):
+        assert contrast(colours[text], colours[ground]) >= 4.5, f"{name}: {text} on {ground}"
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", COLOURED)
 @pytest.mark.parametrize("badge", BADGES)
 def test_badges_can_be_read(name: str, badge: str) -> None:
-    colours = OURS[name].colours
-    assert contrast(colours["on_badge"], colours[badge]) >= 4.5
+    for colours in shades(name):
+        assert contrast(colours["on_badge"], colours[badge]) >= 4.5
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", COLOURED)
 def test_meters_can_be_told_from_their_ground(name: str) -> None:
-    colours = OURS[name].colours
-    for ground in ("background", "cursor"):
-        assert contrast(colours["meter"], colours[ground]) >= 3.0  # WCAG 1.4.11: graphics
-    assert contrast(colours["meter"], colours["rest"]) >= 2.0
+    for colours in shades(name):
+        for ground in ("background", "cursor"):
+            assert contrast(colours["meter"], colours[ground]) >= 3.0  # WCAG 1.4.11: graphics
+        assert contrast(colours["meter"], colours["rest"]) >= 2.0
+
+
+def test_without_colour_there_is_none_and_what_needs_a_ground_is_reversed() -> None:
+    colourless = OURS[COLOURLESS]
+    assert set(colourless.colours.values()) == {"ansi_default"}
+    variables = colourless.textual_theme().variables
+    assert (variables["g-cursor-style"], variables["g-badge-style"]) == ("reverse", "bold reverse")
+    assert OURS[DEFAULT].textual_theme().variables["g-cursor-style"] == "none"
+    filled, rest = figures.meter(0.5, 4)
+    assert filled[0] != rest[0]
+
+
+@pytest.mark.parametrize(
+    ("system", "environment", "wanted"),
+    [
+        ("truecolor", {}, DEFAULT),
+        ("256", {"NO_COLOR": ""}, DEFAULT),
+        ("standard", {}, SIXTEEN),
+        ("standard", {"NO_COLOR": "1"}, COLOURLESS),
+        ("truecolor", {"NO_COLOR": "0"}, COLOURLESS),
+        (None, {}, DEFAULT),
+    ],
+)
+def test_the_terminal_decides_when_nobody_asks(
+    system: str | None, environment: dict[str, str], wanted: str
+) -> None:
+    assert for_terminal(system, environment) == wanted
 
 
 def test_the_default_comes_first_and_each_names_all_colours() -> None:
@@ -79,6 +136,8 @@ def text_of(**changes: str) -> str:
         ('name = "a"\ncolours = 3', "a table [colours]"),
         ('name = "a"\n[colours]\ntext = "#000000"', "lack background"),
         (text_of(text="red"), "text must be #rrggbb, not 'red'"),
+        (text_of(text="ansi_pink"), "text must be #rrggbb, not 'ansi_pink'"),
+        (text_of(text="ansi_red"), "either all #rrggbb or all the terminal's own"),
         (text_of(nonsense="#000000"), "there is no colour nonsense"),
         (text_of().replace('"#d3dae0"', "7"), "text must be #rrggbb, not 7"),
     ],
@@ -104,6 +163,17 @@ def test_a_persons_own_files_are_added_and_broken_ones_are_named_not_fatal(tmp_p
         "folder.toml",
     }
     assert load_themes(tmp_path / "none").problems == []
+
+
+def test_a_change_of_a_file_is_seen_by_the_folder_s_signature(tmp_path: Path) -> None:
+    assert folder_signature(tmp_path / "none") == frozenset()
+    empty = folder_signature(tmp_path)
+    (tmp_path / "notes.txt").write_text("nothing to do with it")
+    assert folder_signature(tmp_path) == empty
+    (tmp_path / "mine.toml").write_text("a")
+    first = folder_signature(tmp_path)
+    (tmp_path / "mine.toml").write_text("ab")
+    assert len({empty, first, folder_signature(tmp_path)}) == 3
 
 
 def test_an_unknown_name_falls_back_to_the_default_and_is_said() -> None:
