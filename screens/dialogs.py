@@ -14,7 +14,7 @@ from screens.forms import Card, Field, SecretInput, Words
 
 _CSS = """
 {name} {{ align: center middle; background: $background 60%; }}
-{name} Card {{ width: 64; border: round $warning; border-title-color: $warning; }}
+{name} Card {{ width: 74; border: round $warning; border-title-color: $warning; }}
 """
 
 
@@ -75,7 +75,11 @@ class ConfirmDialog(ModalScreen[bool]):
             yield Words("\n".join(self._lines))
             if self._typed:
                 yield Field("Type it", Input(id="typed", placeholder=safe(self._typed, 100)))
-            yield Words("esc no" if self._typed else "y yes · n no", id="words", classes="muted")
+            yield Words(
+                "⏎ when it stands there · esc no" if self._typed else "y yes · n no",
+                id="words",
+                classes="muted",
+            )
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Only the very text confirms."""

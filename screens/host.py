@@ -16,9 +16,10 @@ from guardian_tui.protocol.metrics import METRICS
 from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
+from screens.host_lines import device_lines, fact_lines, gauge_lines
 from widgets import figures
 from widgets.alerts_list import AlertsList
-from widgets.box import Box, Line, file_system_lines, gauge, nic_lines
+from widgets.box import Box, Line, file_system_lines, nic_lines
 from widgets.chart import Chart, ChartData, Mark
 from widgets.painting import STATE_GLYPHS
 from widgets.state_line import StateLine
@@ -64,7 +65,10 @@ class HostScreen(GuardianScreen):
     HostScreen #alerts { width: 1fr; }
     HostScreen #facts { width: 40; }
     HostScreen.narrow #facts { display: none; }
-    HostScreen.narrow #gauges { width: 34; }
+    HostScreen.narrow #gauges { width: 36; }
+    HostScreen.narrow #bottom { height: 2fr; }
+    HostScreen.narrow #left { width: 44; }
+    HostScreen.narrow #network { height: 4; }
     HostScreen.zoom #gauges, HostScreen.zoom #bottom { display: none; }
     """
 
@@ -102,7 +106,7 @@ class HostScreen(GuardianScreen):
             with Vertical(id="left"):
                 yield Box("disks", id="disks")
                 yield Box("network", id="network")
-            yield AlertsList(id="alerts")
+            yield AlertsList(id="alerts", one_host=True)
             yield Box("facts", id="facts")
 
     def on_mount(self) -> None:
@@ -114,6 +118,7 @@ class HostScreen(GuardianScreen):
     def on_resize(self) -> None:
         """Other columns."""
         self.set_class(self.app.size.width < 110, "narrow")
+        self.call_after_refresh(self._draw)
 
     def _load(self) -> None:
         self._asked = self.console.world.now()
@@ -204,12 +209,12 @@ class HostScreen(GuardianScreen):
             else ""
         )
         self.query_one(Chart).show(data, f"{spans}{past}{damaged}")
-        self.query_one("#gauges", Box).show(_gauges(detail))
-        self.query_one("#disks", Box).show(
-            file_system_lines(detail.file_systems, 8) or [[("not measured yet", "muted")]]
-        )
-        self.query_one("#network", Box).show([*nic_lines(detail.nics, 5), *_device_lines(detail)])
-        self.query_one("#facts", Box).show(_facts(detail))
+        self.query_one("#gauges", Box).show(gauge_lines(detail, narrow=self.has_class("narrow")))
+        disks, network = self.query_one("#disks", Box), self.query_one("#network", Box)
+        room = disks.size.width - 1
+        disks.show(file_system_lines(detail.file_systems, 8, room) or [[("not measured yet", "muted")]])
+        network.show([*nic_lines(detail.nics, 5, room), *device_lines(detail, room)])
+        self.query_one("#facts", Box).show(fact_lines(detail))
         self._draw_state()
 
     # --- commands ------------------------------------------------------------------------------
@@ -267,101 +272,3 @@ class HostScreen(GuardianScreen):
         """`z`: the chart takes all the room."""
         self.toggle_class("zoom")
         self.call_after_refresh(self._load)
-
-
-def _gauges(detail: HostDetail) -> list[Line]:
-    values = detail.values
-
-    def ratio(name: str) -> float | None:
-        return values.get(name)
-
-    def share(label: str, name: str, warning: float = 0.85, critical: float = 0.95) -> Line:
-        value = ratio(name)
-        return gauge(
-            label,
-            value,
-            "" if value is None else f"{value * 100:.0f} %",
-            warning=warning,
-            critical=critical,
-            bar=10,
-        )
-
-    total, available = values.get("memory_total_bytes"), values.get("memory_available_bytes")
-    memory = ratio("memory_used_ratio")
-    used = f"{figures.size(total - available)} of {figures.size(total)}" if total and available else ""
-    load = values.get("load1_per_core")
-    lines = [
-        share("cpu", "cpu_busy_ratio"),
-        share("iowait", "cpu_iowait_ratio", 0.2, 0.4),
-        share("steal", "cpu_steal_ratio", 0.05, 0.1),
-        gauge("memory", memory, used, bar=10),
-    ]
-    if values.get("swap_total_bytes"):
-        lines.append(share("swap", "swap_used_ratio", 0.9, 0.98))
-    lines += [
-        gauge(
-            "load / core",
-            None if load is None else load / 2,
-            "" if load is None else f"{load:.2f}",
-            warning=0.75,
-            critical=1.0,
-            bar=10,
-        ),
-        share("cpu pressure", "pressure_cpu_some_ratio", 0.5, 0.8),
-        share("mem pressure", "pressure_memory_full_ratio", 0.05, 0.1),
-        share("io pressure", "pressure_io_full_ratio", 0.2, 0.4),
-        share("files", "file_descriptors_used_ratio", 0.7, 0.9),
-        share("pids", "pids_used_ratio", 0.85, 0.95),
-    ]
-    blocked, offset = values.get("tasks_blocked"), values.get("clock_offset_seconds")
-    lines.append(
-        [
-            ("tasks in D    ", "muted"),
-            (figures.quantity(blocked, "count"), "warning" if (blocked or 0) > 5 else "text"),
-        ]
-    )
-    lines.append(
-        [
-            ("clock offset  ", "muted"),
-            (figures.quantity(offset, "seconds"), "warning" if abs(offset or 0) > 0.05 else "text"),
-        ]
-    )
-    return lines
-
-
-def _device_lines(detail: HostDetail) -> list[Line]:
-    busiest = sorted(detail.devices, key=lambda d: -(d.busy_ratio or 0))[:3]
-    return [
-        [
-            (f"{safe(device.name, 12):<14} ", "text"),
-            (
-                f"r {figures.amount(device.read_bytes_per_second) or '–':>5}  w {figures.amount(device.write_bytes_per_second) or '–':>5}",
-                "muted",
-            ),
-            (f"  busy {figures.percent(device.busy_ratio) or '–'} %", "muted"),
-        ]
-        for device in busiest
-    ]
-
-
-def _facts(detail: HostDetail) -> list[Line]:
-    facts, spec = detail.facts, detail.spec
-    words = [
-        ("system", facts.get("os", "")), ("kernel", f"{facts.get('kernel', '')} {facts.get('architecture', '')}"), ("cpus", facts.get("cpu_count", "")),
-        ("up", figures.age(detail.row.uptime_seconds) if detail.row.uptime_seconds else ""),
-        ("address", f"{spec.address or spec.name}:{spec.port}"), ("user", spec.user), ("through", " → ".join(spec.jump)),
-        ("credential", spec.credential), ("key", detail.key_fingerprint), ("probe", facts.get("probe", "")),
-        ("labels", " ".join(f"{k}={v}" for k, v in spec.labels.items())),
-    ]  # fmt: skip
-    lines: list[Line] = [
-        [(f"{label:<11}", "muted"), (safe(value, 200), "text")] for label, value in words if value.strip()
-    ]
-    lines += [[("! ", "warning"), (safe(problem, 200), "warning")] for problem in detail.problems[:6]]
-    if detail.unsupported_keywords:
-        lines.append(
-            [
-                ("! ", "warning"),
-                (safe("ssh_config not supported: " + ", ".join(detail.unsupported_keywords), 300), "warning"),
-            ]
-        )
-    return lines

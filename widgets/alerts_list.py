@@ -12,10 +12,16 @@ from widgets.painting import SEVERITY_GLYPHS, Piece, fit
 
 
 class AlertsList(LiveList):
-    """Alerts in the order in which they are given; narrow as a pane, wide as a screen."""
+    """Alerts in the order in which they are given; narrow as a pane, wide as a screen.
 
-    def __init__(self, id: str | None = None) -> None:
+    Args:
+        id: of the widget.
+        one_host: all are of the host whose page it is, so that none needs to name it.
+    """
+
+    def __init__(self, id: str | None = None, *, one_host: bool = False) -> None:
         super().__init__(id=id)
+        self._one_host = one_host
         self._alerts: dict[str, Alert] = {}
         self._now = 0.0
 
@@ -62,7 +68,13 @@ class AlertsList(LiveList):
         name = safe(alert.title + (f" {alert.instance}" if alert.instance else ""), 120)
         host = safe(alert.host or "engine", 253) + (f" +{alert.folded}" if alert.folded else "")
         room = width - 1 - 2 - 7
-        if width < 70:
+        if self._one_host and room < 44:
+            return [
+                ("✓ " if over else f"{glyph} ", "ok" if over else colour),
+                (fit(name, room), "muted" if quiet else "strong"),
+                *tail,
+            ]
+        if width < 70 and not self._one_host:
             host_width = min(14, max(8, room * 2 // 5))
             return [
                 ("✓ " if over else f"{glyph} ", "ok" if over else colour), (fit(name, room - host_width - 1) + " ", "muted" if quiet else "strong"),
@@ -71,7 +83,13 @@ class AlertsList(LiveList):
         why = safe(alert.why, 300)
         if alert.acknowledged_by:
             why = f"{safe(alert.acknowledged_by, 40)} has it{': ' + safe(alert.note, 100) if alert.note else ''} · {why}"
+        name_width, host_width = (
+            min(30, max(16, room // 4)),
+            0 if self._one_host else min(22, max(12, room // 5)),
+        )
+        where: list[Piece] = [(fit(host, host_width) + " ", "text")] if host_width else []
+        left = room - name_width - 1 - (host_width + 1 if host_width else 0)
         return [
-            ("✓ " if over else f"{glyph} ", "ok" if over else colour), (fit(name, 30) + " ", "muted" if quiet else "strong"),
-            (fit(host, 22) + " ", "text"), (fit(why, room - 30 - 1 - 22 - 1), "muted" if quiet else colour), *tail,
+            ("✓ " if over else f"{glyph} ", "ok" if over else colour), (fit(name, name_width) + " ", "muted" if quiet else "strong"),
+            *where, (fit(why, left), "muted" if quiet else colour), *tail,
         ]  # fmt: skip

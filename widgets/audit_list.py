@@ -58,7 +58,10 @@ class AuditList(LiveList):
                 (time.strftime("%H:%M ", when), "muted"), (fit(safe(event.actor, 64), who) + " ", "accent"),
                 (fit(what, width - 1 - 6 - who - 1 - 2) + " ", "critical" if bad else "text"), (glyph, colour),
             ]  # fmt: skip
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S  " if width >= 100 else "%m-%d %H:%M:%S  ", when)
+        who = 16 if width >= 100 else 10
+        room = max(20, width - 1 - 8 - len(stamp) - who - 1 - 10)
         return [
-            (f"{event.seq:>7} ", "faint"), (time.strftime("%Y-%m-%d %H:%M:%S  ", when), "muted"), (fit(safe(event.actor, 64), 16) + " ", "accent"),
-            (fit(what, max(20, width - 1 - 8 - 21 - 17 - 10)) + " ", "critical" if bad else "text"), (f"{glyph} ", colour), (fit(event.outcome, 7), colour),
+            (f"{event.seq:>7} ", "faint"), (stamp, "muted"), (fit(safe(event.actor, 64), who) + " ", "accent"),
+            (fit(what, room) + " ", "critical" if bad else "text"), (f"{glyph} ", colour), (fit(event.outcome, 7), colour),
         ]  # fmt: skip

@@ -15,6 +15,9 @@ from widgets.painting import Piece, clip, fit, paint_css
 
 Line = list[Piece]
 
+WIDE = 50
+"""Cells inside a box from which its lines have room for words beside the figures."""
+
 
 class Box(Captioned):
     """Draws lines; its title stands in the border."""
@@ -72,15 +75,16 @@ def gauge(
     ]
 
 
-def file_system_lines(rooms: Sequence[FileSystem], most: int) -> list[Line]:
+def file_system_lines(rooms: Sequence[FileSystem], most: int, width: int = WIDE) -> list[Line]:
     """A line per mount: bar, share, what is left, and when it is full."""
     lines: list[Line] = []
+    label, bar, free = (14, 10, " free") if width >= WIDE else (10, 5, "")
     for room in sorted(rooms, key=lambda r: -r.used_ratio)[:most]:
-        filled, rest = figures.meter(room.used_ratio, 10)
+        filled, rest = figures.meter(room.used_ratio, bar)
         paint = "critical" if room.used_ratio >= 0.95 else "warning" if room.used_ratio >= 0.9 else "meter"
         line: Line = [
-            (fit(safe(room.mount, 200), 14) + " ", "text"), (filled, paint), (rest, "rest"),
-            (f" {figures.percent(room.used_ratio):>3} %", "text" if paint == "meter" else paint), (f"  {figures.size(room.available_bytes)} free", "muted"),
+            (fit(safe(room.mount, 200), label) + " ", "text"), (filled, paint), (rest, "rest"),
+            (f" {figures.percent(room.used_ratio):>3} %", "text" if paint == "meter" else paint), (f"  {figures.size(room.available_bytes)}{free}", "muted"),
         ]  # fmt: skip
         if room.hours_to_full is not None and room.hours_to_full < 24 * 90:
             left = figures.age(room.hours_to_full * 3600)
@@ -91,9 +95,10 @@ def file_system_lines(rooms: Sequence[FileSystem], most: int) -> list[Line]:
     return lines
 
 
-def nic_lines(nics: Sequence[Nic], most: int) -> list[Line]:
+def nic_lines(nics: Sequence[Nic], most: int, width: int = WIDE) -> list[Line]:
     """A line per interface: in, out, errors."""
     lines: list[Line] = []
+    label, gap = (14, "  ") if width >= WIDE else (10, " ")
     for nic in sorted(
         nics, key=lambda n: -(n.receive_bytes_per_second or 0) - (n.transmit_bytes_per_second or 0)
     )[:most]:
@@ -101,7 +106,7 @@ def nic_lines(nics: Sequence[Nic], most: int) -> list[Line]:
         bad = (nic.error_ratio or 0) > 0.01
         lines.append(
             [
-                (fit(safe(nic.name, 40), 14) + " ", "text"), (f"↓ {down or '–':>5}  ↑ {up or '–':>5}", "muted"),
+                (fit(safe(nic.name, 40), label) + " ", "text"), (f"↓ {down or '–':>5}{gap}↑ {up or '–':>5}", "muted"),
                 (f"  errors {figures.percent(nic.error_ratio)} %" if bad else "", "critical"),
             ]
         )  # fmt: skip

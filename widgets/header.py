@@ -75,8 +75,11 @@ class Header(Painted):
         if used + width_of(middle) + 4 > width:
             right = clock
             used = width_of(left) + width_of(right)
+        if used + width_of(middle) + 2 > width:
+            # closer figures before cut ones
+            middle = [(text.rstrip() + " " if text.endswith("   ") else text, name) for text, name in middle]
         room = width - used
-        spare = max(0, room - width_of(middle))
+        spare = max(1, room - width_of(middle))
         gap = min(spare, max(2, width // 2 - width_of(middle) // 2 - width_of(left)))
         pieces = clip([*left, (" " * gap, "text"), *middle], width - width_of(right))
         pieces.append((" " * max(0, width - width_of(pieces) - width_of(right)), "text"))

@@ -21,6 +21,8 @@ _SEVERITY = {"critical": 0, "warning": 1, "info": 2, "": 3}
 _FOLD = "fold:"
 _NET = 9
 LEAST_FOLDED = 2
+ROOM_FOR_WORDS = 26
+"""Cells that a reason and its age want."""
 SORTS = ("state", "name", "cpu", "memory", "disk")
 _TITLES = {
     "state": "by trouble",
@@ -52,7 +54,7 @@ class Columns:
 def columns_for(width: int) -> Columns:
     """More columns on wide terminals, not wider gaps."""
     name = 16 if width < 100 else 22
-    state, spark, bar = 11, 8, 6
+    state, spark, bar = 11, 6, 5
     before = 3 + name + 1 + state + 1 + (4 + spark) + 1 + (4 + bar) + 1 + (4 + bar) + 2
     used = before
     shown = []
@@ -287,9 +289,13 @@ class HostsTable(LiveList):
                 (" ", "text"),
                 *_words(why, since, room, "critical" if state == "down" else "muted"),
             ]
-        return [*pieces, *self._figures(row, c), *self._right(row, c, since, width - c.before)]
+        room = width - c.before
+        # what is wrong goes before how full the disk looks: its figure still stands there
+        cramped = row.state == "degraded" and room < ROOM_FOR_WORDS and not is_stale(row, self._now)
+        figures_shown = self._figures(row, c, disk_bar=not cramped)
+        return [*pieces, *figures_shown, *self._right(row, c, since, room + (c.bar if cramped else 0))]
 
-    def _figures(self, row: HostRow, c: Columns) -> list[Piece]:
+    def _figures(self, row: HostRow, c: Columns, *, disk_bar: bool) -> list[Piece]:
         stale = is_stale(row, self._now)
         return [
             *_number(row.cpu, 0.90, 0.95, stale),
@@ -299,7 +305,7 @@ class HostsTable(LiveList):
             *_bar(row.memory, c.bar, 0.85, 0.95, stale),
             (" ", "text"),
             *_number(row.disk, 0.90, 0.95, stale),
-            *_bar(row.disk, c.bar, 0.90, 0.95, stale),
+            *(_bar(row.disk, c.bar, 0.90, 0.95, stale) if disk_bar else []),
             ("  ", "text"),
         ]
 

@@ -122,11 +122,23 @@ class Prompt(Horizontal):
         if len(found) == 1:
             entry.value = found[0] + " "
             entry.cursor_position = len(entry.value)
-        self.say("  ".join(word.rsplit(" ", 1)[-1] for word in found[:8]))
+        self._offer(found)
+
+    def _offer(self, found: Sequence[str]) -> None:
+        """Show what the line could become, as far as there is room for it."""
+        words, room = "", self.app.size.width // 2
+        for word in (one.rsplit(" ", 1)[-1] for one in found):
+            if len(words) + len(word) + 3 > room:
+                words += " …"
+                break
+            words += f"  {word}" if words else word
+        self.say(words)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """As it is typed."""
         event.stop()
+        if self._kind == ":" and event.value:
+            self._offer(self._complete(event.value))
         if self.display:
             self.post_message(self.Typed(self._kind, event.value, done=False))
 

@@ -25,8 +25,8 @@ class LookingCommands(CommandPart):
                 if (GLOBAL not in command.where) == here:
                     keys = " ".join(shown_key(key) for key in command.keys)
                     words = f":{command.words[0]} {command.arguments}".strip() if command.words else ""
-                    lines.append((f"{keys:<9} {words:<32} {command.title}", ""))
-                    lines.append((f"{'':<42} {command.help}", "muted"))
+                    lines.append((f"{keys:<8} {command.title}{'  ' + words if words else ''}", ""))
+                    lines.append((f"{'':<8} {command.help}", "muted"))
             lines.append(("", ""))
         self._app.push_screen(ReportDialog("help", lines))
 
