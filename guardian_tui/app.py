@@ -46,6 +46,7 @@ from screens.fleet import FleetScreen
 from screens.host import HostScreen
 from screens.lock import LockScreen
 from screens.login import LoginScreen
+from screens.people import PeopleScreen
 from themes import ThemeSet, folder_signature, for_terminal, load_themes
 from widgets.backstop import Backstop
 from widgets.header import HeaderLine
@@ -80,6 +81,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         "fleet": FleetScreen,
         "alerts": AlertsScreen,
         "audit": AuditScreen,
+        "people": PeopleScreen,
     }
 
     def __init__(

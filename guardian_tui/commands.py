@@ -94,6 +94,8 @@ COMMANDS: dict[str, Command] = _registry(
     Command("go.alerts", "Alerts", "All alerts that fire.", (GLOBAL,), ("g 2",), words=("alerts",), arguments="[FILTER]", route="alerts.list"),
     Command("go.audit", "Audit log", "Who did what, when, and whether the chain holds.", (GLOBAL,), ("g 4",), words=("audit",),
             arguments="[FILTER]", route="audit.list"),
+    Command("go.people", "People", "Accounts, what they may do, and their open sessions.", (GLOBAL,), ("g 6",), words=("people",),
+            route="accounts.list"),
     Command("go.host", "Open a host's page", "By its name.", (GLOBAL,), words=("host",), arguments="HOST", route="hosts.show"),
     # hosts
     Command("host.add", "Add a host", "Asks how it is reached, tests it, and watches it.", ("fleet",), ("n",), words=("add",),
@@ -132,6 +134,17 @@ COMMANDS: dict[str, Command] = _registry(
     # the audit log
     Command("audit.verify", "Verify the chain", "Checks every event, MAC and checkpoint.", ("audit", "fleet"), ("V",), words=("verify",),
             route="audit.verify", footer="verify"),
+    # people
+    Command("person.invite", "Invite somebody", "Makes an account; they enrol with the code that is shown once.", ("people",), ("n",),
+            footer="invite", route="accounts.invite"),
+    Command("person.grants", "Change what they may do", "Profiles, each bounded by labels of hosts or not.", ("people",), ("e",),
+            footer="grants", route="accounts.grants"),
+    Command("person.close", "Close the account", "They can no longer log in, and their sessions end.", ("people",), ("delete",),
+            footer="close", route="accounts.disable", dangerous=True),
+    Command("person.open", "Open the account again", "With the same password and authenticator.", ("people",), ("o",), footer="open again",
+            route="accounts.enable"),
+    Command("session.end", "End the session", "Whoever has it must log in again.", ("people",), ("x",), footer="end session",
+            route="sessions.revoke", dangerous=True),
     # you
     Command("palette", "All commands", "Finds a command by any of its words.", (GLOBAL,), ("ctrl+p",)),
     Command("help", "Help", "The keys that work here, and what they do.", (GLOBAL,), ("question_mark",), words=("help",), footer="help"),

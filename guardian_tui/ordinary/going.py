@@ -27,6 +27,10 @@ class GoingCommands(CommandPart):
         if arguments:
             self._app.call_after_refresh(self._filter_here, " ".join(arguments))
 
+    def command_go_people(self, arguments: tuple[str, ...]) -> None:
+        """`g 6`, `:people`."""
+        self._app.go("people")
+
     def _filter_here(self, text: str) -> None:
         if isinstance(self._app.screen, GuardianScreen):
             self._app.screen.filter_typed(text, done=True)

@@ -24,9 +24,11 @@ from screens.alerts import AlertsScreen
 from screens.audit import AuditScreen
 from screens.fleet import FleetScreen
 from screens.host import HostScreen
+from screens.people import PeopleScreen
 
 SCREENS = {
-    screen.CONTEXT: screen for screen in (FleetScreen, HostScreen, AlertsScreen, AlertScreen, AuditScreen)
+    screen.CONTEXT: screen
+    for screen in (FleetScreen, HostScreen, AlertsScreen, AlertScreen, AuditScreen, PeopleScreen)
 }
 
 

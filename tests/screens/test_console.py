@@ -317,7 +317,7 @@ async def test_first_start_makes_an_admin(tmp_path: Path) -> None:
             for field in ("password", "again"):
                 screen.query_one(f"#{field}", Input).value = PASSWORD
             await pilot.press("enter")
-            await until(lambda: screen.query("#secret"))
+            await until(lambda: screen.query("#secret") and screen.query("#code"))
             assert screen._enrolment is not None
             screen.query_one("#code", Input).value = pyotp.TOTP(screen._enrolment.secret).now()
             await pilot.press("enter")
