@@ -40,6 +40,8 @@ from screens.alert import AlertScreen
 from screens.alerts import AlertsScreen
 from screens.audit import AuditScreen
 from screens.base import GuardianScreen
+from screens.check import CheckScreen
+from screens.checks import ChecksScreen
 from screens.dialogs import CodeDialog
 from screens.first_start import FirstStartScreen
 from screens.fleet import FleetScreen
@@ -82,6 +84,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         "alerts": AlertsScreen,
         "audit": AuditScreen,
         "people": PeopleScreen,
+        "checks": ChecksScreen,
     }
 
     def __init__(
@@ -355,6 +358,10 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         """Open a host's page."""
         self.push_screen(HostScreen(host_id))
 
+    def open_check(self, check_id: str) -> None:
+        """Open a check."""
+        self.push_screen(CheckScreen(check_id))
+
     def open_alert(self, alert_id: str) -> None:
         """Open an alert."""
         self.push_screen(AlertScreen(alert_id))
@@ -377,7 +384,9 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         if isinstance(screen, GuardianScreen):
             screen.refresh_frame()
             if self._paused_at is None:
-                screen.world_changed(Change(complete=True, alerts=True, audit=True, questions=True))
+                screen.world_changed(
+                    Change(complete=True, alerts=True, audit=True, questions=True, checks=True)
+                )
 
     @property
     def audit_holds(self) -> bool:

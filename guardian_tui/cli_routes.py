@@ -44,7 +44,7 @@ _GROUP_HELP = {
     "rules": "Alert rules in force.", "channels": "Ways to reach someone.", "audit": "The audit log: list, verify, export.",
     "accounts": "People.", "profiles": "Profiles of permissions.", "sessions": "Open sessions.", "session": "My session.",
     "secrets": "Names in the vault.", "questions": "Answers to questions about hosts.", "recovery": "Recovery codes.", "password": "My password.",
-    "processes": "Processes of a host.", "units": "Units of a host.", "logs": "Logs of a host.",
+    "checks": "Checks: see, add, edit, remove, make now.", "processes": "Processes of a host.", "units": "Units of a host.", "logs": "Logs of a host.",
     "authorities": "Authorities that sign host keys.", "probe": "The probe as a file on a host.", "vault": "What can open the vault.",
 }  # fmt: skip
 _SECRET_FIELDS = frozenset({"password", "old", "new", "value", "secret", "code"})
@@ -100,9 +100,16 @@ def _command(route: Route, verb: str) -> click.Command:
     return click.Command(verb, params=params, callback=callback, help=route.help)
 
 
+def _plain_type(hint: Any) -> Any:  # Any: a type
+    """The type itself of one that may also be None."""
+    parts = [part for part in typing.get_args(hint) if part is not type(None)]
+    return parts[0] if type(None) in typing.get_args(hint) and len(parts) == 1 else hint
+
+
 def _option(name: str, hint: Any, field: msgspec.structs.FieldInfo) -> click.Option:  # Any: a type
     required = field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
     flag = "--" + name.replace("_", "-")
+    hint = _plain_type(hint)
     origin = typing.get_origin(hint)
     if hint is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help="")
@@ -123,7 +130,7 @@ def _shape(route: Route, given: dict[str, Any]) -> Request:  # Any: click's valu
     fields: dict[str, Any] = {}
     hints = typing.get_type_hints(route.request)
     for name, value in given.items():
-        if typing.get_origin(hints[name]) is dict:
+        if typing.get_origin(_plain_type(hints[name])) is dict:
             fields[name] = dict(pair.partition("=")[::2] for pair in value)
         elif route.request.__name__ in ("Invite", "SetGrants") and name == "grants":
             fields[name] = [

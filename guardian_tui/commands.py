@@ -58,12 +58,12 @@ def _registry(*commands: Command) -> dict[str, Command]:
     return {command.name: command for command in commands}
 
 
-_LISTS = ("fleet", "alerts", "audit")
+_LISTS = ("fleet", "alerts", "audit", "checks")
 
 COMMANDS: dict[str, Command] = _registry(
     # what is in front of you
     Command("open", "Open what is under the cursor", "Opens the host's page, the alert, or the event.",
-            ("fleet", "alerts", "alert", "host"), ("enter",), footer="open"),
+            ("fleet", "alerts", "alert", "host", "checks", "check"), ("enter",), footer="open"),
     Command("back", "Go back", "Closes what is open: a page, a filter, a dialog.", (GLOBAL,), ("escape",)),
     Command("last", "Last screen", "Goes to the screen where you were before.", (GLOBAL,), ("minus",)),
     Command("filter", "Filter this list", "Words, !not, label=value, ~regex, col>90; all must hold.",
@@ -96,6 +96,8 @@ COMMANDS: dict[str, Command] = _registry(
             arguments="[FILTER]", route="audit.list"),
     Command("go.people", "People", "Accounts, what they may do, and their open sessions.", (GLOBAL,), ("g 6",), words=("people",),
             route="accounts.list"),
+    Command("go.checks", "Checks", "What is looked at from outside, or by a command on a host, and what came of it.", (GLOBAL,), ("g 5",),
+            words=("checks",), arguments="[FILTER]", route="checks.list"),
     Command("go.host", "Open a host's page", "By its name.", (GLOBAL,), words=("host",), arguments="HOST", route="hosts.show"),
     # hosts
     Command("host.add", "Add a host", "Asks how it is reached, tests it, and watches it.", ("fleet",), ("n",), words=("add",),
@@ -124,13 +126,25 @@ COMMANDS: dict[str, Command] = _registry(
             route="alerts.acknowledge"),
     Command("alert.silence", "Silence", "It tells nobody for a time.", ("fleet", "host", "alerts", "alert"), ("s",), words=("silence",),
             arguments="[DURATION] [REASON]", footer="silence", route="silences.add"),
+    # checks
+    Command("check.add", "Add a check", "Asks what is looked at, from where, and how often.", ("checks", "host"), ("n",),
+            words=("check-add",), arguments="[NAME [KIND]]", route="checks.add", footer="add"),
+    Command("check.edit", "Edit the check", "Changes what it wants; its alerts are judged anew.", ("checks", "check"), ("e",),
+            words=("check-edit",), arguments="[CHECK]", route="checks.edit", footer="edit"),
+    Command("check.switch", "Switch the check off or on", "Off: it is not made, and its alerts end.", ("checks", "check"), ("o",),
+            words=("check-switch",), arguments="[CHECK]", route="checks.edit"),
+    Command("check.remove", "Remove the check", "Its history stays until retention ends it.", ("checks", "check"), ("delete",),
+            words=("check-remove",), arguments="[CHECK]", route="checks.remove", dangerous=True),
+    Command("check.run", "Make the check now", "And says what came of it.", ("checks", "check"), ("r",), words=("check-run",),
+            arguments="[CHECK]", route="checks.run", footer="run now"),
     # a host's page
-    Command("range.wider", "Wider span", "1 h, 6 h, 24 h, 7 d.", ("host",), ("plus", "equals_sign"), footer="range"),
-    Command("range.narrower", "Narrower span", "7 d, 24 h, 6 h, 1 h.", ("host",), ("underscore",)),
+    Command("range.wider", "Wider span", "1 h, 6 h, 24 h, 7 d.", ("host", "check"), ("plus", "equals_sign"), footer="range"),
+    Command("range.narrower", "Narrower span", "7 d, 24 h, 6 h, 1 h.", ("host", "check"), ("underscore",)),
     Command("time.back", "Back in time", "Moves the charts half a span into the past.", ("host",), ("left_square_bracket", "left"), footer="time"),
     Command("time.forward", "Forward in time", "Moves the charts half a span towards now.", ("host",), ("right_square_bracket", "right")),
     Command("time.now", "Now", "The charts follow again.", ("host",), ("full_stop",), words=("now",)),
-    Command("chart.next", "Next chart", "CPU, memory, load, pressure, disk, network.", ("host",), ("m",), words=("chart",), arguments="[METRIC]"),
+    Command("chart.next", "Next chart", "CPU, memory, load, pressure, disk, network; of a check, its figures.", ("host", "check"), ("m",),
+            words=("chart",), arguments="[METRIC]"),
     # the audit log
     Command("audit.verify", "Verify the chain", "Checks every event, MAC and checkpoint.", ("audit", "fleet"), ("V",), words=("verify",),
             route="audit.verify", footer="verify"),

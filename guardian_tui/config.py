@@ -15,6 +15,8 @@ from typing import Annotated, Literal
 import msgspec
 import platformdirs
 
+from guardian_tui.protocol.check_params import Kind
+from guardian_tui.protocol.checks import CheckSpec, Params, Period, Timeout
 from guardian_tui.protocol.errors import InvalidRequest
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=366 * 86400)]
@@ -52,6 +54,12 @@ class FleetSettings(Section, frozen=True):
     breaker_max_seconds: Seconds = 60.0
     answer_limit_bytes: Annotated[int, msgspec.Meta(ge=4096, le=64 << 20)] = 1 << 20
     watch_this_machine: bool = True
+    checks_at_once: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 200
+    plugin_folders: tuple[str, ...] = (
+        "/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins", "/usr/lib/monitoring-plugins", "/usr/local/lib/nagios/plugins",
+        "/usr/local/libexec/nagios",
+    )  # fmt: skip
+    """Where Nagios plugins are looked for on a host; nothing else of it is run by a check."""
 
 
 class RuleOverride(Section, frozen=True):
@@ -115,6 +123,30 @@ class AuditSettings(Section, frozen=True):
     syslog: bool = True
 
 
+class CheckSettings(Section, frozen=True):
+    """A check of the config file."""
+
+    kind: Kind
+    host: str = ""
+    params: Params = msgspec.field(default_factory=dict)
+    where: Literal["", "engine", "forward", "host"] = ""
+    period_seconds: Period = 60.0
+    timeout_seconds: Timeout = 10.0
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    enabled: bool = True
+
+    def spec(self, name: str) -> CheckSpec:
+        """The check of this name.
+
+        Raises:
+            InvalidRequest: something of it does not fit.
+        """
+        try:
+            return msgspec.convert({"name": name, **msgspec.to_builtins(self)}, CheckSpec)
+        except msgspec.ValidationError as error:
+            raise InvalidRequest(f"[checks.{name}]: {error}", field=f"checks.{name}") from error
+
+
 class UiSettings(Section, frozen=True):
     """The terminal."""
 
@@ -134,6 +166,7 @@ class Settings(Section, frozen=True):
     alerts: AlertsSettings = msgspec.field(default_factory=AlertsSettings)
     access: AccessSettings = msgspec.field(default_factory=AccessSettings)
     audit: AuditSettings = msgspec.field(default_factory=AuditSettings)
+    checks: dict[str, CheckSettings] = msgspec.field(default_factory=dict)
     ui: UiSettings = msgspec.field(default_factory=UiSettings)
 
 

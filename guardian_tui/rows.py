@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from guardian_tui.protocol.alerts import Alert
+from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow
 
 
@@ -34,3 +35,14 @@ def alert_text(alert: Alert) -> str:
         f"{alert.title} {alert.rule} {alert.host} {alert.instance} {alert.severity} {alert.tier} {alert.state} {alert.why} "
         f"{alert.acknowledged_by}"
     ).lower()
+
+
+def check_columns(row: CheckRow) -> dict[str, Any]:  # Any: the row's values
+    """A check's columns by name."""
+    return msgspec.structs.asdict(row)
+
+
+def check_text(row: CheckRow) -> str:
+    """The text of a check in which words are looked for, in lower case."""
+    labels = " ".join(f"{key}={value}" for key, value in row.labels.items())
+    return f"{row.name} {row.host} {row.kind} {row.where} {row.state} {row.words} {labels}".lower()

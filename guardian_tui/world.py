@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from guardian_tui.protocol.alerts import Alert, Silence
 from guardian_tui.protocol.audit import AuditEvent
+from guardian_tui.protocol.checks import CheckRow, shown_check_state
 from guardian_tui.protocol.events import Delta, Heartbeat
 from guardian_tui.protocol.fleet import HostRow, HostState, Question
 from guardian_tui.protocol.freshness import shown_state
@@ -21,6 +22,7 @@ from guardian_tui.protocol.system import EngineStatus
 AUDIT_KEPT = 500
 
 _SEVERITY = {"critical": 0, "warning": 1, "info": 2}
+_CHECK_STATES = {"failed": 0, "warning": 1, "unknown": 2, "waiting": 3, "ok": 4, "off": 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Change:
     alerts: bool = False
     audit: bool = False
     questions: bool = False
+    checks: bool = False
     fired: tuple[Alert, ...] = ()
     """Alerts of tier page or critical severity that are new and not silenced: for the bell."""
 
@@ -58,6 +61,7 @@ class World:
         self.silences: dict[str, Silence] = {}
         self.audit: dict[str, AuditEvent] = {}
         self.questions: dict[str, Question] = {}
+        self.checks: dict[str, CheckRow] = {}
         self.status: EngineStatus | None = None
         self._engine_time = 0.0
         self._heard_at: float | None = None
@@ -86,7 +90,7 @@ class World:
         fired = () if first else tuple(a for a in delta.alerts if self._rings(a))
         if first:
             gone_hosts = tuple(set(self.hosts) - {row.id for row in delta.hosts})
-            for table in (self.hosts, self.alerts, self.silences, self.audit, self.questions):
+            for table in (self.hosts, self.alerts, self.silences, self.audit, self.questions, self.checks):
                 table.clear()
         else:
             gone_hosts = delta.gone.get("hosts", ())
@@ -95,6 +99,7 @@ class World:
         self.silences.update((silence.id, silence) for silence in delta.silences)
         self.audit.update((str(event.seq), event) for event in delta.audit)
         self.questions.update((question.id, question) for question in delta.questions)
+        self.checks.update((check.id, check) for check in delta.checks)
         for name, ids in delta.gone.items():
             table = getattr(self, name, {})
             for id in ids:
@@ -110,6 +115,7 @@ class World:
             or bool(delta.alerts or delta.silences or gone.get("alerts") or gone.get("silences")),
             audit=first or bool(delta.audit),
             questions=first or bool(delta.questions or gone.get("questions")),
+            checks=first or bool(delta.checks or gone.get("checks")),
             fired=fired,
         )
 
@@ -157,6 +163,13 @@ class World:
     def alerts_of(self, host_id: str) -> list[Alert]:
         """Alerts of one host."""
         return [alert for alert in self.firing() if alert.host_id == host_id]
+
+    def checks_by_trouble(self) -> list[CheckRow]:
+        """Checks, what is wrong first, then by name."""
+        now = self.now()
+        return sorted(
+            self.checks.values(), key=lambda row: (_CHECK_STATES[shown_check_state(row, now)], row.name)
+        )
 
     def question_of(self, host_id: str) -> Question | None:
         """The oldest question about a host."""

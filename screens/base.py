@@ -70,7 +70,7 @@ class GuardianScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """Draw everything anew: much may have changed while we were away."""
         self.refresh_frame()
-        self.world_changed(Change(complete=True, alerts=True, audit=True, questions=True))
+        self.world_changed(Change(complete=True, alerts=True, audit=True, questions=True, checks=True))
 
     def world_changed(self, change: Change) -> None:
         """Draw what an event changed."""

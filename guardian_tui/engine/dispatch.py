@@ -161,7 +161,7 @@ class Dispatch:
         return response
 
     def _target_of(self, request: Request) -> str:
-        for name in ("host", "channel", "alert", "name"):
+        for name in ("host", "channel", "alert", "check", "name"):
             value = getattr(request, name, "")
             if isinstance(value, str) and value:
                 return self._host_name(value) if name == "host" else value

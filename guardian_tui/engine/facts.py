@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from guardian_tui.protocol.fleet import HostState
+from guardian_tui.protocol.metrics import Period
 
 _ids = itertools.count(1)
 
@@ -43,6 +45,8 @@ class Sample:
     values: list[float]
     uptime_seconds: float = -1.0
     """The host's; -1: not known."""
+    words: Mapping[str, str] | None = None
+    """Why a series is as it is, in words, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class WaveDone:
     """A group of hosts was polled: fast, medium or slow samples, all at once."""
 
     samples: tuple[Sample, ...]
-    period: Literal["fast", "medium", "slow"]
+    period: Period
 
 
 @dataclass(frozen=True, slots=True)

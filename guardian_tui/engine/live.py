@@ -16,6 +16,7 @@ import msgspec
 
 from guardian_tui.protocol.alerts import Alert, Silence
 from guardian_tui.protocol.audit import AuditEvent
+from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow, Question
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -108,12 +109,14 @@ class Live:
         self.silences: LiveTable[Silence] = LiveTable(self, "silences")
         self.audit: LiveTable[AuditEvent] = LiveTable(self, "audit")
         self.questions: LiveTable[Question] = LiveTable(self, "questions")
+        self.checks: LiveTable[CheckRow] = LiveTable(self, "checks")
         self.tables: tuple[LiveTable[msgspec.Struct], ...] = (  # type: ignore[assignment]  # rows are only encoded here
             self.hosts,
             self.alerts,
             self.silences,
             self.audit,
             self.questions,
+            self.checks,
         )
         self._watchers: set[asyncio.Event] = set()
 

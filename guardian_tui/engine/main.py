@@ -136,6 +136,8 @@ class Engine:
         from guardian_tui.engine.alerts.service import Alerts
         from guardian_tui.engine.fleet.acts import Acts
         from guardian_tui.engine.fleet.authorities import AuthorityOrders
+        from guardian_tui.engine.fleet.checks.orders import CheckOrders
+        from guardian_tui.engine.fleet.checks.service import Checks
         from guardian_tui.engine.fleet.logs import Logs
         from guardian_tui.engine.fleet.orders import HostOrders
         from guardian_tui.engine.fleet.probe_orders import ProbeOrders
@@ -163,6 +165,10 @@ class Engine:
             self.store, self.bus, self.live, self.clock, settings.alerts, self.vault, self.audit,
             keep_days=settings.store.alerts_days, environment=settings.environment,
         )  # fmt: skip
+        self.checks = Checks(
+            self.store, self.bus, self.live, self.clock, settings.fleet, settings.checks, self.fleet.inventory, remote,
+            self.vault.resolve,
+        )  # fmt: skip
         orders = HostOrders(self.fleet, self.store, pins, Doctor(remote, self.live, try_probe), self.clock)
         authorities = AuthorityOrders(self.fleet, self.store, pins, questions)
         commands = Commands(remote)
@@ -170,6 +176,7 @@ class Engine:
             orders.handlers(), authorities.handlers(), SectionOrders(self.fleet).handlers(), ProbeOrders(self.fleet, remote).handlers(),
             Acts(self.fleet, commands).handlers(), Logs(self.fleet, commands).handlers(), questions.handlers(),
             self.alerts.handlers(),
+            CheckOrders(self.checks, self.clock).handlers(),
         ):  # fmt: skip
             self.dispatch.bind(handlers)
         # alerts first: they must hear of the hosts when the fleet announces them
@@ -177,6 +184,8 @@ class Engine:
         closing.push_async_callback(self.alerts.stop)
         await self.fleet.start()
         closing.push_async_callback(self.fleet.stop)
+        await self.checks.start()
+        closing.push_async_callback(self.checks.stop)
         await self.access.start()
         closing.push_async_callback(self.access.stop)
         self.health.ready = True

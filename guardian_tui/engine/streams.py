@@ -32,6 +32,7 @@ TABLE_PERMISSIONS: Mapping[str, str] = {
     "silences": "alerts.see",
     "audit": "audit.see",
     "questions": "hosts.trust",
+    "checks": "checks.see",
 }
 
 _encode = msgspec.json.Encoder().encode

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from guardian_tui.ordinary.alerts import AlertCommands
 from guardian_tui.ordinary.bulk import BulkCommands
+from guardian_tui.ordinary.checks import CheckCommands
 from guardian_tui.ordinary.going import GoingCommands
 from guardian_tui.ordinary.hosts import HostCommands
 from guardian_tui.ordinary.importing import ImportCommands
@@ -20,6 +21,7 @@ class OrdinaryCommands(
     QuestionCommands,
     ImportCommands,
     AlertCommands,
+    CheckCommands,
     LookingCommands,
     SavingCommands,
     SessionCommands,

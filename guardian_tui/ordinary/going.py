@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from guardian_tui.ordinary.part import CommandPart
-from screens.base import GuardianScreen
 
 
 class GoingCommands(CommandPart):
@@ -30,10 +29,6 @@ class GoingCommands(CommandPart):
     def command_go_people(self, arguments: tuple[str, ...]) -> None:
         """`g 6`, `:people`."""
         self._app.go("people")
-
-    def _filter_here(self, text: str) -> None:
-        if isinstance(self._app.screen, GuardianScreen):
-            self._app.screen.filter_typed(text, done=True)
 
     def command_go_host(self, arguments: tuple[str, ...]) -> None:
         """`:host HOST`."""

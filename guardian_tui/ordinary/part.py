@@ -31,6 +31,10 @@ class CommandPart:
         hosts = [app.world.hosts[id] for id in host_ids if id in app.world.hosts]
         return hosts, [app.world.alerts[id] for id in alert_ids if id in app.world.alerts]
 
+    def _filter_here(self, text: str) -> None:
+        if isinstance(self._app.screen, GuardianScreen):
+            self._app.screen.filter_typed(text, done=True)
+
     def _host(self, arguments: tuple[str, ...]) -> HostRow | None:
         """The host named, or the one in front."""
         app = self._app

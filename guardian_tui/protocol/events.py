@@ -12,6 +12,7 @@ import msgspec
 from guardian_tui.protocol.alerts import Alert, Silence
 from guardian_tui.protocol.audit import AuditEvent
 from guardian_tui.protocol.base import Response
+from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow, Question
 from guardian_tui.protocol.system import EngineStatus
 
@@ -32,6 +33,7 @@ class Delta(Response, frozen=True):
     silences: tuple[Silence, ...] = ()
     audit: tuple[AuditEvent, ...] = ()
     questions: tuple[Question, ...] = ()
+    checks: tuple[CheckRow, ...] = ()
     gone: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 

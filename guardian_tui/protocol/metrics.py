@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["ratio", "bytes", "seconds", "bytes_per_second", "per_second", "count", "flag"]
-Period = Literal["fast", "medium", "slow"]
+Unit = Literal["ratio", "bytes", "seconds", "bytes_per_second", "per_second", "count", "flag", "level"]
+Period = Literal["fast", "medium", "slow", "checks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,4 +168,54 @@ METRICS: dict[str, Metric] = _catalogue(
     Metric("kernel_tainted", "count", "slow", "the kernel's taint bits; 0: clean"),
     Metric("hung_tasks", "count", "slow", "tasks found hung since boot, where the kernel counts them"),
     Metric("hugepages_free_ratio", "ratio", "slow", "free / reserved huge pages; gap without any"),
+    Metric("check_ok", "flag", "checks", "1: the last run was well, 0: it failed; gap: not known", "check"),
+    Metric("check_seconds", "seconds", "checks", "how long a run took", "check"),
+    Metric(
+        "check_trouble",
+        "level",
+        "checks",
+        "2: failed 3 times in a row, 1: in trouble 3 times in a row, until well twice",
+        "check",
+    ),
+    Metric("check_http_trouble", "level", "checks", "as check_trouble, of HTTP checks", "check"),
+    Metric("check_certificate_seconds", "seconds", "checks", "until the certificate expires", "check"),
+    Metric(
+        "check_certificate_invalid",
+        "flag",
+        "checks",
+        "1: chain or name of the certificate does not hold",
+        "check",
+    ),
+    Metric("check_first_byte_seconds", "seconds", "checks", "until the first byte of the answer", "check"),
+    Metric("check_body_bytes", "bytes", "checks", "size of the answer's body as sent", "check"),
+    Metric("check_round_trip_seconds", "seconds", "checks", "mean round trip of the echoes", "check"),
+    Metric("check_loss_ratio", "ratio", "checks", "echoes lost", "check"),
+    Metric(
+        "check_clock_offset_seconds",
+        "seconds",
+        "checks",
+        "the time server's clock minus the engine's",
+        "check",
+    ),
+    Metric("check_connections", "count", "checks", "connections to the database", "check"),
+    Metric("check_connections_ratio", "ratio", "checks", "connections / the most that it takes", "check"),
+    Metric(
+        "check_replication_lag_seconds", "seconds", "checks", "how far behind the worst replica is", "check"
+    ),
+    Metric(
+        "check_slow_queries",
+        "count",
+        "checks",
+        "queries that run for longer than the check's slow_seconds",
+        "check",
+    ),
+    Metric("check_lock_waits", "count", "checks", "sessions that wait for a lock", "check"),
+    Metric("check_cache_hit_ratio", "ratio", "checks", "reads served from the database's cache", "check"),
+    Metric("check_memory_ratio", "ratio", "checks", "memory in use / the most that it may take", "check"),
+    Metric("check_processes", "count", "checks", "processes that match", "check"),
+    Metric("check_file_age_seconds", "seconds", "checks", "since the file was written", "check"),
+    Metric("check_file_bytes", "bytes", "checks", "size of the file", "check"),
+    Metric("check_log_matches", "count", "checks", "lines that match since the last look", "check"),
+    Metric("check_perfdata", "count", "checks", "a plugin's performance value, in base units", "check/label"),
+    Metric("check_prometheus", "count", "checks", "a value of a Prometheus endpoint", "check/series"),
 )

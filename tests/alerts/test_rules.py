@@ -26,6 +26,9 @@ FS = (
 )
 NIC = "network_error_ratio{eth0}"
 DROPS = "network_drop_ratio{eth0}"
+HTTP, CHECK = "check_http_trouble{web}", "check_trouble{mail}"
+LEFT, INVALID = "check_certificate_seconds{web}", "check_certificate_invalid{web}"
+LAG, USED = "check_replication_lag_seconds{db}", "check_connections_ratio{db}"
 
 # rule, level, series, values that fire, seconds after which it must (and just before which it must not) fire,
 # values that are better but within the hysteresis (None: the rule has none), values that clear, seconds for
@@ -281,6 +284,14 @@ CASES = [
     ),
     *SERVICE_CASES,
     *MACHINE_CASES,
+    ("http_check_failed", "critical", (HTTP,), {HTTP: 2.0}, 0, None, {}, 0),
+    ("check_failed", "warning", (CHECK,), {CHECK: 1.0}, 0, None, {}, 0),
+    ("check_failed", "critical", (CHECK,), {CHECK: 2.0}, 0, None, {}, 0),
+    ("tls_certificate", "warning", (LEFT,), {LEFT: 20 * 86400.0}, 0, None, {}, 0),
+    ("tls_certificate", "critical", (LEFT,), {LEFT: 6 * 86400.0}, 0, None, {}, 0),
+    ("tls_certificate_invalid", "critical", (INVALID,), {INVALID: 1.0}, 0, None, {}, 0),
+    ("database_replication_lag", "warning", (LAG,), {LAG: 31.0}, 300, {LAG: 20.0}, {}, 0),
+    ("database_connections", "warning", (USED,), {USED: 0.81}, 300, {USED: 0.78}, {}, 0),
 ]
 
 

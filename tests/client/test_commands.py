@@ -22,13 +22,24 @@ from guardian_tui.protocol.routes import PERMISSIONS, ROUTES
 from screens.alert import AlertScreen
 from screens.alerts import AlertsScreen
 from screens.audit import AuditScreen
+from screens.check import CheckScreen
+from screens.checks import ChecksScreen
 from screens.fleet import FleetScreen
 from screens.host import HostScreen
 from screens.people import PeopleScreen
 
 SCREENS = {
     screen.CONTEXT: screen
-    for screen in (FleetScreen, HostScreen, AlertsScreen, AlertScreen, AuditScreen, PeopleScreen)
+    for screen in (
+        FleetScreen,
+        HostScreen,
+        AlertsScreen,
+        AlertScreen,
+        AuditScreen,
+        ChecksScreen,
+        CheckScreen,
+        PeopleScreen,
+    )
 }
 
 

@@ -10,18 +10,18 @@ from guardian_tui.protocol.access import Grant
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.routes import PERMISSIONS, WHOLE
 
-_VIEWER = frozenset({"hosts.see", "alerts.see", "engine.see"})
-_SUPPORT = _VIEWER | {"alerts.acknowledge", "logs.see"}
+_VIEWER = frozenset({"hosts.see", "alerts.see", "checks.see", "engine.see"})
+_SUPPORT = _VIEWER | {"alerts.acknowledge", "checks.run", "logs.see"}
 _OPERATOR = _SUPPORT | {
-    "alerts.silence", "hosts.edit", "hosts.maintain", "hosts.trust", "channels.test", "audit.see", "secrets.write",
+    "alerts.silence", "checks.edit", "hosts.edit", "hosts.maintain", "hosts.trust", "channels.test", "audit.see", "secrets.write",
     "authorities.edit", "processes.signal", "units.control",
 }  # fmt: skip
 _AUDITOR = _VIEWER | {"audit.see", "audit.export", "accounts.see"}
 
 PROFILES: Mapping[str, tuple[frozenset[str], str]] = {
-    "viewer": (_VIEWER, "Sees hosts and alerts."),
-    "support": (_SUPPORT, "Sees, and acknowledges alerts."),
-    "operator": (_OPERATOR, "Runs the fleet: hosts, keys, silences, planned work."),
+    "viewer": (_VIEWER, "Sees hosts, checks and alerts."),
+    "support": (_SUPPORT, "Sees, acknowledges alerts, makes checks now."),
+    "operator": (_OPERATOR, "Runs the fleet: hosts, checks, keys, silences, planned work."),
     "auditor": (_AUDITOR, "Sees everything, exports the audit log, changes nothing."),
     "admin": (frozenset(PERMISSIONS), "May do everything, people included."),
 }

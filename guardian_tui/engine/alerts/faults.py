@@ -11,6 +11,7 @@ from guardian_tui.engine.alerts.memory import Finding
 from guardian_tui.engine.alerts.rule_kinds import Level, MetricRule
 from guardian_tui.protocol.alerts import Severity, Tier
 from guardian_tui.protocol.metrics import METRICS
+from guardian_tui.text import safe
 
 ADOPTION_SECONDS = 120.0
 """What began this soon after a host's first sample was wrong before it was added."""
@@ -47,18 +48,26 @@ def words_of(rule: MetricRule, level: Level, value: float) -> str:
     return why + (f", for {duration(level.for_seconds)}" if level.for_seconds else "")
 
 
+def _why(finding: Finding, level: Level) -> str:
+    """The reason: what whoever measured it says, else the value against its threshold."""
+    return safe(finding.words, 300) or words_of(finding.rule, level, finding.value)
+
+
 def make_fault(finding: Finding, first_seen: float) -> Fault:
     """A finding as what raises an alert."""
     rule, level = finding.rule, finding.rule.levels[finding.level]
     term = level.terms[0]
-    charted = term.view in ("value", "absolute", "mean") and METRICS[term.metric].unit != "flag"
+    charted = term.view in ("value", "absolute", "mean") and METRICS[term.metric].unit not in (
+        "flag",
+        "level",
+    )
     return Fault(
         rule.rule,
         rule.title,
         level.severity,
         level.tier,
         finding.at,
-        words_of(rule, level, finding.value),
+        _why(finding, level),
         value=finding.value if charted and not isnan(finding.value) else None,
         threshold=term.value if charted else None,
         unit=term_unit(term) if charted else "",

@@ -47,6 +47,7 @@ def judge(host: HostState, track: Track, check: Check, sample: Sample, booting: 
         began_at,
         series=first.series,
         value=state.value,
+        words=sample.words.get(first.series, "") if sample.words else "",
     )
 
 

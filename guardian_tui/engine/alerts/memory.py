@@ -73,6 +73,8 @@ class Finding:
     """When the condition, its window included, can have begun."""
     series: str = ""
     value: float = NAN
+    words: str = ""
+    """Why the series is as it is, as whoever measured it says."""
     gone: bool = False
     """Over because the series is no longer there."""
 

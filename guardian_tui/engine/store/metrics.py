@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 HOUR = 3600.0
 DAY = 86400.0
 RAW, MINUTE, QUARTER = 0, 60, 900
-PERIODS = {"fast": 0, "medium": 1, "slow": 2}
+PERIODS = {"fast": 0, "medium": 1, "slow": 2, "checks": 3}
 QUEUE_SAMPLES = 50_000
 """Samples that wait for the disk; beyond, the oldest are dropped and counted."""
 CLOSE_AT_ONCE = 8

@@ -165,6 +165,19 @@ host_keys = Table(
     CheckConstraint("kind IN ('key', 'authority', 'revoked')", name="kind"),
 )
 
+checks = Table(
+    "checks",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("host_id", Text, nullable=False),
+    Column("spec", Text, nullable=False),  # JSON of protocol.checks.CheckSpec
+    Column("source", Text, nullable=False, server_default="screen"),
+    Column("created_at", Float, nullable=False),
+    Column("memory", Text, nullable=False, server_default="{}"),  # JSON: streaks, places in logs
+    CheckConstraint("source IN ('screen', 'config')", name="source"),
+)
+
 # --- alerts ----------------------------------------------------------------------------------
 
 alerts = Table(
@@ -264,7 +277,7 @@ hot = Table(
     # append-only: clustered by insertion, so that a wave is one run of pages
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("host_id", Text, nullable=False),
-    Column("period", Integer, nullable=False),  # 0 fast, 1 medium, 2 slow
+    Column("period", Integer, nullable=False),  # 0 fast, 1 medium, 2 slow, 3 checks
     Column("at", Float, nullable=False),
     Column("layout", Text, nullable=False),
     Column("vals", LargeBinary, nullable=False),  # float32, little endian

@@ -1,0 +1,209 @@
+"""One check: its state, what it wants, the newest figures, and any of them over time."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from guardian_tui.protocol.checks import CheckDetail, CheckRef, CheckRow, fresh_until, shown_check_state
+from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.fleet import History, HistoryQuery
+from guardian_tui.text import safe
+from guardian_tui.world import Change
+from screens.base import GuardianScreen
+from screens.host import SPANS
+from widgets import figures
+from widgets.box import Box, Line
+from widgets.chart import Chart, ChartData, Mark
+from widgets.checks_list import CHECK_GLYPHS
+
+_MOST_FIGURES = 40
+
+
+class CheckScreen(GuardianScreen):
+    """A check's page.
+
+    Args:
+        check_id: its id.
+    """
+
+    CONTEXT: ClassVar[str] = "check"
+    DEFAULT_CSS = """
+    CheckScreen #top { height: 16; max-height: 55%; }
+    CheckScreen #words { width: 1fr; height: 1fr; }
+    CheckScreen #figures { width: 46%; height: 1fr; }
+    CheckScreen #chart { height: 1fr; min-height: 8; }
+    """
+
+    def __init__(self, check_id: str) -> None:
+        super().__init__()
+        self.check_id = check_id
+        self._row: CheckRow | None = None
+        self._detail: CheckDetail | None = None
+        self._series = 0
+        self._span = 0
+        self._read_of: float | None = -1.0
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        """Checks, then this one."""
+        return ("checks", safe(self._row.name, 100) if self._row else "gone")
+
+    def content(self) -> ComposeResult:
+        """Words and figures, then the chart."""
+        with Horizontal(id="top"):
+            yield Box("check", id="words")
+            yield Box("figures", id="figures")
+        yield Chart(id="chart")
+
+    def world_changed(self, change: Change) -> None:
+        """Draw; the page is read again after each run."""
+        self._row = self.console.world.checks.get(self.check_id)
+        self._draw()
+        if self._row is not None and self._row.measured_at != self._read_of:
+            self._load()
+
+    def tick(self, now: float) -> None:
+        """Ages tick."""
+        super().tick(now)
+        self._draw()
+
+    def _load(self) -> None:
+        self._read_of = self._row.measured_at if self._row else None
+        self.run_worker(self._read(), exclusive=True, group="page", exit_on_error=False)
+
+    @property
+    def _charts(self) -> list[tuple[str, str]]:
+        """Series that can be charted, with their units."""
+        name = self._row.name if self._row else ""
+        own = [(f"check_seconds{{{name}}}", "seconds"), (f"check_ok{{{name}}}", "flag")]
+        return own + [
+            (figure.series, figure.unit) for figure in (self._detail.figures if self._detail else ())
+        ]
+
+    async def _read(self) -> None:
+        row, console = self._row, self.console
+        if row is None:
+            return
+        chart = self.query_one(Chart)
+        try:
+            self._detail = await console.client.call("checks.show", CheckDetail, CheckRef(check=row.id))
+            series, unit = self._charts[self._series % len(self._charts)]
+            end = console.world.now()
+            query = HistoryQuery(
+                host=row.host_id, metric=series, start=end - SPANS[self._span][0], end=end,
+                points=max(20, min(400, chart.columns)),
+            )  # fmt: skip
+            history = await console.client.call("hosts.history", History, query)
+        except GuardianError as error:
+            if error.status != 503:
+                chart.show(ChartData("", "", None, words=safe(error.detail, 200)))
+            return
+        marks = [
+            Mark(alert.since, "⚑", "warning", alert.title)
+            for alert in console.world.alerts_of(row.host_id)
+            if alert.instance == row.name
+        ]
+        spans = " ".join(
+            f"[{words}]" if place == self._span else words for place, (_, words) in enumerate(SPANS)
+        )
+        top = 1.0 if unit in ("ratio", "flag") else None
+        chart.show(ChartData(safe(series, 200), unit, history, None, top, marks), spans)
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self.composed:
+            return
+        row, box = self._row, self.query_one("#words", Box)
+        if row is None:
+            box.show([[("This check was removed.", "muted")]])
+            return
+        now = self.console.world.now()
+        box.show(
+            [_title(row, now), [("", "text")], *_facts(row, self._detail, now)], title=safe(row.name, 100)
+        )
+        detail = self._detail
+        if detail is not None:
+            self.query_one("#figures", Box).show(_figures(detail), note="m charts the next")
+
+    def command_back(self, arguments: tuple[str, ...]) -> None:
+        """Back to where it was opened."""
+        self.console.pop_screen()
+
+    def command_open(self, arguments: tuple[str, ...]) -> None:
+        """Its host's page."""
+        if self._row is not None and self._row.host_id in self.console.world.hosts:
+            self.console.open_host(self._row.host_id)
+
+    def command_chart_next(self, arguments: tuple[str, ...]) -> None:
+        """`m`."""
+        self._series = (self._series + 1) % len(self._charts)
+        self._load()
+
+    def command_range_wider(self, arguments: tuple[str, ...]) -> None:
+        """`+`."""
+        self._span = (self._span + 1) % len(SPANS)
+        self._load()
+
+    def command_range_narrower(self, arguments: tuple[str, ...]) -> None:
+        """`_`."""
+        self._span = max(0, self._span - 1)
+        self._load()
+
+
+def _title(row: CheckRow, now: float) -> Line:
+    state = shown_check_state(row, now)
+    glyph, paint = CHECK_GLYPHS[state]
+    words = safe(row.words, 300)
+    if now > fresh_until(row):
+        words = f"no run in time; it was {row.state}: {words}"
+    return [
+        (f"{glyph} {state}", paint),
+        (f"  for {figures.age(now - row.since)}  ", "muted"),
+        (words, "strong"),
+    ]
+
+
+def _facts(row: CheckRow, detail: CheckDetail | None, now: float) -> list[Line]:
+    ways = {
+        "engine": "the engine", "forward": "a port forwarded by its SSH connection", "host": "a command on the host",
+    }  # fmt: skip
+    measured = ""
+    if row.measured_at is not None:
+        at = time.strftime("%H:%M:%S", time.localtime(row.measured_at))
+        took = f", took {figures.quantity(row.seconds, 'seconds')}" if row.seconds is not None else ""
+        measured = f"{figures.age(now - row.measured_at)} ago, at {at}{took}"
+    spec = detail.spec if detail else None
+    params = [
+        f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in (spec.params if spec else {}).items()
+    ]
+    rows = [
+        ("host", row.host), ("kind", row.kind), ("from", ways[row.where]),
+        ("every", f"{figures.age(row.period_seconds)}, at most {row.timeout_seconds:g} s"), ("measured", measured),
+        ("in a row", f"{row.failures} failed" if row.failures else ""), ("labels", " ".join(f"{k}={v}" for k, v in row.labels.items())),
+        ("made by", "the config file" if row.source == "config" else ""),
+        *(("wants" if place == 0 else "", words) for place, words in enumerate(params)),
+    ]  # fmt: skip
+    return [[(f"{label:<10}", "muted"), (safe(words, 300), "text")] for label, words in rows if words.strip()]
+
+
+def _figures(detail: CheckDetail) -> list[Line]:
+    lines: list[Line] = []
+    for figure in detail.figures[:_MOST_FIGURES]:
+        metric, _, rest = figure.series.partition("{")
+        label = rest[:-1].removeprefix(detail.row.name).removeprefix("/")
+        name = label or metric.removeprefix("check_").removesuffix(f"_{figure.unit}").replace("_", " ")
+        value = "yes" if figure.value else "no"
+        if figure.unit not in ("flag", "level"):
+            value = figures.quantity(figure.value, figure.unit)
+            known = ("ratio", "bytes", "seconds", "bytes_per_second", "per_second", "count")
+            value += "" if figure.unit in known else f" {figure.unit}"
+        lines.append([(f"{safe(value, 40):>12}  ", "text"), (safe(name, 120), "muted")])
+    left = len(detail.figures) - _MOST_FIGURES
+    if left > 0:
+        lines.append([(f"{'':>12}  {left} more", "faint")])
+    return lines or [[("none yet", "muted")]]
