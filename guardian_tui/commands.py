@@ -63,17 +63,17 @@ _LISTS = ("fleet", "alerts", "audit", "checks")
 COMMANDS: dict[str, Command] = _registry(
     # what is in front of you
     Command("open", "Open what is under the cursor", "Opens the host's page, the alert, or the event.",
-            ("fleet", "alerts", "alert", "host", "checks", "check"), ("enter",), footer="open"),
+            ("fleet", "alerts", "alert", "host", "checks", "check", "log"), ("enter",), footer="open"),
     Command("back", "Go back", "Closes what is open: a page, a filter, a dialog.", (GLOBAL,), ("escape",)),
     Command("last", "Last screen", "Goes to the screen where you were before.", (GLOBAL,), ("minus",)),
     Command("filter", "Filter this list", "Words, !not, label=value, ~regex, col>90; all must hold.",
-            (*_LISTS,), ("slash",), footer="filter", words=("filter",), arguments="[FILTER]"),
+            (*_LISTS, "section", "log"), ("slash",), footer="filter", words=("filter",), arguments="[FILTER]"),
     Command("line", "Command line", "Type a command with its arguments; tab completes, up and down recall.",
             (GLOBAL,), ("colon",), footer="command"),
     Command("problems", "Problems only", "Shows only hosts that are not well, or all again.",
             ("fleet",), ("exclamation_mark",), footer="problems", words=("problems",)),
-    Command("mark", "Mark", "Marks the row; commands then act on all marked rows.", ("fleet", "alerts"), ("space",)),
-    Command("range", "Mark a range", "Marks all rows from the last mark to the cursor.", ("fleet", "alerts"), ("v",)),
+    Command("mark", "Mark", "Marks the row; commands then act on all marked rows.", ("fleet", "alerts", "section"), ("space",)),
+    Command("range", "Mark a range", "Marks all rows from the last mark to the cursor.", ("fleet", "alerts", "section"), ("v",)),
     Command("zoom", "Zoom this pane", "The pane in focus takes the whole screen, or gives it back.",
             ("fleet", "host"), ("z",), footer="zoom"),
     Command("pane.next", "Next pane", "Moves to the next pane.", ("fleet", "host"), ("tab",)),
@@ -85,7 +85,7 @@ COMMANDS: dict[str, Command] = _registry(
     Command("sort.cpu", "Sort by CPU", "Again: the other way round.", ("fleet",), ("C",)),
     Command("sort.memory", "Sort by memory", "Again: the other way round.", ("fleet",), ("M",)),
     Command("sort.disk", "Sort by disk", "Again: the other way round.", ("fleet",), ("D",)),
-    Command("pause", "Pause", "Freezes the picture, with a banner; again goes on.", (GLOBAL,), ("p",), words=("pause",)),
+    Command("pause", "Pause", "Freezes the picture, with a banner; again goes on.", (GLOBAL,), ("P",), words=("pause",)),
     Command("save", "Save what is on screen", "Writes the list as CSV or JSON lines, or the screen as SVG.",
             (GLOBAL,), ("ctrl+s",), words=("save",), arguments="[csv|jsonl|svg]"),
     # where to go
@@ -120,6 +120,32 @@ COMMANDS: dict[str, Command] = _registry(
             ("fleet",), words=("unset",), arguments="KEY…", route="hosts.bulk"),
     Command("host.import", "Import hosts", "From ~/.ssh/config, an Ansible inventory or CSV: shows first what would change; marks choose.",
             ("fleet",), ("i",), words=("import",), arguments="[FILE]", route="hosts.import"),
+    # what a host's page opens
+    Command("host.processes", "Processes", "Every process: sort, filter, tree, signals.", ("fleet", "host", "section"), ("p",),
+            words=("processes", "ps"), arguments="[HOST [FILTER]]", footer="processes", route="hosts.section"),
+    Command("host.units", "Units", "Every systemd unit: state, memory, restarts; its log, restart, stop.", ("fleet", "host", "section"),
+            ("u",), words=("units",), arguments="[HOST [FILTER]]", footer="units", route="hosts.section"),
+    Command("host.section", "More of the host", "Pick one of all its sections: containers, sockets, certificates, updates and more.",
+            ("fleet", "host", "section"), ("o",), words=("section",), arguments="[SECTION [HOST]]", footer="more", route="hosts.section"),
+    Command("host.logs", "Logs", "Follows the journal, of this host or of all that are marked; a unit's or a file's by its name.",
+            ("fleet", "host", "section:other", "section:processes"), ("l",), words=("log", "logs"), arguments="[unit:NAME|file:PATH]",
+            footer="logs", route="logs.read"),
+    Command("unit.log", "The unit's log", "Follows the journal of the unit under the cursor.", ("section:units",), ("l", "enter"),
+            footer="log", route="logs.read"),
+    Command("process.signal", "Send a signal", "To the marked processes, or the one under the cursor, while it is the one you see.",
+            ("section:processes",), ("x", "delete"), words=("signal", "kill"), arguments="[SIGNAL]", footer="signal",
+            route="processes.signal", dangerous=True),
+    Command("unit.act", "Start, stop, restart", "The marked units, or the one under the cursor.", ("section:units",), ("x",),
+            words=("unit",), arguments="[restart|reload|start|stop|reset-failed]", footer="act", route="units.control", dangerous=True),
+    Command("section.sort", "Sort by the next column", "Or by the one named.", ("section",), ("S",), words=("sortby",),
+            arguments="[COLUMN]", footer="sort"),
+    Command("section.reverse", "The other way round", "Turns the order round.", ("section",), ("R",)),
+    Command("section.tree", "As a tree", "Children below their parents, or flat again.", ("section:processes",), ("t",), words=("tree",),
+            footer="tree"),
+    Command("section.slower", "Read less often", "Every 1, 2, 5, 10, 30 s.", ("section",), ("greater_than_sign",)),
+    Command("section.faster", "Read more often", "Every 30, 10, 5, 2, 1 s.", ("section",), ("less_than_sign",)),
+    Command("section.withheld", "What could not be seen", "Why, and the sudoers rule that would let it.", ("section",), ("W",)),
+    Command("log.follow", "Follow", "Keeps the newest lines in view, or stays where you are.", ("log",), ("f",), footer="follow"),
     # alerts
     Command("alert.acknowledge", "Acknowledge", "Says that you have it; the alert stays until it is resolved.",
             ("fleet", "host", "alerts", "alert"), ("a",), words=("ack", "acknowledge"), arguments="[NOTE]", footer="ack",
@@ -187,13 +213,16 @@ class Registry:
     def __init__(self, commands: Mapping[str, Command] = COMMANDS) -> None:
         self._commands = dict(commands)
 
-    def offered(self, screen: str, permissions: Iterable[str], *, read_only: bool = False) -> list[Command]:
-        """Commands that work on a screen for a session with these permissions."""
+    def offered(
+        self, screen: str | tuple[str, ...], permissions: Iterable[str], *, read_only: bool = False
+    ) -> list[Command]:  # fmt: skip
+        """Commands that work on a screen (by its names) for a session with these permissions."""
         held = set(permissions)
+        names = (screen,) if isinstance(screen, str) else screen
         return [
             command
             for command in self._commands.values()
-            if command.works_on(screen)
+            if any(command.works_on(name) for name in names)
             and (not command.permission or command.permission in held)
             and not (read_only and command.route and ROUTES[command.route].recording != "none")
         ]
@@ -267,10 +296,17 @@ def clashes(commands: Iterable[Command]) -> list[str]:
     """Pairs of commands that share a key on the same screen, in words."""
     taken: dict[tuple[str, str], str] = {}
     found = []
-    for command in sorted(commands, key=lambda c: GLOBAL not in c.where):
+    for command in sorted(
+        commands, key=lambda c: (GLOBAL not in c.where, any(":" in where for where in c.where))
+    ):
         for key in command.keys:
             for screen in command.where:
-                other = taken.get((key, screen)) or taken.get((key, GLOBAL))
+                # "section:units" is a section too
+                other = (
+                    taken.get((key, screen))
+                    or taken.get((key, screen.partition(":")[0]))
+                    or taken.get((key, GLOBAL))
+                )
                 if other:
                     found.append(f"{key} is both {other} and {command.name}")
                 taken[key, screen] = command.name
@@ -314,7 +350,7 @@ def parse_duration(text: str) -> float | None:
 _SHOWN_KEYS = {
     "enter": "⏎", "escape": "esc", "slash": "/", "colon": ":", "exclamation_mark": "!", "question_mark": "?",
     "minus": "-", "plus": "+", "equals_sign": "=", "underscore": "_", "left_square_bracket": "[",
-    "right_square_bracket": "]", "left": "←", "right": "→", "full_stop": ".", "space": "space", "delete": "del",
+    "right_square_bracket": "]", "left": "←", "right": "→", "full_stop": ".", "greater_than_sign": ">", "less_than_sign": "<", "space": "space", "delete": "del",
 }  # fmt: skip
 
 

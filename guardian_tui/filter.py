@@ -18,6 +18,12 @@ MOST_TERMS = 20
 _SPLIT = re.compile(r"([^<>=~]+)(>=|<=|>|<|=|~)(.*)\Z", re.DOTALL)
 # columns that a person reads as percent
 _PERCENT = frozenset({"cpu", "memory", "disk"})
+LEAST_SIZE = 1000.0
+"""What is called memory or disk is a share below this, and bytes from there on."""
+_UNITS = {
+    "%": 0.01, "K": 1024.0, "M": 1024.0**2, "G": 1024.0**3, "T": 1024.0**4, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0
+}  # fmt: skip
+"""Behind a number: percent, a size, or a span."""
 _ALIASES = {"mem": "memory", "net": "receive_bytes_per_second", "load": "load_per_core"}
 
 Row = Mapping[str, Any]  # Any: the row's values
@@ -98,17 +104,19 @@ def _compiled(pattern: str, place: int) -> Any:  # Any: re2 has no types
 
 def _comparison(column: str, operator: str, number: str, place: int) -> Term:
     name = _ALIASES.get(column.lower(), column.lower())
+    unit = number[-1:]
     try:
-        limit = float(number.rstrip("%"))
+        limit = float(number[:-1]) * _UNITS[unit] if unit in _UNITS else float(number)
     except ValueError as error:
         raise InvalidRequest(f"At character {place + 1}: {number!r} is no number.", field="filter") from error
-    if name in _PERCENT:
-        limit /= 100
+    percent = name in _PERCENT and unit not in _UNITS
 
     def holds(row: Row, haystack: str) -> bool:
         value = row.get(name)
         if not isinstance(value, int | float):
             return False
+        if percent and abs(value) < LEAST_SIZE:
+            value *= 100
         return {">": value > limit, "<": value < limit, ">=": value >= limit, "<=": value <= limit}[operator]
 
     return holds

@@ -60,7 +60,7 @@ class KeyboardApp(App[int]):
         """What a person calls the command of a route."""
         return next((c.title for c in self.registry.all() if c.route == route), route)
 
-    def offered(self, context: str) -> list[Command]:
+    def offered(self, context: str | tuple[str, ...]) -> list[Command]:
         """Commands that work in a context for this session."""
         held = self.session.permissions if self.session else ()
         return self.registry.offered(context, held, read_only=self.read_only)
@@ -146,7 +146,7 @@ class KeyboardApp(App[int]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:  # Any: as in the base class
         """The palette shows the registry, and nothing else."""
-        for command in self.offered(getattr(screen, "CONTEXT", "")):
+        for command in self.offered(getattr(screen, "contexts", "")):
             if command.name != "palette":
                 yield SystemCommand(
                     command.title, command.help, lambda name=command.name: self.action_perform(name)

@@ -35,6 +35,16 @@ class GuardianScreen(Screen[None]):
         return self.app  # type: ignore[return-value]  # there is no other app
 
     @property
+    def contexts(self) -> tuple[str, ...]:
+        """The names under which commands know this screen."""
+        return (self.CONTEXT,)
+
+    @property
+    def table_shown(self) -> tuple[list[str], list[tuple[object, ...]]] | None:
+        """The list on it as column names and rows, for saving; None: there is none."""
+        return None
+
+    @property
     def crumbs(self) -> tuple[str, ...]:
         """Where we are, for the header."""
         return (self.CONTEXT,)
@@ -58,7 +68,7 @@ class GuardianScreen(Screen[None]):
 
     def offered(self) -> list[Command]:
         """Commands that work here for this session."""
-        return self.console.offered(self.CONTEXT)
+        return self.console.offered(self.contexts)
 
     composed = False
     """Whether all its widgets are there: on a busy machine a second or an event may come before they are."""

@@ -260,9 +260,10 @@ class FleetScreen(GuardianScreen):
         self._hosts.sort_by("disk")
 
     @property
-    def rows_shown(self) -> list[HostRow]:
-        """What `ctrl+s` saves."""
-        return self._hosts.shown
+    def table_shown(self) -> tuple[list[str], list[tuple[object, ...]]]:
+        """What `^s` saves: the hosts, without what is no cell."""
+        names = [name for name in HostRow.__struct_fields__ if name not in ("cpu_points", "labels", "jump")]
+        return names, [tuple(getattr(row, name) for name in names) for row in self._hosts.shown]
 
 
 def _passes(wanted: filters.Filter) -> Callable[[HostRow], bool]:

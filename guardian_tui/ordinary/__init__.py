@@ -11,6 +11,7 @@ from guardian_tui.ordinary.importing import ImportCommands
 from guardian_tui.ordinary.looking import LookingCommands
 from guardian_tui.ordinary.questions import QuestionCommands
 from guardian_tui.ordinary.saving import SavingCommands
+from guardian_tui.ordinary.sections import SectionCommands
 from guardian_tui.ordinary.session import SessionCommands
 
 
@@ -24,6 +25,7 @@ class OrdinaryCommands(
     CheckCommands,
     LookingCommands,
     SavingCommands,
+    SectionCommands,
     SessionCommands,
 ):
     """Mixed into the app: the commands that screens leave to it."""

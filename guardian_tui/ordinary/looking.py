@@ -17,11 +17,11 @@ class LookingCommands(CommandPart):
 
     def command_help(self, arguments: tuple[str, ...]) -> None:
         """`?`: from the registry."""
-        context = getattr(self._app.screen, "CONTEXT", "")
+        contexts = getattr(self._app.screen, "contexts", ("",))
         lines: list[tuple[str, str]] = []
-        for title, here in ((f"on this screen ({context})", True), ("everywhere", False)):
+        for title, here in ((f"on this screen ({contexts[0]})", True), ("everywhere", False)):
             lines.append((title, "strong"))
-            for command in self._app.offered(context):
+            for command in self._app.offered(contexts):
                 if (GLOBAL not in command.where) == here:
                     keys = " ".join(shown_key(key) for key in command.keys)
                     words = f":{command.words[0]} {command.arguments}".strip() if command.words else ""
@@ -42,7 +42,7 @@ class LookingCommands(CommandPart):
         app.theme = arguments[0] if arguments else app.themes.after(app.theme)
 
     def command_pause(self, arguments: tuple[str, ...]) -> None:
-        """`p`."""
+        """`P`."""
         self._app.toggle_pause()
 
     def command_audit_verify(self, arguments: tuple[str, ...]) -> None:

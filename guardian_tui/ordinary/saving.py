@@ -11,8 +11,8 @@ import msgspec
 import platformdirs
 
 from guardian_tui.ordinary.part import CommandPart
-from guardian_tui.protocol.fleet import HostRow
 from guardian_tui.text import json_safe, safe
+from screens.base import GuardianScreen
 
 
 class SavingCommands(CommandPart):
@@ -20,20 +20,25 @@ class SavingCommands(CommandPart):
 
     def command_save(self, arguments: tuple[str, ...]) -> None:
         """`^s`, `:save [csv|jsonl|svg]`."""
-        app = self._app
-        kind = arguments[0] if arguments else "csv" if hasattr(app.screen, "rows_shown") else "svg"
-        rows: list[HostRow] = getattr(app.screen, "rows_shown", [])
+        app, screen = self._app, self._app.screen
+        table = screen.table_shown if isinstance(screen, GuardianScreen) else None
+        kind = arguments[0] if arguments else "csv" if table is not None else "svg"
         if kind not in ("csv", "jsonl", "svg"):
             app.say("What can be saved is csv, jsonl or svg.", severity="error")
             return
-        if kind != "svg" and not rows:
+        if kind != "svg" and not (table and table[1]):
             app.say("There is no list on this screen; :save svg saves the picture.", severity="warning")
             return
+        names, rows = table or ([], [])
         folder = Path(platformdirs.user_documents_dir())
         folder = folder if folder.is_dir() else Path.home()
         path = folder / time.strftime(f"guardian-%Y%m%d-%H%M%S.{kind}")
         text = (
-            app.export_screenshot() if kind == "svg" else _csv(rows) if kind == "csv" else _json_lines(rows)
+            app.export_screenshot()
+            if kind == "svg"
+            else _csv(names, rows)
+            if kind == "csv"
+            else _json_lines(names, rows)
         )
         try:
             path.write_text(text, encoding="utf-8")
@@ -43,14 +48,13 @@ class SavingCommands(CommandPart):
             app.say(f"Saved to {path}.")
 
 
-def _csv(rows: list[HostRow]) -> str:
+def _csv(names: list[str], rows: list[tuple[object, ...]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
-    names = [name for name in HostRow.__struct_fields__ if name not in ("cpu_points", "labels", "jump")]
     writer.writerow(names)
     for row in rows:
         # a cell that begins with = + - @ is a formula to a spreadsheet
-        cells = [safe(str(value), 1000) for value in (getattr(row, name) for name in names)]
+        cells = ["" if value is None else safe(str(value), 1000) for value in row]
         writer.writerow(
             ["'" + cell if cell[:1] in "=+-@" and not _is_number(cell) else cell for cell in cells]
         )
@@ -65,5 +69,6 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _json_lines(rows: list[HostRow]) -> str:
-    return "".join(json_safe(msgspec.json.encode(row)) + "\n" for row in rows)
+def _json_lines(names: list[str], rows: list[tuple[object, ...]]) -> str:
+    lines = (msgspec.json.encode(dict(zip(names, row, strict=True))) for row in rows)
+    return "".join(json_safe(line) + "\n" for line in lines)

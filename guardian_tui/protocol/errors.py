@@ -58,6 +58,8 @@ class GuardianError(Exception):
 class InternalError(GuardianError):
     """A fault of ours: logged with its request id, shown without its innards."""
 
+    code = GuardianError.code
+
 
 class InvalidRequest(GuardianError):
     """The request does not fit its type or its bounds."""
@@ -178,7 +180,8 @@ class EngineUnreachable(GuardianError):
 
 
 def _tree(root: type[GuardianError]) -> dict[str, type[GuardianError]]:
-    found = {root.code: root}
+    # what only adds fields to another error is that error on the wire
+    found = {root.code: root} if "code" in vars(root) else {}
     for child in root.__subclasses__():
         found |= _tree(child)
     return found

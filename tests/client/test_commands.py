@@ -26,7 +26,9 @@ from screens.check import CheckScreen
 from screens.checks import ChecksScreen
 from screens.fleet import FleetScreen
 from screens.host import HostScreen
+from screens.log import LogScreen
 from screens.people import PeopleScreen
+from screens.section import SectionScreen
 
 SCREENS = {
     screen.CONTEXT: screen
@@ -39,6 +41,8 @@ SCREENS = {
         ChecksScreen,
         CheckScreen,
         PeopleScreen,
+        SectionScreen,
+        LogScreen,
     )
 }
 
@@ -58,7 +62,9 @@ def test_every_command_does_something_on_each_screen_where_it_is_offered(name: s
     command = COMMANDS[name]
     method = "command_" + name.replace(".", "_")
     for context in SCREENS if commands.GLOBAL in command.where else command.where:
-        assert hasattr(SCREENS[context], method) or hasattr(GuardianApp, method), f"{name} on {context}"
+        assert hasattr(SCREENS[context.partition(":")[0]], method) or hasattr(GuardianApp, method), (
+            f"{name} on {context}"
+        )
 
 
 def test_what_a_session_may_not_do_is_not_offered() -> None:

@@ -177,9 +177,9 @@ async def test_the_fleet_filters_sorts_marks_zooms_and_saves(
         ):
             await pilot.press(key)
         await pilot.press("2", "z", "z", "4", "1", "tab", "tab", "tab")
-        await pilot.press("p")
+        await pilot.press("P")
         await until(lambda: "Paused" in str(app.screen.query_one(Banner)._words))
-        await pilot.press("p")
+        await pilot.press("P")
         for kind in ("csv", "jsonl", "svg", "pdf"):
             await go(app, pilot, f"save {kind}")
         await until(lambda: "csv, jsonl or svg" in words_of(app))

@@ -1,0 +1,280 @@
+"""Any section of a host as a live table: columns from its catalogue entry, sorted, filtered, or as a tree."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from guardian_tui.protocol.section_kinds import Cell, CellUnit, Column, SectionKind
+from widgets import figures
+from widgets.live_list import LiveList
+from widgets.painting import Piece, fit
+
+Row = tuple[Cell, ...]
+Keep = Callable[[Mapping[str, Cell], str], bool]
+"""Whether a row passes a filter, by its columns and by its text."""
+
+_BAD = frozenset(
+    {
+        "failed",
+        "unhealthy",
+        "dead",
+        "faulted",
+        "degraded",
+        "down",
+        "expired",
+        "Z",
+        "zombie",
+        "critical",
+        "error",
+        "not-found",
+        "new",
+    }
+)
+_ODD = frozenset(
+    {
+        "activating",
+        "deactivating",
+        "D",
+        "exited",
+        "inactive",
+        "stopped",
+        "warning",
+        "changed",
+        "gone",
+        "unknown",
+    }
+)
+WIDEST_TEXT = 36
+"""Cells of a text column that is not the last: what is longer is cut, and whole in what is opened."""
+_GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How rows are ordered: by a column, the greatest first or not; as a tree or flat."""
+
+    column: str = ""
+    falling: bool = False
+    tree: bool = False
+
+    def by(self, column: str, *, number: bool) -> Order:
+        """This order by another column; by the same one again: the other way round.  Numbers begin with the greatest."""
+        if column == self.column:
+            return Order(column, not self.falling, self.tree)
+        return Order(column, number, self.tree)
+
+
+def first_order(kind: SectionKind) -> Order:
+    """The order in which a section is shown first."""
+    return Order(kind.sort.lstrip("-"), kind.sort.startswith("-"))
+
+
+def cell_words(value: Cell, unit: CellUnit, now: float) -> str:
+    """A cell as a person reads it."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    if unit == "ratio":
+        return f"{value * 100:.0f}" if value >= 0.0995 else f"{value * 100:.1f}" if value >= 0.0005 else "0"
+    if unit == "bytes":
+        return figures.amount(value)
+    if unit == "seconds":
+        return figures.age(value) if value >= 0 else f"-{figures.age(-value)}"
+    if unit == "time":
+        far = abs(now - value) > 20 * 3600
+        return time.strftime("%Y-%m-%d" if far else "%H:%M:%S", time.localtime(value))
+    if unit == "per_second":
+        return figures.amount(value, base=1000.0) + "/s"
+    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
+
+
+def arranged(rows: Sequence[Row], kind: SectionKind, order: Order) -> list[tuple[Row, int]]:
+    """Rows in their order, each with its depth in the tree (0 when flat)."""
+    names = [column.name for column in kind.columns]
+    place = names.index(order.column) if order.column in names else -1
+    ranked = (
+        sorted(rows, key=lambda row: _rank(row[place] if place >= 0 else None, order.falling))
+        if place >= 0
+        else list(rows)
+    )
+    if not (order.tree and kind.parent in names):
+        return [(row, 0) for row in ranked]
+    parent = names.index(kind.parent)
+    known = {row[0] for row in ranked}
+    children: dict[Cell, list[Row]] = {}
+    for row in ranked:
+        # what has no parent here, or is its own, is a root
+        above = row[parent] if row[parent] in known and row[parent] != row[0] else None
+        children.setdefault(above, []).append(row)
+    out: list[tuple[Row, int]] = []
+    waiting = [(row, 0) for row in reversed(children.get(None, []))]
+    seen: set[Cell] = set()
+    while waiting:
+        row, depth = waiting.pop()
+        if row[0] in seen:
+            continue
+        seen.add(row[0])
+        out.append((row, depth))
+        waiting += [(child, depth + 1) for child in reversed(children.get(row[0], []))]
+    # a circle of parents has no root: its rows are shown all the same
+    return out + [(row, 0) for row in ranked if row[0] not in seen]
+
+
+def _rank(value: Cell, falling: bool) -> tuple[int, float, str]:
+    """What is not known stands last either way; numbers before text."""
+    if value is None:
+        return (2, 0.0, "")
+    if isinstance(value, str):
+        return (1, 0.0, "".join(chr(0x10FFFF - ord(c)) for c in value.lower()) if falling else value.lower())
+    return (0, -value if falling else value, "")
+
+
+class SectionList(LiveList):
+    """The rows of a section.
+
+    Args:
+        kind: its catalogue entry.
+    """
+
+    head = 1
+
+    def __init__(self, kind: SectionKind, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.kind = kind
+        self.order = first_order(kind)
+        self._rows: tuple[Row, ...] = ()
+        self._shown: dict[str, tuple[Row, int]] = {}
+        self._words: dict[str, list[str]] = {}
+        self._widths: list[int] = []
+        self._keep: Keep | None = None
+        self._now = 0.0
+
+    def show(self, rows: Sequence[Row], now: float) -> None:
+        """Show these rows."""
+        self._rows, self._now = tuple(rows), now
+        self._arrange()
+
+    def set_filter(self, keep: Keep | None) -> None:
+        """Show only rows that pass; None: all."""
+        self._keep = keep
+        self._arrange()
+
+    def sort_by(self, column: str) -> None:
+        """Order by a column; again: the other way round."""
+        unit = next((c.unit for c in self.kind.columns if c.name == column), "text")
+        self.order = self.order.by(column, number=unit not in ("text", "number"))
+        self._arrange()
+
+    def toggle_tree(self) -> bool:
+        """As a tree, or flat; answers whether it is a tree now."""
+        self.order = Order(
+            self.order.column, self.order.falling, not self.order.tree and bool(self.kind.parent)
+        )
+        self._arrange()
+        return self.order.tree
+
+    def row(self, id: str) -> dict[str, Cell]:
+        """A row by the id of its line; empty if there is none."""
+        found = self._shown.get(id)
+        return dict(zip((c.name for c in self.kind.columns), found[0], strict=True)) if found else {}
+
+    @property
+    def rows(self) -> list[Row]:
+        """What is shown, in its order."""
+        return [self._shown[id][0] for id in self.ids]
+
+    @property
+    def count(self) -> int:
+        """All rows, also those that the filter hides."""
+        return len(self._rows)
+
+    def _arrange(self) -> None:
+        columns = self.kind.columns
+        kept = [row for row in self._rows if self._passes(row)]
+        self._shown = {}
+        for row, depth in arranged(kept, self.kind, self.order):
+            id = cell_words(row[0], columns[0].unit, self._now)
+            while id in self._shown:
+                id += "'"
+            self._shown[id] = (row, depth)
+        self._words = {
+            id: [
+                cell_words(value, column.unit, self._now) for value, column in zip(row, columns, strict=True)
+            ]
+            for id, (row, _) in self._shown.items()
+        }
+        self._widths = [
+            min(
+                WIDEST_TEXT,
+                max([len(self.title(column)), *(len(words[place]) for words in self._words.values())]),
+            )
+            for place, column in enumerate(columns)
+        ]
+        self.set_order(list(self._shown))
+        self.redraw_changed()
+        self.refresh()
+
+    def _passes(self, row: Row) -> bool:
+        if self._keep is None:
+            return True
+        named = dict(zip((c.name for c in self.kind.columns), row, strict=True))
+        return self._keep(named, " ".join(v for v in row if isinstance(v, str)).lower())
+
+    # --- drawing -----------------------------------------------------------------------------------
+
+    def title(self, column: Column) -> str:
+        """A heading, with its arrow if rows are ordered by it; shares say that they are percent."""
+        words = column.title + (" %" if column.unit == "ratio" else "")
+        return words + (" ▾" if self.order.falling else " ▴") if column.name == self.order.column else words
+
+    def titles(self, width: int) -> list[Piece]:
+        """The headings."""
+        pieces: list[Piece] = [(" ", "muted")]
+        for place, column in enumerate(self.kind.columns):
+            chosen = column.name == self.order.column
+            last = place == len(self.kind.columns) - 1
+            text = fit(self.title(column), self._width(place, width), right=column.unit != "text")
+            pieces.append((text + ("" if last else " " * _GAP), "accent" if chosen else "muted"))
+        return pieces
+
+    def _width(self, place: int, width: int) -> int:
+        if place < len(self._widths) - 1:
+            return self._widths[place]
+        taken = sum(self._widths[:-1]) + _GAP * max(0, len(self._widths) - 1) + 2
+        return max(8, width - taken)
+
+    def look(self, id: str, width: int) -> object:
+        """The words of its cells, its depth, and the widths that they are drawn in."""
+        return (tuple(self._words[id]), self._shown[id][1] if self.order.tree else 0, tuple(self._widths))
+
+    def line(self, id: str, width: int) -> list[Piece]:
+        """One row."""
+        words = self._words[id]
+        row, depth = self._shown[id]
+        pieces: list[Piece] = [(" ", "text")]
+        last = len(words) - 1
+        for place, (text, column) in enumerate(zip(words, self.kind.columns, strict=True)):
+            if place == last and depth:
+                text = "  " * (depth - 1) + "└ " + text
+            shown = fit(text, self._width(place, width), right=column.unit != "text")
+            pieces.append((shown + ("" if place == last else " " * _GAP), _paint(row[place], column, place)))
+        return pieces
+
+
+def _paint(value: Cell, column: Column, place: int) -> str:
+    if isinstance(value, str):
+        if value in _BAD:
+            return "critical"
+        if value in _ODD:
+            return "warning"
+        return "strong" if place == 0 else "text"
+    if value is None:
+        return "faint"
+    if column.unit == "ratio" and value >= 0.9:
+        return "warning"
+    if column.name.endswith("days_left") and value < 21:
+        return "critical" if value < 7 else "warning"
+    return "text" if place == 0 or column.unit in ("ratio", "bytes") else "muted"
