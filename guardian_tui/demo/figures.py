@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from guardian_tui.demo import tables
 from guardian_tui.demo.roles import Role
 
 TICKS = 100.0
@@ -15,6 +16,8 @@ GIB_KB = 1 << 20
 HOSTILE = "\x1b]52;c;aGk=\x07[@click=app.quit]\u202e[/]\x00"
 HOSTILE_MOUNT = "\x9b31m[@click=app.quit]\u202e[/]"
 """Without control characters, at which nobody asks for its room; there are harmful ones beside those."""
+RESTART_SECONDS = 12.0
+"""From one start of a service in a crash loop to the next."""
 _MASK = (1 << 64) - 1
 
 
@@ -93,6 +96,12 @@ class Figures:
     _booted: float = field(init=False)
     _at: float = field(init=False)
     _cpu: list[float] = field(init=False)
+    restarts: float = 0.0
+    """How often its service was started again since it was booted."""
+    runaway_seconds: float = 0.0
+    """Processor time that the runaway has had."""
+    runaway_since: float = 0.0
+    """Seconds after boot at which it began."""
     _load: float = 0.0
     _spare: float = 0.5
     _leaked: float = 0.0
@@ -149,6 +158,7 @@ class Figures:
         self._cpu = [0.0] * 8
         self._io = self._net = self._load = 0.0
         self.oom_kills = 0
+        self.restarts = 0.0
 
     def _go_on(self) -> None:
         now, walk = self.clock(), self._walk
@@ -178,6 +188,10 @@ class Figures:
         self._io += passed * self._rates[0] * wobble
         self._net += passed * self._rates[1] * wobble
         self.clock_offset += passed * self.clock_drift
+        self.restarts += passed / RESTART_SECONDS if self.crash_loop else 0.0
+        if self.runaway and not self.runaway_seconds:
+            self.runaway_since = now - passed - self._booted
+        self.runaway_seconds = self.runaway_seconds + passed * self.cpus * 0.95 if self.runaway else 0.0
         for room in self.rooms:
             if room.filling:
                 room.available = max(room.floor, room.available - passed * room.filling)
@@ -208,6 +222,8 @@ class Figures:
             parts.append(f"i k 6.12.48-sim\ni a x86_64\ni s {system}{evil}\ni n {self.cpus}\n")
         if "r" in letters:
             parts.append(self._df())
+        if letters == "q":
+            parts.append(tables.answer(self, sections))
         parts.append(f".{seq}\n")
         return "".join(parts)
 

@@ -32,14 +32,14 @@ class Kind:
 
 KINDS: dict[Trouble, Kind] = {
     "reboot": Kind("a host is restarted", "lab", 1, ("rebooted",)),
-    "clock": Kind("a clock drifts away", "app", 90, ("clock_offset",)),
+    "clock": Kind("a clock drifts away", "app", 90, ("clock_unsynchronised", "clock_offset")),
     "disk": Kind("a file system fills: a forecast first, then there is little left", "files", 420, ("disk_forecast", "disk_low")),
     "jump": Kind("a jump host dies, and all behind it are out of reach", "jump", 60, ("host_down",)),
     "cpu": Kind("a process runs away with all processors", "web", 100, ("cpu_busy", "load")),
     "oom": Kind("memory runs out, and the kernel kills", "db", 60, ("oom_kill",)),
     "hostile": Kind("names that try to take over your terminal, on a full disk", "lab", 120, ("disk_low",)),
     "key": Kind("a host shows another key than the one that was accepted", "mail", 60, ("host_key_changed",)),
-    "crash-loop": Kind("a service dies and is started again, over and over", "queue", 120, ()),
+    "crash-loop": Kind("a service dies and is started again, over and over", "queue", 120, ("unit_crash_loop",)),
     "link": Kind("the engine's own link is cut: nothing answers", "", 45, ("engine_cut_off",)),
 }  # fmt: skip
 

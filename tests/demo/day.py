@@ -18,11 +18,14 @@ from guardian_tui.engine.alerts.service import Alerts
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import HostsChanged, Sample, WaveDone
 from guardian_tui.engine.fleet.host import Host
+from guardian_tui.engine.fleet.layouts import interned
 from guardian_tui.engine.fleet.mounts import chosen, parse_rooms, room_values, rooms_request
 from guardian_tui.engine.fleet.reading import parse
+from guardian_tui.engine.fleet.sections import ALL, Raw, due_every, split
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.fleet import HostSpec
+from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS
 from tests.fleet.world import QUICK, StoreSettings, World
 
 STEP_SECONDS = 60.0
@@ -42,6 +45,7 @@ class Day:
     fired: list[tuple[float, str, str]] = field(default_factory=list)
     """Minute, rule and host of each alert when it began to fire."""
     ended: list[tuple[float, str, str]] = field(default_factory=list)
+    raws: dict[tuple[str, str], Raw] = field(default_factory=dict)
     minute: float = 0.0
     _firing: set[tuple[str, str]] = field(default_factory=set)
 
@@ -80,7 +84,17 @@ class Day:
         asked, _ = chosen(host.mounts)
         rooms = parse_rooms(figures.answer("2", rooms_request(asked)).encode(), asked)
         assert len(rooms) == len(figures.rooms)
-        medium.append(Sample(host.id, self.clock.now(), *room_values(rooms)))
+        layout, values = room_values(rooms)
+        series = dict(zip(layout.names, values, strict=True))
+        names = [section.name for section in due_every(MEDIUM_SECONDS)]
+        for name, raw in split(
+            figures.answer("3", f"q {' '.join(names)}").encode().rpartition(b".")[0], names
+        ).items():
+            before = self.raws.get((host.id, name))
+            series |= ALL[name].read(raw, before, STEP_SECONDS if before else 0.0).values
+            self.raws[host.id, name] = raw
+            assert not raw.problems, (name, raw.problems)
+        medium.append(Sample(host.id, self.clock.now(), interned(tuple(series)), list(series.values())))
 
     def _look(self) -> None:
         names = {host.id: name for name, host in self.hosts.items()}

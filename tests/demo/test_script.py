@@ -68,3 +68,9 @@ async def test_the_day_raises_the_alerts_that_it_should_in_their_order_and_no_ot
         # whatever else fired would be a false alarm
         assert {tuple(what) for _, *what in one.fired} == set(awaited)
         assert not one.alerts.book.firing
+
+
+def test_the_manual_lists_every_trouble_with_its_alerts() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "demo.md").read_text()
+    for name, kind in KINDS.items():
+        assert f"| `{name}` | {kind.words} | {', '.join(f'`{rule}`' for rule in kind.alerts)} |" in manual
