@@ -242,9 +242,9 @@ class HostsTable(LiveList):
         c = columns_for(width)
         text = f"  {fit('host', c.name + 1)}{fit('state', c.state + 1)} {fit('cpu', 4 + c.spark + 1)}{fit('mem', 4 + c.bar + 1)}{fit('disk', 4 + c.bar + 1)}"
         if c.load:
-            text += f"{fit('net ↓  ↑', c.net)}{'load':>7}{'up':>6}  "
-            text += fit("fullest", 14) if c.mount else ""
-            text += fit("environment", c.environment) if c.environment else ""
+            text += f"{fit('net ↓  ↑', c.net)}{'load':>7}" + (f"{'up':>6}" if c.uptime else "")
+            text += "  " + fit("fullest", c.mount - 2) if c.mount else ""
+            text += "  " + fit("environment", c.environment - 2) if c.environment else ""
         elif c.net:
             text += f"{'why / net ↓ ↑' if width - c.before >= 13 else 'why / ↓ ↑'}"
         return [(text, "muted")]

@@ -137,6 +137,14 @@ async def test_a_login_of_a_team_s_engine_says_whom_to_ask(paths: Paths) -> None
             assert old.poll() is None
 
 
+async def test_an_engine_whose_console_has_not_waited_for_it_has_ended_all_the_same(paths: Paths) -> None:
+    with foreign_engine() as old:
+        await wait_for_engine(paths.socket, 60.0)
+        assert await stop_engine(paths)
+        # nobody has waited for it: it was a zombie when it was taken for gone
+        assert os.waitid(os.P_PID, old.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+
 async def test_an_engine_that_does_not_end_is_said(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     with foreign_engine() as old:
         await wait_for_engine(paths.socket, 60.0)

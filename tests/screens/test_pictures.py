@@ -50,6 +50,8 @@ async def test_the_fleet_says_why_and_since_when_at_every_size(size: tuple[int, 
         assert re.search(r"degraded .* 96 .* 71 .* 93 .*cpu 96 %  ?12m", line_with(app, "web-eu-12"))
         header = picture(app)[0]
         assert "prod" in header and "⚑ 8" in header and "08:00" in header
+        # no title of a column is cut
+        assert "…" not in line_with(app, " state ").split("│")[1]
         # more columns, not wider gaps
         assert any("fullest" in line for line in picture(app)) == (size[0] >= 160)
 
