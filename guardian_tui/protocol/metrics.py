@@ -218,4 +218,17 @@ METRICS: dict[str, Metric] = _catalogue(
     Metric("check_log_matches", "count", "checks", "lines that match since the last look", "check"),
     Metric("check_perfdata", "count", "checks", "a plugin's performance value, in base units", "check/label"),
     Metric("check_prometheus", "count", "checks", "a value of a Prometheus endpoint", "check/series"),
+    Metric("updates_pending", "count", "slow", "packages for which there is a newer one"),
+    Metric("updates_security", "count", "slow", "the same, marked as security's"),
+    Metric(
+        "package_lists_age_seconds", "seconds", "slow", "since the host last fetched what packages there are"
+    ),
+    Metric("reboot_required", "flag", "slow", "1: what was updated needs a reboot"),
+    Metric(
+        "certificate_days_left",
+        "count",
+        "slow",
+        "days until a certificate on disk ends; below zero: since",
+        "file",
+    ),
 )

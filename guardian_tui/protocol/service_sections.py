@@ -54,4 +54,25 @@ SERVICE_KINDS: tuple[SectionKind, ...] = (
             Column("source", "from"), Column("failed", "failed", "count"), Column("accepted", "accepted", "count"), Column("user", "user"),
         ), period_seconds=MEDIUM_SECONDS, sort="-failed",
     ),
+    SectionKind(
+        "updates", "updates", "Packages that wait, and which of them are for security.",
+        (
+            Column("package", "package"), Column("installed", "installed"), Column("available", "available"), Column("security", "security"),
+            Column("origin", "from"),
+        ), period_seconds=SLOW_SECONDS, sort="-security",
+    ),
+    SectionKind(
+        "certificates", "certificates", "Certificates on disk: whose they are, and how long they hold.",
+        (
+            Column("path", "file"), Column("ends", "ends", "time"), Column("days", "days left", "count"), Column("subject", "subject"),
+            Column("names", "names"), Column("issuer", "issuer"), Column("key", "key"), Column("serial", "serial"),
+        ), period_seconds=SLOW_SECONDS, sort="days",
+    ),
+    SectionKind(
+        "host_keys", "host keys", "The SSH keys and certificates by which the host is known.",
+        (
+            Column("file", "file"), Column("kind", "kind"), Column("fingerprint", "fingerprint"), Column("ends", "ends", "time"),
+            Column("comment", "comment"),
+        ), period_seconds=SLOW_SECONDS, sort="file",
+    ),
 )  # fmt: skip

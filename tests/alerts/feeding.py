@@ -23,6 +23,7 @@ def healthy(metric: str) -> float:
         "uptime_seconds": 1e6,
         "clock_synchronised": 1.0,
         "check_certificate_seconds": 1e9,
+        "certificate_days_left": 60.0,
     }.get(metric, 0.0)
 
 

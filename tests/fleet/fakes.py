@@ -38,7 +38,7 @@ class FakeHost:
         self.folder = folder
         self.asked = folder / "asked"
         bin = folder / "bin"
-        bin.mkdir(parents=True)
+        bin.mkdir(parents=True, exist_ok=True)
         (bin / "awk").symlink_to(AWKS[awk])
         for name in _PLAIN:
             (bin / name).symlink_to(shutil.which(name) or name)

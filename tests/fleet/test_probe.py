@@ -161,23 +161,21 @@ def test_a_host_without_sh_says_so_by_its_exit_status(tmp_path: Path) -> None:
 
 
 READERS = {
-    "date",
-    "df",
-    "uname",
-    "nproc",
-    "ls",
-    "ps",
-    "getconf",
-    "command",
-    "timeout",
-    "id",
-    "unset",
-    "find",
-    "grep",
-}
+    "date", "df", "uname", "nproc", "ls", "ps", "getconf", "command", "timeout", "id", "unset", "stat", "find", "grep",
+}  # fmt: skip
 """Whatever the probe starts on a host: programs that read and do nothing else, as they are called there."""
 
 FORMS = {
+    "apk": r"version -l ",
+    "apt-get": r"-s -o Debug::NoLocking=1 upgrade$",
+    "dnf": r"-q --cacheonly (check-update|updateinfo list --security)$",
+    "find": r"$",
+    "grep": r"-(rhE|R) ",
+    "needs-restarting": r"-r$",
+    "nice": r"-n 19$",
+    "pacman": r"-Q",
+    "rpm": r"-qa$",
+    "zypper": r"-x --no-refresh list-(updates|patches)( |$)",
     "chronyc": r"-n tracking$",
     "docker": r"ps -a --no-trunc --format |inspect --format |ps -aq --no-trunc ",
     "journalctl": r"-q --no-pager -o cat -S -5m -t sshd ",
@@ -232,6 +230,7 @@ def test_the_program_only_reads() -> None:
     assert (
         set(re.findall(r"-exec (\w+)", text)) == {"grep"} and "-delete" not in text and "-fprint" not in text
     )
+    assert not re.search(r"-(execdir|ok|okdir|fls)\b", text)
     # and by nothing else
     assert set(re.findall(r"path_of\((?!\")(\w+)", text)) == {"program"}
 

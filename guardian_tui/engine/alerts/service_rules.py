@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from guardian_tui.engine.alerts.rule_kinds import MINUTE, Level, MetricRule, Term, mean, one
+from guardian_tui.engine.alerts.rule_kinds import HOUR, MINUTE, Level, MetricRule, Term, mean, one, two
+
+DAY = 24 * HOUR
 
 SERVICE_RULES: tuple[MetricRule, ...] = (
     one(
@@ -38,5 +40,31 @@ SERVICE_RULES: tuple[MetricRule, ...] = (
             Level("critical", "page", (Term("logins_failed", ">", 20.0), Term("logins_accepted", ">", 0.0))),
         ),
         why="{value} failed in 5 minutes, limit {limit}",
+    ),
+    MetricRule(
+        "security_updates",
+        "Security updates wait",
+        (
+            Level("info", "show", (Term("updates_security", ">", 0.0),), DAY),
+            Level("warning", "notify", (Term("updates_security", ">", 0.0),), 7 * DAY),
+        ),
+        why="{value} packages",
+    ),
+    one(
+        "reboot_required",
+        "Reboot required",
+        "show",
+        Term("reboot_required", ">", 0.5),
+        wait=DAY,
+        severity="info",
+        why="for what was updated",
+    ),
+    two(
+        "certificate_on_disk",
+        "Certificate on disk runs out",
+        ("notify", "page"),
+        Term("certificate_days_left", "<", 21.0),
+        Term("certificate_days_left", "<", 7.0),
+        why="{value} days left, limit {limit}",
     ),
 )

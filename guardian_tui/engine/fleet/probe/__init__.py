@@ -18,7 +18,7 @@ def _text(name: str) -> str:
 
 
 PARTS = (
-    "probe.awk", "parts/processes.awk", "parts/services.awk", "parts/security.awk", "parts/kernel.awk", "parts/hardware.awk",
+    "probe.awk", "parts/processes.awk", "parts/services.awk", "parts/security.awk", "parts/upkeep.awk", "parts/kernel.awk", "parts/hardware.awk",
     "parts/network.awk", "parts/main.awk",
 )  # fmt: skip
 """The files of the awk program, in order."""

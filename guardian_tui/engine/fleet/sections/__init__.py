@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from guardian_tui.engine.fleet.sections.base import Findings, Section
+from guardian_tui.engine.fleet.sections.certificates import Certificates, HostKeys
 from guardian_tui.engine.fleet.sections.cgroups import ControlGroups
 from guardian_tui.engine.fleet.sections.clock_sync import ClockSync
 from guardian_tui.engine.fleet.sections.containers import Containers
@@ -19,18 +20,13 @@ from guardian_tui.engine.fleet.sections.raw import Raw, split
 from guardian_tui.engine.fleet.sections.sensors import Sensors
 from guardian_tui.engine.fleet.sections.sockets import Sockets
 from guardian_tui.engine.fleet.sections.units import Timers, UnitList, Units
+from guardian_tui.engine.fleet.sections.updates import Updates
 
 __all__ = ["ALL", "Findings", "Raw", "Section", "due_every", "split"]
 
 _SERVICES: tuple[Section, ...] = (
-    Units(),
-    UnitList(),
-    Timers(),
-    ClockSync(),
-    Sessions(),
-    Accounts(),
-    Logins(),
-)
+    Units(), UnitList(), Timers(), ClockSync(), Sessions(), Accounts(), Logins(), Updates(), Certificates(), HostKeys(),
+)  # fmt: skip
 _KERNEL: tuple[Section, ...] = (Cores(), Interrupts(), Kernel(), ControlGroups(), Containers())
 _HARDWARE: tuple[Section, ...] = (Sensors(), MemoryErrors(), Raid(), Disks(), Hardware())
 _NETWORK: tuple[Section, ...] = (Sockets(), Connections(), Listening(), Links(), Nfs())

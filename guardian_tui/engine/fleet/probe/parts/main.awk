@@ -9,6 +9,7 @@ function sections(   i) {
         if (ask_kernel($i)) continue
         if (ask_hardware($i)) continue
         if (ask_network($i)) continue
+        if (ask_upkeep($i)) continue
         add("X\t" $i "\tthis probe has no such section")
     }
 }
