@@ -49,6 +49,10 @@ class SectionQuery(Request, frozen=True):
     section: Annotated[str, msgspec.Meta(max_length=60)]
     fresh: bool = False
     filter: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    sort: Annotated[str, msgspec.Meta(max_length=60)] = ""
+    """A column, ``-`` before it for the greatest first; empty: as the section comes."""
+    most: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 5000
+    """Rows of the answer at most."""
 
 
 class Withheld(Response, frozen=True):

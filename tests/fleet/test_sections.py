@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from guardian_tui.engine.fleet.sections import ALL, Raw, split
 from guardian_tui.engine.fleet.sections.kept import Kept
-from guardian_tui.protocol.errors import NotFound
+from guardian_tui.protocol.changes import Change, ChangeList, ChangesQuery, SetMark
+from guardian_tui.protocol.errors import InvalidRequest, NotFound
 from guardian_tui.protocol.fleet import HostList, HostsQuery
 from guardian_tui.protocol.metrics import METRICS
 from guardian_tui.protocol.sections import SECTIONS, SectionQuery, SectionTable
@@ -160,5 +161,16 @@ async def test_this_machines_processes_are_served_filtered_and_an_unknown_sectio
         assert found["pid"] == os.getpid() and "pytest" in str(found["command"])
         # read twice, so that the first picture has its shares
         assert isinstance(found["cpu"], float)
+        top = SectionQuery(host=name, section="processes", sort="-memory", most=2)
+        first, second = (await one.client.call("hosts.section", SectionTable, top)).rows
+        place = table.columns.index("memory")
+        assert float(first[place]) >= float(second[place]) > 0
+        with pytest.raises(InvalidRequest, match="memory"):
+            await one.client.call(
+                "hosts.section", SectionTable, SectionQuery(host=name, section="processes", sort="size")
+            )
+        await one.client.call("hosts.mark", Change, SetMark(host=name, words="shop 4.19.0"))
+        (change, *_) = (await one.client.call("hosts.changes", ChangeList, ChangesQuery(host=name))).changes
+        assert (change.kind, change.words, change.actor) == ("mark", "shop 4.19.0", "ada")
         with pytest.raises(NotFound, match="processes"):
             await one.client.call("hosts.section", SectionTable, SectionQuery(host=name, section="nosuch"))

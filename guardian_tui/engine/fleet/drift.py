@@ -87,6 +87,10 @@ class Drift:
             one for (id, _), found in sorted(self._differences.items()) if id == host_id for one in found
         )
 
+    def at(self, host_id: str, section: str) -> tuple[Difference, ...]:
+        """What differs in one section of a host now."""
+        return self._differences.get((host_id, section), ())
+
     async def save(self) -> None:
         """Write baselines that were taken since the last time.
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from guardian_tui import filter as filters
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.service import Fleet
-from guardian_tui.protocol.errors import Conflict
+from guardian_tui.protocol.changes import Change, ChangeList, ChangesQuery, SetMark
+from guardian_tui.protocol.errors import Conflict, InvalidRequest
 from guardian_tui.protocol.fleet import HostRef
 from guardian_tui.protocol.section_kinds import Cell
 from guardian_tui.protocol.sections import (
@@ -17,9 +20,7 @@ from guardian_tui.protocol.sections import (
     SectionTable,
     Withheld,
 )
-
-MOST_ROWS = 5000
-"""Of one answer."""
+from guardian_tui.text import safe
 
 
 class SectionOrders:
@@ -34,6 +35,8 @@ class SectionOrders:
             "hosts.section": self.show,
             "hosts.drift": self.drift,
             "hosts.accept_drift": self.accept_drift,
+            "hosts.changes": self.changes,
+            "hosts.mark": self.mark,
         }
 
     def _host(self, call: Call, name: str) -> Host:
@@ -54,11 +57,24 @@ class SectionOrders:
         rows = [
             row for row in findings.rows if wanted.matches(dict(zip(columns, row, strict=True)), _text(row))
         ]
+        if request.sort:
+            rows.sort(key=sort_key(columns, request.sort))
         return SectionTable(
-            host=host.spec.name, section=request.section, columns=columns, rows=tuple(rows[:MOST_ROWS]), measured_at=measured_at,
+            host=host.spec.name, section=request.section, columns=columns, rows=tuple(rows[: request.most]), measured_at=measured_at,
             took_seconds=took, withheld=tuple(Withheld(what=what, why=why, rule=rule) for what, why, rule in raw.withheld),
-            problems=tuple(raw.problems), left_out=max(0, len(rows) - MOST_ROWS),
+            problems=tuple(raw.problems), left_out=max(0, len(rows) - request.most),
         )  # fmt: skip
+
+    async def changes(self, call: Call, request: ChangesQuery) -> ChangeList:
+        """`hosts.changes`: what changed on one host."""
+        host = self._host(call, request.host)
+        return ChangeList(changes=tuple(await self._fleet.changes.of(host.id, request.since, request.most)))
+
+    async def mark(self, call: Call, request: SetMark) -> Change:
+        """`hosts.mark`: a deploy, say."""
+        host = self._host(call, request.host)
+        async with call.change(host.spec.name, body={"words": safe(request.words, 200)}) as tx:
+            return await self._fleet.changes.mark(tx, host.id, request.words, call.actor)
 
     async def drift(self, call: Call, request: HostRef) -> Differences:
         """`hosts.drift`: what differs on one host."""
@@ -80,3 +96,27 @@ class SectionOrders:
 
 def _text(row: tuple[Cell, ...]) -> str:
     return " ".join(str(cell) for cell in row if isinstance(cell, str)).lower()
+
+
+def sort_key(columns: tuple[str, ...], sort: str) -> Callable[[tuple[Cell, ...]], tuple[bool, float, str]]:
+    """The key by which rows are sorted: what is not known stands last either way.
+
+    Raises:
+        InvalidRequest: there is no such column.
+    """
+    name = sort.lstrip("-")
+    if name not in columns:
+        raise InvalidRequest(
+            f"There is no column {name[:60]!r}; there are {', '.join(columns)}.", field="sort"
+        )
+    place, sign = columns.index(name), -1.0 if sort.startswith("-") else 1.0
+
+    def key(row: tuple[Cell, ...]) -> tuple[bool, float, str]:
+        value = row[place]
+        return (
+            value is None,
+            sign * value if isinstance(value, int | float) else 0.0,
+            value.lower() if isinstance(value, str) else "",
+        )
+
+    return key

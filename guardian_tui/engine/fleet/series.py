@@ -75,7 +75,7 @@ def sample_values(
         round_trip: from request to whole answer.
         clock_offset: the host's clock minus ours; NaN if not measured.
     """
-    if before is not None and (seconds <= 0 or _rebooted(now, before)):
+    if before is not None and (seconds <= 0 or rebooted(now, before)):
         before = None
     pressure = now.pressure.get
     values = [
@@ -98,7 +98,8 @@ def sample_values(
     return now.layout or layout_of(tuple(now.disks), tuple(now.nics)), values
 
 
-def _rebooted(now: Reading, before: Reading) -> bool:
+def rebooted(now: Reading, before: Reading) -> bool:
+    """Whether the host has booted between two readings."""
     return now.uptime is not None and before.uptime is not None and now.uptime < before.uptime
 
 

@@ -19,6 +19,7 @@ from guardian_tui.engine.facts import (
     VaultUnlocked,
 )
 from guardian_tui.engine.fleet import local
+from guardian_tui.engine.fleet.changes import Changes
 from guardian_tui.engine.fleet.drift import Drift
 from guardian_tui.engine.fleet.host import DOWN_AFTER, UP_AFTER, Host, judge, row_of
 from guardian_tui.engine.fleet.inventory import LOCAL_ID, Inventory
@@ -59,12 +60,14 @@ class Fleet:
         self._questions = questions
         self.inventory = Inventory(store)
         self.drift = Drift(store, clock)
+        self.changes = Changes(store, bus, clock)
         self.watch = Watch(
             remote,
             bus,
             clock,
             store.metrics,
             self.drift,
+            self.changes,
             settings,
             sampled=self._sampled,
             unreached=self._unreached,
@@ -297,10 +300,12 @@ class Fleet:
                     continue
                 self._end_maintenance()
                 await self.drift.save()
+                await self.changes.save()
                 await self._store.metrics.close_due_hours(self._clock.now())
                 if self._clock.monotonic() - retained > RETAIN_SECONDS:
                     retained = self._clock.monotonic()
                     kept = self._retention
+                    await self.changes.retain(self._clock.now() - kept.minute_days * 86400)
                     await self._store.metrics.retain(
                         self._clock.now(), kept.raw_days, kept.minute_days, kept.quarter_hour_days
                     )

@@ -16,6 +16,7 @@ import asyncssh
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.facts import Sample
 from guardian_tui.engine.fleet import probe
+from guardian_tui.engine.fleet.changes import Changes
 from guardian_tui.engine.fleet.drift import Drift
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.layouts import interned
@@ -61,17 +62,18 @@ class Survey:
     """Reads file systems and sections.
 
     Args:
-        remote, clock, drift: the engine's.
+        remote, clock, drift, changes: the engine's.
         pause_seconds: between two rounds of a host.
         publish: takes a sample and its period.
     """
 
     def __init__(
-        self, remote: Remote, clock: Clock, drift: Drift, pause_seconds: float, publish: Callable[[Sample, Period], None]
+        self, remote: Remote, clock: Clock, drift: Drift, changes: Changes, pause_seconds: float, publish: Callable[[Sample, Period], None]
     ) -> None:  # fmt: skip
         self._remote = remote
         self._clock = clock
         self._drift = drift
+        self._changes = changes
         self._pause_seconds = pause_seconds
         self._publish = publish
         self._turn = asyncio.Semaphore(ROUNDS_AT_ONCE)
@@ -179,11 +181,16 @@ class Survey:
             )
             findings = ALL[name].read(raw, *before)
             host.sections[name] = Kept.of(raw, now, monotonic, took)
+            self._changes.facts(host.id, host.facts, findings.facts)
             host.facts |= findings.facts
             series = dict(findings.values)
             if findings.items is not None:
+                differed = self._drift.at(host.id, name)
                 found = self._drift.compare(host.id, name, findings.items)
+                self._changes.drift(host.id, differed, found)
                 series[f"{name}_drift"] = float(sum(one.kind in ALL[name].drift for one in found))
+            if name in host.section_values:
+                self._changes.units(host.id, host.section_values[name], series)
             host.section_values[name] = series
             names += tuple(series)
             values += series.values()

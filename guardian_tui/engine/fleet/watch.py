@@ -18,11 +18,12 @@ from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.facts import EngineBehind, Sample, WaveDone
 from guardian_tui.engine.fleet import local, shape
+from guardian_tui.engine.fleet.changes import Changes
 from guardian_tui.engine.fleet.drift import Drift
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.link import Link
 from guardian_tui.engine.fleet.reading import Reading
-from guardian_tui.engine.fleet.series import sample_values
+from guardian_tui.engine.fleet.series import rebooted, sample_values
 from guardian_tui.engine.fleet.slow import SLOW_TIMEOUT_SECONDS
 from guardian_tui.engine.fleet.survey import Survey
 from guardian_tui.engine.fleet.waves import Waves
@@ -47,13 +48,13 @@ class Watch:
     """Polls.
 
     Args:
-        remote, bus, clock, metrics, drift, settings: the engine's.
+        remote, bus, clock, metrics, drift, changes, settings: the engine's.
         sampled: told of each host with new figures, after the wave.
         failed_of: told of each failure to reach a host.
     """
 
     def __init__(
-        self, remote: Remote, bus: Bus, clock: Clock, metrics: MetricStore, drift: Drift, settings: FleetSettings,
+        self, remote: Remote, bus: Bus, clock: Clock, metrics: MetricStore, drift: Drift, changes: Changes, settings: FleetSettings,
         *, sampled: Callable[[Host], None], unreached: Callable[[Host, ConnectFailed], None],
     ) -> None:  # fmt: skip
         self.remote = remote
@@ -61,6 +62,7 @@ class Watch:
         self._bus = bus
         self._clock = clock
         self._metrics = metrics
+        self._changes = changes
         self._sampled = sampled
         self._unreached = unreached
         self._links: dict[str, Link] = {}
@@ -76,7 +78,9 @@ class Watch:
         self._own_due = 0.0
         self._own_round: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self.survey = Survey(remote, clock, drift, settings.file_systems_seconds, self._take_surveyed)
+        self.survey = Survey(
+            remote, clock, drift, changes, settings.file_systems_seconds, self._take_surveyed
+        )
 
     # --- hosts ---------------------------------------------------------------------------------
 
@@ -275,6 +279,8 @@ class Watch:
         layout, values = sample_values(
             reading, host.before, seconds, round_trip=took, clock_offset=host.clock_offset
         )
+        if host.before is not None and rebooted(reading, host.before):
+            self._changes.note(host.id, "reboot", f"booted {int(reading.uptime or 0)} s ago")
         host.before, host.before_at = reading, time.monotonic()
         host.layout, host.values, host.measured_at, host.round_trip = layout, values, at, took
         busy = values[0]

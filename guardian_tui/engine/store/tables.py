@@ -149,6 +149,18 @@ import_sources = Table(
     Column("imported_by", Text, nullable=False),
 )
 
+host_changes = Table(
+    "host_changes",
+    state,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("host_id", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("actor", Text, nullable=False, server_default=""),
+    Index("ix_host_changes_host_id_at", "host_id", "at"),
+)
+
 host_keys = Table(
     "host_keys",
     state,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardian_tui.protocol import bulk, fleet, imports, sections
+from guardian_tui.protocol import bulk, changes, fleet, imports, sections
 from guardian_tui.protocol.base import Done, Nothing
 from guardian_tui.protocol.routes.route import Route
 
@@ -12,6 +12,10 @@ HOSTS: tuple[Route, ...] = (
     Route("hosts.history", "GET", "/v1/hosts/{host}/history", "hosts.see", fleet.HistoryQuery, fleet.History, "A metric over time.", scoping="host"),
     Route("hosts.section", "GET", "/v1/hosts/{host}/sections/{section}", "hosts.see", sections.SectionQuery, sections.SectionTable,
           "A table of a host: processes, units…", scoping="host"),
+    Route("hosts.changes", "GET", "/v1/hosts/{host}/changes", "hosts.see", changes.ChangesQuery, changes.ChangeList,
+          "What changed on a host, newest first.", scoping="host"),
+    Route("hosts.mark", "POST", "/v1/hosts/{host}/changes", "hosts.maintain", changes.SetMark, changes.Change,
+          "Set a mark on a host (a deploy), to be seen in its charts.", "local", scoping="host"),
     Route("hosts.drift", "GET", "/v1/hosts/{host}/drift", "hosts.see", fleet.HostRef, sections.Differences,
           "What differs from the accepted baseline.", scoping="host"),
     Route("hosts.accept_drift", "POST", "/v1/hosts/{host}/drift", "hosts.trust", sections.AcceptDrift, sections.Differences,
