@@ -2,7 +2,7 @@
 
 ``python -m guardian_tui.demo.simhost --hosts 500`` prints one line of JSON (names, ports, the host key, the folder of the client key) and
 serves until its input ends.  Meanwhile it takes orders, one JSON object a line: ``{"host": "sim-003", "fault": "dead"}``; ``"*"`` is all hosts,
-and an empty fault heals.
+and an empty fault heals.  ``{"logins": true}`` asks how often each was connected to.
 """
 
 from __future__ import annotations
@@ -323,11 +323,17 @@ async def _obey(fleet: SimFleet) -> None:
     while line := await reader.readline():
         try:
             order = json.loads(line)
+            if order.get("logins"):
+                told: dict[str, object] = {
+                    "logins": {host.name: host.logins for host in fleet.hosts.values()}
+                }
+                print(json.dumps(told), flush=True)  # noqa: T201  # the answer to an order
+                continue
             if order["fault"] not in get_args(Fault):
                 raise ValueError(f"no fault is named {order['fault']!r}")
             await fleet.set_fault(order["host"], cast(Fault, order["fault"]))
-            told: dict[str, object] = {"ok": True}
-        except (ValueError, KeyError, TypeError) as error:
+            told = {"ok": True}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             told = {"ok": False, "error": repr(error)}
         print(json.dumps(told), flush=True)  # noqa: T201  # the answer to an order
 

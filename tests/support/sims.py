@@ -31,6 +31,14 @@ class Sims:
         told = await self.line()
         assert told["ok"], told
 
+    async def logins(self) -> dict[str, int]:
+        """How often each host was connected to so far."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b'{"logins": true}\n')
+        told = await self.line()
+        counts: dict[str, int] = told["logins"]
+        return counts
+
     async def line(self) -> dict[str, Any]:
         """What they say next."""
         assert self.process.stdout is not None
