@@ -103,12 +103,12 @@ def test_every_state_but_up_has_a_reason_and_every_state_is_judged() -> None:
 STATES_OF_KINDS: dict[Kind, HostState] = {
     # it does not answer, or not us
     "dns": "down", "refused": "down", "no_route": "down", "timeout": "down", "not_ssh": "down", "algorithms": "down", "auth": "down",
-    "closed": "down", "key_changed": "down", "key_revoked": "down",
+    "closed": "down", "auth_method": "down", "too_many_keys": "down", "banned": "down", "key_changed": "down", "key_revoked": "down",
     # what stands before it does not
     "jump": "unreachable",
     # we can't tell: what is missing is ours, or what answers is not the probe
     "key_unknown": "unknown", "no_credential": "unknown", "vault_locked": "unknown", "loop": "unknown", "no_probe": "unknown",
-    "engine": "unknown", "certificate": "unknown",
+    "engine": "unknown", "certificate": "unknown", "key_file": "unknown", "agent": "unknown", "sessions": "unknown", "no_shell": "unknown",
 }  # fmt: skip
 
 

@@ -52,6 +52,10 @@ async def try_probe(connection: Connection) -> str:
         raise ConnectFailed(
             "timeout", f"It logs us in, but its probe did not answer in {TRIAL_SECONDS:.0f} s."
         ) from error
+    except asyncssh.ChannelOpenError as error:
+        raise ConnectFailed(
+            "sessions", f"It logs us in, but opens no session: {words_of(error)}. MaxSessions may be used up."
+        ) from error
     except (asyncssh.Error, OSError) as error:
         raise ConnectFailed("closed", f"It logs us in, but opens no channel: {words_of(error)}.") from error
     finally:

@@ -6,10 +6,8 @@ No credential is offered to a server whose key is not trusted: asyncssh asks :cl
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +17,9 @@ import asyncssh
 from guardian_tui.config import FleetSettings
 from guardian_tui.engine.remote.corked import CorkedTcp
 from guardian_tui.engine.remote.credentials import Credentials, NeedsAnswer, Offer
+from guardian_tui.engine.remote.failures import CERTIFICATE_SIGNS
+from guardian_tui.engine.remote.failures import failed as failed
+from guardian_tui.engine.remote.failures import words_of as words_of
 from guardian_tui.engine.remote.pins import Pins, Trusted
 from guardian_tui.engine.remote.questions import Questions
 from guardian_tui.engine.remote.target import ConnectFailed, Target
@@ -48,6 +49,15 @@ SIGNATURES = (
     "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256",
     "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com",
 )  # fmt: skip
+
+
+def accepted() -> dict[str, list[str]]:
+    """What we accept, by kind, as :mod:`~guardian_tui.engine.remote.kexinit` names them."""
+    signatures = _available(SIGNATURES, asyncssh.public_key.get_public_key_algs())
+    return {
+        "key exchange": _available(KEX, asyncssh.kex.get_kex_algs()), "host key": signatures,
+        "cipher": _available(CIPHERS, asyncssh.encryption.get_encryption_algs()), "MAC": _available(MACS, asyncssh.mac.get_mac_algs()),
+    }  # fmt: skip
 
 
 def _available(wanted: Sequence[str], known: Sequence[bytes]) -> list[str]:
@@ -313,6 +323,14 @@ class Remote:
                 parent_id=at_fault,
             ) from error
 
+    async def auth_methods(self, target: Target, parent: Connection | None) -> list[str]:
+        """Ways to log in that a server offers this user, for the doctor: one more connection, which offers nothing."""
+        async with asyncio.timeout(self._settings.connect_timeout_seconds):
+            methods = await asyncssh.get_server_auth_methods(
+                target.address, target.port, target.user, config=None, tunnel=parent.ssh if parent else None
+            )
+        return [safe(method, 40) for method in methods]
+
     async def open(self, target: Target, parent: Connection | None) -> Connection:
         """Open a connection of its own (the doctor uses it too).
 
@@ -371,7 +389,7 @@ class Remote:
         self, target: Target, guard: _Guard, trusted: Trusted, error: Exception
     ) -> ConnectFailed:
         if guard.seen is None:
-            for sign, words in _CERTIFICATE_SIGNS:
+            for sign, words in CERTIFICATE_SIGNS:
                 if sign in str(error):
                     return ConnectFailed("certificate", words.format(address=target.address))
             return ConnectFailed(
@@ -474,51 +492,3 @@ def _certificates(trusted: Trusted) -> list[str]:
 def _fingerprint(conn: asyncssh.SSHClientConnection) -> str:
     key = conn.get_server_host_key()
     return key.get_fingerprint() if key else ""
-
-
-OUR_OWN = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
-"""What the kernel tells when it is we who have too much open."""
-
-_CERTIFICATE_SIGNS = (
-    ("Certificate expired", "The certificate of its host key has expired."),
-    ("not yet valid", "The certificate of its host key is not valid yet: its clock or ours is wrong, or it was made for later."),
-    ("principal mismatch", "The certificate of its host key is not for {address}: the names in it are others."),
-    ("Host CA key is not trusted", "The certificate of its host key was signed by an authority that is not pinned."),
-)  # fmt: skip
-"""What asyncssh says of a certificate that does not hold, and our words."""
-
-_SIGNS: tuple[tuple[Callable[[BaseException], bool], str, str], ...] = (
-    (lambda e: isinstance(e, TimeoutError), "timeout", "It did not answer within {seconds:.0f} s: a firewall, a dead host, or one that accepts and says nothing."),
-    (lambda e: isinstance(e, OSError) and e.errno in OUR_OWN, "engine", "The engine itself could not connect: {words}. See its limits (ulimit -n)."),
-    (lambda e: isinstance(e, socket.gaierror | UnicodeError), "dns", "Its name {address} can't be resolved. Check the address or the resolver."),
-    (lambda e: isinstance(e, ConnectionRefusedError), "refused", "It refuses connections on port {port}: is sshd running there?"),
-    (lambda e: isinstance(e, asyncssh.PermissionDenied), "auth", "It refused {user}: tried {tried}. Check the user name and its authorized_keys."),
-    (lambda e: isinstance(e, asyncssh.KeyExchangeFailed), "algorithms", "No algorithm in common: {words}. Its sshd is too old to be safe."),
-    (lambda e: isinstance(e, asyncssh.ProtocolError | asyncssh.ProtocolNotSupported), "not_ssh", "What answers on port {port} does not speak SSH: {words}."),
-    (lambda e: isinstance(e, asyncssh.ChannelOpenError), "refused", "The jump host could not open a way to it: {words}."),
-    (lambda e: isinstance(e, asyncssh.ConnectionLost | ConnectionResetError | BrokenPipeError), "closed", "It closed the connection before the login was done: {words}."),
-    (lambda e: isinstance(e, OSError), "no_route", "It can't be reached: {words}."),
-    (lambda e: isinstance(e, asyncssh.Error), "closed", "The connection failed: {words}."),
-)  # fmt: skip
-
-
-def failed(target: Target, error: BaseException, offer: Offer, seconds: float) -> ConnectFailed:
-    """Why a connection failed, in a kind and in words a person can act on."""
-    for matches, kind, words in _SIGNS:
-        if matches(error):
-            told = words.format(
-                address=target.address, port=target.port, user=target.user, words=words_of(error), seconds=seconds,
-                tried=", ".join(offer.tried) or "nothing, for there is nothing to offer",
-            )  # fmt: skip
-            return ConnectFailed(kind, told)  # type: ignore[arg-type]  # one of its literals, by the table above
-    # nothing that a host can bring about: a fault of ours, and no verdict on the host
-    log.error("connecting failed in a way that is not foreseen", exc_info=error)
-    return ConnectFailed("engine", f"The engine could not connect: {type(error).__name__}.")
-
-
-def words_of(error: BaseException) -> str:
-    """An error's own words, made harmless."""
-    text = (
-        getattr(error, "reason", "") or getattr(error, "strerror", "") or str(error) or type(error).__name__
-    )
-    return safe(str(text).rstrip("."), 200)

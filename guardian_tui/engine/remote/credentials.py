@@ -18,6 +18,7 @@ from guardian_tui.engine.facts import AgentOffered
 from guardian_tui.engine.remote.target import ConnectFailed, Target
 from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol.errors import NotFound, VaultLocked
+from guardian_tui.text import safe
 
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 AGENTS_KEPT = 8
@@ -65,6 +66,7 @@ class Credentials:
         self._home = home or Path.home()
         self._agents: list[str] = []
         self._files: dict[Path, tuple[float, LoginKey]] = {}
+        self._empty_agent = False
         self._given: dict[tuple[str, str], str] = {}
         self._refused: set[str] = set()
         """Hosts that refused their password: what is kept in the vault is not tried again before a new answer."""
@@ -122,13 +124,15 @@ class Credentials:
             offer.agent = await self._agent()
             if offer.agent:
                 offer.tried.append("the agent")
+            if kind == "agent" and offer.empty:
+                raise ConnectFailed("agent", f"There is nothing to log in with: {self._agent_words()}.")
             if kind != "agent":
                 for name in DEFAULT_KEYS:
                     await self._from_file(target, self._home / ".ssh" / name, offer, must=False)
         if offer.empty:
             raise ConnectFailed(
                 "no_credential",
-                "There is nothing to log in with: no ssh-agent answers and there is no key file. "
+                f"There is nothing to log in with: {self._agent_words()}, and there is no key file that can be used. "
                 "Attach with an agent, or set a credential for the host.",
             )
         return offer
@@ -136,7 +140,12 @@ class Credentials:
     def _expand(self, path: str) -> Path:
         return self._home / path[2:] if path.startswith("~/") else self._home / ".ssh" / Path(path)
 
+    def _agent_words(self) -> str:
+        """Why no agent is of use."""
+        return "the agent that answers holds no key" if self._empty_agent else "no ssh-agent answers"
+
     async def _agent(self) -> str | None:
+        self._empty_agent = False
         for path in list(self._agents):
             try:
                 async with asyncio.timeout(AGENT_SECONDS):
@@ -152,6 +161,7 @@ class Credentials:
                 continue
             if keys:
                 return path
+            self._empty_agent = True
         return None
 
     async def _from_file(self, target: Target, path: Path, offer: Offer, *, must: bool) -> None:
@@ -160,7 +170,7 @@ class Credentials:
         except OSError as error:
             if must:
                 raise ConnectFailed(
-                    "no_credential", f"The key file {path} can't be read: {error.strerror}."
+                    "key_file", f"The key file {path} can't be read: {error.strerror}."
                 ) from error
             return
         known = self._files.get(path)
@@ -180,7 +190,7 @@ class Credentials:
                     raise NeedsAnswer("passphrase", f"The pass phrase of {path} is wanted.") from error
                 if must:
                     raise ConnectFailed(
-                        "no_credential", f"The key file {path} can't be used: {error}."
+                        "key_file", f"The key file {path} can't be used: {safe(str(error), 200)}."
                     ) from error
                 return
             pair = await asyncio.to_thread(_with_certificate, path, key)

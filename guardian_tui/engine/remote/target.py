@@ -10,11 +10,24 @@ from guardian_tui.protocol.errors import HostUnavailable
 
 Kind = Literal[
     "dns", "refused", "no_route", "timeout", "not_ssh", "algorithms", "key_unknown", "key_changed", "key_revoked", "certificate",
-    "no_credential", "vault_locked", "auth", "jump", "closed", "loop", "no_probe", "engine",
+    "no_credential", "key_file", "agent", "vault_locked", "auth", "auth_method", "too_many_keys", "banned", "sessions", "no_shell",
+    "jump", "closed", "loop", "no_probe", "engine",
 ]  # fmt: skip
 
 UNKNOWN_KINDS: frozenset[str] = frozenset(
-    {"key_unknown", "certificate", "no_credential", "vault_locked", "loop", "no_probe", "engine"}
+    {
+        "key_unknown",
+        "certificate",
+        "no_credential",
+        "key_file",
+        "agent",
+        "sessions",
+        "no_shell",
+        "vault_locked",
+        "loop",
+        "no_probe",
+        "engine",
+    }
 )
 """Faults of ours: they say nothing of the host, whose state is then unknown, not down."""
 
