@@ -143,7 +143,11 @@ def test_a_command_line_full_of_escapes_is_shown_and_harmless() -> None:
 
 def test_what_is_kept_of_a_section_is_what_was_read() -> None:
     raw = Raw([["a", "b\u00e9"]], [("what", "why", "rule")], ["odd"])
-    assert Kept.of(raw, 1.0, 2.0, 3.0).raw == raw
+    kept = Kept.of(raw, 1.0, 2.0, 3.0)
+    assert kept.raw == raw and kept.before == (None, 0.0)
+    # with the one before, for rates, and no further
+    later = Kept.of(Raw([["c"]]), 61.0, 62.0, 3.0).after(kept.after(kept))
+    assert later.before == (raw, 60.0) and later.earlier is not None and later.earlier.earlier is None
 
 
 async def test_this_machines_processes_are_served_filtered_and_an_unknown_section_names_those_there_are(

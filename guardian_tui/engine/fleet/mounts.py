@@ -14,7 +14,7 @@ from guardian_tui.engine.fleet.layouts import interned
 from guardian_tui.text import safe
 
 LOCAL_TYPES = frozenset(
-    {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "vfat", "exfat", "ntfs", "ntfs3", "bcachefs", "ufs", "nilfs2"}
+    {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "vfat", "msdosfs", "apfs", "hfs", "exfat", "ntfs", "ntfs3", "bcachefs", "ufs", "nilfs2"}
 )  # fmt: skip
 REMOTE_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs", "9p", "lustre"}

@@ -180,7 +180,7 @@ class Survey:
                 (kept.raw, monotonic - kept.read_at) if kept is not None and kept.read_at else (None, 0.0)
             )
             findings = ALL[name].read(raw, *before)
-            host.sections[name] = Kept.of(raw, now, monotonic, took)
+            host.sections[name] = Kept.of(raw, now, monotonic, took).after(kept if ALL[name].rates else None)
             self._changes.facts(host.id, host.facts, findings.facts)
             host.facts |= findings.facts
             series = dict(findings.values)
@@ -218,7 +218,7 @@ class Survey:
         period = section.kind.period_seconds
         if kept is not None and not fresh and self._clock.now() - kept.measured_at < 2 * period:
             raw = kept.raw
-            return raw, section.read(raw, None, 0.0), kept.measured_at, kept.took_seconds
+            return raw, section.read(raw, *kept.before), kept.measured_at, kept.took_seconds
         opened = self._opened.get(host.id) or self._opened.setdefault(
             host.id, _Opened(SlowLine(self._pause_seconds))
         )

@@ -19,7 +19,7 @@ def _text(name: str) -> str:
 
 PARTS = (
     "probe.awk", "parts/processes.awk", "parts/services.awk", "parts/security.awk", "parts/upkeep.awk", "parts/kernel.awk", "parts/hardware.awk",
-    "parts/network.awk", "parts/main.awk",
+    "parts/network.awk", "parts/bsd.awk", "parts/main.awk",
 )  # fmt: skip
 """The files of the awk program, in order."""
 

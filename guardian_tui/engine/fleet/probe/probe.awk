@@ -166,8 +166,7 @@ function identity(   f, l) {
 # text as one cell: no tab, no line's end, no other control character
 function plain(s) { gsub(/[\001-\037\177]/, " ", s); return s }
 
-# the first line of a file, empty if it can't be read.  Not for what may fail while it is read (a folder, a link that is down): that ends
-# mawk; see values() for those
+# the first line of a file, empty if it can't be read
 function one(f,   l) {
     l = ""
     if ((getline l < f) < 0) l = ""

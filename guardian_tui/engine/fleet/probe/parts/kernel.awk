@@ -59,8 +59,8 @@ function kernel(   f, l, n, a, i) {
     }
 }
 
-# values of files by their paths, PATH:VALUE a line: by grep, since a file that can't be read (a link that is down, a sensor that
-# sleeps, a control group that is just gone) would end mawk
+# values of files by their paths, PATH:VALUE a line: by one grep, since awk can't list a folder; what can't be read (a link that is down,
+# a sensor that sleeps, a control group that is just gone) is left out
 function values(command, top,   i, n, l) {
     n = output_of(bounded(8, command))
     for (i = 1; i <= n; i++) {

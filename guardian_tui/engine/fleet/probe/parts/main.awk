@@ -19,7 +19,8 @@ function sections(   i) {
     if ($1 !~ /^[0-9]+$/ || length($1) > 12) next
     add("=" $1 " 1")
     if (index($2, "t")) clock()
-    if (index($2, "f")) {
+    if (is_bsd()) bsd($2)
+    else if (index($2, "f")) {
         line_of("u", "/proc/uptime")
         stat_()
         memory()
@@ -31,9 +32,11 @@ function sections(   i) {
         line_of("T", "/proc/sys/kernel/pid_max")
         conntrack()
     }
-    if (index($2, "o")) mounts()
-    if (index($2, "i")) identity()
-    if (index($2, "r")) rooms()
+    if (!is_bsd()) {
+        if (index($2, "o")) mounts()
+        if (index($2, "i")) identity()
+        if (index($2, "r")) rooms()
+    }
     if ($2 == "q") sections()
     printf "%s%s.%s\n", out, piece, $1
     fflush()
