@@ -170,3 +170,43 @@ async def test_values_beyond_float32_and_series_beyond_512_cost_only_themselves(
     await store.metrics.flush()
     last = await store.metrics.last_values("h1")
     assert "m0" not in last and last["m511"] == 2.0 and "m512" not in last
+
+
+@pytest.mark.parametrize("step", [-1200.0, -30.0, 1200.0])
+async def test_a_clock_that_steps_within_an_hour_costs_no_sample_and_keeps_the_chart_in_order(
+    store: Store, clock: ManualClock, step: float
+) -> None:
+    start = clock.now()
+    samples = hour_of(start)[:300]
+    # from the middle on, all is measured by another clock
+    stepped = [Sample(s.host_id, s.at + step, s.layout, s.values) for s in samples[150:]]
+    store.metrics.add([*samples[:150], *stepped], "fast")
+    await store.metrics.flush()
+    end = start + HOUR + 1800
+    open_hour = await store.metrics.history("h1", "cpu", start, end, 540)
+    await store.metrics.close_host("h1", start + 3 * HOUR)
+    closed = await store.metrics.history("h1", "cpu", start, end, 540)
+    assert closed.mean == open_hour.mean and not closed.problems
+    assert max(value for value in closed.high if value is not None) == 299.0
+    shown = [index for index, value in enumerate(closed.mean) if value is not None]
+    assert shown[0] == 0 and shown[-1] == int((samples[-1].at + step - start) // 10)
+
+
+async def test_charts_are_read_whole_while_retention_takes_what_is_beneath_them(
+    store: Store, clock: ManualClock
+) -> None:
+    start = clock.now()
+    hours = [start + n * HOUR for n in range(6)]
+    await fill(store, *hours)
+    await store.metrics.close_host("h1", start + 7 * HOUR)
+
+    async def read() -> tuple[int, tuple[str, ...]]:
+        chart = await store.metrics.history("h1", "cpu", start, start + 6 * HOUR, 360)
+        return sum(value is not None for value in chart.mean), chart.problems
+
+    reading = [asyncio.create_task(read()) for _ in range(20)]
+    taken = await store.metrics.retain(start + 9 * DAY, 7, 60, 400)
+    reading += [asyncio.create_task(read()) for _ in range(20)]
+    assert taken == 6
+    # raw or rollup, every minute is there, and nobody is told of a fault
+    assert {await one for one in reading} == {(360, ())}
