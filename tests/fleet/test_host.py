@@ -12,6 +12,7 @@ from guardian_tui.engine.facts import AlertsOfHost
 from guardian_tui.engine.fleet import local
 from guardian_tui.engine.fleet.host import DOWN_AFTER, Host, judge, row_of
 from guardian_tui.engine.fleet.series import sample_values
+from guardian_tui.engine.fleet.watch import beyond_doubt
 from guardian_tui.engine.remote.target import UNKNOWN_KINDS, ConnectFailed, Kind, Target
 from guardian_tui.protocol.fleet import HostSpec, HostState
 from tests.fleet.world import World
@@ -156,3 +157,9 @@ def test_this_machine_gives_the_same_series_as_any_host() -> None:
     rooms = local.read_rooms(now.mounts)
     assert any(room.mount == "/" and 0 < room.used_ratio < 1 for room in rooms)
     assert local.machine_facts()["kernel"]
+
+
+def test_a_clock_is_off_only_by_what_no_delay_of_ours_can_explain() -> None:
+    assert beyond_doubt(0.088, 0.09) == 0.0 == beyond_doubt(-0.088, 0.09)
+    assert beyond_doubt(-3600.0, 0.1) == -3599.9
+    assert beyond_doubt(2.0, 0.001) == 1.999

@@ -272,7 +272,7 @@ class Watch:
         """A host's new figures from a reading."""
         if reading.clock is not None:
             # the host read its clock about half a round trip before the answer was whole
-            host.clock_offset = reading.clock - (at - took / 2)
+            host.clock_offset = beyond_doubt(reading.clock - (at - took / 2), took / 2)
         if reading.mounts:
             host.mounts = reading.mounts
         seconds = _elapsed(reading, host.before, time.monotonic() - host.before_at)
@@ -340,6 +340,11 @@ class Watch:
             log.exception("this machine could not be surveyed")
         finally:
             self._own_round = None
+
+
+def beyond_doubt(offset: float, doubt: float) -> float:
+    """How far off a clock is for certain: it was read at some moment of the round trip, which is long when we are busy ourselves."""
+    return math.copysign(max(0.0, abs(offset) - doubt), offset)
 
 
 def _elapsed(now: Reading, before: Reading | None, ours: float) -> float:
