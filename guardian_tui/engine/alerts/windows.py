@@ -8,7 +8,7 @@ a waiting time.
 from __future__ import annotations
 
 import math
-from collections import deque
+from array import array
 
 NAN = math.nan
 
@@ -41,12 +41,13 @@ class Mean:
         self.seconds = seconds
         self.tolerates_seconds = seconds
         self._width = seconds / MEAN_BUCKETS
-        self._buckets: deque[tuple[int, float, int]] = deque()
+        self._buckets = array("d")
+        """Number, sum and count of each older bucket: a host has dozens of windows, and objects would take ten times the room."""
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
-        self._buckets.clear()
+        del self._buckets[:]
         self._bucket = -1
         self._sum = self._old_sum = 0.0
         self._count = self._old_count = 0
@@ -71,12 +72,12 @@ class Mean:
     def _roll(self, bucket: int) -> None:
         buckets = self._buckets
         if self._count:
-            buckets.append((self._bucket, self._sum, self._count))
+            buckets.extend((self._bucket, self._sum, self._count))
         oldest = bucket - MEAN_BUCKETS + 1
-        while buckets and buckets[0][0] < oldest:
-            buckets.popleft()
-        self._old_sum = math.fsum(entry[1] for entry in buckets)
-        self._old_count = sum(entry[2] for entry in buckets)
+        while buckets and buckets[0] < oldest:
+            del buckets[:3]
+        self._old_sum = math.fsum(buckets[1::3])
+        self._old_count = int(sum(buckets[2::3]))
         self._bucket, self._sum, self._count = bucket, 0.0, 0
 
     def mean(self) -> float:
@@ -98,12 +99,13 @@ class Trend:
         self.seconds = seconds
         self._width = seconds / TREND_BUCKETS
         self.tolerates_seconds = self._width
-        self._buckets: deque[list[float]] = deque(maxlen=TREND_BUCKETS)
+        self._buckets = array("d")
+        """Sums of times and of values, and count, of each bucket."""
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
-        self._buckets.clear()
+        del self._buckets[:]
         self._bucket = -1
         self._start = self.last = -1.0
 
@@ -120,20 +122,21 @@ class Trend:
         bucket = int(time / self._width)
         if bucket != self._bucket:
             self._bucket = bucket
-            self._buckets.append([time, value, 1.0])
-            while self._buckets[0][0] / self._buckets[0][2] < time - self.seconds:
-                self._buckets.popleft()
+            self._buckets.extend((time, value, 1.0))
+            del self._buckets[: -3 * TREND_BUCKETS]
+            while self._buckets[0] / self._buckets[2] < time - self.seconds:
+                del self._buckets[:3]
             return
-        newest = self._buckets[-1]
-        newest[0] += time
-        newest[1] += value
-        newest[2] += 1.0
+        self._buckets[-3] += time
+        self._buckets[-2] += value
+        self._buckets[-1] += 1.0
 
     def slope(self) -> float:
         """Change a second; NaN while too little has been seen."""
-        if self._start < 0 or self.last - self._start < self.seconds * TREND_COVER or len(self._buckets) < 2:
+        if self._start < 0 or self.last - self._start < self.seconds * TREND_COVER or len(self._buckets) < 6:
             return NAN
-        points = [(entry[0] / entry[2], entry[1] / entry[2]) for entry in self._buckets]
+        sums = self._buckets
+        points = [(sums[n] / sums[n + 2], sums[n + 1] / sums[n + 2]) for n in range(0, len(sums), 3)]
         mean_time = sum(point[0] for point in points) / len(points)
         mean_value = sum(point[1] for point in points) / len(points)
         spread = sum((point[0] - mean_time) ** 2 for point in points)
