@@ -28,6 +28,9 @@ MOST_ROWS = 1 << 20
 NAN = math.nan
 FLOAT32_MAX = 3.4028234663852886e38
 _HEAD = struct.Struct("<4sI")
+_INFINITY = b"\x80\x7f"
+_NEGATIVE_INFINITY = b"\x80\xff"
+"""The upper halves of infinite float32 numbers."""
 
 
 class ChunkDamaged(Exception):
@@ -130,7 +133,10 @@ def _unpack_times(block: bytes, rows: int) -> list[float]:
 
 
 def _pack_floats(values: Sequence[float]) -> bytes:
-    data = _little(array("f", [_fit(value) for value in values]))
+    data = _little(array("f", values))
+    if _INFINITY in data or _NEGATIVE_INFINITY in data:
+        # what float32 can't hold became infinite; the same bytes across two numbers do no harm
+        data = _little(array("f", [_fit(value) for value in values]))
     # the whole column as one number: each 32-bit word XORed with the word before it
     word = int.from_bytes(data, "little")
     mixed = (word ^ (word << 32)) & ((1 << (8 * len(data))) - 1)

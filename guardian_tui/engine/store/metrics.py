@@ -442,7 +442,13 @@ def _parts(rows: Sequence[int]) -> list[list[int]]:
 def _columns(samples: list[tuple[float, tuple[str, ...], array[float]]], wanted: str | None) -> Columns:
     """Rows of any layouts as columns, by time; a series that a row lacks is a gap there."""
     samples.sort(key=lambda sample: sample[0])
+    times = [at for at, _, _ in samples]
     values: dict[str, tuple[list[float], ...]] = {}
+    first = samples[0][1]
+    if wanted is None and all(names is first for _, names, _ in samples):
+        # the usual hour, in which no device came or went: turned at the speed of C
+        turned = zip(*(packed for _, _, packed in samples), strict=True)
+        return Columns(times, {name: (list(column),) for name, column in zip(first, turned, strict=True)})
     count = len(samples)
     for place, (_at, names, packed) in enumerate(samples):
         if wanted is not None:
@@ -453,4 +459,4 @@ def _columns(samples: list[tuple[float, tuple[str, ...], array[float]]], wanted:
         for name, value in zip(names, packed, strict=True):
             column = values.get(name) or values.setdefault(name, ([math.nan] * count,))
             column[0][place] = value
-    return Columns([at for at, _, _ in samples], values)
+    return Columns(times, values)
