@@ -24,7 +24,9 @@ class Health:
         self._process = psutil.Process()
         self._started = time.monotonic()
         self._cpu_at = 0.0
-        self._cpu = 0.0
+        self._cpu = self._received = self._written = 0.0
+        self._bytes = (0, 0)
+        """Received and written up to ``_cpu_at``."""
         self.ready = False
         """Hosts are watched."""
 
@@ -52,18 +54,34 @@ class Health:
     def status(self) -> EngineStatus:
         """All of it."""
         engine, now = self._engine, time.monotonic()
-        if now - self._cpu_at >= CPU_WINDOW_SECONDS:
-            self._cpu_at, self._cpu = now, self._process.cpu_percent() / 100
         fleet = engine.fleet if self.ready else None
+        watch = fleet.watch if fleet else None
+        if now - self._cpu_at >= CPU_WINDOW_SECONDS:
+            self._measure(now, watch.answered_bytes if watch else 0)
         store = engine.store
         return EngineStatus(
             time=engine.clock.now(), uptime_seconds=now - self._started, hosts=len(engine.live.hosts),
-            interval_seconds=engine.settings.fleet.interval_seconds, late_polls=fleet.watch.late_polls if fleet else 0,
+            interval_seconds=engine.settings.fleet.interval_seconds, late_polls=watch.late_polls if watch else 0,
             cpu_ratio=self._cpu, memory_bytes=self._process.memory_info().rss, queued_writes=store.waiting + store.metrics.waiting,
             outbox_waiting=engine.outbox_waiting, cut_off_since=fleet.cut_off_since if fleet else None,
             audit_verified_at=engine.audit.verified_at, audit_ok=engine.audit.ok, vault_locked=engine.vault.locked,
             store_problem=self.store_problem, store_mended=tuple(store.problems), clients=len(engine.streams),
+            connections=len(watch.remote) if watch else 0, connecting=watch.remote.connecting if watch else 0,
+            waiting_answers=watch.waiting_answers if watch else 0, slowed_hosts=watch.slowed if watch else 0,
+            dropped_samples=store.metrics.dropped, received_bytes_per_second=self._received, written_bytes_per_second=self._written,
         )  # fmt: skip
+
+    def _measure(self, now: float, answered_bytes: int) -> None:
+        written = self._process.io_counters().write_bytes if hasattr(self._process, "io_counters") else 0
+        passed = now - self._cpu_at
+        if self._cpu_at:
+            self._received = (answered_bytes - self._bytes[0]) / passed
+            self._written = (written - self._bytes[1]) / passed
+        self._cpu_at, self._cpu, self._bytes = (
+            now,
+            self._process.cpu_percent() / 100,
+            (answered_bytes, written),
+        )
 
     async def metrics(self) -> tuple[int, str, bytes]:
         """`/metrics`: the engine's own figures in Prometheus' text format."""
@@ -77,9 +95,15 @@ class Health:
             "cpu_ratio": ("CPU of the engine, share of one core", status.cpu_ratio),
             "memory_bytes": ("Resident memory", status.memory_bytes),
             "queued_writes": ("Samples and transactions that wait for the disk", status.queued_writes),
-            "dropped_samples": (
-                "Samples dropped because the disk did not keep up",
-                self._engine.store.metrics.dropped,
+            "dropped_samples": ("Samples dropped because the disk did not keep up", status.dropped_samples),
+            "connections": ("Open SSH connections", status.connections),
+            "connecting": ("Connections under way or waiting for their turn", status.connecting),
+            "waiting_answers": ("Answers of hosts not worked off yet", status.waiting_answers),
+            "slowed_hosts": ("Hosts asked more seldom because they answer slowly", status.slowed_hosts),
+            "received_bytes_per_second": ("Answers of hosts", status.received_bytes_per_second),
+            "written_bytes_per_second": (
+                "Written to the disk by the engine itself",
+                status.written_bytes_per_second,
             ),
             "outbox_waiting": ("Messages that wait to be sent", status.outbox_waiting),
             "clients": ("Open event streams", status.clients),

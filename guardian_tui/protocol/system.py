@@ -41,6 +41,7 @@ class EngineStatus(Response, frozen=True):
     cpu_ratio: float
     memory_bytes: int
     queued_writes: int
+    """Samples and transactions that wait for the disk."""
     outbox_waiting: int
     cut_off_since: float | None = None
     """Since when most hosts fail at once, which means our own link."""
@@ -52,6 +53,20 @@ class EngineStatus(Response, frozen=True):
     store_mended: tuple[str, ...] = ()
     """What was found broken in the store at the start, and mended."""
     clients: int = 0
+    connections: int = 0
+    """Open SSH connections."""
+    connecting: int = 0
+    """Connections that are under way or wait for their turn."""
+    waiting_answers: int = 0
+    """Answers of hosts that were not worked off yet."""
+    slowed_hosts: int = 0
+    """Hosts that are asked more seldom because they answer slowly."""
+    dropped_samples: int = 0
+    """Samples dropped since the start, because the disk did not keep up."""
+    received_bytes_per_second: float = 0.0
+    """Answers of hosts."""
+    written_bytes_per_second: float = 0.0
+    """To the disk, by the engine itself; 0 where the system does not say."""
 
 
 class Shutdown(Request, frozen=True):

@@ -26,7 +26,7 @@ class Cluster:
     """A running cluster; gives databases away."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._made = 0
 
     def database(self) -> str:
@@ -34,10 +34,10 @@ class Cluster:
         self._made += 1
         name = f"t{self._made}"
         with psycopg.connect(
-            host=str(self._folder), user="tester", dbname="postgres", autocommit=True
+            host=str(self.folder), user="tester", dbname="postgres", autocommit=True
         ) as conn:
             conn.execute(f"CREATE DATABASE {name}")
-        return f"postgresql://tester@/{name}?host={quote(str(self._folder))}"
+        return f"postgresql://tester@/{name}?host={quote(str(self.folder))}"
 
 
 @contextmanager

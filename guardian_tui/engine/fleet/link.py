@@ -48,6 +48,8 @@ class Link:
         self.asking: asyncio.Task[None] | None = None
         """The question on the second channel that is under way; never more than one."""
         self.slow_due = 0.0
+        self.linked_at = 0.0
+        """When its channel was opened last."""
         self.survey_due = math.inf
         """When the slow sections are read next."""
         self._misses = 0
@@ -74,6 +76,7 @@ class Link:
             self._misses = 0
             self.host.before = None
             self.slow_due = self.mounts_due = self.clock_due = 0.0
+            self.linked_at = time.monotonic()
             if math.isinf(self.survey_due):
                 # spread, so that a fleet that is linked at once is not surveyed at once
                 self.survey_due = time.monotonic() + FIRST_SURVEY_SECONDS * random.uniform(1, 2)  # noqa: S311  # no secret

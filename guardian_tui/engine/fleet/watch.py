@@ -37,6 +37,10 @@ log = logging.getLogger(__name__)
 CLOCK_SECONDS = 30.0
 MOUNTS_SECONDS = 300.0
 LATE_WINDOW_SECONDS = 120.0
+SURVEY_BESIDE = 10
+"""Connections that may be under way while hosts are surveyed for the first time."""
+SURVEY_WAITS_SECONDS = 30.0
+"""So long at the most: dead hosts are connected to for ever."""
 GATHER_SECONDS = 0.25
 """How long a wave's answers are gathered before they are worked off."""
 _SURVEYED: tuple[Period, ...] = ("medium", "slow")
@@ -72,7 +76,9 @@ class Watch:
         self._more = asyncio.Event()
         self._sooner = asyncio.Event()
         self._seq = 0
-        self._late: list[float] = []
+        self._late: list[tuple[float, int]] = []
+        self.answered_bytes = 0
+        """Of all answers since the start."""
         self._behind = False
         self._machine: Host | None = None
         self._own_due = 0.0
@@ -140,8 +146,18 @@ class Watch:
     def late_polls(self) -> int:
         """Polls later than an interval, in the last two minutes."""
         oldest = time.monotonic() - LATE_WINDOW_SECONDS
-        self._late = [at for at in self._late if at > oldest]
-        return len(self._late)
+        self._late = [(at, polls) for at, polls in self._late if at > oldest]
+        return sum(polls for _, polls in self._late)
+
+    @property
+    def waiting_answers(self) -> int:
+        """Answers that were not worked off yet."""
+        return len(self._answers)
+
+    @property
+    def slowed(self) -> int:
+        """Hosts that are asked more seldom because they answer slowly."""
+        return sum(link.pace.slowed for link in self._links.values())
 
     # --- waves ---------------------------------------------------------------------------------
 
@@ -164,12 +180,12 @@ class Watch:
                     await self._sooner.wait()
                     continue
             try:
-                self._send()
-                self._report_lateness(time.monotonic() - due_at)
+                self._report_lateness(self._send(), time.monotonic() - due_at)
             except Exception:
                 log.exception("a wave failed; the next one goes on")
 
-    def _send(self) -> None:
+    def _send(self) -> int:
+        """Ask all whose turn it is; answers how many that were."""
         now = time.monotonic()
         turns, once = self._waves.take(self._links)
         again = (link for link in once if link.channel is None and self._links.get(link.host.id) is link)
@@ -181,6 +197,7 @@ class Watch:
                 log.info("%s was not asked: %s", link.host.id, words_of(error))
             except Exception:
                 log.exception("polling %s failed; the others have their turn", link.host.id)
+        return len(turns)
 
     def _poll(self, link: Link, now: float) -> None:
         if link.channel is None:
@@ -200,9 +217,13 @@ class Watch:
             link.mounts_due = now + MOUNTS_SECONDS
             sections += "o"
         link.ask(self._seq, sections, now)
-        if now >= link.slow_due and link.asking is None:
+        if now >= link.slow_due and link.asking is None and not self._still_connecting(link, now):
             link.slow_due = now + self.settings.file_systems_seconds
             link.asking = asyncio.create_task(self.survey.round(link), name=f"slow {link.host.id}")
+
+    def _still_connecting(self, link: Link, now: float) -> bool:
+        """Whether a host's first survey should wait until others are connected: what they are is more urgent."""
+        return now - link.linked_at < SURVEY_WAITS_SECONDS and self.remote.connecting > SURVEY_BESIDE
 
     def linked(self, link: Link) -> None:
         """A line is up: ask at once, not at its next turn."""
@@ -210,6 +231,7 @@ class Watch:
 
     def answered(self, link: Link, body: bytes, took: float) -> None:
         """An answer has come (from the channel)."""
+        self.answered_bytes += len(body)
         self._answers.append((link, body, took, self._clock.now()))
         self._more.set()
 
@@ -294,9 +316,9 @@ class Watch:
         self._sampled(host)
         return Sample(host.id, at, layout, values, reading.uptime if reading.uptime is not None else -1.0)
 
-    def _report_lateness(self, late: float) -> None:
-        if late > min(self.settings.interval_seconds, 5.0):
-            self._late.append(time.monotonic())
+    def _report_lateness(self, polls: int, late: float) -> None:
+        if polls and late > min(self.settings.interval_seconds, 5.0):
+            self._late.append((time.monotonic(), polls))
         behind = self.late_polls > 0
         if behind != self._behind:
             self._behind = behind

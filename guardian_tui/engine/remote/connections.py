@@ -212,6 +212,11 @@ class Remote:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def connecting(self) -> int:
+        """Connections that are under way or wait for their turn."""
+        return len(self._opening)
+
     async def connection(self, target: Target) -> Connection:
         """The host's connection, opened if there is none; shared by all who ask.
 
