@@ -210,3 +210,36 @@ async def test_charts_are_read_whole_while_retention_takes_what_is_beneath_them(
     assert taken == 6
     # raw or rollup, every minute is there, and nobody is told of a fault
     assert {await one for one in reading} == {(360, ())}
+
+
+async def test_an_hour_that_is_closed_for_some_hosts_is_not_closed_twice_after_a_restart(
+    store_url: str, tmp_path: Path
+) -> None:
+    layout, settings, folder = Layout(("load1",)), StoreSettings(url=store_url), tmp_path / "state"
+    start = 1_800_000_000.0 // HOUR * HOUR
+    clock = ManualClock(start)
+    first = await Store.open(settings, folder, clock)
+    for n in range(10):
+        first.metrics.add([Sample(host, start + n, layout, [float(n)]) for host in ("a", "b")], "fast")
+    first.metrics.add([Sample(host, start + HOUR + 1, layout, [99.0]) for host in ("a", "b")], "fast")
+    await first.metrics.flush()
+    await first.metrics.close_host("a", start + HOUR)
+    # all but the first row of a stand behind one of b that is open: they are still there, and the mark of a
+    assert (await first.metrics.counts())["hot"] == 22
+    await first.close()
+    again = await Store.open(settings, folder, clock)
+    try:
+        await again.metrics.close_host("a", start + HOUR)
+        history = await again.metrics.history("a", "load1", start, start + 10, 10)
+        assert history.mean == tuple(float(n) for n in range(10))
+        await again.metrics.close_host("b", start + HOUR)
+        # two open rows, and the marks behind them
+        assert (await again.metrics.counts())["hot"] == 2 + 3
+        for host in ("a", "b"):
+            assert (await again.metrics.last_values(host)) == {"load1": 99.0}
+            await again.metrics.close_host(host, start + 2 * HOUR)
+        assert (await again.metrics.counts())["hot"] == 0
+        history = await again.metrics.history("b", "load1", start, start + HOUR + 10, 361)
+        assert [value for value in history.mean if value is not None][-1] == 99.0
+    finally:
+        await again.close()

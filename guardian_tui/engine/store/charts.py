@@ -14,28 +14,30 @@ def bucketed(
 ) -> History:
     """Mean, low and high of one series per column; a column without a sample is None."""
     total, count = [0.0] * points, [0] * points
-    low: list[float | None] = [None] * points
-    high: list[float | None] = [None] * points
+    low, high = [0.0] * points, [0.0] * points
     for part in parts:
         kinds = part.values[metric]
         means, lows, highs = kinds if len(kinds) == 3 else (kinds[0], kinds[0], kinds[0])
-        for place, time in enumerate(part.times):
+        for time, mean, lowest, highest in zip(part.times, means, lows, highs, strict=True):
             column = int((time - start) // step)
-            mean = means[place]
             if not 0 <= column < points or not math.isfinite(mean):
+                continue
+            if not count[column]:
+                total[column], count[column], low[column], high[column] = mean, 1, lowest, highest
                 continue
             total[column] += mean
             count[column] += 1
-            lowest, highest = low[column], high[column]
-            low[column] = lows[place] if lowest is None else min(lowest, lows[place])
-            high[column] = highs[place] if highest is None else max(highest, highs[place])
+            if lowest < low[column]:
+                low[column] = lowest
+            if highest > high[column]:
+                high[column] = highest
     mean_of = tuple(total[c] / count[c] if count[c] else None for c in range(points))
     return History(
         metric=metric,
         start=start,
         step_seconds=step,
         mean=mean_of,
-        low=tuple(low),
-        high=tuple(high),
+        low=tuple(low[c] if count[c] else None for c in range(points)),
+        high=tuple(high[c] if count[c] else None for c in range(points)),
         problems=problems,
     )

@@ -37,6 +37,8 @@ HOUR = 3600.0
 DAY = 86400.0
 RAW, MINUTE, QUARTER = 0, 60, 900
 PERIODS = {"fast": 0, "medium": 1, "slow": 2, "checks": 3}
+CLOSED = -1
+"""Period of a hot row that holds no sample: the rows of its host before it, up to its time, are closed."""
 QUEUE_SAMPLES = 50_000
 """Samples that wait for the disk; beyond, the oldest are dropped and counted."""
 CLOSE_AT_ONCE = 8
@@ -68,8 +70,11 @@ class _HotRows:
     def between(self, start: float, end: float) -> list[int]:
         return [row for row, at in zip(self.ids, self.times, strict=True) if start <= at < end]
 
-    def forget(self, rows: set[int]) -> None:
-        kept = [(row, at) for row, at in zip(self.ids, self.times, strict=True) if row not in rows]
+    def first_since(self, start: float) -> int | None:
+        return next((row for row, at in zip(self.ids, self.times, strict=True) if at >= start), None)
+
+    def keep_since(self, start: float) -> None:
+        kept = [(row, at) for row, at in zip(self.ids, self.times, strict=True) if at >= start]
         self.ids = array("q", [row for row, _ in kept])
         self.times = array("d", [at for _, at in kept])
 
@@ -129,8 +134,12 @@ class MetricStore:
                 log.error("%d damaged layouts were dropped", len(broken))
                 await conn.execute(delete(layouts).where(layouts.c.id.in_(broken)))
                 await conn.commit()
-            for row in await conn.execute(select(hot.c.id, hot.c.host_id, hot.c.at).order_by(hot.c.id)):
-                self._hot.setdefault(row.host_id, _HotRows()).add(row.id, row.at)
+            query = select(hot.c.id, hot.c.host_id, hot.c.period, hot.c.at).order_by(hot.c.id)
+            for row in await conn.execute(query):
+                if row.period == CLOSED:
+                    self._closed(row.host_id, row.at)
+                else:
+                    self._hot.setdefault(row.host_id, _HotRows()).add(row.id, row.at)
                 self._next_id = row.id + 1
         self._writer = asyncio.create_task(self._write_for_ever(), name="metrics writer")
 
@@ -207,9 +216,10 @@ class MetricStore:
         if not batch:
             return
         unsaved = dict(self._unsaved)
-        first = self._next_id
-        rows = [(first + place, *row) for place, row in enumerate(batch)]
         async with self._transaction() as conn:
+            # numbered only when nobody else writes: closing an hour takes numbers too
+            first = self._next_id
+            rows = [(first + place, *row) for place, row in enumerate(batch)]
             if unsaved:
                 known = set((await conn.execute(select(layouts.c.id))).scalars())
                 fresh = [{"id": key, "names": names} for key, names in unsaved.items() if key not in known]
@@ -295,18 +305,34 @@ class MetricStore:
             await self._close([host_id], before // HOUR * HOUR)
 
     async def _close(self, host_ids: Sequence[str], before: float) -> None:
-        closed: dict[str, set[int]] = {}
         async with self._transaction() as conn:
             for host_id in host_ids:
                 rows = self._hot[host_id].between(-math.inf, before)
-                closed[host_id] = set(rows)
                 for (start, period), columns in (await self._hot_columns(conn, rows, None)).items():
                     await self._put_chunks(conn, host_id, period, start, columns)
-                for part in _parts(rows):
-                    await conn.execute(delete(hot).where(hot.c.id.in_(part)))
-        for host_id, gone in closed.items():
-            self._hot[host_id].forget(gone)
-            if not self._hot[host_id].ids:
+            # a host's rows lie in all pages of the table: to delete them for each host would write every page again for each.  A mark says
+            # that they are closed, and they go, page by page, when all before them are
+            first, self._next_id = self._next_id, self._next_id + len(host_ids)
+            marks = [(first + place, id, CLOSED, before, "", b"") for place, id in enumerate(host_ids)]
+            await conn.exec_driver_sql(self._insert, marks)
+            await conn.execute(delete(hot).where(hot.c.id < self._first_open(set(host_ids), before)))
+        for host_id in host_ids:
+            self._closed(host_id, before)
+
+    def _first_open(self, closing: set[str], before: float) -> int:
+        """The id before which all rows are closed, once those of these hosts are."""
+        firsts = [
+            rows.first_since(before if host_id in closing else -math.inf)
+            for host_id, rows in self._hot.items()
+        ]
+        return min((first for first in firsts if first is not None), default=self._next_id)
+
+    def _closed(self, host_id: str, before: float) -> None:
+        """Rows of a host up to a time are closed."""
+        rows = self._hot.get(host_id)
+        if rows is not None:
+            rows.keep_since(before)
+            if not rows.ids:
                 del self._hot[host_id]
 
     async def _put_chunks(
@@ -422,9 +448,9 @@ class MetricStore:
         """Delete all of a host's metrics."""
         async with self._transaction() as conn:
             await conn.execute(delete(chunks).where(chunks.c.host_id == host_id))
-            rows = self._hot.pop(host_id, None)
-            for part in _parts(rows.ids.tolist() if rows else []):
-                await conn.execute(delete(hot).where(hot.c.id.in_(part)))
+            # by its name, not by number: closed rows and their mark may still be there
+            await conn.execute(delete(hot).where(hot.c.host_id == host_id))
+            self._hot.pop(host_id, None)
 
     async def counts(self) -> dict[str, int]:
         """Rows of each table, for the debug screen and tests."""
