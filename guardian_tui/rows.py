@@ -10,10 +10,25 @@ from guardian_tui.protocol.alerts import Alert
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow
 
+_FACT_COLUMNS = {"cpu": "processor", "memory": "ram"}
+_NUMBERS = frozenset({"cpu_count", "memory", "packages"})
+
+
+def _number(words: str) -> float | str:
+    """The number that a fact begins with, if it does."""
+    try:
+        return float(words.split(" ", 1)[0])
+    except ValueError:
+        return words
+
 
 def host_columns(row: HostRow) -> dict[str, Any]:  # Any: the row's values
-    """A host's columns by name."""
-    return msgspec.structs.asdict(row)
+    """A host's columns by name; its facts stand among them, those of a column's name under another (``processor``, ``ram`` in GiB)."""
+    columns = msgspec.structs.asdict(row)
+    facts = columns.pop("facts")
+    for name, words in facts.items():
+        columns[_FACT_COLUMNS.get(name, name)] = _number(words) if name in _NUMBERS else words
+    return columns
 
 
 def host_text(row: HostRow) -> str:

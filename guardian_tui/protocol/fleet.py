@@ -74,6 +74,8 @@ class HostRow(Response, frozen=True):
     environment: str = ""
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     groups: tuple[str, ...] = ()
+    facts: dict[str, str] = msgspec.field(default_factory=dict)
+    """Those to filter by: ``os``, ``kernel``, ``architecture``, ``cpu_count``, ``cpu``, ``memory``, ``virtualisation``, ``packages``, ``product``."""
     jump: tuple[str, ...] = ()
     behind: str = ""
     """Name of the dead host that stands before it, when unreachable."""

@@ -21,6 +21,18 @@ SPARK_POINTS = 12
 GROWTH_SECONDS = 120.0
 GROWTH_POINTS = 120
 
+FILTERED_FACTS = (
+    "os",
+    "kernel",
+    "architecture",
+    "cpu_count",
+    "cpu",
+    "memory",
+    "virtualisation",
+    "packages",
+    "product",
+)
+
 Reach = Literal["never", "up", "failing", "unreachable", "unknown", "key_changed"]
 
 
@@ -68,6 +80,8 @@ class Host:
     rooms_problem: str = ""
     growth: dict[str, deque[tuple[float, float]]] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    facts_fresh: bool = False
+    """Whether they were read since the engine began; else they are those of before."""
     sections: dict[str, Kept] = field(default_factory=dict)
     """What the rounds read last, by section."""
     section_values: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -166,7 +180,7 @@ def row_of(host: Host) -> HostRow:
     return HostRow(
         id=host.id, name=host.spec.name, state=host.state, since=host.since, why=host.shown_why, measured_at=host.measured_at,
         interval_seconds=host.paced_seconds or host.spec.interval_seconds, environment=host.spec.environment, labels=host.spec.labels,
-        groups=host.spec.groups, jump=host.spec.jump,
+        groups=host.spec.groups, facts=_facts(host), jump=host.spec.jump,
         behind=host.behind if host.state == "unreachable" else "", cpu=host.value("cpu_busy_ratio"), cpu_points=tuple(host.spark), memory=host.value("memory_used_ratio"),
         disk=worst.used_ratio if worst else None, disk_mount=worst.mount if worst else "",
         receive_bytes_per_second=_sum(host, "network_receive_bytes_per_second{"),
@@ -175,6 +189,12 @@ def row_of(host: Host) -> HostRow:
         severity=alerts.worst_severity if alerts else "", acknowledged=alerts.acknowledged if alerts else False,
         round_trip_seconds=None if math.isnan(host.round_trip) else host.round_trip,
     )  # fmt: skip
+
+
+def _facts(host: Host) -> dict[str, str]:
+    """The facts that a list is filtered by; the row's own, as long as they are the same."""
+    facts = {name: host.facts[name] for name in FILTERED_FACTS if name in host.facts}
+    return host.row.facts if host.row is not None and host.row.facts == facts else facts
 
 
 def _sum(host: Host, prefix: str) -> float | None:

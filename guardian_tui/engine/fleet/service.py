@@ -21,6 +21,7 @@ from guardian_tui.engine.facts import (
 from guardian_tui.engine.fleet import local
 from guardian_tui.engine.fleet.changes import Changes
 from guardian_tui.engine.fleet.drift import Drift
+from guardian_tui.engine.fleet.facts_kept import FactsKept
 from guardian_tui.engine.fleet.host import DOWN_AFTER, UP_AFTER, Host, judge, row_of
 from guardian_tui.engine.fleet.inventory import LOCAL_ID, Inventory
 from guardian_tui.engine.fleet.watch import Watch
@@ -59,6 +60,7 @@ class Fleet:
         self._retention = retention
         self._questions = questions
         self.inventory = Inventory(store)
+        self._facts = FactsKept(store)
         self.drift = Drift(store, clock)
         self.changes = Changes(store, bus, clock)
         self.watch = Watch(
@@ -104,6 +106,7 @@ class Fleet:
                 LOCAL_ID, spec, None, now, maintenance_until=until, maintenance_reason=reason, why="first reading", since=now,
             )  # fmt: skip
         hosts = list(self.inventory.hosts.values())
+        await self._facts.load(hosts)
         self._bus.publish(HostsChanged(tuple(host.known() for host in hosts)))
         for host in hosts:
             self.adopt(host)
@@ -299,6 +302,7 @@ class Fleet:
                 if turn % HOUSEKEEPING_TURNS:
                     continue
                 self._end_maintenance()
+                await self._facts.write(self.inventory.hosts.values(), self._clock.now())
                 await self.drift.save()
                 await self.changes.save()
                 await self._store.metrics.close_due_hours(self._clock.now())

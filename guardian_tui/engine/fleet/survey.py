@@ -92,8 +92,11 @@ class Survey:
             async with self._turn:
                 assert host.target is not None  # noqa: S101  # this machine has no link
                 connection = await self._remote.connection(host.target)
-                if not host.facts:
-                    host.facts = await link.slow.facts(connection)
+                if not host.facts_fresh:
+                    now_known = await link.slow.facts(connection)
+                    self._changes.facts(host.id, host.facts, now_known)
+                    host.facts = host.facts | now_known
+                    host.facts_fresh = bool(now_known)
                     host.probe_words = _about_probe(host.facts.get("probe", ""))
                 rooms, problems = await link.slow.rooms(connection, host.mounts)
 

@@ -333,8 +333,9 @@ class Watch:
                 try:
                     started = time.monotonic()
                     reading = await asyncio.to_thread(local.read_machine)
-                    if not host.facts:
-                        host.facts = await asyncio.to_thread(local.machine_facts)
+                    if not host.facts_fresh:
+                        host.facts = host.facts | await asyncio.to_thread(local.machine_facts)
+                        host.facts_fresh = True
                     host.clock_offset = 0.0
                     sample = self.take(host, reading, time.monotonic() - started, self._clock.now())
                     self._publish([sample], "fast")

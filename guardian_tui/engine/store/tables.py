@@ -138,6 +138,14 @@ baselines = Table(
     Column("accepted_by", Text, nullable=False),
 )
 
+host_facts = Table(
+    "host_facts",
+    state,
+    Column("host_id", Text, primary_key=True),
+    Column("facts", Text, nullable=False),  # JSON: fact → words
+    Column("read_at", Float, nullable=False),
+)
+
 import_sources = Table(
     "import_sources",
     state,
