@@ -138,7 +138,7 @@ class Collector:
 async def measure_transport(server: Sshd, hosts: int, waves: int) -> tuple[float, float]:
     """CPU seconds of collecting one sample in waves, and in lone polls."""
     collector = Collector(server)
-    lines = await asyncio.gather(*[collector.line(f"h{n}", probe.command()) for n in range(hosts)])
+    lines = await asyncio.gather(*[collector.line(f"h{n}", probe.polling_command()) for n in range(hosts)])
     await collector.wave(lines)
     before = time.process_time()
     for _ in range(waves):
@@ -171,7 +171,7 @@ async def measure_host(server: Sshd, count: int) -> tuple[float, float, float]:
     """CPU seconds on the host of one sample: by the probe, by a channel that runs cat, by an exec each."""
     collector, root = Collector(server), psutil.Process(server.pid)
     spent = []
-    for command in (probe.command(), CAT):
+    for command in (probe.polling_command(), CAT):
         line = await collector.line(f"host-{len(spent)}", command)
         await collector.wave([line])
         before = tree_cpu(root)

@@ -53,6 +53,20 @@ def test_every_awk_answers_each_request_and_ends_with_its_input(tmp_path: Path, 
     )
 
 
+@pytest.mark.parametrize("awk", AWKS)
+def test_a_channel_that_only_polls_gets_a_small_program_with_the_same_figures(
+    tmp_path: Path, awk: str
+) -> None:
+    assert len(probe.polling_command()) < len(probe.command()) / 2
+    _, out = run(tmp_path / "bin", awk, b"1 fo\n2 q tasks\n3 i\n", probe.polling_command())
+    first, _, rest = out.partition(b".1\n")
+    _, whole = run(tmp_path / "other", awk, b"1 fo\n3 i\n")
+    one, other = parse(first), parse(whole.partition(b".1\n")[0])
+    assert one.problems == [] and one.mounts == other.mounts and set(one.nics) == set(other.nics)
+    assert rest.partition(b"=3 1\n")[2] == whole.partition(b"=3 1\n")[2]
+    assert b"S\ttasks\nX\ttasks\tthis channel only polls\n" in rest
+
+
 @pytest.mark.parametrize("awk", PROGRAMS)
 def test_requests_that_are_none_are_not_answered_nor_carried_out(tmp_path: Path, awk: str) -> None:
     bad = b"\nhello f\n-1 f\n1;id f\n9999999999999999 f\n$(id) f\n\x00\xff f\n5 \n"

@@ -69,7 +69,7 @@ class Link:
             self.host.fingerprint = connection.fingerprint
             channel = ProbeChannel(self, self._watch.settings.answer_limit_bytes)
             async with asyncio.timeout(self._watch.settings.connect_timeout_seconds):
-                await connection.open_channel(channel, probe.command())
+                await connection.open_channel(channel, probe.polling_command())
             if channel.gone:
                 return
             self.channel = channel

@@ -44,7 +44,7 @@ async def try_probe(connection: Connection) -> str:
     channel = ProbeChannel(user, LIMIT_BYTES)
     try:
         async with asyncio.timeout(TRIAL_SECONDS):
-            await connection.open_channel(channel, probe.command())
+            await connection.open_channel(channel, probe.polling_command())
             if not channel.gone:
                 channel.ask(1, "f")
             body = await user.answer

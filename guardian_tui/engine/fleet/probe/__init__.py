@@ -19,9 +19,11 @@ def _text(name: str) -> str:
 
 PARTS = (
     "probe.awk", "parts/processes.awk", "parts/services.awk", "parts/security.awk", "parts/upkeep.awk", "parts/kernel.awk", "parts/hardware.awk",
-    "parts/network.awk", "parts/bsd.awk", "parts/main.awk",
+    "parts/network.awk", "parts/bsd.awk", "parts/sections.awk", "parts/main.awk",
 )  # fmt: skip
 """The files of the awk program, in order."""
+POLLING_PARTS = ("probe.awk", "parts/bsd.awk", "parts/no_sections.awk", "parts/main.awk")
+"""Those that the channel needs which polls and does nothing else."""
 
 
 @cache
@@ -33,11 +35,17 @@ def source() -> str:
 @cache
 def program() -> str:
     """The awk program without its comments, blank lines and indents: what travels."""
-    return _bare_awk().replace(_VERSION, version())
+    return _bare_awk(PARTS).replace(_VERSION, version())
 
 
-def _bare_awk() -> str:
-    return "\n".join(_bare(part) for part in PARTS)
+@cache
+def polling_program() -> str:
+    """The same without its sections: what travels to a channel that only polls."""
+    return _bare_awk(POLLING_PARTS).replace(_VERSION, version())
+
+
+def _bare_awk(parts: tuple[str, ...]) -> str:
+    return "\n".join(_bare(part) for part in parts)
 
 
 @cache
@@ -54,13 +62,19 @@ def _bare(name: str) -> str:
 @cache
 def version() -> str:
     """What tells one probe from another: the first digits of a SHA-256 over both programs."""
-    return hashlib.sha256(f"{_bare_awk()}\n{_bare('probe.sh')}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{_bare_awk(PARTS)}\n{_bare('probe.sh')}".encode()).hexdigest()[:12]
 
 
 @cache
 def command() -> str:
     """The shell command that starts the probe; the same for every host."""
     return _command(program())
+
+
+@cache
+def polling_command() -> str:
+    """The same for a channel that only polls: a fraction to send at each connection, and to keep in the host's memory."""
+    return _command(polling_program())
 
 
 def _command(awk: str) -> str:
