@@ -10,20 +10,18 @@ from textual.containers import Horizontal
 
 from guardian_tui.protocol.checks import CheckDetail, CheckRef, CheckRow, fresh_until, shown_check_state
 from guardian_tui.protocol.errors import GuardianError
-from guardian_tui.protocol.fleet import History, HistoryQuery
 from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
-from screens.host import SPANS
+from screens.chart_pane import ChartCommands, ChartPane, View
 from widgets import figures
 from widgets.box import Box, Line
-from widgets.chart import Chart, ChartData, Mark
 from widgets.checks_list import CHECK_GLYPHS
 
 _MOST_FIGURES = 40
 
 
-class CheckScreen(GuardianScreen):
+class CheckScreen(ChartCommands, GuardianScreen):
     """A check's page.
 
     Args:
@@ -43,8 +41,6 @@ class CheckScreen(GuardianScreen):
         self.check_id = check_id
         self._row: CheckRow | None = None
         self._detail: CheckDetail | None = None
-        self._series = 0
-        self._span = 0
         self._read_of: float | None = -1.0
 
     @property
@@ -57,7 +53,7 @@ class CheckScreen(GuardianScreen):
         with Horizontal(id="top"):
             yield Box("check", id="words")
             yield Box("figures", id="figures")
-        yield Chart(id="chart")
+        yield ChartPane(id="chart")
 
     def world_changed(self, change: Change) -> None:
         """Draw; the page is read again after each run."""
@@ -75,43 +71,19 @@ class CheckScreen(GuardianScreen):
         self._read_of = self._row.measured_at if self._row else None
         self.run_worker(self._read(), exclusive=True, group="page", exit_on_error=False)
 
-    @property
-    def _charts(self) -> list[tuple[str, str]]:
-        """Series that can be charted, with their units."""
-        name = self._row.name if self._row else ""
-        own = [(f"check_seconds{{{name}}}", "seconds"), (f"check_ok{{{name}}}", "flag")]
-        return own + [
-            (figure.series, figure.unit) for figure in (self._detail.figures if self._detail else ())
-        ]
-
     async def _read(self) -> None:
         row, console = self._row, self.console
         if row is None:
             return
-        chart = self.query_one(Chart)
         try:
             self._detail = await console.client.call("checks.show", CheckDetail, CheckRef(check=row.id))
-            series, unit = self._charts[self._series % len(self._charts)]
-            end = console.world.now()
-            query = HistoryQuery(
-                host=row.host_id, metric=series, start=end - SPANS[self._span][0], end=end,
-                points=max(20, min(400, chart.columns)),
-            )  # fmt: skip
-            history = await console.client.call("hosts.history", History, query)
         except GuardianError as error:
+            # the banner speaks for an engine that is gone; what is shown stays, and ages
             if error.status != 503:
-                chart.show(ChartData("", "", None, words=safe(error.detail, 200)))
+                console.say_error(error)
             return
-        marks = [
-            Mark(alert.since, "⚑", "warning", alert.title)
-            for alert in console.world.alerts_of(row.host_id)
-            if alert.instance == row.name
-        ]
-        spans = " ".join(
-            f"[{words}]" if place == self._span else words for place, (_, words) in enumerate(SPANS)
-        )
-        top = 1.0 if unit in ("ratio", "flag") else None
-        chart.show(ChartData(safe(series, 200), unit, history, None, top, marks), spans)
+        self.chart.offer(row.host_id, _views(self._detail), instance=row.name)
+        self.chart.load()
         self._draw()
 
     def _draw(self) -> None:
@@ -138,20 +110,13 @@ class CheckScreen(GuardianScreen):
         if self._row is not None and self._row.host_id in self.console.world.hosts:
             self.console.open_host(self._row.host_id)
 
-    def command_chart_next(self, arguments: tuple[str, ...]) -> None:
-        """`m`."""
-        self._series = (self._series + 1) % len(self._charts)
-        self._load()
 
-    def command_range_wider(self, arguments: tuple[str, ...]) -> None:
-        """`+`."""
-        self._span = (self._span + 1) % len(SPANS)
-        self._load()
-
-    def command_range_narrower(self, arguments: tuple[str, ...]) -> None:
-        """`_`."""
-        self._span = max(0, self._span - 1)
-        self._load()
+def _views(detail: CheckDetail) -> list[View]:
+    """What of it can be charted: how long it took, whether it was well, and each of its figures."""
+    name = detail.row.name
+    series = [(f"check_seconds{{{name}}}", "seconds"), (f"check_ok{{{name}}}", "flag")]
+    series += [(figure.series, figure.unit) for figure in detail.figures]
+    return [View(name, name, unit, 1.0 if unit in ("ratio", "flag") else None) for name, unit in series]
 
 
 def _title(row: CheckRow, now: float) -> Line:

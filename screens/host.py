@@ -3,49 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from guardian_tui.protocol.errors import GuardianError
-from guardian_tui.protocol.fleet import History, HistoryQuery, HostDetail, HostRef
+from guardian_tui.protocol.fleet import HostDetail, HostRef
 from guardian_tui.protocol.freshness import is_stale, shown_state
-from guardian_tui.protocol.metrics import METRICS
 from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
+from screens.chart_pane import ChartCommands, ChartPane, view_of
 from screens.host_lines import device_lines, fact_lines, gauge_lines
 from widgets import figures
 from widgets.alerts_list import AlertsList
 from widgets.box import Box, Line, file_system_lines, nic_lines
-from widgets.chart import Chart, ChartData, Mark
 from widgets.painting import STATE_GLYPHS
 from widgets.state_line import StateLine
 
-SPANS = ((3600.0, "1 h"), (6 * 3600.0, "6 h"), (86400.0, "24 h"), (7 * 86400.0, "7 d"))
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    metric: str
-    title: str
-    top: float | None
-    threshold: float | None
-
-
-_VIEWS = (
-    _View("cpu_busy_ratio", "cpu", 1.0, 0.95),
-    _View("memory_used_ratio", "memory", 1.0, 0.95),
-    _View("load1_per_core", "load per core", None, 2.0),
-    _View("pressure_io_full_ratio", "io pressure", None, 0.40),
-    _View("cpu_iowait_ratio", "iowait", None, 0.40),
-    _View("round_trip_seconds", "round trip", None, None),
+VIEWS = (
+    view_of("cpu_busy_ratio", "cpu", top=1.0, threshold=0.95),
+    view_of("memory_used_ratio", "memory", top=1.0, threshold=0.95),
+    view_of("load1_per_core", "load per core", threshold=2.0),
+    view_of("pressure_io_full_ratio", "io pressure", threshold=0.40),
+    view_of("cpu_iowait_ratio", "iowait", threshold=0.40),
+    view_of("round_trip_seconds", "round trip"),
 )
+"""What `m` goes through."""
 
 
-class HostScreen(GuardianScreen):
+class HostScreen(ChartCommands, GuardianScreen):
     """One host in full.
 
     Args:
@@ -76,14 +64,8 @@ class HostScreen(GuardianScreen):
         super().__init__()
         self._host_id = host_id
         self._detail: HostDetail | None = None
-        self._views: list[_View] = list(_VIEWS)
-        if metric and metric not in {view.metric for view in _VIEWS}:
-            self._views.insert(0, _View(metric, metric, None, None))
-        self._view = next((p for p, view in enumerate(self._views) if view.metric == metric), 0)
-        self._span = 0
-        self._end: float | None = None
+        self._metric = metric
         self._asked = 0.0
-        self._history: History | None = None
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -100,7 +82,7 @@ class HostScreen(GuardianScreen):
         """State; chart and gauges; disks, alerts and facts."""
         yield StateLine(id="state")
         with Horizontal(id="top"):
-            yield Chart(id="chart")
+            yield ChartPane(id="chart")
             yield Box("pressure & load", id="gauges")
         with Horizontal(id="bottom"):
             with Vertical(id="left"):
@@ -113,6 +95,8 @@ class HostScreen(GuardianScreen):
         """Load."""
         self.set_class(self.app.size.width < 110, "narrow")
         self.query_one(AlertsList).focus()
+        self.chart.offer(self._host_id, VIEWS)
+        self.chart.next(self._metric or VIEWS[0].series)
         self._load()
 
     def on_resize(self) -> None:
@@ -125,19 +109,9 @@ class HostScreen(GuardianScreen):
         self.run_worker(self._read(), exclusive=True, group="page", exit_on_error=False)
 
     async def _read(self) -> None:
-        console, view = self.console, self._views[self._view]
-        end = self._end or console.world.now()
-        chart = self.query_one(Chart)
-        query = HistoryQuery(
-            host=self._host_id,
-            metric=view.metric,
-            start=end - SPANS[self._span][0],
-            end=end,
-            points=max(20, min(400, chart.columns)),
-        )
+        console = self.console
         try:
             self._detail = await console.client.call("hosts.show", HostDetail, HostRef(host=self._host_id))
-            self._history = await console.client.call("hosts.history", History, query)
         except GuardianError as error:
             # the banner speaks for an engine that is gone; what is shown stays, and ages
             if error.status != 503:
@@ -149,8 +123,9 @@ class HostScreen(GuardianScreen):
         """New figures of this host: read its page again."""
         if change.complete or any(row.id == self._host_id for row in change.hosts):
             row = self.console.world.hosts.get(self._host_id)
-            wait = max(2.0, row.interval_seconds * 0.8) if row else 5.0
-            if self._end is None and self.console.world.now() - self._asked >= wait:
+            interval = row.interval_seconds if row else 5.0
+            self.chart.follow(interval)
+            if self.console.world.now() - self._asked >= max(2.0, interval * 0.8):
                 self._load()
         if change.alerts:
             alerts = self.console.world.alerts_of(self._host_id)
@@ -190,25 +165,6 @@ class HostScreen(GuardianScreen):
         detail = self._detail
         if detail is None or not self.is_mounted:
             return
-        view = self._views[self._view]
-        metric = METRICS.get(view.metric.partition("{")[0])
-        marks = [
-            Mark(alert.since, "⚑", "warning", alert.title)
-            for alert in self.console.world.alerts_of(self._host_id)
-        ]
-        data = ChartData(
-            view.title, metric.unit if metric else "", self._history, view.threshold, view.top, marks
-        )
-        spans = " ".join(
-            f"[{words}]" if place == self._span else words for place, (_, words) in enumerate(SPANS)
-        )
-        past = " · in the past, . returns" if self._end is not None else ""
-        damaged = (
-            f" · {len(self._history.problems)} damaged chunk(s) left out"
-            if self._history and self._history.problems
-            else ""
-        )
-        self.query_one(Chart).show(data, f"{spans}{past}{damaged}")
         self.query_one("#gauges", Box).show(gauge_lines(detail, narrow=self.has_class("narrow")))
         disks, network = self.query_one("#disks", Box), self.query_one("#network", Box)
         room = disks.size.width - 1
@@ -228,42 +184,6 @@ class HostScreen(GuardianScreen):
         if self.query_one(AlertsList).cursor_id:
             self.console.open_alert(self.query_one(AlertsList).cursor_id)
 
-    def command_range_wider(self, arguments: tuple[str, ...]) -> None:
-        """`+`: 1 h, 6 h, 24 h, 7 d, and again from the start."""
-        self._span = (self._span + 1) % len(SPANS)
-        self._load()
-
-    def command_range_narrower(self, arguments: tuple[str, ...]) -> None:
-        """`_`."""
-        self._span = max(0, self._span - 1)
-        self._load()
-
-    def command_time_back(self, arguments: tuple[str, ...]) -> None:
-        """`[`: half a span into the past."""
-        self._end = (self._end or self.console.world.now()) - SPANS[self._span][0] / 2
-        self._load()
-
-    def command_time_forward(self, arguments: tuple[str, ...]) -> None:
-        """`]`: half a span towards now."""
-        if self._end is not None:
-            end = self._end + SPANS[self._span][0] / 2
-            self._end = end if end < self.console.world.now() else None
-            self._load()
-
-    def command_time_now(self, arguments: tuple[str, ...]) -> None:
-        """`.`: follow again."""
-        self._end = None
-        self._load()
-
-    def command_chart_next(self, arguments: tuple[str, ...]) -> None:
-        """`m`, or `:chart METRIC`."""
-        if arguments:
-            self._views.insert(0, _View(arguments[0], arguments[0], None, None))
-            self._view = 0
-        else:
-            self._view = (self._view + 1) % len(self._views)
-        self._load()
-
     def command_pane_next(self, arguments: tuple[str, ...]) -> None:
         """`tab`: the chart, the alerts."""
         self.focus_next()
@@ -271,4 +191,3 @@ class HostScreen(GuardianScreen):
     def command_zoom(self, arguments: tuple[str, ...]) -> None:
         """`z`: the chart takes all the room."""
         self.toggle_class("zoom")
-        self.call_after_refresh(self._load)

@@ -16,6 +16,7 @@ from guardian_tui.protocol.alerts import Alert
 from screens.alert import AlertScreen
 from screens.alerts import AlertsScreen
 from screens.audit import AuditScreen
+from screens.chart_pane import ChartPane
 from screens.dialogs import CodeDialog, ConfirmDialog, TextDialog
 from screens.edit_host import EditHostDialog
 from screens.first_start import FirstStartScreen
@@ -26,7 +27,6 @@ from screens.login import LoginScreen
 from screens.reports import ReportDialog
 from tests.support.console import PASSWORD, House, house, until
 from widgets.banner import Banner
-from widgets.chart import Chart
 from widgets.hosts_table import HostsTable
 from widgets.prompt import Prompt
 
@@ -136,13 +136,14 @@ async def test_a_host_page_charts_and_moves_in_time(tmp_path: Path) -> None:
         await until(lambda: isinstance(app.screen, HostScreen))
         page = app.screen
         assert isinstance(page, HostScreen)
-        await until(lambda: page._history is not None and any(v is not None for v in page._history.mean))
+        chart = page.query_one(ChartPane)
+        await until(lambda: chart.has_values)
         for key in ("plus", "m", "left_square_bracket", "right_square_bracket", "underscore", "m", "m"):
             await pilot.press(key)
         await pilot.press("left_square_bracket", "full_stop")
-        assert page._end is None
+        assert chart.follows
         await go(app, pilot, "chart load1")
-        await until(lambda: "load1" in str(page.query_one(Chart).border_title))
+        await until(lambda: "load1" in chart.caption)
         await pilot.press("z", "z", "escape")
         await until(lambda: isinstance(app.screen, FleetScreen))
 
