@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from guardian_tui.demo import tables
 from guardian_tui.demo.roles import Role
+from guardian_tui.engine.fleet import probe
 
 TICKS = 100.0
 """Of CPU time per second and processor, as the kernel counts them."""
@@ -219,7 +220,9 @@ class Figures:
         if "i" in letters:
             system = self.role.os if self.role else "Simulated Linux"
             evil = HOSTILE.replace("\x00", "") if self.hostile else ""
-            parts.append(f"i k 6.12.48-sim\ni a x86_64\ni s {system}{evil}\ni n {self.cpus}\n")
+            parts.append(
+                f"i k 6.12.48-sim\ni a x86_64\ni s {system}{evil}\ni n {self.cpus}\ni v {probe.version()}\n"
+            )
         if "r" in letters:
             parts.append(self._df())
         if letters == "q":
