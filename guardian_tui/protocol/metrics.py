@@ -218,6 +218,39 @@ METRICS: dict[str, Metric] = _catalogue(
     Metric("check_log_matches", "count", "checks", "lines that match since the last look", "check"),
     Metric("check_perfdata", "count", "checks", "a plugin's performance value, in base units", "check/label"),
     Metric("check_prometheus", "count", "checks", "a value of a Prometheus endpoint", "check/series"),
+    Metric("accounts_drift", "count", "slow", "accounts that differ from the accepted baseline"),
+    Metric("host_keys_drift", "count", "slow", "SSH keys of the host that differ from the accepted baseline"),
+    Metric(
+        "authorized_keys_drift",
+        "count",
+        "slow",
+        "keys that let somebody in that differ from the accepted baseline",
+    ),
+    Metric("sudoers_drift", "count", "slow", "files of sudoers that differ from the accepted baseline"),
+    Metric(
+        "suid_files_drift", "count", "slow", "files with SUID or SGID that differ from the accepted baseline"
+    ),
+    Metric("sshd_settings_drift", "count", "slow", "settings of sshd that differ from the accepted baseline"),
+    Metric(
+        "firewall_drift", "count", "slow", "chains of the firewall that differ from the accepted baseline"
+    ),
+    Metric("firewall_active", "flag", "slow", "1: what comes in is filtered"),
+    Metric("smart_failing", "flag", "slow", "1: the disk says that it fails", "disk"),
+    Metric(
+        "disk_wear_ratio", "ratio", "slow", "share of its rated life that a solid-state disk has used", "disk"
+    ),
+    Metric("disk_reallocated_sectors", "count", "slow", "sectors that the disk has replaced", "disk"),
+    Metric(
+        "disk_pending_sectors", "count", "slow", "sectors that could not be read and may be replaced", "disk"
+    ),
+    Metric("disk_media_errors", "count", "slow", "errors that the disk could not correct", "disk"),
+    Metric("disk_temperature_celsius", "count", "slow", "as the disk says", "disk"),
+    Metric(
+        "lvm_pool_used_ratio", "ratio", "slow", "used of a thin pool or snapshot, data or metadata", "volume"
+    ),
+    Metric("multipath_failed_paths", "count", "slow", "paths to a disk that have failed", "map"),
+    Metric("zfs_pool_trouble", "level", "medium", "0: on line, 1: degraded, 2: worse", "pool"),
+    Metric("zfs_pool_used_ratio", "ratio", "medium", "used / size", "pool"),
     Metric("updates_pending", "count", "slow", "packages for which there is a newer one"),
     Metric("updates_security", "count", "slow", "the same, marked as security's"),
     Metric(

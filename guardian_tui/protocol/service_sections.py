@@ -75,4 +75,57 @@ SERVICE_KINDS: tuple[SectionKind, ...] = (
             Column("comment", "comment"),
         ), period_seconds=SLOW_SECONDS, sort="file",
     ),
+    SectionKind(
+        "firewall", "firewall", "Chains of the firewall: their policy, how many rules they have, and a checksum of these.",
+        (
+            Column("chain", "chain"), Column("hook", "hook"), Column("policy", "policy"), Column("rules", "rules", "count"),
+            Column("checksum", "checksum"),
+        ), period_seconds=SLOW_SECONDS, sort="chain",
+    ),
+    SectionKind(
+        "authorized_keys", "authorized keys", "Keys that let somebody in without a password.",
+        (
+            Column("user", "user"), Column("kind", "kind"), Column("fingerprint", "fingerprint"), Column("comment", "comment"),
+            Column("options", "options"), Column("file", "file"),
+        ), period_seconds=SLOW_SECONDS, sort="user",
+    ),
+    SectionKind(
+        "sudoers", "sudoers", "Who may use sudo, and for what.",
+        (Column("line", "line"), Column("nopasswd", "no password"), Column("file", "file")), period_seconds=SLOW_SECONDS, sort="file",
+    ),
+    SectionKind(
+        "suid_files", "SUID files", "Files that run with the rights of their owner or group, on local file systems.",
+        (Column("path", "file"), Column("owner", "owner"), Column("group", "group"), Column("mode", "mode")),
+        period_seconds=SLOW_SECONDS, sort="path",
+    ),
+    SectionKind(
+        "sshd_settings", "sshd", "Settings of sshd that decide who gets in, and what is risky about them.",
+        (Column("setting", "setting"), Column("value", "value"), Column("risk", "risk")), period_seconds=SLOW_SECONDS, sort="-risk",
+    ),
+    SectionKind(
+        "smart", "disk health", "What disks say of themselves by SMART and NVMe: their verdict, wear, age, sectors and errors.",
+        (
+            Column("disk", "disk"), Column("model", "model"), Column("health", "health"), Column("wear", "worn", "ratio"),
+            Column("hours", "hours", "count"), Column("reallocated", "reallocated", "count"), Column("pending", "pending", "count"),
+            Column("errors", "errors", "count"), Column("temperature", "°C", "count"),
+        ), period_seconds=SLOW_SECONDS, sort="disk",
+    ),
+    SectionKind(
+        "lvm", "LVM", "Logical volumes and their groups, and how full thin pools and snapshots are.",
+        (
+            Column("name", "name"), Column("kind", "kind"), Column("size", "size", "bytes"), Column("free", "free", "bytes"),
+            Column("used", "used", "ratio"), Column("metadata", "metadata", "ratio"), Column("pool", "pool"), Column("trouble", "trouble"),
+        ), period_seconds=SLOW_SECONDS, sort="name",
+    ),
+    SectionKind(
+        "zfs", "ZFS", "Pools of ZFS: their health, how full they are, and what is wrong.",
+        (
+            Column("pool", "pool"), Column("health", "health"), Column("size", "size", "bytes"), Column("free", "free", "bytes"),
+            Column("used", "used", "ratio"), Column("fragmented", "frag", "ratio"), Column("status", "status"),
+        ), period_seconds=MEDIUM_SECONDS, sort="pool",
+    ),
+    SectionKind(
+        "multipath", "multipath", "Paths to disks, and which of them have failed.",
+        (Column("disk", "disk"), Column("map", "map"), Column("path", "path"), Column("state", "state")), period_seconds=SLOW_SECONDS, sort="map",
+    ),
 )  # fmt: skip

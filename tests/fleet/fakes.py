@@ -70,7 +70,7 @@ class FakeHost:
             text = text.replace(f" /{top}/", f" {self.folder}/{top}/").replace(
                 f'"/{top}/', f'"{self.folder}/{top}/'
             )
-        return text.replace('"/.', f'"{self.folder}/.')
+        return text.replace('"/.docker', f'"{self.folder}/.docker')
 
     def ask(self, *names: str) -> dict[str, Raw]:
         """Sections of this host."""

@@ -17,7 +17,7 @@ def test_every_rule_that_the_probe_can_use_is_listed_and_no_other() -> None:
     )
     assert called
     rows = re.findall(
-        r"^\| ([^|]+) \| [^|]+ \| `guardian ALL=\(root\) NOPASSWD: /usr/s?bin/([^ ]+) ([^`]*)` \|$",
+        r"^\| ([^|]+) \| [^|]+ \| `guardian ALL=\(root\) NOPASSWD: /usr/s?bin/([^ `]+) ?([^`]*)` \|$",
         PAGE.read_text(encoding="utf-8"),
         re.MULTILINE,
     )

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from guardian_tui.engine.alerts.rule_kinds import HOUR, MINUTE, Level, MetricRule, Term, mean, one, two
+from guardian_tui.protocol.alerts import Tier
 
 DAY = 24 * HOUR
+
+
+def _differs(rule: str, title: str, tier: Tier, section: str) -> MetricRule:
+    return one(
+        rule, title, tier, Term(f"{section}_drift", ">", 0.0), why="{value} not as in the accepted baseline"
+    )
+
 
 SERVICE_RULES: tuple[MetricRule, ...] = (
     one(
@@ -67,4 +75,35 @@ SERVICE_RULES: tuple[MetricRule, ...] = (
         Term("certificate_days_left", "<", 7.0),
         why="{value} days left, limit {limit}",
     ),
+    two(
+        "zfs_degraded",
+        "ZFS pool degraded",
+        ("page", "page"),
+        Term("zfs_pool_trouble", ">", 0.5),
+        Term("zfs_pool_trouble", ">", 1.5),
+        why="the pool is not on line with all its members",
+    ),
+    one(
+        "smart",
+        "Disk fails",
+        "page",
+        Term("smart_failing", ">", 0.5),
+        severity="critical",
+        why="the disk says so itself",
+    ),
+    two(
+        "lvm_pool_low",
+        "Thin pool or snapshot nearly full",
+        ("notify", "page"),
+        Term("lvm_pool_used_ratio", ">", 0.80, 0.78),
+        Term("lvm_pool_used_ratio", ">", 0.95, 0.93),
+    ),
+    one("multipath_degraded", "Path to a disk failed", "notify", Term("multipath_failed_paths", ">", 0.0)),
+    _differs("authorized_keys_changed", "authorized_keys changed", "notify", "authorized_keys"),
+    _differs("new_suid_file", "New SUID file", "notify", "suid_files"),
+    _differs("sudoers_changed", "sudoers changed", "notify", "sudoers"),
+    _differs("accounts_changed", "Accounts changed", "notify", "accounts"),
+    _differs("host_keys_changed", "SSH keys of the host changed", "show", "host_keys"),
+    _differs("sshd_settings_changed", "Settings of sshd changed", "show", "sshd_settings"),
+    _differs("firewall_changed", "Firewall changed", "show", "firewall"),
 )

@@ -10,6 +10,7 @@ function sections(   i) {
         if (ask_hardware($i)) continue
         if (ask_network($i)) continue
         if (ask_upkeep($i)) continue
+        if (ask_storage($i)) continue
         add("X\t" $i "\tthis probe has no such section")
     }
 }

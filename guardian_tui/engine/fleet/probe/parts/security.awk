@@ -100,10 +100,93 @@ function logins(   file, what, n, i, l, s) {
 
 function reads_journal() { return am_root() || answer_of("id -Gn") ~ /(^| )(systemd-journal|adm|wheel)( |$)/ }
 
+# --- what lets in: firewall, keys, sudoers, files that run as somebody else, sshd's settings
+
+function firewall(   n, i) {
+    if (readable("/etc/ufw/ufw.conf")) add("R\tU\t" (says("/etc/ufw/ufw.conf", "^ENABLED=yes") ? "yes" : "no"))
+    told("F", 5, "firewall-cmd", "--state")
+    # what other programs keep for themselves changes by the minute
+    n = output_to_root(10, "nft", "-s list ruleset", "rules of the firewall")
+    for (i = 1; i <= n; i++) add("R\tN\t" plain(line_of_output[i]))
+    if (n > 0 || (n < 0 && path_of("nft") != "")) return
+    n = output_to_root(10, "iptables-save", "", "rules of the firewall")
+    for (i = 1; i <= n; i++) if (line_of_output[i] !~ /^#|KUBE-|CNI-|cali-|DOCKER|f2b-/) add("R\tI\t" plain(line_of_output[i]))
+    if (n > 0) n = output_to_root(10, "ip6tables-save", "", "rules of the firewall for IPv6")
+    for (i = 1; i <= n; i++) if (line_of_output[i] !~ /^#|KUBE-|CNI-|cali-|DOCKER|f2b-/) add("R\tJ\t" plain(line_of_output[i]))
+}
+
+function says(f, pattern,   l, yes) {
+    while ((getline l < f) > 0) if (l ~ pattern) yes = 1
+    close(f)
+    return yes
+}
+
+function authorized_keys(   f, l, a, homes, home, seen, n, i, count, unread) {
+    f = "/etc/passwd"
+    while ((getline l < f) > 0) {
+        split(l, a, ":")
+        if (a[6] != "" && !(a[6] in seen)) { seen[a[6]]; homes[++count] = a[6] }
+    }
+    close(f)
+    for (i = 1; i <= count; i++)
+        for (n = 1; n < 3; n++) {
+            f = homes[i] "/.ssh/authorized_keys" (n > 1 ? "2" : "")
+            while ((getline l < f) > 0) if (l !~ /^[ \t]*(#|$)/) add("R\tK\t" plain(f) "\t" substr(plain(l), 1, 8000))
+            close(f)
+        }
+    if (am_root()) return
+    n = output_to_root(20, "find", "/root /home -maxdepth 3 -name authorized_keys -exec grep -H . {} +", "authorized_keys of other homes")
+    for (i = 1; i <= n; i++) {
+        l = line_of_output[i]
+        if ((f = index(l, ":")) && substr(l, f + 1) !~ /^[ \t]*(#|$)/) add("R\tK\t" plain(substr(l, 1, f - 1)) "\t" substr(plain(substr(l, f + 1)), 1, 8000))
+    }
+}
+
+function sudoers(   n) {
+    if (!exists("/etc/sudoers")) return
+    told_to_root("G", 5, "grep", "-r . /etc/sudoers /etc/sudoers.d", "who may use sudo, and for what")
+}
+
+# local file systems on which such files count, each device once; what containers are made of is their own
+function suid_files(   f, l, a, seen, places) {
+    f = "/proc/self/mounts"
+    while ((getline l < f) > 0) {
+        split(l, a, " ")
+        if (a[4] ~ /(^|,)nosuid(,|$)/ || a[1] in seen) continue
+        if (a[3] ~ /^(ext[234]|xfs|btrfs|zfs|f2fs|jfs|reiserfs|ufs)$/ || a[2] == "/") { seen[a[1]]; places = places quoted(a[2]) }
+    }
+    close(f)
+    if (places == "") return
+    if (!am_root()) withheld("files in folders that only root may enter", "they are looked for as this account", "")
+    lines_of("L", bounded(60, path_of("nice") " -n 19 " path_of("find") places " -xdev \\( -path /var/lib/docker -o -path /var/lib/containers -o -path /var/lib/containerd \\) -prune -o -type f \\( -perm -4000 -o -perm -2000 \\) -exec ls -ld {} +"))
+}
+
+function sshd_settings(   n, i, l, files) {
+    if (path_of("sshd") == "") return
+    if (am_root() || sudo_allows(path_of("sshd") " -T")) { if (told_to_root("T", 5, "sshd", "-T", "") > 0) return }
+    if (!readable("/etc/ssh/sshd_config")) { told_to_root("T", 5, "sshd", "-T", "settings of sshd"); return }
+    n = output_of("ls /etc/ssh/sshd_config.d/")
+    for (i = 1; i <= n; i++) files[i] = "/etc/ssh/sshd_config.d/" line_of_output[i]
+    files[n + 1] = "/etc/ssh/sshd_config"
+    for (i = 1; i <= n + 1; i++) {
+        if (files[i] !~ /\.conf$/ && i <= n) continue
+        while ((getline l < files[i]) > 0) {
+            if (l ~ /^[ \t]*[Mm][Aa][Tt][Cc][Hh][ \t]/) break
+            if (l !~ /^[ \t]*(#|$)/) add("R\tC\t" substr(plain(l), 1, 600))
+        }
+        close(files[i])
+    }
+}
+
 function ask_security(name) {
     if (name == "sessions") sessions_open()
     else if (name == "accounts") accounts()
     else if (name == "logins") logins()
+    else if (name == "firewall") firewall()
+    else if (name == "authorized_keys") authorized_keys()
+    else if (name == "sudoers") sudoers()
+    else if (name == "suid_files") suid_files()
+    else if (name == "sshd_settings") sshd_settings()
     else return 0
     return 1
 }

@@ -62,7 +62,7 @@ function told_to_root(kind, seconds, program, arguments, what) { return rows_of(
 
 function output_to_root(seconds, program, arguments, what,   command) {
     if (path_of(program) == "") return -1
-    command = path_of(program) " " arguments
+    command = path_of(program) (arguments == "" ? "" : " " arguments)
     if (am_root()) return output_of(bounded(seconds, command))
     if (sudo_allows(command)) return output_of(bounded(seconds, path_of("sudo") " -n " command))
     withheld(what, "only root may see this", rule_for(command))
