@@ -114,6 +114,8 @@ COMMANDS: dict[str, Command] = _registry(
             ("w",), words=("maintenance",), arguments="[DURATION] [REASON]", route="hosts.maintenance"),
     Command("host.keys", "Accept new host keys", "All keys that wait, as a list of fingerprints; the number of those you mark is typed in.",
             ("fleet",), words=("keys",), route="questions.accept"),
+    Command("authorities", "Authorities of host keys", "Which are pinned and whom they cover; with a pattern and a .pub file, pin one.",
+            (GLOBAL,), words=("authorities",), arguments="[PATTERN FILE.pub]", route="authorities.list"),
     Command("host.set", "Change marked hosts", "Environment, user, credential, jump hosts, interval, labels, groups; says first how many.",
             ("fleet",), ("E",), words=("set",), arguments="KEY=VALUE…", route="hosts.bulk"),
     Command("host.unset", "Take labels or groups from marked hosts", "label.KEY or group=NAME; says first how many.",

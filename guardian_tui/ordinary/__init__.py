@@ -13,6 +13,7 @@ from guardian_tui.ordinary.questions import QuestionCommands
 from guardian_tui.ordinary.saving import SavingCommands
 from guardian_tui.ordinary.sections import SectionCommands
 from guardian_tui.ordinary.session import SessionCommands
+from guardian_tui.ordinary.trust import TrustCommands
 
 
 class OrdinaryCommands(
@@ -21,6 +22,7 @@ class OrdinaryCommands(
     BulkCommands,
     QuestionCommands,
     ImportCommands,
+    TrustCommands,
     AlertCommands,
     CheckCommands,
     LookingCommands,

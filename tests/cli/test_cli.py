@@ -8,6 +8,7 @@ import os
 import time
 from pathlib import Path
 
+import asyncssh
 import pyotp
 import pytest
 from click.testing import CliRunner, Result
@@ -293,3 +294,33 @@ async def test_many_hosts_are_changed_after_their_number_was_typed_in(tmp_path: 
         )
         for wrong in (("--set", "colour=red"), ("--set", "maintenance=soon"), ("--remove", "user"), ()):
             assert (await guardian("hosts", "bulk", "--filter", "web", *wrong)).exit_code == 2
+
+
+async def test_new_host_keys_are_accepted_as_a_list_or_only_those_of_a_file(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        await login(one)
+        table = tmp_path / "hosts.csv"
+        table.write_text(
+            "name,address,credential\n" + "".join(f"web-{n},127.0.0.9,key:/nowhere\n" for n in range(8))
+        )
+        await guardian("hosts", "import", str(table), "--all")
+        seen = {}
+        for host in one.engine.fleet.inventory.hosts.values():
+            if host.target is not None:
+                key = asyncssh.generate_private_key("ssh-ed25519").convert_to_public()
+                one.engine.fleet._questions.about_key(host.target, key, ())
+                seen[host.spec.name] = key.get_fingerprint()
+        known = tmp_path / "fingerprints"
+        known.write_text(f"# from the console\nweb-0 {seen['web-0']}\nweb-1 SHA256:another\n")
+        listed = await guardian("questions", "accept", "--list", str(known), feed="y\n")
+        assert listed.exit_code == 0 and "1 keys pinned" in listed.output, listed.output
+        assert f"web-1 shows {seen['web-1']}, but the list has SHA256:another" in listed.output
+        refused = await guardian("questions", "accept", feed="8\n")
+        assert (
+            refused.exit_code == 1 and "Type 7 to go on" in refused.output and seen["web-7"] in refused.output
+        )
+        assert "Nothing was changed" in refused.output
+        wrong = await guardian("questions", "accept", "--count", "3")
+        assert "7 keys, not 3" in wrong.output
+        assert "7 keys pinned" in (await guardian("questions", "accept", feed="7\n")).output
+        assert "No new host waits" in (await guardian("questions", "accept")).output

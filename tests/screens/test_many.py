@@ -15,6 +15,7 @@ from guardian_tui.protocol.imports import ImportPreview, ImportRequest, SourceTe
 from screens.choosing import ChoiceDialog
 from screens.dialogs import ConfirmDialog, TextDialog
 from screens.fleet import FleetScreen
+from screens.reports import ReportDialog
 from tests.screens.test_console import console, dialog, go, words_of
 from tests.support.console import House, house, until
 from widgets.choice_list import ChoiceList
@@ -150,3 +151,25 @@ async def test_the_list_of_an_import_fits_a_small_terminal(tmp_path: Path, size:
         assert choices.size.height >= 2 and choices.region.right <= size[0]
         await pilot.press("escape")
         await until(lambda: isinstance(app.screen, FleetScreen))
+
+
+async def test_an_authority_is_pinned_with_its_pattern_typed_in_and_listed_with_whom_it_covers(
+    tmp_path: Path,
+) -> None:
+    key = tmp_path / "ca.pub"
+    key.write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_public_key())
+    async with house(tmp_path) as one:
+        await seven(one)
+        async with console(one) as (app, pilot):
+            await go(app, pilot, f"authorities 127.0.0.* {key}")
+            await dialog(app, ConfirmDialog)
+            app.screen.query_one(Input).value = "127.0.0.*"
+            await pilot.press("enter")
+            await until(lambda: "it covers 7 hosts" in words_of(app))
+            await go(app, pilot, "authorities")
+            await dialog(app, ReportDialog)
+            shown = " ".join(str(line.visual) for line in app.screen.query(Static))
+            assert "127.0.0.*" in shown and "covers 7 hosts: web-0" in shown and "SHA256:" in shown
+            await pilot.press("escape")
+            await go(app, pilot, "authorities *")
+            await until(lambda: "PATTERN FILE.pub" in words_of(app))
