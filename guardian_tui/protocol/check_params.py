@@ -9,7 +9,10 @@ import msgspec
 
 from guardian_tui.protocol.errors import InvalidRequest
 
-Kind = Literal["http"]
+Kind = Literal[
+    "http", "tcp", "dns", "icmp", "ssh", "smtp", "imap", "postgresql", "mysql", "redis", "ntp", "unit", "process", "file", "log",
+    "nagios", "prometheus",
+]  # fmt: skip
 
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*\Z"
 Line = Annotated[str, msgspec.Meta(max_length=2000, pattern=_NO_CONTROLS)]
@@ -69,9 +72,176 @@ class HttpParams(KindParams, frozen=True, kw_only=True):
     """A reference to the value of the Authorization header."""
 
 
-PARAMS: dict[str, type[KindParams]] = {"http": HttpParams}
+class TcpParams(Reached, frozen=True, kw_only=True):
+    """A connection, and what is said over it."""
 
-WHERE: dict[str, tuple[Literal["engine", "forward", "host"], ...]] = {"http": ("engine", "forward")}
+    port: Port
+    send: Line = ""
+    """Sent after connecting; ``\\r``, ``\\n`` and ``\\xNN`` are understood."""
+    expect: Line = ""
+    """A pattern (RE2) that what comes must match."""
+
+
+class DnsParams(KindParams, frozen=True, kw_only=True):
+    """A record and its values."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9_.-]+\Z")]
+    type: Literal["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT", "CAA"] = "A"
+    expected: tuple[Line, ...] = ()
+    """Values that must all be there; none: any answer will do."""
+    exact: bool = False
+    """No other values may be there."""
+    server: Where = ""
+    """Empty: the first name server of the engine's machine."""
+    port: Port = 53
+
+
+class IcmpParams(Reached, frozen=True, kw_only=True):
+    """Echoes."""
+
+    count: Annotated[int, msgspec.Meta(ge=1, le=20)] = 3
+    loss_max: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    """More than this share lost is a failure."""
+    round_trip_max: Positive = 0.0
+    """Seconds; 0: any."""
+
+
+class SshParams(Reached, frozen=True, kw_only=True):
+    """An SSH server's greeting and key."""
+
+    port: Port = 22
+    banner: Line = ""
+    """A pattern (RE2) for its greeting."""
+    fingerprint: Annotated[str, msgspec.Meta(max_length=100, pattern=r"^\Z|^SHA256:[A-Za-z0-9+/]+\Z")] = ""
+    """The key it must show; empty: any, shown in the result."""
+
+
+class MailParams(Reached, frozen=True, kw_only=True):
+    """A mail server's greeting and certificate."""
+
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """0: the usual one."""
+    tls: Literal["starttls", "direct", "none"] = "starttls"
+    greeting: Line = ""
+    """A pattern (RE2) for its greeting."""
+    name: Where = ""
+    """Name that its certificate must have; empty: the address."""
+    tls_minimum: TlsVersion = "1.2"
+    verify: bool = True
+    authority: Line = ""
+
+
+class DatabaseParams(Reached, frozen=True, kw_only=True):
+    """A login to a database; a user that may only look is enough."""
+
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """0: the usual one."""
+    user: Line = ""
+    password: Reference = ""
+    lag_max: Positive = 0.0
+    """Seconds of replication lag above which it fails; 0: the rule alone speaks."""
+    slow_seconds: Positive = 60.0
+    """What runs longer counts as slow."""
+
+
+class PostgresqlParams(DatabaseParams, frozen=True, kw_only=True):
+    """PostgreSQL."""
+
+    database: Line = "postgres"
+
+
+class MysqlParams(DatabaseParams, frozen=True, kw_only=True):
+    """MySQL and MariaDB."""
+
+
+class RedisParams(DatabaseParams, frozen=True, kw_only=True):
+    """Redis and what speaks its protocol."""
+
+
+class NtpParams(Reached, frozen=True, kw_only=True):
+    """A time server against the engine's clock."""
+
+    port: Port = 123
+    offset_max: Positive = 0.5
+    """Seconds between its clock and ours above which it fails."""
+
+
+class UnitParams(KindParams, frozen=True, kw_only=True):
+    """A systemd unit."""
+
+    unit: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9@_.:\\-]+\Z")]
+    state: Literal["active", "inactive"] = "active"
+
+
+class ProcessParams(KindParams, frozen=True, kw_only=True):
+    """How many processes there are of a kind."""
+
+    pattern: Annotated[Line, msgspec.Meta(min_length=1)]
+    """A pattern (RE2) for their command lines."""
+    user: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_.@$-]*\Z")] = ""
+    least: Count = 1
+    most: Count = 0
+    """0: any."""
+
+
+class FileParams(KindParams, frozen=True, kw_only=True):
+    """A file's age and size."""
+
+    path: Path
+    absent: bool = False
+    """It must not be there."""
+    age_max: Positive = 0.0
+    age_min: Positive = 0.0
+    size_min: Count = 0
+    size_max: Count = 0
+
+
+class LogParams(KindParams, frozen=True, kw_only=True):
+    """Lines that were written to a log since the last look."""
+
+    path: Path
+    pattern: Annotated[Line, msgspec.Meta(min_length=1)]
+    """A pattern (RE2) for the lines that count."""
+    ignore: Line = ""
+    """A pattern for lines that don't."""
+    most: Count = 0
+    """How many since the last look are no fault."""
+    level: Literal["warning", "failed"] = "failed"
+
+
+class NagiosParams(KindParams, frozen=True, kw_only=True):
+    """A plugin of the Nagios ecosystem, run on the host as it is."""
+
+    plugin: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*\Z")
+    ]
+    """Its file name; the folders in which it is looked for stand in the engine's settings."""
+    arguments: tuple[Line, ...] = ()
+
+
+class PrometheusParams(KindParams, frozen=True, kw_only=True):
+    """An endpoint in Prometheus' text format."""
+
+    url: Annotated[str, msgspec.Meta(max_length=2000, pattern=r"^https?://[^\x00-\x20]+\Z")]
+    metrics: tuple[Line, ...] = ()
+    """Names of the metrics that become series (``node_load1``, ``http_requests_*``); none: only whether it can be read."""
+    authorization: Reference = ""
+
+
+PARAMS: dict[str, type[KindParams]] = {
+    "http": HttpParams, "tcp": TcpParams, "dns": DnsParams, "icmp": IcmpParams, "ssh": SshParams, "smtp": MailParams,
+    "imap": MailParams, "postgresql": PostgresqlParams, "mysql": MysqlParams, "redis": RedisParams, "ntp": NtpParams,
+    "unit": UnitParams, "process": ProcessParams, "file": FileParams, "log": LogParams, "nagios": NagiosParams,
+    "prometheus": PrometheusParams,
+}  # fmt: skip
+
+WHERE: dict[str, tuple[Literal["engine", "forward", "host"], ...]] = {
+    **dict.fromkeys(
+        ("http", "tcp", "dns", "ssh", "smtp", "imap", "postgresql", "mysql", "redis", "prometheus"), ("engine", "forward")
+    ),
+    **dict.fromkeys(("icmp", "ntp"), ("engine",)),
+    **dict.fromkeys(("unit", "process", "file", "log", "nagios"), ("host",)),
+}  # fmt: skip
 """From where each kind can be made; the first is the default."""
 
 

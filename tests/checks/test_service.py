@@ -165,6 +165,10 @@ async def test_the_checks_of_a_host_that_is_removed_go_with_it(lab: Lab) -> None
         ("http", {"url": "http://x/", "authorization": "hunter2"}, {}, "authorization"),
         ("http", {"url": "http://x/", "authorization": "secret:vpn"}, {}, "secret:checks/"),
         ("http", {"url": "http://x/", "authorization": "env:HOME"}, {}, "secret:checks/"),
+        ("redis", {"password": "secret:other"}, {}, "secret:checks/"),
+        ("nagios", {"plugin": "../../bin/sh"}, {}, "plugin"),
+        ("file", {"path": "/a\nb"}, {}, "path"),
+        ("icmp", {}, {"where": "host"}, "made from engine"),
     ],
 )  # fmt: skip
 async def test_what_does_not_fit_its_kind_is_refused_with_its_name(

@@ -24,6 +24,7 @@ class Forward:
     """One forwarded port.
 
     Attributes:
+        settled: set once the host's side was connected to, or refused us.
         path: the Unix socket that leads there.
         refused: why the host's side could not be connected to, in words; empty while it could.
         prohibited: the host's sshd does not let us forward at all: that says nothing of the port.
@@ -36,6 +37,7 @@ class Forward:
         self._connection = connection
         self._address = address
         self._port = port
+        self.settled = asyncio.Event()
         self._ends: set[asyncio.StreamWriter] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -51,11 +53,13 @@ class Forward:
         except (asyncssh.Error, OSError) as error:
             self.refused, self.prohibited = words_of(error), True
         else:
+            self.settled.set()
             try:
                 await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
             finally:
                 far_writer.channel.abort()
         finally:
+            self.settled.set()
             writer.close()
             self._ends.discard(writer)
 

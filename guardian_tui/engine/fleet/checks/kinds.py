@@ -14,7 +14,11 @@ Run = Callable[[Any, Site], Awaitable[Result]]  # Any: the kind's own parameters
 _ROOM = "guardian_tui.engine.fleet.checks."
 
 _PLACES: dict[str, tuple[str, str]] = {
-    "http": ("http", "check_http"),
+    "http": ("http", "check_http"), "tcp": ("tcp", "check_tcp"), "ssh": ("ssh", "check_ssh"), "smtp": ("mail", "check_smtp"),
+    "imap": ("mail", "check_imap"), "dns": ("dns", "check_dns"), "icmp": ("icmp", "check_icmp"), "ntp": ("ntp", "check_ntp"),
+    "postgresql": ("postgresql", "check_postgresql"), "mysql": ("mysql", "check_mysql"), "redis": ("redis", "check_redis"),
+    "unit": ("unit", "check_unit"), "process": ("process", "check_process"), "file": ("file", "check_file"),
+    "log": ("logfile", "check_log"), "nagios": ("nagios", "check_nagios"), "prometheus": ("prometheus", "check_prometheus"),
 }  # fmt: skip
 
 

@@ -295,6 +295,8 @@ class Checks:
             async with asyncio.timeout(limit):
                 result = await runner(check.spec.kind)(check.params, site)
         except TimeoutError:
+            if site.reaching and host.target is None:
+                return Result("unknown", f"the command did not end in {limit:g} s")
             if site.reaching:
                 return Result("unknown", f"no way to its host, or no end of the command, within {limit:g} s")
             return Result("failed", f"no answer within {limit:g} s")

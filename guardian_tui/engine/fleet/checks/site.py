@@ -23,6 +23,9 @@ from guardian_tui.text import safe
 
 READ_LIMIT_BYTES = 1 << 16
 OUTPUT_LIMIT_BYTES = 1 << 20
+ERROR_LIMIT_BYTES = 1 << 16
+GONE_SECONDS = 2.0
+"""How long a command that was killed is waited for."""
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -48,6 +51,12 @@ class Way:
             reader, writer = await asyncio.open_unix_connection(
                 self.path, ssl=tls, server_hostname=server_hostname, limit=READ_LIMIT_BYTES
             )
+            # our end stands at once; it is the host's end that counts
+            assert self.forward is not None  # noqa: S101  # there is a path
+            await self.forward.settled.wait()
+            if self.forward.refused:
+                writer.transport.abort()
+                raise ConnectionRefusedError(self.forward.refused)
         else:
             reader, writer = await asyncio.open_connection(
                 self.address, self.port, ssl=tls, server_hostname=server_hostname, limit=READ_LIMIT_BYTES
@@ -143,22 +152,38 @@ async def _run_here(command: str, timeout: float, limit_bytes: int, stdin: bytes
         start_new_session=True, env={**os.environ, "LC_ALL": "C"},
     )  # fmt: skip
     assert process.stdin and process.stdout and process.stderr  # noqa: S101  # pipes, by the lines above
+    complaints = asyncio.create_task(_read(process.stderr, ERROR_LIMIT_BYTES))
     try:
         async with asyncio.timeout(timeout):
             with contextlib.suppress(ConnectionError):
                 process.stdin.write(stdin)
                 process.stdin.write_eof()
-            (out, cut), (err, _) = await asyncio.gather(
-                _read(process.stdout, limit_bytes), _read(process.stderr, 1 << 16)
-            )
+            out, cut = await _read(process.stdout, limit_bytes)
+            if cut:
+                _kill(process.pid)
+            err, _ = await complaints
             status = None if cut else await process.wait()
     except TimeoutError as error:
         raise Unsure(f"the command did not end in {timeout:g} s") from error
     finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        complaints.cancel()
+        _kill(process.pid)
+        # its end is told only once its pipes are empty; who left the group may hold them for ever
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GONE_SECONDS):
+                await asyncio.gather(_drain(process.stdout), _drain(process.stderr))
+                await process.wait()
     return Completed(status, out, err, cut)
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.read(1 << 16):
+        pass
 
 
 async def _read(stream: asyncio.StreamReader, limit: int) -> tuple[bytes, bool]:
