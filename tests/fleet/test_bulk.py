@@ -22,7 +22,7 @@ async def test_without_a_count_it_is_only_said_which_hosts_are_meant(world: Worl
     await three(world)
     report = await world.order("hosts.bulk", BulkEdit(filter="web", environment="staging"))
     assert (report.hosts, report.changed, report.done) == (("web-1", "web-2"), 2, False)
-    assert not world.sink.entries and world.fleet.inventory.named("web-1").spec.environment == "prod"  # type: ignore[union-attr]
+    assert not world.sink.entries and world.fleet.inventory.named("web-1").spec.environment == "prod"  # type: ignore[union-attr]  # or the test fails
 
 
 async def test_a_change_is_done_kept_and_told_in_one_event(world: World) -> None:
@@ -71,7 +71,7 @@ async def test_a_way_that_can_not_be_gone_refuses_all_of_it(world: World) -> Non
         await world.order("hosts.bulk", BulkEdit(filter="rack=r1", count=3, jump=("nowhere",)))
     with pytest.raises(InvalidRequest, match="circle"):
         await world.order("hosts.bulk", BulkEdit(filter="rack=r1", count=3, jump=("db-1",)))
-    assert not world.sink.entries and world.fleet.inventory.named("web-1").spec.jump == ()  # type: ignore[union-attr]
+    assert not world.sink.entries and world.fleet.inventory.named("web-1").spec.jump == ()  # type: ignore[union-attr]  # or the test fails
     await world.order("hosts.bulk", BulkEdit(filter="web", count=2, jump=("db-1",)))
     host = world.fleet.inventory.named("web-2")
     assert host is not None and host.target is not None and [hop.name for hop in host.target.jump] == ["db-1"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from guardian_tui.engine.fleet.inventory import Inventory
 from guardian_tui.protocol.base import Nothing
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
-from guardian_tui.protocol.fleet import EditHost
+from guardian_tui.protocol.fleet import EditHost, HostSpec
 from guardian_tui.protocol.imports import (
     ImportPreview,
     ImportRequest,
@@ -209,9 +212,7 @@ async def test_labels_alone_cost_no_connection(world: World) -> None:
     assert host.state == "unknown"
 
 
-def _with(old, **fields):  # type: ignore[no-untyped-def]
-    import msgspec
-
+def _with(old: HostSpec, **fields: Any) -> HostSpec:
     return msgspec.structs.replace(old, **fields)
 
 

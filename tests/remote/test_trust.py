@@ -67,11 +67,11 @@ async def test_a_thousand_keys_accepted_in_one_answer_each_as_it_was_seen(world:
         await world.order("questions.accept", seen(questions, MANY - 1))
     # one of them shows another key by now, one has changed its key before, one has been answered
     other = asyncssh.generate_private_key("ssh-ed25519").convert_to_public()
-    targets = [world.fleet.inventory.named(name).target for name in ("web-0000", "web-0001")]  # type: ignore[union-attr]
+    targets = [world.fleet.inventory.named(name).target for name in ("web-0000", "web-0001")]  # type: ignore[union-attr]  # or the test fails
     assert targets[0] is not None and targets[1] is not None
     world.questions.about_key(targets[0], other, ())
     world.questions.about_key(targets[1], other, (keys["web-0001"],))
-    world.questions.withdraw(world.fleet.inventory.named("web-0002").id)  # type: ignore[union-attr]
+    world.questions.withdraw(world.fleet.inventory.named("web-0002").id)  # type: ignore[union-attr]  # or the test fails
     report = await world.order("questions.accept", seen(questions))
     assert len(report.accepted) == MANY - 3 and len(hurried) == MANY - 3
     why = {one.host: one.why for one in report.refused}
