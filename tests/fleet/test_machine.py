@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from guardian_tui.engine.fleet.sections import ALL, Findings, Raw
+from guardian_tui.protocol.sections import SECTIONS
 from tests.fleet.fakes import FakeHost, recorded
 from tests.fleet.test_probe import AWKS
 
@@ -225,3 +228,67 @@ def test_a_host_that_has_none_of_it_has_gaps_and_no_faults(tmp_path: Path, awk: 
     for name, raw in FakeHost(tmp_path / "host", awk).ask(*names).items():
         assert raw == Raw(), name
         assert ALL[name].read(raw, None, 0.0) == Findings(), name
+
+
+def lines(name: str) -> list[list[str]]:
+    return [line.split("\t") for line in recorded(name).splitlines()]
+
+
+HEALTHY: dict[str, list[list[str]]] = {
+    "cores": [["0", "100", "1", "800", "2", "3", "4", "2100000", "7"], ["1", "1", "1", "1", "1", "1", "1", "", ""]],
+    "interrupts": [["hard", "24", "150", "PCI-MSI eth0"], ["soft", "NET_RX", "3000", ""]],
+    "kernel": [["tainted", "12289"], ["entropy", "256"], ["HugePages_Total", "512"], ["HugePages_Free", "1"], ["hung", "0"]],
+    "cgroups": [["V", "a.slice/cpu.stat:usage_usec 5"], ["V", "a.slice/memory.current:9"], ["V", "a.slice/memory.max:max"], ["V", "a.slice/io.pressure:some avg10=1.00 avg60=0"]],
+    "containers": [["E", "docker", "4f5c6d7e8f90~web:1~web~Up 3 days (healthy)"], ["N", "4f5c6d7e8f90~2"], ["V", "docker/4f5c6d7e8f90/memory.current:9"]],
+    "sensors": [["V", "hwmon/hwmon0/name:coretemp"], ["V", "hwmon/hwmon0/temp1_input:83000"], ["V", "hwmon/hwmon0/temp1_crit:100000"], ["V", "hwmon/hwmon0/fan1_input:900"]],
+    "ecc": [["mc0", "1", "2", "name", "65536"]],
+    "raid": lines("mdstat"),
+    "disks": [["sda", "7814037168", "1", "0", "0", "ATA", "ST4000", "", "none [mq-deadline]"]],
+    "hardware": [["sys_vendor", "QEMU"], ["memory_kb", "32768"], ["virtual", "yes"]],
+    "sockets": [["TCP: inuse", "5"], ["state 01", "2"], ["Tcp OutSegs", "9"], ["Tcp RetransSegs", "1"], ["TcpExt ListenDrops", "1"]],
+    "connections": [["tcp", "0A00000A:0016", "5A00000A:D3B2", "01", "0", "7", "sshd"]],
+    "listening": [["tcp6", "00000000000000000000000001000000:0277", "00000000000000000000000000000000:0000", "0A", "0", "", ""], ["ports", "32768 60999"]],
+    "links": [["V", "eno1/carrier:1"], ["V", "eno1/flags:0x1003"], ["V", "eno1/speed:10000"]] + [["B", "bond0", line[0]] for line in lines("bonding-802.3ad")],
+    "nfs": [["M", "/home", "filer:/home", "nfs4"], ["O", "READ", "9", "9", "0", "1", "2", "3"], ["O", "WRITE", "9", "10", "1", "1", "2", "3"]],
+}  # fmt: skip
+ODD = st.sampled_from(
+    [
+        "",
+        "-1",
+        "nan",
+        "inf",
+        "1e308",
+        "9" * 40,
+        "max",
+        "\x1b[2J",
+        "a:b/c",
+        "[5/x]",
+        "(F)",
+        "\u202e",
+        "0x",
+        "~~~~",
+        "md0 : active ",
+    ]
+)
+
+
+@pytest.mark.parametrize("name", sorted(HEALTHY))
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_reading_with_something_odd_in_it_is_never_more_than_a_problem_of_its_row(
+    name: str, data: st.DataObject
+) -> None:
+    rows = [list(row) for row in HEALTHY[name]]
+    assert ALL[name].read(Raw([list(row) for row in rows]), None, 0.0).rows
+    for _ in range(data.draw(st.integers(1, 3))):
+        row = rows[data.draw(st.integers(0, len(rows) - 1))]
+        place = data.draw(st.integers(0, len(row) - 1))
+        cut = data.draw(st.integers(0, len(row[place])))
+        row[place] = row[place][:cut] + data.draw(ODD) + data.draw(st.sampled_from(["", row[place][cut:]]))
+    raw, before = Raw(rows), Raw([list(row) for row in HEALTHY[name]])
+    for found in (ALL[name].read(raw, before, 5.0), ALL[name].read(before, raw, 5.0)):
+        for row_ in found.rows:
+            assert len(row_) == len(SECTIONS[name].columns)
+            assert all(isinstance(cell, float) or cell is None or cell.isprintable() for cell in row_)
+        for series, value in found.values.items():
+            assert value == value and abs(value) < 1e300 and series.isprintable()

@@ -93,6 +93,11 @@ def figure(word: str) -> float | None:
         return None
 
 
+def few(values: Mapping[str, float], most: int = 128) -> dict[str, float]:
+    """The first of a section's series: a host has room for 512 in all."""
+    return dict(list(values.items())[:most])
+
+
 def cell(word: str, limit: int = CELL_CHARACTERS) -> str:
     """A host's text as a cell."""
     return safe(word, limit)

@@ -20,6 +20,8 @@ _STATES = {
 }  # fmt: skip
 _HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)")
 _CODE = re.compile(r"^\w+ \((\d+)\)")
+MOST_WATCHED = 100
+"""Containers with series of their own; those that fail come first."""
 _ASKED = frozenset({0, 130, 143})
 """Exit statuses of a good end: by itself, or by SIGINT or SIGTERM, which is how one is stopped."""
 
@@ -44,6 +46,11 @@ class _Listed:
     def health(self) -> str:
         found = _HEALTH.search(self.status)
         return found[1] if found else ""
+
+    @property
+    def unhealthy(self) -> bool:
+        """Its own check says so, or it does not stay up."""
+        return self.health == "unhealthy" or self.state in ("restarting", "dead")
 
     @property
     def failed(self) -> bool:
@@ -74,10 +81,11 @@ class Containers(Section):
                     cell(one.status, 80), one.engine, cell(one.id, 12),
                 )
             )  # fmt: skip
-            label = instance(one.name)
-            unhealthy = one.health == "unhealthy" or one.state in ("restarting", "dead")
-            values[f"container_unhealthy{{{label}}}"] = float(unhealthy)
-            values[f"container_exited{{{label}}}"] = float(one.failed)
+        if len(listed) > MOST_WATCHED:
+            raw.problem(f"of {len(listed)} containers, rules watch {MOST_WATCHED}")
+        for one in sorted(listed, key=lambda one: not (one.unhealthy or one.failed))[:MOST_WATCHED]:
+            values[f"container_unhealthy{{{instance(one.name)}}}"] = float(one.unhealthy)
+            values[f"container_exited{{{instance(one.name)}}}"] = float(one.failed)
         known = {one.id for one in listed}
         for identity, (engine, _) in uses.items():
             if identity not in known:

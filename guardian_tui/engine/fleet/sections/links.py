@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, instance, number
+from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, few, instance, number
 from guardian_tui.engine.fleet.sections.raw import Raw
 from guardian_tui.engine.fleet.sections.values import values_of
 from guardian_tui.protocol.section_kinds import Cell
@@ -75,7 +75,7 @@ class Links(Section):
         for name, bond in bonds.items():
             if bond.members:
                 values[f"bond_inactive_members{{{instance(name)}}}"] = float(len(bond.inactive()))
-        return Findings(tuple(rows), values)
+        return Findings(tuple(rows), few(values))
 
 
 def _words(bond: _Bond) -> str:
@@ -100,17 +100,16 @@ def _is_on(flags: str | None) -> bool:
 
 def _bonds(raw: Raw) -> dict[str, _Bond]:
     bonds: dict[str, _Bond] = {}
-    member = ""
+    members: dict[str, str] = {}
     for row in raw.rows:
         if row[0] != "B" or len(row) < 3:
             continue
-        if row[1] not in bonds:
-            member = ""
         bond = bonds.setdefault(row[1], _Bond())
+        member = members.get(row[1], "")
         key, _, value = (part.strip() for part in row[2].partition(":"))
-        if key == "Slave Interface":
-            member = value
-            bond.members[member] = ("", "")
+        if key == "Slave Interface" and value:
+            members[row[1]] = value
+            bond.members[value] = ("", "")
         elif key == "Bonding Mode":
             bond.mode = value
         elif key == "MII Status" and member:

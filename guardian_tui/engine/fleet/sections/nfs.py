@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from guardian_tui.engine.fleet.reading import unescaped
-from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, instance, number
+from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, few, instance, number
 from guardian_tui.engine.fleet.sections.raw import Raw
 from guardian_tui.protocol.section_kinds import Cell
 
@@ -57,7 +57,7 @@ class Nfs(Section):
                     values[f"nfs_round_trip_seconds{{{label}}}"] = rtt / done / 1000
                 values[f"nfs_retransmit_ratio{{{label}}}"] = again
                 values[f"nfs_timeouts_per_second{{{label}}}"] = timeouts / seconds
-        return Findings(tuple(rows), values)
+        return Findings(tuple(rows), few(values))
 
 
 def _since(now: Counts, then: Counts | None) -> Counts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, instance, number
+from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, few, instance, number
 from guardian_tui.engine.fleet.sections.raw import Raw
 from guardian_tui.protocol.section_kinds import Cell
 
@@ -33,7 +33,7 @@ class Raid(Section):
                 values[f"raid_missing_members{{{label}}}"] = missing
             if isinstance(sync, float):
                 values[f"raid_sync_ratio{{{label}}}"] = sync
-        return Findings(tuple(rows), values)
+        return Findings(tuple(rows), few(values))
 
 
 def _blocks(raw: Raw) -> dict[str, str]:
@@ -116,4 +116,4 @@ class MemoryErrors(Section):
                 values[f"memory_errors_uncorrected{{{instance(controller)}}}"] = never
             except ValueError:
                 raw.problem(f"not understood: {cell(' '.join(row), 60)}")
-        return Findings(tuple(rows), values)
+        return Findings(tuple(rows), few(values))

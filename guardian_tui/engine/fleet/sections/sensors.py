@@ -6,7 +6,7 @@ import contextlib
 import re
 from typing import ClassVar
 
-from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, instance, number
+from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, few, instance, number
 from guardian_tui.engine.fleet.sections.raw import Raw
 from guardian_tui.engine.fleet.sections.values import values_of
 from guardian_tui.protocol.section_kinds import Cell
@@ -48,7 +48,7 @@ class Sensors(Section):
                     if name.startswith("trip_point_") and kind == "critical":
                         figures["crit"] = files.get(name.removesuffix("type") + "temp", "")
                 _note(_unique(files.get("type", "zone"), names), figures, "tem", rows, values)
-        return Findings(tuple(rows), values)
+        return Findings(tuple(rows), few(values))
 
 
 def _by_sensor(files: dict[str, str]) -> dict[str, dict[str, str]]:

@@ -49,7 +49,7 @@ function freebsd_fast(   a, n, i, k, page, ticks, hz, cpus, available, arc, all,
     if (n == 5 && hz && cpus) add("u " sprintf("%.2f", ticks / hz / cpus) " 0")
     else up_since(told_by_kernel["kern.boottime"])
     if (n == 5) add("c " a[1] " " a[2] " " a[3] " " a[5] " 0 " a[4] " 0 0")
-    add("p -1 -1 " cpus)
+    if (cpus) add("p -1 -1 " cpus)
     page = told_by_kernel["hw.pagesize"] / 1024
     # what ZFS keeps in memory it gives back, down to its least
     arc = told_by_kernel["kstat.zfs.misc.arcstats.size"] - told_by_kernel["kstat.zfs.misc.arcstats.c_min"]
@@ -58,7 +58,7 @@ function freebsd_fast(   a, n, i, k, page, ticks, hz, cpus, available, arc, all,
     all = used = 0
     n = output_of("swapinfo -k")
     for (i = 2; i <= n; i++) if (split(line_of_output[i], a, " ") >= 4 && a[1] != "Total") { all += a[2]; used += a[3] }
-    add("m " whole(told_by_kernel["hw.physmem"] / 1024) " " whole(told_by_kernel["vm.stats.vm.v_free_count"] * page) " " whole(available) " " whole(told_by_kernel["vfs.bufspace"] / 1024) " " whole((told_by_kernel["vm.stats.vm.v_inactive_count"] + told_by_kernel["vm.stats.vm.v_laundry_count"]) * page + arc / 1024) " " all " " all - used)
+    if (told_by_kernel["hw.physmem"] > 0) add("m " whole(told_by_kernel["hw.physmem"] / 1024) " " whole(told_by_kernel["vm.stats.vm.v_free_count"] * page) " " whole(available) " " whole(told_by_kernel["vfs.bufspace"] / 1024) " " whole((told_by_kernel["vm.stats.vm.v_inactive_count"] + told_by_kernel["vm.stats.vm.v_laundry_count"]) * page + arc / 1024) " " all " " all - used)
     if (told_by_kernel["vm.stats.vm.v_io_faults"] != "") add("v " told_by_kernel["vm.stats.vm.v_io_faults"] " -1")
     three_loads()
     if (told_by_kernel["kern.maxfiles"] > 0) add("F " told_by_kernel["kern.openfiles"] " 0 " told_by_kernel["kern.maxfiles"])
@@ -91,7 +91,7 @@ function darwin_fast(   n, i, page, cpus, load, pages, swapped) {
         ticks_busy += load; ticks_idle += 1000 - load
         add("c " whole(ticks_busy) " 0 0 " whole(ticks_idle) " 0 0 0 0")
     }
-    add("p -1 -1 " cpus)
+    if (cpus) add("p -1 -1 " cpus)
     three_loads()
     if (told_by_kernel["kern.maxfiles"] > 0) add("F " told_by_kernel["kern.num_files"] " 0 " told_by_kernel["kern.maxfiles"])
     swapped = told_by_kernel["vm.swapusage"]
