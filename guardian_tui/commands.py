@@ -123,6 +123,8 @@ COMMANDS: dict[str, Command] = _registry(
     Command("host.import", "Import hosts", "From ~/.ssh/config, an Ansible inventory or CSV: shows first what would change; marks choose.",
             ("fleet",), ("i",), words=("import",), arguments="[FILE]", route="hosts.import"),
     # what a host's page opens
+    Command("host.facts", "What it is", "System, processors, address, credential, key, labels, and what could not be read.", ("host",), ("i",),
+            footer="facts"),
     Command("host.processes", "Processes", "Every process: sort, filter, tree, signals.", ("fleet", "host", "section"), ("p",),
             words=("processes", "ps"), arguments="[HOST [FILTER]]", footer="processes", route="hosts.section"),
     Command("host.units", "Units", "Every systemd unit: state, memory, restarts; its log, restart, stop.", ("fleet", "host", "section"),

@@ -16,6 +16,8 @@ from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.chart_pane import ChartCommands, ChartPane, view_of
 from screens.host_lines import device_lines, fact_lines, gauge_lines
+from screens.host_panes import ChangesPane, LogPane, Pane, ProcessesPane, UnitsPane
+from screens.reports import ReportDialog
 from widgets import figures
 from widgets.alerts_list import AlertsList
 from widgets.box import Box, Line, file_system_lines, nic_lines
@@ -33,6 +35,10 @@ VIEWS = (
 """What `m` goes through."""
 
 
+PANES_SECONDS = 5.0
+"""How often the panes below the chart are read while the page is open."""
+
+
 class HostScreen(ChartCommands, GuardianScreen):
     """One host in full.
 
@@ -47,17 +53,26 @@ class HostScreen(ChartCommands, GuardianScreen):
     HostScreen #top { height: 2fr; min-height: 8; }
     HostScreen #chart { width: 1fr; }
     HostScreen #gauges { width: 40; }
-    HostScreen #bottom { height: 1fr; min-height: 6; }
+    HostScreen #middle { height: 11; }
+    HostScreen #bottom { height: 1fr; min-height: 5; }
     HostScreen #left { width: 1fr; }
-    HostScreen #disks, HostScreen #network { height: 1fr; }
-    HostScreen #alerts { width: 1fr; }
-    HostScreen #facts { width: 40; }
-    HostScreen.narrow #facts { display: none; }
+    HostScreen #disks { height: 1fr; }
+    HostScreen #network { height: 5; }
+    HostScreen #processes { width: 1fr; }
+    HostScreen #side { width: 40; }
+    HostScreen #alerts { height: 1fr; }
+    HostScreen #units { height: 1fr; }
+    HostScreen #changes { width: 1fr; }
+    HostScreen #log { width: 1fr; }
+    HostScreen.calm #alerts { display: none; }
     HostScreen.narrow #gauges { width: 36; }
-    HostScreen.narrow #bottom { height: 2fr; }
+    HostScreen.narrow #middle { height: 10; }
+    HostScreen.narrow #processes { display: none; }
     HostScreen.narrow #left { width: 44; }
     HostScreen.narrow #network { height: 4; }
-    HostScreen.zoom #gauges, HostScreen.zoom #bottom { display: none; }
+    HostScreen.narrow #side { width: 1fr; }
+    HostScreen.low #bottom { display: none; }
+    HostScreen.zoom #gauges, HostScreen.zoom #middle, HostScreen.zoom #bottom { display: none; }
     """
 
     def __init__(self, host_id: str, metric: str = "") -> None:
@@ -66,6 +81,8 @@ class HostScreen(ChartCommands, GuardianScreen):
         self._detail: HostDetail | None = None
         self._metric = metric
         self._asked = 0.0
+        self._panes_at = 0.0
+        self._reading_panes = False
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -79,30 +96,66 @@ class HostScreen(ChartCommands, GuardianScreen):
         return (self._host_id,), self.query_one(AlertsList).chosen_ids
 
     def content(self) -> ComposeResult:
-        """State; chart and gauges; disks, alerts and facts."""
+        """State; chart and gauges; disks, processes, alerts and units; what changed, and the log."""
         yield StateLine(id="state")
         with Horizontal(id="top"):
             yield ChartPane(id="chart")
             yield Box("pressure & load", id="gauges")
-        with Horizontal(id="bottom"):
+        with Horizontal(id="middle"):
             with Vertical(id="left"):
                 yield Box("disks", id="disks")
                 yield Box("network", id="network")
-            yield AlertsList(id="alerts", one_host=True)
-            yield Box("facts", id="facts")
+            yield ProcessesPane(id="processes")
+            with Vertical(id="side"):
+                yield AlertsList(id="alerts", one_host=True)
+                yield UnitsPane(id="units")
+        with Horizontal(id="bottom"):
+            yield ChangesPane(id="changes")
+            yield LogPane(id="log")
 
     def on_mount(self) -> None:
         """Load."""
-        self.set_class(self.app.size.width < 110, "narrow")
-        self.query_one(AlertsList).focus()
+        self._arrange()
         self.chart.offer(self._host_id, VIEWS)
         self.chart.next(self._metric or VIEWS[0].series)
         self._load()
+        # once they have a size: a pane that is not seen is not read
+        self.call_after_refresh(self._load_panes)
 
     def on_resize(self) -> None:
         """Other columns."""
-        self.set_class(self.app.size.width < 110, "narrow")
+        self._arrange()
         self.call_after_refresh(self._draw)
+
+    def _arrange(self) -> None:
+        size = self.app.size
+        self.set_class(size.width < 110, "narrow")
+        self.set_class(size.height < 30, "low")
+        self._show_alerts()
+
+    def _show_alerts(self) -> None:
+        """Alerts stand above the units while there are any."""
+        alerts = self.console.world.alerts_of(self._host_id)
+        self.set_class(not alerts, "calm")
+        shown = self.query_one(AlertsList)
+        shown.show(alerts, self.console.world.now())
+        if alerts and self.focused is None:
+            shown.focus()
+
+    def _load_panes(self) -> None:
+        if not self._reading_panes:
+            self._reading_panes = True
+            self._panes_at = self.console.world.now()
+            self.run_worker(self._read_panes(), group="panes", exit_on_error=False)
+
+    async def _read_panes(self) -> None:
+        try:
+            # one after another: a person looks at one host, and the host need not be asked four things at once
+            for pane in self.query(Pane):
+                if pane.display and pane.size.height:
+                    await pane.read(self.console, self._host_id)
+        finally:
+            self._reading_panes = False
 
     def _load(self) -> None:
         self._asked = self.console.world.now()
@@ -127,9 +180,8 @@ class HostScreen(ChartCommands, GuardianScreen):
             self.chart.follow(interval)
             if self.console.world.now() - self._asked >= max(2.0, interval * 0.8):
                 self._load()
-        if change.alerts:
-            alerts = self.console.world.alerts_of(self._host_id)
-            self.query_one(AlertsList).show(alerts, self.console.world.now())
+        if change.alerts or change.complete:
+            self._show_alerts()
         self._draw_state()
 
     def tick(self, now: float) -> None:
@@ -137,6 +189,8 @@ class HostScreen(ChartCommands, GuardianScreen):
         super().tick(now)
         self.query_one(AlertsList).tick(now)
         self._draw_state()
+        if now - self._panes_at >= PANES_SECONDS:
+            self._load_panes()
 
     # --- drawing -------------------------------------------------------------------------------
 
@@ -153,6 +207,10 @@ class HostScreen(ChartCommands, GuardianScreen):
             left.append((f" · {safe(row.why, 200)}", "text"))
         facts = self._detail.facts if self._detail else {}
         right = [word for word in (facts.get("os", ""), facts.get("kernel", "")) if word]
+        if facts.get("cpu_count"):
+            right.append(f"{facts['cpu_count']} cpu")
+        if row.uptime_seconds:
+            right.append(f"up {figures.age(row.uptime_seconds)}")
         if row.measured_at is not None:
             stale = is_stale(row, now)
             right.append(f"{'STALE: ' if stale else ''}measured {figures.age(now - row.measured_at)} ago")
@@ -170,7 +228,6 @@ class HostScreen(ChartCommands, GuardianScreen):
         room = disks.size.width - 1
         disks.show(file_system_lines(detail.file_systems, 8, room) or [[("not measured yet", "muted")]])
         network.show([*nic_lines(detail.nics, 5, room), *device_lines(detail, room)])
-        self.query_one("#facts", Box).show(fact_lines(detail))
         self._draw_state()
 
     # --- commands ------------------------------------------------------------------------------
@@ -178,6 +235,17 @@ class HostScreen(ChartCommands, GuardianScreen):
     def command_back(self, arguments: tuple[str, ...]) -> None:
         """Back to where it was opened."""
         self.console.pop_screen()
+
+    def command_host_facts(self, arguments: tuple[str, ...]) -> None:
+        """`i`: what the host is, and how it is reached."""
+        if self._detail is not None:
+            lines = [
+                ("".join(text for text, _ in line), "error" if line[0][1] == "warning" else "")
+                for line in fact_lines(self._detail)
+            ]
+            self.console.push_screen(
+                ReportDialog(f"{self._detail.row.name}: what it is, and how it is reached", lines)
+            )
 
     def command_open(self, arguments: tuple[str, ...]) -> None:
         """Open the alert under the cursor."""

@@ -13,7 +13,7 @@ from widgets.painting import Piece, fit
 
 MOST_LINES = 5000
 """Kept; the oldest go first."""
-_PAINTS = {
+PRIORITY_PAINTS = {
     0: "critical",
     1: "critical",
     2: "critical",
@@ -107,5 +107,5 @@ class LogList(LiveList):
         if source:
             pieces.append((fit(line.source, source) + "  ", "muted"))
         taken = 1 + 10 + (15 if self._many else 0) + (source + 2 if source else 0)
-        pieces.append((fit(line.text, max(10, width - taken)), _PAINTS[line.priority]))
+        pieces.append((fit(line.text, max(10, width - taken)), PRIORITY_PAINTS[line.priority]))
         return pieces

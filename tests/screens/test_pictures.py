@@ -61,6 +61,9 @@ async def test_a_host_s_page_cuts_no_figure(size: tuple[int, int]) -> None:
     async with canned(size) as (app, _, _):
         app.open_host("web-eu-12")
         await shown(app, "23 of 32 GiB", "3.1 GiB", "→7h", "936 GiB", "eno1", "unit failed", "cpu pressure")
+        if size[0] >= 110:
+            await shown(app, "php-fpm: pool www", "412", "shop 4.18.0 → 4.19.0  by ci", "upstream timed out")
+        await shown(app, "php8.2-fpm", "failed 9m 3×", "1 failed")
         crumbs = picture(app)[0]
         assert re.search(r"› web-eu-12 +● 39", crumbs) and re.search(r"⚑ 8 ", crumbs)
 

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 
 from guardian_tui.app import GuardianApp
 from guardian_tui.config import Paths, Settings
-from guardian_tui.protocol import access, events, fleet, system
+from guardian_tui.protocol import access, acts, changes, events, fleet, sections, system
 from guardian_tui.protocol.audit import AuditEvent, AuditPage
 from guardian_tui.protocol.base import PROTOCOL_VERSION, Done, Response
 from guardian_tui.protocol.errors import NotFound
@@ -147,6 +147,45 @@ PROFILES = access.ProfileList(
 )
 
 
+CHANGES = changes.ChangeList(
+    changes=(
+        changes.Change("h", NOW - 200.0, "unit", "php8.2-fpm.service failed"),
+        changes.Change("h", NOW - 900.0, "mark", "shop 4.18.0 → 4.19.0", "ci"),
+    )
+)
+LOG = acts.LogLines(
+    host="web-eu-12", cursor="s=0;i=1",
+    lines=(
+        acts.LogLine(NOW - 60.0, 3, "systemd", "php8.2-fpm.service: A process has been killed by the OOM killer."),
+        acts.LogLine(NOW - 30.0, 6, "nginx", "upstream timed out (110) while reading"),
+    ),
+)  # fmt: skip
+_ROWS: dict[str, tuple[tuple[str | float | None, ...], ...]] = {
+    "processes": (
+        (21211.0, 1.0, "www-data", "R", 0.98, 1.2 * 2**30, 1.0, 720.0, "php-fpm: pool www"),
+        (812.0, 1.0, "www-data", "S", 0.31, 210 * 2.0**20, 1.0, 720.0, "nginx: worker process"),
+    ),
+    "units": (
+        ("php8.2-fpm.service", "failed", "failed", 540.0, 3.0, "oom-kill", "The PHP FastCGI Process Manager"),
+    ),
+}
+
+
+def section(request: sections.SectionQuery) -> sections.SectionTable:
+    """A section's canned rows."""
+    columns = tuple(column.name for column in sections.SECTIONS[request.section].columns)
+    rows = _ROWS.get(request.section, ())
+    return sections.SectionTable(
+        "web-eu-12",
+        request.section,
+        columns,
+        rows,
+        NOW,
+        0.01,
+        left_out=410 if request.section == "processes" else 0,
+    )
+
+
 class CannedClient:
     """Answers from a table, and remembers what was ordered."""
 
@@ -173,6 +212,12 @@ class CannedClient:
         if name == "hosts.show":
             assert isinstance(request, fleet.HostRef)
             return detail(next(row for row in fleet_app.fleet() if row.id == request.host))
+        if isinstance(request, sections.SectionQuery):
+            return section(request)
+        if isinstance(request, changes.ChangesQuery):
+            return CHANGES
+        if isinstance(request, acts.LogQuery):
+            return LOG
         if name in self.answers:
             return self.answers[name]
         if kind is Done:
