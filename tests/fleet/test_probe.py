@@ -201,6 +201,7 @@ FORMS = {
     "nice": r"-n 19$",
     "pacman": r"-Q",
     "rpm": r"-qa$",
+    "yum": r"-q -C (check-update|updateinfo list security)$",
     "zypper": r"-x --no-refresh list-(updates|patches)( |$)",
     "chronyc": r"-n tracking$",
     "docker": r"ps -a --no-trunc --format |inspect --format |ps -aq --no-trunc ",

@@ -147,3 +147,27 @@ def test_what_sudo_does_not_allow_without_a_password_is_never_tried(tmp_path: Pa
     raw = host.ask("units", "unit_list")["units"]
     assert len(raw.withheld) == 1
     assert [call for call in host.calls() if call.startswith("sudo")] == ["sudo -n -l"]
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_a_real_listing_of_sudo_is_understood(tmp_path: Path, awk: str) -> None:
+    bin = f"{tmp_path}/host/bin/"
+    told = recorded("programs/debian12-sudo-l.txt").replace("/usr/sbin/", bin).replace("/usr/bin/", bin)
+    programs = {
+        "sudo -n -l": told, "sudo -n /": "Failed password for root from 203.0.113.9 port 52114 ssh2\n", "systemctl": "", "journalctl": "",
+        "id -Gn": "guardian\n",
+    }  # fmt: skip
+    host = FakeHost(tmp_path / "host", awk, programs, files=PROC | {"/etc/sudoers": ""}, root=False)
+    raws = host.ask("logins", "authorized_keys", "sudoers")
+    assert raws["logins"].withheld == [] and ALL["logins"].read(raws["logins"], None, 0.0).rows[0][:2] == (
+        "203.0.113.9",
+        1.0,
+    )
+    assert raws["authorized_keys"].withheld == []
+    # this one asks for a password
+    assert [rule for _, _, rule in raws["sudoers"].withheld] == [
+        "guardian ALL=(root) NOPASSWD: /usr/bin/grep -r . /etc/sudoers /etc/sudoers.d"
+    ]
+    assert [call.split()[:3] for call in host.calls() if call.startswith("sudo")].count(
+        ["sudo", "-n", "-l"]
+    ) == 1

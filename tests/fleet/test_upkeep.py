@@ -87,6 +87,15 @@ def test_every_awk_tells_dnf_s_updates_to_root_and_the_rules_to_others(
     assert read("updates", raw).values == {"reboot_required": 1.0}, "no updates known is not none pending"
 
 
+def test_yum_s_updates_are_told_where_there_is_no_dnf(tmp_path: Path) -> None:
+    programs = {
+        "yum -q -C check-update": recorded("programs/centos7-yum-check-update.txt"),
+        "yum -q -C updateinfo list security": recorded("programs/centos7-yum-updateinfo.txt"), "rpm -qa": "a\n",
+    }  # fmt: skip
+    rows = read("updates", FakeHost(tmp_path / "host", "mawk", programs).ask("updates")["updates"]).rows
+    assert {row[0]: row[3] for row in rows} == {"bpftool": "yes", "curl": "yes", "tzdata": ""}
+
+
 @pytest.mark.parametrize("awk", AWKS)
 def test_every_awk_tells_zypper_s_and_apk_s_updates(tmp_path: Path, awk: str) -> None:
     programs = {

@@ -2,12 +2,12 @@
 
 # where a program lies, also if only root's PATH would find it; empty: it is not there
 function path_of(program,   p) {
-    if (!(program in paths)) {
-        p = answer_of("PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; command -v " program)
-        if (p !~ /^\//) return ""
-        paths[program] = p
-    }
-    return paths[program]
+    if (program in paths) return paths[program]
+    # what is not there is looked for again only now and then: each look starts a shell
+    if (absent[program]++ % 20) return ""
+    p = answer_of("PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; command -v " program)
+    if (p !~ /^\//) return ""
+    return paths[program] = p
 }
 
 function am_root() {

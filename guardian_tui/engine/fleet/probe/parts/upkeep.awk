@@ -24,6 +24,10 @@ function packages_waiting() {
         told_to_root("F", 60, "dnf", "-q --cacheonly check-update", "pending updates")
         told_to_root("G", 60, "dnf", "-q --cacheonly updateinfo list --security", "which updates are for security")
         add("R\tN\t" output_of(bounded(20, path_of("rpm") " -qa")))
+    } else if (path_of("yum") != "") {
+        told_to_root("F", 60, "yum", "-q -C check-update", "pending updates")
+        told_to_root("G", 60, "yum", "-q -C updateinfo list security", "which updates are for security")
+        add("R\tN\t" output_of(bounded(20, path_of("rpm") " -qa")))
     } else if (path_of("zypper") != "") {
         matching("Z", bounded(60, path_of("zypper") " -x --no-refresh list-updates"), "<update ")
         matching("Y", bounded(60, path_of("zypper") " -x --no-refresh list-patches --category security"), "<update ")
