@@ -40,7 +40,7 @@ def test_what_listens_is_told_with_its_process_and_what_others_reach_is_the_base
 
 
 def test_a_host_that_tells_nothing_of_its_ports_has_not_closed_them() -> None:
-    assert ALL["listening"].read(Raw(), None, 0.0).items is None
+    assert ALL["listening"].read(Raw([["ports", "32768 60999"]]), None, 0.0).items is None
 
 
 @by_every_awk
@@ -84,6 +84,21 @@ def test_connections_are_told_with_both_ends_and_a_mapped_address_as_what_it_is(
         ("10.0.0.10:41972", "10.0.0.91:443", "tcp", "close wait", None, "", 1000.0),
         ("10.0.0.10:80", "10.0.0.90:49153", "tcp", "established", None, "", 33.0),
     )
+
+
+@by_every_awk
+def test_a_processor_that_writes_the_greatest_byte_first_has_the_same_addresses(
+    tmp_path: Path, awk: str
+) -> None:
+    tcp = recorded("proc-net-tcp").replace("0100007F", "7F000001")
+    host = FakeHost(tmp_path / "host", awk, {**SS, "uname -m": "s390x\n"}, files={"/proc/net/tcp": tcp})
+    raw = host.ask("listening")["listening"]
+    assert raw.problems == []
+    assert {row[0] for row in ALL["listening"].read(raw, None, 0.0).rows} == {
+        "0.0.0.0",
+        "127.0.0.1",
+        "10.0.0.10",
+    }
 
 
 @by_every_awk
@@ -166,7 +181,9 @@ def with_groups(cpu: int) -> dict[str, str]:
 @by_every_awk
 def test_containers_are_told_with_state_health_restarts_and_what_they_use(tmp_path: Path, awk: str) -> None:
     docker = {"docker ps -a ": PS, "docker inspect": f"{ID}~0\n{OTHER}~7\n", "docker ps -aq": ""}
-    host = FakeHost(tmp_path / "host", awk, docker, files=with_groups(1_000_000))
+    host = FakeHost(
+        tmp_path / "host", awk, docker, files={**with_groups(1_000_000), "/var/run/docker.sock": ""}
+    )
     first = host.ask("containers")["containers"]
     (host.folder / f"{GROUP[1:]}/cpu.stat").write_text("usage_usec 3500000\n", encoding="utf-8")
     second = host.ask("containers")["containers"]
@@ -200,7 +217,9 @@ def test_without_the_right_to_ask_docker_its_containers_are_seen_by_their_groups
 
 @by_every_awk
 def test_docker_that_does_not_run_is_no_fault(tmp_path: Path, awk: str) -> None:
-    raw = FakeHost(tmp_path / "host", awk, {"docker nothing": ""}).ask("containers")["containers"]
+    host = FakeHost(tmp_path / "host", awk, {"docker nothing": ""})
+    raw = host.ask("containers")["containers"]
+    assert not [call for call in host.calls() if call.startswith("docker")]
     assert raw == Raw() and ALL["containers"].read(raw, None, 0.0) == Findings()
 
 

@@ -30,8 +30,8 @@ class _Socket:
     process: str
 
 
-def _address(word: str) -> tuple[Address, int]:
-    """``0100007F:0016``: words of 32 bits in the order of the host's bytes, which is little-endian; then the port.
+def _address(word: str, big: bool) -> tuple[Address, int]:
+    """``0100007F:0016``: words of 32 bits as the host's processor writes them (``big``: the greatest byte first); then the port.
 
     Raises:
         ValueError: it is none.
@@ -40,7 +40,7 @@ def _address(word: str) -> tuple[Address, int]:
     if len(digits) not in (8, 32) or len(port) != 4:
         raise ValueError("no address")
     raw = bytes.fromhex(digits)
-    turned = b"".join(raw[place : place + 4][::-1] for place in range(0, len(raw), 4))
+    turned = raw if big else b"".join(raw[place : place + 4][::-1] for place in range(0, len(raw), 4))
     found: Address = ipaddress.IPv4Address(turned) if len(turned) == 4 else ipaddress.IPv6Address(turned)
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
@@ -49,8 +49,9 @@ def _address(word: str) -> tuple[Address, int]:
 
 def _sockets(raw: Raw) -> list[_Socket]:
     found = []
+    big = ["order", "big"] in raw.rows
     for row in raw.rows:
-        if row[0] == "ports":
+        if row[0] in ("ports", "order"):
             continue
         try:
             protocol, local, remote, state, uid, pid, process = row
@@ -59,8 +60,8 @@ def _sockets(raw: Raw) -> list[_Socket]:
             found.append(
                 _Socket(
                     protocol.removesuffix("6"),
-                    *_address(local),
-                    *_address(remote),
+                    *_address(local, big),
+                    *_address(remote, big),
                     state,
                     number(uid),
                     number(pid) if pid else None,
@@ -77,7 +78,7 @@ def _joined(address: Address, port: int) -> str:
 
 
 class Connections(Section):
-    """``R protocol local remote state uid pid process``; addresses as /proc/net has them."""
+    """``R protocol local remote state uid pid process``; addresses as /proc/net has them, ``R order big`` where they begin with the greatest byte."""
 
     name: ClassVar[str] = "connections"
     forks: ClassVar[bool] = True
@@ -124,10 +125,11 @@ class Listening(Section):
                 else f"{one.protocol} {_joined(one.local, one.port)}"
             )
             items[item] = one.process
-        values = (
-            {"listening_ports": float(len({(one.protocol, one.port) for one in sockets}))} if raw.rows else {}
-        )
-        return Findings(tuple(rows), values, items=items if raw.rows else None)
+        if not sockets:
+            # a host that tells of none is one that can't be read: whoever is asked listens
+            return Findings()
+        values = {"listening_ports": float(len({(one.protocol, one.port) for one in sockets}))}
+        return Findings(tuple(rows), values, items=items)
 
 
 def _passing(raw: Raw) -> tuple[int, int]:

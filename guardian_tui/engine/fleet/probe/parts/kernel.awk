@@ -86,17 +86,15 @@ function listed(engine, command,   n) {
 
 # what docker and podman list, and what control groups show of containers of any kind
 function containers(   i, n) {
-    if (path_of("docker") != "") {
+    # a daemon that does not run lists nothing and hides nothing, and its client is dear to start
+    if (path_of("docker") != "" && answer_of("ls -d /var/run/docker.sock $XDG_RUNTIME_DIR/docker.sock") != "") {
         if (listed("docker", path_of("docker") " ps -a --no-trunc --format {{.ID}}~{{.Image}}~{{.Names}}~{{.Status}}") >= 0) {
             # restarts are told only where no rule is needed: one for all containers would let more be seen than that
             n = output_of(bounded(8, path_of("docker") " inspect --format {{.Id}}~{{.RestartCount}} $(" path_of("docker") " ps -aq --no-trunc 2>/dev/null)"))
             for (i = 1; i <= n; i++) add("R\tN\t" plain(line_of_output[i]))
         }
-        # a daemon that does not run lists nothing and hides nothing
-        else if (answer_of("ls /var/run/docker.sock") != "") {
-            if (am_root()) withheld("containers of docker", "its daemon does not answer", "")
-            else engine_rows("docker", output_to_root(8, "docker", "ps -a --no-trunc --format {{.ID}}~{{.Image}}~{{.Names}}~{{.Status}}", "containers of docker"))
-        }
+        else if (am_root()) withheld("containers of docker", "its daemon does not answer", "")
+        else engine_rows("docker", output_to_root(8, "docker", "ps -a --no-trunc --format {{.ID}}~{{.Image}}~{{.Names}}~{{.Status}}", "containers of docker"))
     }
     if (path_of("podman") != "") {
         listed("podman", path_of("podman") " ps -a --no-trunc --format {{.ID}}~{{.Image}}~{{.Names}}~{{.Status}}")

@@ -87,6 +87,9 @@ function socket_table(listening,   i, pid) {
         pid = socket_owner[socket_inode[i]]
         add("R\t" socket_row[i] "\t" pid "\t" (pid == "" ? "" : plain(one("/proc/" pid "/comm"))))
     }
+    # the order of bytes in an address is the processor's
+    if (machine_name == "") machine_name = answer_of("uname -m")
+    if (machine_name ~ /^(s390|ppc$|ppc64$|sparc|mips$|mips64$|m68k|parisc|armeb|aarch64_be)/) add("R\torder\tbig")
     if (listening) add("R\tports\t" plain(one("/proc/sys/net/ipv4/ip_local_port_range")))
 }
 
