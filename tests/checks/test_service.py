@@ -239,3 +239,14 @@ async def test_a_host_that_forwards_nothing_or_is_not_there_is_no_fault_of_what_
         await lab.world.until(lambda: host.reach == "failing")
         await lab.run(check)
         assert check.state == "unknown" and "no way to its host" in check.words, check.words
+
+
+async def test_a_check_of_the_config_file_that_does_not_fit_is_named(lab: Lab) -> None:
+    lab.own["shop"] = CheckSettings(kind="http", params={"uri": "http://x/"})
+    with pytest.raises(InvalidRequest, match=r"\[checks.shop\].*uri"):
+        await lab.restart()
+    lab.own["shop"] = CheckSettings(kind="http", labels={"a": "\x1b[2J"}, params={"url": "http://x/"})
+    with pytest.raises(InvalidRequest, match=r"\[checks.shop\].*labels"):
+        await lab.restart()
+    del lab.own["shop"]
+    await lab.restart()

@@ -209,7 +209,12 @@ class Checks:
                     tx.after_commit(partial(self.left, check))
             for name, settings in self._own.items():
                 spec = settings.spec(name)
-                params = read_kind(spec)
+                try:
+                    params = read_kind(spec)
+                except InvalidRequest as error:
+                    raise InvalidRequest(
+                        f"[checks.{name}]: {error.detail}", field=f"checks.{name}"
+                    ) from error
                 known = self.named(name)
                 if known is not None and known.source != "config":
                     log.warning(
