@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardian_tui.engine.fleet.sections import ALL, Findings, Raw
+from guardian_tui.protocol.metrics import METRICS
 from guardian_tui.protocol.sections import SECTIONS
 from tests.fleet.fakes import FakeHost, recorded
 from tests.fleet.test_probe import AWKS
@@ -251,6 +252,17 @@ HEALTHY: dict[str, list[list[str]]] = {
     "links": [["V", "eno1/carrier:1"], ["V", "eno1/flags:0x1003"], ["V", "eno1/speed:10000"]] + [["B", "bond0", line[0]] for line in lines("bonding-802.3ad")],
     "nfs": [["M", "/home", "filer:/home", "nfs4"], ["O", "READ", "9", "9", "0", "1", "2", "3"], ["O", "WRITE", "9", "10", "1", "1", "2", "3"]],
 }  # fmt: skip
+PERIODS = {60.0: "medium", 3600.0: "slow"}
+
+
+@pytest.mark.parametrize("name", sorted(HEALTHY))
+def test_each_series_is_filed_under_the_round_that_reads_it(name: str) -> None:
+    raw = Raw([list(row) for row in HEALTHY[name]])
+    found = ALL[name].read(raw, Raw([list(row) for row in HEALTHY[name]]), 5.0)
+    for series in found.values:
+        assert METRICS[series.partition("{")[0]].period == PERIODS[SECTIONS[name].period_seconds], series
+
+
 ODD = st.sampled_from(
     [
         "",
