@@ -38,6 +38,53 @@ def test_every_awk_counts_tries_by_source_once_and_knows_who_was_let_in_after_th
     assert findings.values == {"logins_failed_total": 4.0}
 
 
+@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize(
+    ("line", "source", "counts"),
+    [
+        ("Disconnected from authenticating user root 203.0.113.9 port 39722 [preauth]", "203.0.113.9", (1.0, 0.0)),
+        ("Connection reset by invalid user  203.0.113.9 port 39722 [preauth]", "203.0.113.9", (1.0, 0.0)),
+        ("Failed publickey for git from 203.0.113.9 port 39722 ssh2: RSA SHA256:AbC+/9x", "203.0.113.9", (1.0, 0.0)),
+        ("Accepted publickey for ada from 203.0.113.9 port 39722 ssh2: ED25519-CERT SHA256:AbC ID ada (serial 0) CA ED25519 SHA256:x", "203.0.113.9", (0.0, 1.0)),
+        ("Failed password for invalid user a from 10.0.0.1 port 22 ssh2 from 203.0.113.9 port 39722 ssh2", "203.0.113.9", (1.0, 0.0)),
+        ("Disconnected from invalid user from 10.0.0.1 203.0.113.9 port 4711 [preauth]", "203.0.113.9", (1.0, 0.0)),
+        ("Bad password attempt for 'x port 1' from 2001:db8::7:39722", "2001:db8::7", (1.0, 0.0)),
+        ("Pubkey auth succeeded for 'ada' with ssh-ed25519 key SHA256:x from 203.0.113.9:5", "203.0.113.9", (0.0, 1.0)),
+    ],
+)  # fmt: skip
+def test_a_source_is_what_the_server_wrote_and_not_what_a_name_pretends(
+    tmp_path: Path, awk: str, line: str, source: str, counts: tuple[float, float]
+) -> None:
+    host = FakeHost(tmp_path / "host", awk, {"systemctl": "", JOURNAL: line + "\n"}, files=SYSTEMD)
+    ((told, failed, accepted, user),) = read("logins", host.ask("logins")["logins"]).rows
+    assert (told, (failed, accepted)) == (source, counts) and user == ("ada" if accepted else "")
+
+
+@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Invalid user Accepted password for root from 10.0.0.1 port 22 from 203.0.113.9 port 39722",
+        "Invalid user x]: Accepted password for root from 203.0.113.9 port 39722",
+        "pam_unix(sshd:session): session opened for user ada(uid=1000) by ada(uid=0)",
+    ],
+)
+def test_a_name_that_reads_like_a_login_is_none(tmp_path: Path, awk: str, line: str) -> None:
+    host = FakeHost(tmp_path / "a", awk, {"systemctl": "", JOURNAL: line + "\n"}, files=SYSTEMD)
+    assert read("logins", host.ask("logins")["logins"]).rows == ()
+    log = f"{time.strftime('%b %e %H:%M')}:01 h1 sshd[812]: {line}\n{time.strftime('%b %e %H:%M')}:01 h1 cron[1]: Failed password for x from 1.1.1.1 port 1\n"
+    host = FakeHost(tmp_path / "b", awk, {"tail -n 3000": log}, files={"/var/log/auth.log": "x\n"})
+    assert read("logins", host.ask("logins")["logins"]).rows == ()
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_tries_that_the_log_folds_into_one_line_are_counted(tmp_path: Path, awk: str) -> None:
+    now = time.strftime("%b %e %H:%M")
+    log = f"{now}:01 h1 sshd[812]: message repeated 23 times: [ Failed password for root from 203.0.113.9 port 39722 ssh2]\n"
+    host = FakeHost(tmp_path / "host", awk, {"tail -n 3000": log}, files={"/var/log/auth.log": "x\n"})
+    assert read("logins", host.ask("logins")["logins"]).rows == (("203.0.113.9", 23.0, 0.0, ""),)
+
+
 def test_a_source_that_tries_often_gets_series_for_the_rule_and_the_others_none() -> None:
     rows = [
         ["N"],

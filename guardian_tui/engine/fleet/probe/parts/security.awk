@@ -46,33 +46,38 @@ function last_minutes(   a, i, minute) {
     }
 }
 
-# the word behind the last " from " of a line, or the one before its last " port ", without what dropbear puts around it
-function source_of(l,   a, n, i, found) {
+# where a line's login came from: it stands at the end, since what stands before it (a name) is whatever the other end made up
+function source_of(l,   a, n, found) {
+    sub(/ \[preauth\]$/, "", l)
+    sub(/ ssh2(: [A-Z0-9-]+ [A-Z0-9a-z]+:[A-Za-z0-9+\/]+)?$/, "", l)
     n = split(l, a, " ")
-    for (i = 2; i <= n; i++) {
-        if (a[i - 1] == "from") found = a[i]
-        else if (a[i] == "port" && found == "") found = a[i - 1]
-    }
-    sub(/^<?/, "", found); sub(/>$/, "", found)
-    if (found ~ /^[0-9.]+:[0-9]+$/) sub(/:[0-9]+$/, "", found)
+    found = n > 2 && a[n - 1] == "port" ? a[n - 2] : n > 1 && a[n - 1] == "from" ? a[n] : "?"
+    gsub(/^<|>$/, "", found)
+    # dropbear writes the port behind it
+    if (a[n - 1] == "from") sub(/:[0-9]+$/, "", found)
     return substr(plain(found), 1, 60)
 }
 
 # one line of a log: who failed and who came in, by source; a try is told twice by some servers, so both are counted apart
-function login_line(l,   s) {
-    if (l ~ /(Failed (password|publickey|keyboard-interactive\/pam|none) for|Bad (password|PAM password) attempt for|Login attempt for nonexistent user) /) { s = source_of(l); failed_logins[s]++; seen_sources[s] }
-    else if (l ~ /(Connection (closed|reset) by|Disconnected from|Received disconnect from|Disconnecting) (authenticating|invalid) user /) { s = source_of(l); closed_logins[s]++; seen_sources[s] }
-    else if (l ~ /(Accepted [^ ]+ for|(Password|PAM password|Pubkey) auth succeeded for) /) {
+function login_line(l,   s, times) {
+    times = 1
+    if (l ~ /^message repeated [0-9]+ times: \[ .*\]$/) { times = l; sub(/^message repeated /, "", times); times += 0; sub(/^[^[]*\[ /, "", l); sub(/\]$/, "", l) }
+    if (l ~ /^(Failed (password|publickey|keyboard-interactive\/pam|none) for|Bad (password|PAM password) attempt for|Login attempt for nonexistent user) /) { s = source_of(l); failed_logins[s] += times; seen_sources[s] }
+    else if (l ~ /^(Connection (closed|reset) by|Disconnected from) (authenticating|invalid) user /) { s = source_of(l); closed_logins[s] += times; seen_sources[s] }
+    else if (l ~ /^(Accepted [^ ]+ for|(Password|PAM password|Pubkey) auth succeeded for) /) {
+        # what is told of a certificate stands behind; the account is a real one
+        sub(/ ssh2: .*/, "", l)
         s = source_of(l); good_logins[s]++; seen_sources[s]
-        sub(/.* for /, "", l); sub(/ from .*/, "", l); gsub(/^\047|\047$/, "", l)
+        sub(/.* for /, "", l); sub(/ (from|with) .*/, "", l); gsub(/^\047|\047$/, "", l)
         good_users[s] = substr(plain(l), 1, 40)
     }
 }
 
 function log_of_logins(   a, i) {
+    if (login_log != "" || login_log_looks++ % 20) return login_log
     split("/var/log/auth.log /var/log/secure /var/log/messages", a, " ")
-    for (i = 1; i < 4; i++) if (exists(a[i])) return a[i]
-    return ""
+    for (i = 1; i < 4 && login_log == ""; i++) if (exists(a[i])) login_log = a[i]
+    return login_log
 }
 
 # of the last five minutes
@@ -92,7 +97,11 @@ function logins(   file, what, n, i, l, s) {
     if (n < 0) return
     for (i = 1; i <= n; i++) {
         l = line_of_output[i]
-        if (file == "" || substr(l, 1, 12) in recent || substr(l, 1, 16) in recent) login_line(l)
+        if (file == "") login_line(l)
+        else if ((substr(l, 1, 12) in recent || substr(l, 1, 16) in recent) && l ~ /^[^]]* (sshd|sshd-session|dropbear)\[[0-9]+\]: /) {
+            sub(/^[^]]*\]: /, "", l)
+            login_line(l)
+        }
     }
     add("R\tN")
     for (s in seen_sources) add("R\tF\t" s "\t" failed_logins[s] + 0 "\t" closed_logins[s] + 0 "\t" good_logins[s] + 0 "\t" good_users[s])

@@ -98,7 +98,11 @@ function blocks(kind, seconds, program, arguments, keys, wanted,   n, i, j, k, c
 
 # --- services: systemd's units, or what OpenRC and runit tell
 
-function with_systemd() { return path_of("systemctl") != "" && (one("/proc/1/comm") == "systemd" || exists("/run/systemd/system")) }
+# asked for once: what began the host goes on until it ends
+function with_systemd() {
+    if (begun_by == "") begun_by = path_of("systemctl") != "" && (one("/proc/1/comm") == "systemd" || exists("/run/systemd/system")) ? "systemd" : "another"
+    return begun_by == "systemd"
+}
 
 function booted_for() { add("R\tB\t" one("/proc/uptime")) }
 
@@ -120,7 +124,7 @@ function units(   first, n, i, a, names, shown) {
         return
     }
     told("C", 8, "rc-status", "--nocolor --crashed")
-    if (exists("/etc/service")) told_to_root("V", 8, "sv", "status /etc/service/*", "services of runit")
+    if (path_of("sv") != "" && exists("/etc/service")) told_to_root("V", 8, "sv", "status /etc/service/*", "services of runit")
 }
 
 function unit_list() {
@@ -130,7 +134,7 @@ function unit_list() {
         return
     }
     told("O", 8, "rc-status", "--nocolor --all")
-    if (exists("/etc/service")) told_to_root("V", 8, "sv", "status /etc/service/*", "services of runit")
+    if (path_of("sv") != "" && exists("/etc/service")) told_to_root("V", 8, "sv", "status /etc/service/*", "services of runit")
 }
 
 function timers() {
@@ -141,19 +145,18 @@ function timers() {
 
 # --- the clock: whoever keeps it says how well; systemd's timedated is started for the question, so it is asked seldom
 
-function clock_kept(   n, before) {
+function clock_kept(   n, i) {
     booted_for()
-    date_now()
     n = 0
     if (path_of("chronyc") != "") n = told("C", 3, "chronyc", "-n tracking")
     else if (path_of("ntpq") != "") n = told("Q", 3, "ntpq", "-pn")
     else if (path_of("ntpctl") != "") n = told("O", 3, "ntpctl", "-s status")
-    else if (exists("/run/systemd/timesync/synchronized")) n = told("T", 3, "ls", "-l --time-style=+%s /run/systemd/timesync/synchronized")
+    else if (readable("/run/systemd/timesync/synchronized")) { date_now(); n = told("T", 3, "ls", "-l --time-style=+%s /run/systemd/timesync/synchronized") }
     if (n > 0 || !with_systemd()) return
-    if (timedated_said == "" || timedated_age++ > 20) {
+    if (timedated_age++ % 20 == 0) {
         n = output_of(bounded(5, path_of("timedatectl") " show -p NTP -p NTPSynchronized"))
-        timedated_said = ""; timedated_age = 0
-        for (before = 1; before <= n; before++) timedated_said = timedated_said "R\tM\t" plain(line_of_output[before]) "\n"
+        timedated_said = ""
+        for (i = 1; i <= n; i++) timedated_said = timedated_said "R\tM\t" plain(line_of_output[i]) "\n"
     }
     if (timedated_said != "") add(substr(timedated_said, 1, length(timedated_said) - 1))
 }

@@ -21,13 +21,13 @@ function lvm() {
 
 # what is ill is told in full
 function zfs(   n, i) {
-    if (!exists("/proc/spl/kstat/zfs/arcstats") || path_of("zpool") == "") return
+    if (!readable("/proc/spl/kstat/zfs/arcstats") || path_of("zpool") == "") return
     n = output_of(bounded(8, path_of("zpool") " list -Hp -o name,size,allocated,free,fragmentation,health"))
     for (i = 1; i <= n; i++) add("R\tZ\t" plain(swap(line_of_output[i], "\t", "@")))
     for (i = 1; i <= n; i++) if (line_of_output[i] !~ /ONLINE$/) { told("S", 8, "zpool", "status -x"); return }
 }
 
-function multipath() { if (exists("/run/multipathd.pid")) told_to_root("M", 15, "multipath", "-ll", "paths to disks") }
+function multipath() { if (readable("/run/multipathd.pid")) told_to_root("M", 15, "multipath", "-ll", "paths to disks") }
 
 function ask_storage(name) {
     if (name == "smart") smart()
