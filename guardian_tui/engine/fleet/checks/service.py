@@ -185,6 +185,9 @@ class Checks:
 
     def _hosts_changed(self, fact: HostsChanged) -> None:
         changed = {host.id for host in fact.hosts}
+        for host_id in fact.removed:
+            self._of_host.pop(host_id, None)
+            self._layouts.pop(host_id, None)
         for check in list(self.checks.values()):
             if check.host_id in fact.removed:
                 self.left(check)
@@ -329,7 +332,7 @@ class Checks:
         """Tell all what was found since the last time."""
         some, self._finished = list(self._finished.values()), {}
         now = self._clock.now()
-        own, ruled = [], []
+        own = []
         for check in some:
             figures = check.own_figures()
             layout = self._own_layouts.get(check.id)
@@ -341,13 +344,15 @@ class Checks:
             )
             self.show(check)
         self._store.metrics.add(own, "checks")
-        for host_id in {check.host_id for check in some}:
-            ruled.append(self._ruled_sample(host_id, now))
+        of_hosts: dict[str, list[Check]] = {check.host_id: [] for check in some}
+        for check in self.checks.values():
+            if check.host_id in of_hosts:
+                of_hosts[check.host_id].append(check)
+        ruled = [self._ruled_sample(host_id, of_host, now) for host_id, of_host in of_hosts.items()]
         self._bus.publish(WaveDone(tuple(ruled), "checks"))
 
-    def _ruled_sample(self, host_id: str, now: float) -> Sample:
+    def _ruled_sample(self, host_id: str, of_host: list[Check], now: float) -> Sample:
         """What rules look at, of all checks of a host."""
-        of_host = [check for check in self.checks.values() if check.host_id == host_id]
         names = tuple(name for check in of_host for name in check.ruled_series())
         layout = self._layouts.get(host_id)
         if layout is None or layout.names != names:
