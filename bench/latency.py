@@ -57,8 +57,10 @@ async def furnish(fleet: Simulated, interval_seconds: float) -> str:
     return codes[0]
 
 
-def key_to_paint(console: Console, chance: random.Random, keys: int) -> list[float]:
-    """Milliseconds from each key to its paint."""
+def key_to_paint(
+    console: Console, chance: random.Random, keys: int, cursor: re.Pattern[str] = CURSOR
+) -> list[float]:
+    """Milliseconds from each key to its paint: until ``cursor`` finds another row under the cursor."""
     took = []
     at = ""
     for number in range(keys):
@@ -72,7 +74,7 @@ def key_to_paint(console: Console, chance: random.Random, keys: int) -> list[flo
             if time.perf_counter() - pressed > 5:
                 raise SystemExit(f"a key was never painted: {seen[-500:]!r}")
             seen += console.read(1.0).decode("utf-8", "replace")
-            names = CURSOR.findall(STYLES.sub("", seen))
+            names = cursor.findall(STYLES.sub("", seen))
             if names and names[-1] != at:
                 took.append((time.perf_counter() - pressed) * 1000)
                 at = names[-1]

@@ -220,7 +220,9 @@ async def follow(client: Client, hosts: int, prefix: str, seconds: float) -> Fol
 
 
 @contextlib.contextmanager
-def simulated(hosts: int, *, cpu: int | None = None, disks: int = 2, nics: int = 2) -> Iterator[Simulated]:
+def simulated(
+    hosts: int, *, cpu: int | None = None, disks: int = 2, nics: int = 2, processes: int = 400
+) -> Iterator[Simulated]:
     """Simulated hosts in a process of their own, until the end."""
     words = [
         sys.executable,
@@ -232,6 +234,8 @@ def simulated(hosts: int, *, cpu: int | None = None, disks: int = 2, nics: int =
         str(disks),
         "--nics",
         str(nics),
+        "--processes",
+        str(processes),
     ]
     if cpu is not None:
         words += ["--cpu", str(cpu)]

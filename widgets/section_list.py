@@ -49,6 +49,9 @@ _ODD = frozenset(
 WIDEST_TEXT = 36
 """Cells of a text column that is not the last: what is longer is cut, and whole in what is opened."""
 _GAP = 2
+_FIGURE_WIDTHS: dict[CellUnit, int] = {
+    "count": 5, "bytes": 5, "ratio": 4, "seconds": 5, "per_second": 7, "time": 10, "number": 7, "text": 0
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,8 @@ class SectionList(LiveList):
         self._shown: dict[str, tuple[Row, int]] = {}
         self._words: dict[str, list[str]] = {}
         self._widths: list[int] = []
+        self._titled = self.order
+        self._touched = False
         self._keep: Keep | None = None
         self._now = 0.0
 
@@ -200,22 +205,42 @@ class SectionList(LiveList):
             while id in self._shown:
                 id += "'"
             self._shown[id] = (row, depth)
-        self._words = {
-            id: [
-                cell_words(value, column.unit, self._now) for value, column in zip(row, columns, strict=True)
-            ]
-            for id, (row, _) in self._shown.items()
-        }
-        self._widths = [
-            min(
-                WIDEST_TEXT,
-                max([len(self.title(column)), *(len(words[place]) for words in self._words.values())]),
-            )
-            for place, column in enumerate(columns)
-        ]
+        self._words = {}
+        widths = [self._fitting(place, column, kept) for place, column in enumerate(columns)]
+        if (widths, self.order) != (self._widths, self._titled):
+            self._widths, self._titled = widths, self.order
+            self.redraw_all()
+        if not self._touched:
+            # nobody is on a row yet: the top stays in view, whoever comes to stand there
+            self._cursor_id = ""
+            self._cursor_place = 0
         self.set_order(list(self._shown))
         self.redraw_changed()
-        self.refresh()
+
+    def action_move(self, by: int) -> None:
+        """Cursor up or down; from now on it stays on its row."""
+        self._touched = True
+        super().action_move(by)
+
+    def _fitting(self, place: int, column: Column, rows: Sequence[Row]) -> int:
+        """Cells of a column: figures have the same always, so that nothing moves; text has what its longest needs."""
+        least = len(self.title(column))
+        if column.unit != "text":
+            return max(least, _FIGURE_WIDTHS[column.unit])
+        return min(
+            WIDEST_TEXT, max([least, *(len(value) for row in rows if isinstance(value := row[place], str))])
+        )
+
+    def _words_of(self, id: str) -> list[str]:
+        words = self._words.get(id)
+        if words is None:
+            row = self._shown[id][0]
+            columns = self.kind.columns
+            words = [
+                cell_words(value, column.unit, self._now) for value, column in zip(row, columns, strict=True)
+            ]
+            self._words[id] = words
+        return words
 
     def _passes(self, row: Row) -> bool:
         if self._keep is None:
@@ -248,11 +273,11 @@ class SectionList(LiveList):
 
     def look(self, id: str, width: int) -> object:
         """The words of its cells, its depth, and the widths that they are drawn in."""
-        return (tuple(self._words[id]), self._shown[id][1] if self.order.tree else 0, tuple(self._widths))
+        return (tuple(self._words_of(id)), self._shown[id][1] if self.order.tree else 0, tuple(self._widths))
 
     def line(self, id: str, width: int) -> list[Piece]:
         """One row."""
-        words = self._words[id]
+        words = self._words_of(id)
         row, depth = self._shown[id]
         pieces: list[Piece] = [(" ", "text")]
         last = len(words) - 1

@@ -21,6 +21,7 @@ from typing import Literal, cast, get_args
 
 import asyncssh
 
+from guardian_tui.demo import tables
 from guardian_tui.demo.figures import Figures
 
 Fault = Literal[
@@ -358,9 +359,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--hosts", type=int, default=40, help="how many (default: 40)")
     parser.add_argument("--disks", type=int, default=2, help="block devices and file systems of each")
     parser.add_argument("--nics", type=int, default=2, help="network interfaces of each")
+    parser.add_argument("--processes", type=int, default=tables.PROCESSES, help="processes of each")
     parser.add_argument("--cpu", type=int, default=None, help="stay on this processor")
     chosen = parser.parse_args(argv)
     raise_file_limit()
+    tables.PROCESSES = chosen.processes
     if chosen.cpu is not None:
         os.sched_setaffinity(0, {chosen.cpu})
     with tempfile.TemporaryDirectory(prefix="simhost-") as folder:
