@@ -12,7 +12,7 @@ from tests.fleet.fakes import FakeHost, recorded
 from tests.fleet.test_probe import AWKS
 
 SYSTEMD = {"/proc/1/comm": "systemd\n", "/proc/uptime": "5000.00 9000.00\n"}
-JOURNAL = "journalctl -q --no-pager -o cat -S -5m"
+JOURNAL = "journalctl -q --no-pager -o cat --since -5m"
 
 
 def read(name: str, raw: Raw) -> Findings:
@@ -113,7 +113,7 @@ def test_a_journal_or_log_that_only_root_may_read_is_withheld_with_its_rule_and_
     programs = {"systemctl": "", JOURNAL: "", "id -Gn": "guardian users\n"}
     raw = FakeHost(tmp_path / "a", "mawk", programs, files=SYSTEMD, root=False).ask("logins")["logins"]
     assert [rule for _, _, rule in raw.withheld] == [
-        "guardian ALL=(root) NOPASSWD: /usr/bin/journalctl -q --no-pager -o cat -S -5m -t sshd -t sshd-session -t dropbear"
+        "guardian ALL=(root) NOPASSWD: /usr/bin/journalctl -q --no-pager -o cat --since -5m -t sshd -t sshd-session -t dropbear"
     ]
     assert read("logins", raw).values == {}
     programs = {"systemctl": "", JOURNAL: "", "id -Gn": "guardian adm\n"}

@@ -101,12 +101,14 @@ def test_every_awk_tells_zypper_s_and_apk_s_updates(tmp_path: Path, awk: str) ->
     programs = {
         "zypper -x --no-refresh list-updates": recorded("programs/leap15-zypper-updates.txt"),
         "zypper -x --no-refresh list-patches": recorded("programs/leap15-zypper-patches.txt"),
+        "zypper -n --no-refresh needs-rebooting": "Core libraries or services have been updated.\nReboot is required to ensure that your system benefits from these updates.\n",
         "rpm -qa": "a\n",
     }
     findings = read("updates", FakeHost(tmp_path / "leap", awk, programs).ask("updates")["updates"])
     assert findings.rows == (
         ("bash", "4.4-150400.25.22", "4.4-150400.27.3.2", "", ""), ("openSUSE-SLE-15.6-2025-430", "", "1", "yes", "important"),
     )  # fmt: skip
+    assert findings.values["reboot_required"] == 1.0
     files = {"/lib/apk/db/installed": "C:Q1x\nP:busybox\n\nP:musl\n"}
     host = FakeHost(
         tmp_path / "alpine", awk, {"apk version": recorded("programs/alpine320-apk-version.txt")}, files=files

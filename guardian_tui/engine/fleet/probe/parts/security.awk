@@ -85,8 +85,8 @@ function logins(   file, what, n, i, l, s) {
     split("", failed_logins); split("", closed_logins); split("", good_logins); split("", good_users); split("", seen_sources)
     what = "who logged in and who failed to"
     if (with_systemd() && path_of("journalctl") != "") {
-        if (reads_journal()) n = output_of(bounded(8, path_of("journalctl") " -q --no-pager -o cat -S -5m -t sshd -t sshd-session -t dropbear"))
-        else n = output_to_root(8, "journalctl", "-q --no-pager -o cat -S -5m -t sshd -t sshd-session -t dropbear", what)
+        if (reads_journal()) n = output_of(bounded(8, path_of("journalctl") " -q --no-pager -o cat --since -5m -t sshd -t sshd-session -t dropbear"))
+        else n = output_to_root(8, "journalctl", "-q --no-pager -o cat --since -5m -t sshd -t sshd-session -t dropbear", what)
     } else {
         file = log_of_logins()
         if (file == "") return

@@ -13,9 +13,10 @@ function smart(   n, i, disks_here, disk, program) {
     }
 }
 
+# lvs asks the kernel how full pools are; what vgs tells lies on disk
 function lvm() {
     if (!exists("/dev/mapper/control")) return
-    told_to_root("L", 15, "lvs", "--noheadings --readonly --units b --nosuffix --separator @", "logical volumes")
+    told_to_root("L", 15, "lvs", "--noheadings --units b --nosuffix --separator @", "logical volumes")
     told_to_root("V", 15, "vgs", "--noheadings --readonly --units b --nosuffix --separator @", "volume groups")
 }
 

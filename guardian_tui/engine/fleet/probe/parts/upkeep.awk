@@ -56,6 +56,7 @@ function count_lines(file, pattern,   l, n) {
 function reboot_due(   n, i) {
     if (exists("/run/reboot-required")) add("R\tR\tpackages ask for it")
     else if (path_of("needs-restarting") != "") told("V", 30, "needs-restarting", "-r")
+    else if (path_of("zypper") != "") told("V", 30, "zypper", "-n --no-refresh needs-rebooting")
     add("R\tO\t" plain(one("/proc/sys/kernel/osrelease")))
     n = output_of("ls /lib/modules")
     for (i = 1; i <= n; i++) add("R\tM\t" plain(line_of_output[i]))
