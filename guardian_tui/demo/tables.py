@@ -150,7 +150,7 @@ def _booted(figures: Figures) -> str:
 
 
 def _units(figures: Figures) -> list[str]:
-    rows = [_booted(figures)]
+    rows = [_booted(figures), "R\tW"]
     unit, restarts = _role(figures).unit, int(figures.restarts)
     since = max(0.0, figures.uptime - 8) * 1e6
     if figures.crash_loop:

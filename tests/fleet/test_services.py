@@ -34,7 +34,11 @@ def test_every_awk_tells_failed_units_and_services_that_restart(tmp_path: Path, 
 
 
 def units(restarts: int, failed: str = "") -> Raw:
-    rows = [["B", "5000.0 1"], ["S", "app.service", str(restarts), "active", "running", "success", "1"]]
+    rows = [
+        ["B", "5000.0 1"],
+        ["W"],
+        ["S", "app.service", str(restarts), "active", "running", "success", "1"],
+    ]
     return Raw(rows + ([["U", f"{failed} loaded failed failed Words"]] if failed else []))
 
 
@@ -48,6 +52,18 @@ def test_a_unit_that_is_well_again_says_so_once() -> None:
     values = ALL["units"].read(units(0), units(0, "x.service"), 60.0).values
     assert values == {"unit_failed{x.service}": 0.0}
     assert ALL["units"].read(units(0), units(0), 60.0).values == {}
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_a_systemd_that_does_not_answer_has_not_healed_its_units(tmp_path: Path, awk: str) -> None:
+    before = units(0, "x.service")
+    silent = FakeHost(
+        tmp_path / "a", awk, {"systemctl list-units": "", "systemctl show": ""}, files=PROC
+    ).ask("units")["units"]
+    assert ALL["units"].read(silent, before, 60.0).values == {}
+    well = {"systemctl list-units": "0 loaded units listed.\n", "systemctl show": ""}
+    raw = FakeHost(tmp_path / "b", awk, well, files=PROC).ask("units")["units"]
+    assert ALL["units"].read(raw, before, 60.0).values == {"unit_failed{x.service}": 0.0}
 
 
 @pytest.mark.parametrize("awk", AWKS)

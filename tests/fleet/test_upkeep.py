@@ -135,6 +135,15 @@ def test_a_newer_kernel_of_the_same_flavour_asks_for_a_reboot(
     assert newer_kernel(running, installed) == newer
 
 
+def test_a_package_manager_that_does_not_answer_has_not_said_that_nothing_waits(tmp_path: Path) -> None:
+    files = {"/var/lib/dpkg/status": STATUS}
+    programs = {"apt-get": "", "nice -n 19": ""}
+    findings = read(
+        "updates", FakeHost(tmp_path / "h", "mawk", programs, files=files).ask("updates")["updates"]
+    )
+    assert "updates_pending" not in findings.values and findings.facts["packages"] == "2"
+
+
 def test_a_flag_for_a_reboot_is_seen(tmp_path: Path) -> None:
     findings = read(
         "updates",

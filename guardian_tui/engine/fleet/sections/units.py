@@ -1,7 +1,8 @@
 """Services: systemd's units, and what OpenRC and runit tell of theirs.
 
-Rows: ``B uptime``, ``U`` a line of `systemctl list-units`, ``S`` and ``L`` properties of a unit as :data:`~UNIT` and :data:`~LISTED` name
-them, ``T`` those of a timer; ``C`` and ``O`` lines of `rc-status`, ``V`` lines of `sv status`.
+Rows: ``B uptime``; ``W``: the list of what is in trouble is whole; ``U`` a line of `systemctl list-units`; ``S`` a unit in trouble or restarted
+(id, restarts, active, sub, result, since), ``L`` any unit (id, restarts, load, active, sub, since, memory, tasks, description), ``T`` a timer
+(id, next by the clock, next since boot, last, unit, result), each by `systemctl show`; ``C`` and ``O`` lines of `rc-status`, ``V`` of `sv status`.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def _series(
     raw: Raw, before: Raw | None, seconds: float, rows: dict[str, tuple[Cell, ...]]
 ) -> dict[str, float]:
     # what has failed until now is told to be well once, so that its alert ends without waiting for its series to be missed
-    failed = dict.fromkeys(_failed(before), 0.0) if before is not None else {}
+    whole = any(row[0] == "W" for row in raw.rows)
+    failed = dict.fromkeys(_failed(before), 0.0) if before is not None and whole else {}
     failed |= {unit: 1.0 for unit, row in rows.items() if row[1] == "failed"}
     values = {f"unit_failed{{{instance(unit)}}}": value for unit, value in list(failed.items())[:MOST_SERIES]}
     if before is None or seconds <= 0:

@@ -1,7 +1,7 @@
 """Packages that wait, by apt, dnf, zypper, apk or pacman, and whether the host is to be rebooted for what it has already.
 
-Rows: ``D`` the host's clock, ``S time path`` of what package managers write, ``N`` number of packages, ``Q``: the lines behind it are a whole
-answer.  ``A`` lines of `apt-get -s upgrade`, ``F`` of `dnf check-update`, ``G`` of `dnf updateinfo`, ``Z`` and ``Y`` of `zypper -x`, ``K`` of
+Rows: ``D`` the host's clock, ``S time path`` of what package managers write, ``N`` number of packages, ``Q``: a package manager
+answered.  ``A`` lines of `apt-get -s upgrade`, ``F`` of `dnf check-update`, ``G`` of `dnf updateinfo`, ``Z`` and ``Y`` of `zypper -x`, ``K`` of
 `apk version`, ``P`` of `pacman -Qu`.  ``R``: a flag says reboot, ``V`` lines of `needs-restarting`, ``O`` the running kernel, ``M`` installed ones.
 """
 
@@ -47,7 +47,7 @@ class Updates(Section):
         values: dict[str, float] = {}
         facts: dict[str, str] = {}
         counted = [count for text in texts(raw, "N") if (count := figure(text)) is not None]
-        if counted and not (raw.withheld and not rows):
+        if any(row[0] == "Q" for row in raw.rows):
             values["updates_pending"] = float(len(rows))
             values["updates_security"] = float(sum(row[3] == "yes" for row in rows))
         if counted:

@@ -106,16 +106,18 @@ function with_systemd() {
 
 function booted_for() { add("R\tB\t" one("/proc/uptime")) }
 
-# only what is in trouble, and services that were restarted; the others are not worth their bytes each minute
+# only what is in trouble, and services that were restarted; the others are not worth their bytes each minute.  The line with their number
+# is the sign that the list is whole: a systemd that does not answer has no failed units either
 function units(   first, n, i, a, names, shown) {
     booted_for()
     if (with_systemd()) {
-        n = output_of(bounded(8, path_of("systemctl") " list-units --all --plain --full --no-legend --no-pager --state=failed,activating,deactivating,reloading,maintenance"))
+        n = output_of(bounded(8, path_of("systemctl") " list-units --all --plain --full --no-pager --state=failed,activating,deactivating,reloading,maintenance"))
         names = " "
         for (i = 1; i <= n; i++) {
+            if (line_of_output[i] ~ /^[0-9]+ (loaded )?units? listed/) add("R\tW")
             split(line_of_output[i], a, " ")
             first = a[1] ~ /\./ ? a[1] : a[2]
-            if (first !~ /^[A-Za-z0-9:_.\\@-]+$/) continue
+            if (first !~ /^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|device|mount|automount|swap|timer|path|slice|scope)$/) continue
             names = names first " "
             if (first !~ /\.service$/ && length(shown) < 4000) shown = shown quoted(first)
             add("R\tU\t" plain(line_of_output[i]))
@@ -123,8 +125,8 @@ function units(   first, n, i, a, names, shown) {
         blocks("S", 8, "systemctl", "show --no-pager -p Id -p NRestarts -p ActiveState -p SubState -p Result -p StateChangeTimestampMonotonic \047*.service\047" shown, "Id NRestarts ActiveState SubState Result StateChangeTimestampMonotonic", names)
         return
     }
-    told("C", 8, "rc-status", "--nocolor --crashed")
-    if (path_of("sv") != "" && exists("/etc/service")) told_to_root("V", 8, "sv", "status /etc/service/*", "services of runit")
+    if (told("C", 8, "rc-status", "--nocolor --crashed") >= 0) add("R\tW")
+    if (path_of("sv") != "" && exists("/etc/service") && told_to_root("V", 8, "sv", "status /etc/service/*", "services of runit") > 0) add("R\tW")
 }
 
 function unit_list() {

@@ -21,11 +21,11 @@ function packages_waiting() {
         count_lines("/var/lib/dpkg/status", "^Status: .* installed$")
         matching("A", bounded(60, path_of("nice") " -n 19 " path_of("apt-get") " -s -o Debug::NoLocking=1 upgrade"), "^Inst ")
     } else if (path_of("dnf") != "") {
-        told_to_root("F", 60, "dnf", "-q --cacheonly check-update", "pending updates")
+        if (told_to_root("F", 60, "dnf", "-q --cacheonly check-update", "pending updates") >= 0) add("R\tQ")
         told_to_root("G", 60, "dnf", "-q --cacheonly updateinfo list --security", "which updates are for security")
         add("R\tN\t" output_of(bounded(20, path_of("rpm") " -qa")))
     } else if (path_of("yum") != "") {
-        told_to_root("F", 60, "yum", "-q -C check-update", "pending updates")
+        if (told_to_root("F", 60, "yum", "-q -C check-update", "pending updates") >= 0) add("R\tQ")
         told_to_root("G", 60, "yum", "-q -C updateinfo list security", "which updates are for security")
         add("R\tN\t" output_of(bounded(20, path_of("rpm") " -qa")))
     } else if (path_of("zypper") != "") {
@@ -34,16 +34,17 @@ function packages_waiting() {
         add("R\tN\t" output_of(bounded(20, path_of("rpm") " -qa")))
     } else if (path_of("apk") != "") {
         count_lines("/lib/apk/db/installed", "^P:")
-        told("K", 20, "apk", "version -l \047<\047")
+        if (told("K", 20, "apk", "version -l \047<\047") > 0) add("R\tQ")
     } else if (path_of("pacman") != "") {
-        told("P", 20, "pacman", "-Qu")
+        if (told("P", 20, "pacman", "-Qu") >= 0) add("R\tQ")
         add("R\tN\t" output_of(bounded(20, path_of("pacman") " -Qq")))
     }
 }
 
 function matching(kind, command, pattern,   n, i) {
     n = output_of(command)
-    add("R\tQ")
+    # even with nothing to tell they say something
+    if (n > 0) add("R\tQ")
     for (i = 1; i <= n; i++) if (line_of_output[i] ~ pattern) add("R\t" kind "\t" substr(plain(line_of_output[i]), 1, 400))
 }
 
