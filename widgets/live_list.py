@@ -6,6 +6,7 @@ so a change of what is not seen costs nothing, and a new order only the lines th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import ClassVar
@@ -24,6 +25,8 @@ from widgets.caption import Captioned
 from widgets.painting import PAINT_CLASSES, Piece, clip, paint_css, width_of
 
 CACHED_STRIPS = 1024
+SETTLING_SECONDS = 3.0
+"""After its first rows a list takes so long to be whole."""
 _NEVER = ("never drawn",)
 
 
@@ -79,6 +82,9 @@ class LiveList(ScrollView, Captioned, can_focus=True):
         self._cursor_place = 0
         self.marked: dict[str, None] = {}
         self._mark_from = ""
+        self._touched = False
+        """Whether a person has put the cursor somewhere."""
+        self._first_at = 0.0
         # what each line of the screen was drawn from, and what was drawn of late
         self._drawn: dict[int, tuple[object, ...] | None] = {}
         self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(CACHED_STRIPS)
@@ -120,7 +126,10 @@ class LiveList(ScrollView, Captioned, can_focus=True):
             del self.marked[id]
         if longer:
             self.virtual_size = Size(self.width, len(self._order) + self.head)
-        if self._cursor_id in self._place:
+        if self._order and not self._settled():
+            # the first rows come one after another: until then the cursor is at the top, not on whichever came first
+            self._put_cursor(0)
+        elif self._cursor_id in self._place:
             moved = self._place[self._cursor_id] - self._cursor_place
             self._cursor_place = self._place[self._cursor_id]
             if moved and self.is_mounted:
@@ -130,6 +139,12 @@ class LiveList(ScrollView, Captioned, can_focus=True):
         else:
             self._cursor_id, self._cursor_place = "", 0
         self.redraw_changed()
+
+    def _settled(self) -> bool:
+        """Whether a person has put the cursor somewhere, or had the time to see where it is."""
+        now = time.monotonic()
+        self._first_at = self._first_at or now
+        return self._touched or now - self._first_at > SETTLING_SECONDS
 
     def redraw_changed(self) -> None:
         """Draw again the lines on screen that look otherwise than when they were drawn."""
@@ -177,12 +192,14 @@ class LiveList(ScrollView, Captioned, can_focus=True):
     def move_to(self, id: str) -> None:
         """Put the cursor on a row."""
         if id in self._place:
+            self._touched = True
             self._put_cursor(self._place[id])
             self._keep_in_view()
 
     def action_move(self, by: int) -> None:
         """Cursor up or down."""
         if self._order:
+            self._touched = True
             self._put_cursor(max(0, min(len(self._order) - 1, self._cursor_place + by)))
             self._keep_in_view()
 
@@ -286,6 +303,7 @@ class LiveList(ScrollView, Captioned, can_focus=True):
         """A click puts the cursor; a second one opens."""
         place = event.y - self.gutter.top - self.head + self.scroll_offset.y
         if 0 <= place < len(self._order):
+            self._touched = True
             self._put_cursor(place)
             if event.chain == 2:
                 self.post_message(self.Chosen(self, self._order[place]))

@@ -153,7 +153,6 @@ class SectionList(LiveList):
         self._words: dict[str, list[str]] = {}
         self._widths: list[int] = []
         self._titled = self.order
-        self._touched = False
         self._keep: Keep | None = None
         self._now = 0.0
 
@@ -210,17 +209,8 @@ class SectionList(LiveList):
         if (widths, self.order) != (self._widths, self._titled):
             self._widths, self._titled = widths, self.order
             self.redraw_all()
-        if not self._touched:
-            # nobody is on a row yet: the top stays in view, whoever comes to stand there
-            self._cursor_id = ""
-            self._cursor_place = 0
         self.set_order(list(self._shown))
         self.redraw_changed()
-
-    def action_move(self, by: int) -> None:
-        """Cursor up or down; from now on it stays on its row."""
-        self._touched = True
-        super().action_move(by)
 
     def _fitting(self, place: int, column: Column, rows: Sequence[Row]) -> int:
         """Cells of a column: figures have the same always, so that nothing moves; text has what its longest needs."""
