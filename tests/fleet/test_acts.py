@@ -16,17 +16,16 @@ from guardian_tui.protocol.acts import ControlUnit, LogQuery, SignalProcess
 from guardian_tui.protocol.errors import Conflict, HostUnavailable, InvalidRequest, NotFound
 from tests.fleet.test_sshd import watched
 from tests.fleet.world import World
-from tests.support.sshd import Sshd
+from tests.support.sshd import Sshd, SshUser
 
 ENTRY = '{"__CURSOR":"s=0a;i=1%d;b=ff","__REALTIME_TIMESTAMP":"17000000%02d000000","PRIORITY":"3","SYSLOG_IDENTIFIER":"nginx","MESSAGE":"%s"}'
 
 
 @pytest.fixture
-def sleeper(unix_user: object) -> Iterator[subprocess.Popen[bytes]]:
+def sleeper(unix_user: SshUser) -> Iterator[subprocess.Popen[bytes]]:
     """A process of the host's user."""
-    user = unix_user.name  # type: ignore[attr-defined]
     words = ["sleep", "300"]
-    own = subprocess.Popen(words) if os.geteuid() else subprocess.Popen(words, user=user)
+    own = subprocess.Popen(words) if os.geteuid() else subprocess.Popen(words, user=unix_user.name)
     yield own
     own.kill()
     own.wait()

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from guardian_tui.engine.fleet import probe
+from guardian_tui.engine.fleet.inventory import command_target
 from guardian_tui.engine.remote import connections
 from guardian_tui.protocol.errors import HostUnavailable, InvalidRequest
 from guardian_tui.protocol.fleet import EditHost
@@ -65,7 +66,7 @@ async def test_an_installed_key_runs_the_probe_and_nothing_else(
     assert host.target is not None
     connection = await world.remote.connection(host.target)
     assert (await connection.run("id", timeout=10)).out == b""
-    commands = world.fleet.inventory.command_target(host)
+    commands = command_target(host)
     assert commands is not None and commands.key != host.target.key
     async with world.remote.borrowed(commands) as other:
         assert other is not connection

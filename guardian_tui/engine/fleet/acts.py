@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 
 from guardian_tui.engine.calls import Call, Handler
+from guardian_tui.engine.fleet.asked import host_asked
 from guardian_tui.engine.fleet.host import Host
+from guardian_tui.engine.fleet.inventory import command_target
 from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.connections import Completed
@@ -30,16 +32,9 @@ class Acts:
         """Route name → handler."""
         return {"processes.signal": self.signal, "units.control": self.control}
 
-    def _host(self, call: Call, name: str) -> Host:
-        host = self._fleet.inventory.named(name)
-        call.host_in_scope(host.labels if host else None, f"the host {name[:60]!r}")
-        assert host is not None  # noqa: S101  # host_in_scope has raised
-        call.target = host.spec.name
-        return host
-
     async def signal(self, call: Call, request: SignalProcess) -> Acted:
         """`processes.signal`: only if the pid still is the process that the person saw."""
-        host = self._host(call, request.host)
+        host = host_asked(self._fleet.inventory, call, request.host)
         found = await self._command_of(host, request.pid)
         if found is None:
             raise NotFound(f"There is no process {request.pid} on {host.spec.name} any more.")
@@ -59,11 +54,11 @@ class Acts:
 
     async def control(self, call: Call, request: ControlUnit) -> Acted:
         """`units.control`."""
-        host = self._host(call, request.host)
+        host = host_asked(self._fleet.inventory, call, request.host)
         await self._privileged(
             host, ["systemctl", "--no-ask-password", request.act, "--", request.unit], UNIT_SECONDS
         )
-        target = self._fleet.inventory.command_target(host)
+        target = command_target(host)
         words = shlex.join(["systemctl", "is-active", "--", request.unit])
         done = await self._commands.run(target, words, timeout=SECONDS, limit_bytes=4096)
         self._fleet.watch.resurvey(host.id)
@@ -78,7 +73,7 @@ class Acts:
         Raises:
             HostUnavailable: it failed; says how, and which rule would help.
         """
-        target = self._fleet.inventory.command_target(host)
+        target = command_target(host)
         words = shlex.join(argv)
         # root needs no sudo, and may have none
         script = (

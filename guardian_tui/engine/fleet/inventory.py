@@ -96,15 +96,6 @@ class Inventory:
             host_id, spec.name, spec.address or spec.name, spec.port, spec.user or own_user(), spec.credential, tuple(hops), labels
         )  # fmt: skip
 
-    def command_target(self, host: Host) -> Target | None:
-        """The way to a host for commands: the probe's, unless it has a credential of its own for them; None for this machine."""
-        target, spec = host.target, host.spec
-        if target is None or not (spec.command_user or spec.command_credential):
-            return target
-        return replace(
-            target, user=spec.command_user or target.user, credential=spec.command_credential or target.credential, purpose="commands"
-        )  # fmt: skip
-
     def behind(self, host: Host) -> list[Host]:
         """The hosts that name it as a jump host of theirs."""
         return [other for other in self.hosts.values() if host.spec.name in other.spec.jump]
@@ -192,3 +183,13 @@ class Inventory:
 
 def _through(target: Target, hops: tuple[Target, ...]) -> Target:
     return replace(target, jump=hops)
+
+
+def command_target(host: Host) -> Target | None:
+    """The way to a host for commands: the probe's, unless it has a credential of its own for them; None for this machine."""
+    target, spec = host.target, host.spec
+    if target is None or not (spec.command_user or spec.command_credential):
+        return target
+    return replace(
+        target, user=spec.command_user or target.user, credential=spec.command_credential or target.credential, purpose="commands"
+    )  # fmt: skip

@@ -14,6 +14,8 @@ import msgspec
 import re2
 
 from guardian_tui.engine.calls import Call, Handler
+from guardian_tui.engine.fleet.asked import host_asked
+from guardian_tui.engine.fleet.inventory import command_target
 from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.protocol.acts import LogLine, LogLines, LogQuery
@@ -54,13 +56,11 @@ class Logs:
 
     async def read(self, call: Call, request: LogQuery) -> LogLines:
         """`logs.read`."""
-        host = self._fleet.inventory.named(request.host)
-        call.host_in_scope(host.labels if host else None, f"the host {request.host[:60]!r}")
-        assert host is not None  # noqa: S101  # host_in_scope has raised
+        host = host_asked(self._fleet.inventory, call, request.host)
         pattern = _pattern(request.match)
         kind, _, what = request.source.partition(":")
         command = file_command(what, request) if kind == "file" else journal_command(kind, what, request)
-        target = self._fleet.inventory.command_target(host)
+        target = command_target(host)
         done = await self._commands.run(target, command, timeout=SECONDS, limit_bytes=LIMIT_BYTES)
         if done.exit_status not in (0, None):
             if kind != "file" and done.exit_status == 1 and not done.err:

@@ -8,6 +8,7 @@ import math
 from guardian_tui import filter as filters
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.fleet.asked import host_asked
 from guardian_tui.engine.fleet.bulk import BulkOrders
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.imports import ImportOrders
@@ -41,13 +42,6 @@ class HostOrders:
             **self._imports.handlers(), **self._bulk.handlers(),
         }  # fmt: skip
 
-    def _host(self, call: Call, name: str) -> Host:
-        host = self._fleet.inventory.named(name)
-        call.host_in_scope(host.labels if host else None, f"the host {name[:60]!r}")
-        assert host is not None  # noqa: S101  # host_in_scope has raised
-        call.target = host.spec.name
-        return host
-
     async def list_(self, call: Call, request: wire.HostsQuery) -> wire.HostList:
         """`hosts.list`: those in scope that pass the filter, by name."""
         wanted = filters.parse(request.filter)
@@ -59,7 +53,7 @@ class HostOrders:
 
     async def show(self, call: Call, request: wire.HostRef) -> wire.HostDetail:
         """`hosts.show`: one host in full."""
-        host = self._host(call, request.host)
+        host = host_asked(self._fleet.inventory, call, request.host)
         values = dict(zip(host.layout.names, host.values, strict=True)) if host.layout else {}
         for section in host.section_values.values():
             values |= section
@@ -74,7 +68,7 @@ class HostOrders:
 
     async def history(self, call: Call, request: wire.HistoryQuery) -> wire.History:
         """`hosts.history`: a chart."""
-        host = self._host(call, request.host)
+        host = host_asked(self._fleet.inventory, call, request.host)
         if not request.start < request.end <= request.start + 800 * 86400:
             raise InvalidRequest(
                 "The span must end after it begins, and be shorter than 800 days.", field="end"
@@ -138,7 +132,7 @@ class HostOrders:
         return Done()
 
     def _changeable(self, call: Call, name: str) -> Host:
-        host = self._host(call, name)
+        host = host_asked(self._fleet.inventory, call, name)
         if host.id == LOCAL_ID:
             raise Conflict(
                 "This is the engine's own machine; set fleet.watch_this_machine = false to leave it out."
@@ -147,7 +141,7 @@ class HostOrders:
 
     async def test(self, call: Call, request: wire.HostRef) -> wire.DoctorReport:
         """`hosts.test`: why it can or can't be reached."""
-        host = self._host(call, request.host)
+        host = host_asked(self._fleet.inventory, call, request.host)
         if host.target is None:
             step = wire.DoctorStep(name="this machine", ok=True, words="read directly, without SSH")
             return wire.DoctorReport(ok=True, steps=(step,))
@@ -158,7 +152,7 @@ class HostOrders:
 
     async def maintenance(self, call: Call, request: wire.Maintenance) -> wire.HostRow:
         """`hosts.maintenance`: planned work, until a time; None ends it."""
-        host = self._host(call, request.host)
+        host = host_asked(self._fleet.inventory, call, request.host)
         until = request.until or 0.0
         async with call.change(host.spec.name, body={"until": int(until), "reason": request.reason}) as tx:
             await self._fleet.inventory.put_maintenance(tx, host, until, request.reason)

@@ -9,6 +9,8 @@ import asyncssh
 
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.fleet import probe
+from guardian_tui.engine.fleet.asked import host_asked
+from guardian_tui.engine.fleet.inventory import command_target
 from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.engine.remote.connections import Remote
 from guardian_tui.protocol.errors import Conflict, HostUnavailable, InvalidRequest
@@ -31,11 +33,8 @@ class ProbeOrders:
 
     async def install(self, call: Call, request: InstallProbe) -> InstalledProbe:
         """`probe.install`: the probe as a file on a host, and a key there that can do nothing but run it."""
-        host = self._fleet.inventory.named(request.host)
-        call.host_in_scope(host.labels if host else None, f"the host {request.host[:60]!r}")
-        assert host is not None  # noqa: S101  # host_in_scope has raised
-        call.target = host.spec.name
-        target = self._fleet.inventory.command_target(host)
+        host = host_asked(self._fleet.inventory, call, request.host)
+        target = command_target(host)
         if target is None:
             raise Conflict("This is the engine's own machine; it is read without SSH.")
         line = _public(request.key)

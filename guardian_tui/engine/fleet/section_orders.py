@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from guardian_tui import filter as filters
 from guardian_tui.engine.calls import Call, Handler
-from guardian_tui.engine.fleet.host import Host
+from guardian_tui.engine.fleet.asked import host_asked
 from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.protocol.changes import Change, ChangeList, ChangesQuery, SetMark
 from guardian_tui.protocol.errors import Conflict, InvalidRequest
@@ -39,16 +39,9 @@ class SectionOrders:
             "hosts.mark": self.mark,
         }
 
-    def _host(self, call: Call, name: str) -> Host:
-        host = self._fleet.inventory.named(name)
-        call.host_in_scope(host.labels if host else None, f"the host {name[:60]!r}")
-        assert host is not None  # noqa: S101  # host_in_scope has raised
-        call.target = host.spec.name
-        return host
-
     async def show(self, call: Call, request: SectionQuery) -> SectionTable:
         """`hosts.section`: one table of one host, filtered."""
-        host = self._host(call, request.host)
+        host = host_asked(self._fleet.inventory, call, request.host)
         wanted = filters.parse(request.filter)
         raw, findings, measured_at, took = await self._fleet.watch.survey.open(
             host, request.section, fresh=request.fresh
@@ -67,23 +60,23 @@ class SectionOrders:
 
     async def changes(self, call: Call, request: ChangesQuery) -> ChangeList:
         """`hosts.changes`: what changed on one host."""
-        host = self._host(call, request.host)
+        host = host_asked(self._fleet.inventory, call, request.host)
         return ChangeList(changes=tuple(await self._fleet.changes.of(host.id, request.since, request.most)))
 
     async def mark(self, call: Call, request: SetMark) -> Change:
         """`hosts.mark`: a deploy, say."""
-        host = self._host(call, request.host)
+        host = host_asked(self._fleet.inventory, call, request.host)
         async with call.change(host.spec.name, body={"words": safe(request.words, 200)}) as tx:
             return await self._fleet.changes.mark(tx, host.id, request.words, call.actor)
 
     async def drift(self, call: Call, request: HostRef) -> Differences:
         """`hosts.drift`: what differs on one host."""
-        host = self._host(call, request.host)
+        host = host_asked(self._fleet.inventory, call, request.host)
         return Differences(host=host.spec.name, differences=self._fleet.drift.of(host.id))
 
     async def accept_drift(self, call: Call, request: AcceptDrift) -> Differences:
         """`hosts.accept_drift`: take what is there now as meant."""
-        host = self._host(call, request.host)
+        host = host_asked(self._fleet.inventory, call, request.host)
         found = [one for one in self._fleet.drift.of(host.id) if request.section in ("", one.section)]
         if len(found) != request.count:
             raise Conflict(f"{len(found)} items differ now, not {request.count}: look again.", field="count")

@@ -11,6 +11,8 @@ from guardian_tui.engine.remote.connections import Completed, Remote
 from guardian_tui.engine.remote.target import ConnectFailed, Target
 
 ERROR_LIMIT_BYTES = 1 << 16
+GONE_SECONDS = 2.0
+"""What was killed is waited for so long."""
 
 
 class Commands:
@@ -48,25 +50,41 @@ async def run_here(command: str, *, timeout: float, limit_bytes: int, stdin: byt
     """
     process = await asyncio.create_subprocess_exec(
         "/bin/sh", "-c", command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        start_new_session=True, env={**os.environ, "LC_ALL": "C"}, cwd="/",
+        start_new_session=True, env={**os.environ, "LC_ALL": "C"},
     )  # fmt: skip
     assert process.stdin and process.stdout and process.stderr  # noqa: S101  # pipes, by the lines above
+    complaints = asyncio.create_task(_read(process.stderr, ERROR_LIMIT_BYTES))
     try:
         async with asyncio.timeout(timeout):
             with contextlib.suppress(ConnectionError):
                 process.stdin.write(stdin)
                 process.stdin.write_eof()
-            (out, cut), (err, _) = await asyncio.gather(
-                _read(process.stdout, limit_bytes), _read(process.stderr, ERROR_LIMIT_BYTES)
-            )
+            out, cut = await _read(process.stdout, limit_bytes)
+            if cut:
+                _kill(process.pid)
+            err, _ = await complaints
             status = None if cut else await process.wait()
     except TimeoutError as error:
-        raise ConnectFailed("timeout", f"The command did not end in {timeout:.0f} s.") from error
+        raise ConnectFailed("timeout", f"The command did not end in {timeout:g} s.") from error
     finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        complaints.cancel()
+        _kill(process.pid)
+        # its end is told only once its pipes are empty; who left the group may hold them for ever
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GONE_SECONDS):
+                await asyncio.gather(_drain(process.stdout), _drain(process.stderr))
+                await process.wait()
     return Completed(status, out, err, cut)
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.read(1 << 16):
+        pass
 
 
 async def _read(stream: asyncio.StreamReader, limit: int) -> tuple[bytes, bool]:

@@ -30,7 +30,7 @@ from guardian_tui.engine.fleet.checks.patterns import check_patterns
 from guardian_tui.engine.fleet.checks.result import Result, of_error
 from guardian_tui.engine.fleet.checks.site import Site
 from guardian_tui.engine.fleet.host import Host
-from guardian_tui.engine.fleet.inventory import LOCAL_ID, Inventory
+from guardian_tui.engine.fleet.inventory import LOCAL_ID, Inventory, command_target
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.connections import Remote
 from guardian_tui.engine.store.database import Store
@@ -296,8 +296,8 @@ class Checks:
     async def _result(self, check: Check, host: Host) -> Result:
         limit = check.spec.timeout_seconds
         site = Site(
-            "127.0.0.1" if host.target is None else host.target.address, host.target, check.where, limit, self._remote,
-            self._resolve, self._clock, self._settings.plugin_folders, dict(check.memory),
+            "127.0.0.1" if host.target is None else host.target.address, host.target, command_target(host), check.where, limit,
+            self._remote, self._resolve, self._clock, self._settings.plugin_folders, dict(check.memory),
         )  # fmt: skip
         try:
             async with asyncio.timeout(limit):

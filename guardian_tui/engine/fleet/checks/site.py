@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,9 +12,10 @@ from typing import Any
 
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.fleet.checks.result import Failed, Unsure
+from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.connections import Completed, Remote
 from guardian_tui.engine.remote.forward import Forward, forwarded
-from guardian_tui.engine.remote.target import Target
+from guardian_tui.engine.remote.target import ConnectFailed, Target
 from guardian_tui.protocol.checks import Where
 from guardian_tui.text import safe
 
@@ -74,12 +72,14 @@ class Site:
     Attributes:
         address: the host's own, for kinds that name none.
         target: the way to the host by SSH; None for the engine's own machine.
+        command_target: the way to it for commands, which may log in with another credential.
         memory: what the check remembers from run to run (JSON values); kept over restarts.
         reaching: we are still on the way to the host: silence now is no answer of what is checked.
     """
 
     address: str
     target: Target | None
+    command_target: Target | None
     where: Where
     timeout_seconds: float
     remote: Remote
@@ -137,62 +137,18 @@ class Site:
             ConnectFailed: the host can't be reached.
         """
         self.reaching = True
-        if self.target is None:
-            return await _run_here(command, self.timeout_seconds, limit_bytes, stdin)
-        connection = await self.remote.connection(self.target)
-        return await connection.run(
-            command, timeout=self.timeout_seconds, limit_bytes=limit_bytes, stdin=stdin
-        )
-
-
-async def _run_here(command: str, timeout: float, limit_bytes: int, stdin: bytes) -> Completed:
-    """Run a command on this machine; it and what it started are killed when its time is over."""
-    process = await asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        start_new_session=True, env={**os.environ, "LC_ALL": "C"},
-    )  # fmt: skip
-    assert process.stdin and process.stdout and process.stderr  # noqa: S101  # pipes, by the lines above
-    complaints = asyncio.create_task(_read(process.stderr, ERROR_LIMIT_BYTES))
-    try:
-        async with asyncio.timeout(timeout):
-            with contextlib.suppress(ConnectionError):
-                process.stdin.write(stdin)
-                process.stdin.write_eof()
-            out, cut = await _read(process.stdout, limit_bytes)
-            if cut:
-                _kill(process.pid)
-            err, _ = await complaints
-            status = None if cut else await process.wait()
-    except TimeoutError as error:
-        raise Unsure(f"the command did not end in {timeout:g} s") from error
-    finally:
-        complaints.cancel()
-        _kill(process.pid)
-        # its end is told only once its pipes are empty; who left the group may hold them for ever
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GONE_SECONDS):
-                await asyncio.gather(_drain(process.stdout), _drain(process.stderr))
-                await process.wait()
-    return Completed(status, out, err, cut)
-
-
-def _kill(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
-
-
-async def _drain(stream: asyncio.StreamReader) -> None:
-    while await stream.read(1 << 16):
-        pass
-
-
-async def _read(stream: asyncio.StreamReader, limit: int) -> tuple[bytes, bool]:
-    kept = bytearray()
-    while data := await stream.read(1 << 16):
-        kept += data[: limit - len(kept)]
-        if len(kept) >= limit:
-            return bytes(kept), True
-    return bytes(kept), False
+        try:
+            return await Commands(self.remote).run(
+                self.command_target,
+                command,
+                timeout=self.timeout_seconds,
+                limit_bytes=limit_bytes,
+                stdin=stdin,
+            )
+        except ConnectFailed as error:
+            if self.command_target is None:
+                raise Unsure(error.detail) from error
+            raise
 
 
 async def read_some(reader: asyncio.StreamReader, limit: int = READ_LIMIT_BYTES) -> bytes:
