@@ -253,6 +253,8 @@ class HistoryQuery(Request, frozen=True):
     start: float
     end: float
     points: Annotated[int, msgspec.Meta(ge=1, le=2000)] = 120
+    band: bool = False
+    """With what is typical of each column's hour of the week."""
 
 
 class History(Response, frozen=True):
@@ -265,6 +267,9 @@ class History(Response, frozen=True):
     low: tuple[float | None, ...]
     high: tuple[float | None, ...]
     problems: tuple[str, ...] = ()
+    typical_low: tuple[float | None, ...] = ()
+    """As long as ``mean`` where a band was asked for; None where fewer than three earlier weeks are known."""
+    typical_high: tuple[float | None, ...] = ()
 
 
 class SecretSet(Request, frozen=True):

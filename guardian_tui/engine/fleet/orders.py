@@ -17,6 +17,7 @@ from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.engine.remote.doctor import Doctor
 from guardian_tui.engine.remote.pins import Pins
 from guardian_tui.engine.store.database import Store, Tx
+from guardian_tui.engine.store.typical import TypicalBands
 from guardian_tui.protocol import fleet as wire
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, PermissionDenied
@@ -29,6 +30,7 @@ class HostOrders:
     def __init__(self, fleet: Fleet, store: Store, pins: Pins, doctor: Doctor, clock: Clock) -> None:
         self._fleet = fleet
         self._store = store
+        self._typical = TypicalBands(store.metrics)
         self._bulk = BulkOrders(fleet)
         self._imports = ImportOrders(fleet, store, pins, clock)
         self._doctor = doctor
@@ -73,9 +75,10 @@ class HostOrders:
             raise InvalidRequest(
                 "The span must end after it begins, and be shorter than 800 days.", field="end"
             )
-        return await self._store.metrics.history(
+        history = await self._store.metrics.history(
             host.id, request.metric, request.start, request.end, request.points
         )
+        return await self._typical.add_to(history, host.id) if request.band else history
 
     async def add(self, call: Call, request: wire.HostSpec) -> wire.HostRow:
         """`hosts.add`: watch a host."""
