@@ -170,11 +170,20 @@ COMMANDS: dict[str, Command] = _registry(
     # a host's page
     Command("range.wider", "Wider span", "1 h, 6 h, 24 h, 7 d.", ("host", "check"), ("plus", "equals_sign"), footer="range"),
     Command("range.narrower", "Narrower span", "7 d, 24 h, 6 h, 1 h.", ("host", "check"), ("underscore",)),
-    Command("time.back", "Back in time", "Moves the charts half a span into the past.", ("host",), ("left_square_bracket", "left"), footer="time"),
-    Command("time.forward", "Forward in time", "Moves the charts half a span towards now.", ("host",), ("right_square_bracket", "right")),
-    Command("time.now", "Now", "The charts follow again.", ("host",), ("full_stop",), words=("now",)),
-    Command("chart.next", "Next chart", "CPU, memory, load, pressure, disk, network; of a check, its figures.", ("host", "check"), ("m",),
-            words=("chart",), arguments="[METRIC]"),
+    Command("time.back", "Back in time", "Moves the chart half a span into the past.", ("host", "check"), ("left_square_bracket",), footer="time"),
+    Command("time.forward", "Forward in time", "Moves the chart half a span towards now.", ("host", "check"), ("right_square_bracket",)),
+    Command("time.now", "Now", "The chart follows again, without a cursor.", ("host", "check"), ("full_stop",), words=("now",)),
+    Command("cursor.left", "Chart's cursor to the left",
+            "Shows time, value, lowest and highest, and what is typical; at the edge the chart moves. The mouse moves it too.", ("host", "check"), ("left",)),
+    Command("cursor.right", "Chart's cursor to the right", "Towards now; at the edge the chart moves.", ("host", "check"), ("right",)),
+    Command("cursor.far_left", "Chart's cursor far to the left", "Ten cells.", ("host", "check"), ("shift+left",)),
+    Command("cursor.far_right", "Chart's cursor far to the right", "Ten cells.", ("host", "check"), ("shift+right",)),
+    Command("chart.closer", "Zoom in", "Half the span, around the cursor.", ("host", "check"), ("x",), words=("closer",)),
+    Command("chart.farther", "Zoom out", "Twice the span, around the cursor.", ("host", "check"), ("X",), words=("farther",)),
+    Command("chart.next", "Next chart", "CPU, memory, load, pressure; of an instance all its figures; of a check too. Or the series named.", ("host", "check"), ("m",),
+            words=("chart",), arguments="[SERIES]"),
+    Command("chart.compare", "Compare", "A second line (○): a day before, a week before, none; or the same of another host.", ("host", "check"), ("c",),
+            words=("compare",), arguments="[HOST|1d|1w|off]"),
     # the audit log
     Command("audit.verify", "Verify the chain", "Checks every event, MAC and checkpoint.", ("audit", "fleet"), ("V",), words=("verify",),
             route="audit.verify", footer="verify"),
@@ -354,7 +363,8 @@ def parse_duration(text: str) -> float | None:
 _SHOWN_KEYS = {
     "enter": "⏎", "escape": "esc", "slash": "/", "colon": ":", "exclamation_mark": "!", "question_mark": "?",
     "minus": "-", "plus": "+", "equals_sign": "=", "underscore": "_", "left_square_bracket": "[",
-    "right_square_bracket": "]", "left": "←", "right": "→", "full_stop": ".", "greater_than_sign": ">", "less_than_sign": "<", "space": "space", "delete": "del",
+    "right_square_bracket": "]", "left": "←", "right": "→",
+    "shift+left": "⇧←", "shift+right": "⇧→", "full_stop": ".", "greater_than_sign": ">", "less_than_sign": "<", "space": "space", "delete": "del",
 }  # fmt: skip
 
 

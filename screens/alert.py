@@ -16,8 +16,9 @@ from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from widgets import figures
 from widgets.box import Box, Line
-from widgets.chart import Chart, ChartData, Mark
+from widgets.chart import Chart
 from widgets.painting import SEVERITY_GLYPHS
+from widgets.plot import ChartData, Mark
 
 _BEFORE_SECONDS = 1800.0
 

@@ -106,10 +106,17 @@ class GuardianScreen(Screen[None]):
         if not blank:
             return self.console.registry.complete(word)
         command = self.console.registry.by_word().get(word)
-        if command is not None and command.arguments.startswith(("HOST", "[HOST")):
-            names = sorted(row.name for row in self.console.world.hosts.values())
-            return [f"{word} {name}" for name in names if name.startswith(rest)]
-        return []
+        return (
+            [f"{word} {name}" for name in self.arguments_of(command) if name.startswith(rest)]
+            if command
+            else []
+        )
+
+    def arguments_of(self, command: Command) -> Sequence[str]:
+        """What could follow a command's word on the `:` line."""
+        if command.arguments.startswith(("HOST", "[HOST")):
+            return sorted(row.name for row in self.console.world.hosts.values())
+        return ()
 
     def on_prompt_typed(self, event: Prompt.Typed) -> None:
         """Text of the filter or command line."""

@@ -25,11 +25,11 @@ from widgets.painting import STATE_GLYPHS
 from widgets.state_line import StateLine
 
 VIEWS = (
-    view_of("cpu_busy_ratio", "cpu", top=1.0, threshold=0.95),
-    view_of("memory_used_ratio", "memory", top=1.0, threshold=0.95),
-    view_of("load1_per_core", "load per core", threshold=2.0),
-    view_of("pressure_io_full_ratio", "io pressure", threshold=0.40),
-    view_of("cpu_iowait_ratio", "iowait", threshold=0.40),
+    view_of("cpu_busy_ratio", "cpu"),
+    view_of("memory_used_ratio", "memory"),
+    view_of("load1_per_core", "load per core"),
+    view_of("pressure_io_full_ratio", "io pressure"),
+    view_of("cpu_iowait_ratio", "iowait"),
     view_of("round_trip_seconds", "round trip"),
 )
 """What `m` goes through."""
@@ -170,6 +170,7 @@ class HostScreen(ChartCommands, GuardianScreen):
             if error.status != 503:
                 console.say_error(error)
             return
+        self.chart.know(self._detail.values)
         self._draw()
 
     def world_changed(self, change: Change) -> None:

@@ -127,6 +127,11 @@ class Rule(Response, frozen=True):
     """The condition as an expression of metrics."""
     for_seconds: float
     clears: str = ""
+    metric: str = ""
+    """The metric that its first condition compares with a fixed value; empty: it has none, and no line in a chart."""
+    threshold: float | None = None
+    above: bool = True
+    """Whether it fires above the threshold, or below it."""
 
 
 class RuleList(Response, frozen=True):

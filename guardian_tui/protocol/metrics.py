@@ -265,3 +265,6 @@ METRICS: dict[str, Metric] = _catalogue(
         "file",
     ),
 )
+
+COMPLEMENTS: dict[str, str] = {"memory_used_ratio": "memory_available_ratio"}
+"""Shares that are the rest of another to the whole: rules stand on one, people look at the other."""

@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 from guardian_tui.app import GuardianApp
 from guardian_tui.config import Paths, Settings
 from guardian_tui.protocol import access, acts, changes, events, fleet, sections, system
+from guardian_tui.protocol.alerts import Rule, RuleList
 from guardian_tui.protocol.audit import AuditEvent, AuditPage
 from guardian_tui.protocol.base import PROTOCOL_VERSION, Done, Response
 from guardian_tui.protocol.errors import NotFound
@@ -115,9 +116,19 @@ def history(query: fleet.HistoryQuery) -> fleet.History:
         mean=mean,
         low=tuple(v - 0.02 for v in mean),
         high=tuple(min(1.0, v + 0.03) for v in mean),
+        typical_low=(0.16,) * query.points if query.band else (),
+        typical_high=(0.38,) * query.points if query.band else (),
     )
 
 
+RULES = RuleList(
+    rules=(
+        Rule(rule="cpu_busy", title="CPU busy", severity="warning", tier="show", condition="mean(cpu_busy_ratio, 10m) > 85 %", for_seconds=0.0,
+             metric="cpu_busy_ratio", threshold=0.85),
+        Rule(rule="cpu_busy", title="CPU busy", severity="critical", tier="notify", condition="mean(cpu_busy_ratio, 10m) > 95 %",
+             for_seconds=0.0, metric="cpu_busy_ratio", threshold=0.95),
+    )
+)  # fmt: skip
 PEOPLE = access.AccountList(
     accounts=(
         access.Account(id="1", name="ada", grants=(access.Grant(profile="admin"),), state="active", created_at=NOW - 90 * 86400, last_login_at=NOW - 600),
@@ -194,6 +205,8 @@ class CannedClient:
         self.last_event_id = ""
         self.round_trip_seconds = 0.003
         self.orders: list[tuple[str, object]] = []
+        self.asked: list[object] = []
+        """Every request, reads too."""
         self.answers: dict[str, Response] = {
             "session.attach": SESSION,
             "session.touch": SESSION,
@@ -201,10 +214,12 @@ class CannedClient:
             "accounts.list": PEOPLE,
             "sessions.list": access.SessionList(sessions=(SESSION, OTHER_SESSION)),
             "profiles.list": PROFILES,
+            "rules.list": RULES,
         }
 
     async def call(self, name: str, kind: type[Response], request: object = None) -> Response:
         """The canned answer."""
+        self.asked.append(request)
         if ROUTES[name].recording != "none":
             self.orders.append((name, request))
         if isinstance(request, fleet.HistoryQuery):

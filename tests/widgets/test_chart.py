@@ -7,8 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardian_tui.protocol.fleet import History
-from widgets.chart import ChartData, Mark, columns_of, nice_top, render
 from widgets.painting import width_of
+from widgets.plot import (
+    LABEL,
+    ChartData,
+    Mark,
+    cell_at,
+    cells_of,
+    columns_of,
+    legend,
+    moment_at,
+    nice_top,
+    readout,
+    render,
+)
 
 START = 1_800_000_000.0
 
@@ -104,3 +116,85 @@ def test_any_values_are_drawn_at_any_size(
     for line in lines:
         assert all(text.isprintable() for text, _ in line)
         assert width_of(line) <= width
+
+
+def banded(*values: float | None, low: float = 0.2, high: float = 0.4) -> History:
+    """A series, and what is typical of it in its second half."""
+    half = len(values) // 2
+    unknown = (None,) * half
+    known = len(values) - half
+    return History(
+        metric="m", start=START, step_seconds=60.0, mean=values, low=values, high=values, typical_low=(*unknown, *(low,) * known),
+        typical_high=(*unknown, *(high,) * known),
+    )  # fmt: skip
+
+
+def test_what_is_typical_lies_behind_a_line_and_is_left_empty_where_nothing_is_known() -> None:
+    lines = drawn(ChartData("cpu", "ratio", banded(*[0.9] * 80), top=1.0))
+    shaded = [line[7:] for line in lines if "░" in line]
+    assert 2 <= len(shaded) <= 3
+    assert all(set(row[:19]) == {" "} and set(row[20:39]) == {"░"} for row in shaded)
+    line = next(row for row in lines if any("⠀" < char <= "⣿" for char in row))
+    assert "⣿" not in line and all("⠀" < char <= "⣿" for char in line[7:46])
+
+
+def test_a_second_line_has_glyphs_of_its_own_and_moves_the_axis() -> None:
+    data = ChartData("load", "count", history(*[1.0] * 40), other=history(*[4.0] * 40), other_words="web-2")
+    lines = drawn(data)
+    assert "5" in lines[0][:7] and sum("○" in line for line in lines) == 1
+    assert legend(data) == [("○ web-2", "mark")]
+    lone = drawn(ChartData("load", "count", history(1.0), other=history(None)))
+    assert not any("○" in line for line in lone)
+
+
+def test_the_readout_names_what_is_under_the_cursor() -> None:
+    marks = [Mark(START + 600, "◆", "mark", "shop 4.19"), Mark(START + 1200, "◆", "mark", "later")]
+    data = ChartData("cpu", "ratio", banded(*[0.3] * 40), top=1.0, marks=marks, other=history(*[0.5] * 40))
+
+    def words(at: float) -> str:
+        return "".join(text for text, _ in readout(data, at))
+
+    assert (
+        "30 %" in words(START + 600)
+        and "◆ shop 4.19" in words(START + 630)
+        and "later" not in words(START + 630)
+    )
+    assert "typical" not in words(START + 600) and "typical 20–40 %" in words(START + 1800)
+    assert "○ 50 %" in words(START + 600)
+    assert words(START - 1) == "" and "no value" in "".join(
+        text for text, _ in readout(ChartData("c", "", history(None, 1.0)), START)
+    )
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    values=st.lists(st.one_of(st.none(), st.floats(-10, 1e15)), min_size=2, max_size=90), width=st.integers(1, 120), height=st.integers(1, 30),
+    at=st.floats(START - 100, START + 6000), low=st.floats(-1e3, 1e9), high=st.floats(-1e3, 1e15),
+)  # fmt: skip
+def test_bands_and_second_lines_are_drawn_at_any_size(
+    values: list[float | None], width: int, height: int, at: float, low: float, high: float
+) -> None:
+    data = ChartData(
+        "x",
+        "bytes",
+        banded(*values, low=low, high=high),
+        1e6,
+        warning=low,
+        limit_words="> 1 MiB",
+        other=history(*values[::-1]),
+    )
+    lines = render(data, width, height, at)
+    assert len(lines) == height
+    for line in lines:
+        assert all(text.isprintable() for text, _ in line)
+        assert width_of(line) <= width
+
+
+@settings(max_examples=80, deadline=None)
+@given(width=st.integers(9, 200), cell=st.integers(0, 200), count=st.integers(1, 400))
+def test_a_cell_s_moment_is_in_that_cell(width: int, cell: int, count: int) -> None:
+    shown = history(*[1.0] * count)
+    at = moment_at(shown, cell, width)
+    assert (at is None) == (not LABEL <= cell < LABEL + cells_of(width))
+    if at is not None:
+        assert cell_at(shown, at, width) == cell

@@ -19,11 +19,12 @@ from widgets.audit_list import AuditList
 from widgets.backstop import Backstop
 from widgets.banner import Banner
 from widgets.box import Box, file_system_lines, gauge, nic_lines
-from widgets.chart import Chart, ChartData
+from widgets.chart import Chart
 from widgets.counts_line import Count, CountsLine
 from widgets.footer import Footer, FooterKey
 from widgets.header import Header, HeaderLine
 from widgets.painting import clip, fit, width_of
+from widgets.plot import ChartData
 from widgets.prompt import Prompt
 from widgets.qr import QrCode
 from widgets.state_line import StateLine

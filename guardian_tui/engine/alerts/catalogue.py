@@ -199,6 +199,8 @@ def _metric_rows(rule: MetricRule) -> Iterable[Rule]:
         clears = " or ".join(_term_words(term, term.clear or 0.0, over=True) for term in clearing)
         if level.keep_seconds:
             clears = f"{clears} " * bool(clears) + f"gone for {duration(level.keep_seconds)}"
+        first = level.terms[0]
+        charted = first.view in ("value", "absolute", "mean") and METRICS[first.metric].unit != "flag"
         yield Rule(
             rule=rule.rule,
             title=rule.title,
@@ -207,6 +209,9 @@ def _metric_rows(rule: MetricRule) -> Iterable[Rule]:
             condition=fires,
             for_seconds=level.for_seconds,
             clears=clears,
+            metric=first.metric if charted else "",
+            threshold=first.value if charted else None,
+            above=first.op == ">",
         )
 
 
