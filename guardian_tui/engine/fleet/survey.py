@@ -31,6 +31,7 @@ from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.protocol.errors import HostUnavailable, NotFound
 from guardian_tui.protocol.metrics import Period
 from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, SLOW_SECONDS
+from guardian_tui.protocol.sections import Difference
 
 log = logging.getLogger(__name__)
 
@@ -146,23 +147,32 @@ class Survey:
     async def _sections(
         self, due: Sequence[Section], ask: _Ask
     ) -> tuple[dict[str, tuple[Raw, float]], list[str]]:
-        """Ask for sections: those that start nothing on the host together, the others one by one."""
-        together = [section for section in due if not section.forks]
-        groups = ([together] if together else []) + [[section] for section in due if section.forks]
+        """Ask for sections: those that start nothing on the host in one request; the others too, one by one if that does not end, and
+        always one by one if they are slow ones, which take their time.
+        """
+        groups = [[s for s in due if not s.forks], [s for s in due if s.forks and _is_quick(s)]]
+        groups += [[section] for section in due if section.forks and not _is_quick(section)]
         raws: dict[str, tuple[Raw, float]] = {}
         problems = []
-        for group in groups:
-            names = [section.name for section in group]
-            began = time.monotonic()
-            answer = await ask(
-                f"q {' '.join(names)}", names[0], max(section.timeout_seconds for section in group)
-            )
-            took = time.monotonic() - began
-            if answer is None:
-                problems.append(f"{', '.join(names)}: no answer in time")
+        for group in [group for group in groups if group]:
+            if await self._ask_for(group, ask, raws):
                 continue
-            raws |= {name: (raw, took) for name, raw in split(answer, names).items()}
+            # what hung as a group is not asked for as a group for a while
+            alone = [[section] for section in group] if len(group) > 1 else []
+            hung = [one for one in alone if not await self._ask_for(one, ask, raws)] if alone else [group]
+            problems += [f"{section.name}: no answer in time" for one in hung for section in one]
         return raws, problems
+
+    async def _ask_for(self, group: Sequence[Section], ask: _Ask, raws: dict[str, tuple[Raw, float]]) -> bool:
+        """Ask for some sections in one request; whether an answer came."""
+        names = [section.name for section in group]
+        began = time.monotonic()
+        answer = await ask(f"q {' '.join(names)}", " ".join(names), max(s.timeout_seconds for s in group))
+        if answer is None:
+            return False
+        took = time.monotonic() - began
+        raws |= {name: (raw, took) for name, raw in split(answer, names).items()}
+        return True
 
     def surveyed(
         self, host: Host, rooms: list[Room], raws: dict[str, tuple[Raw, float]], period: Period
@@ -178,27 +188,39 @@ class Survey:
             layout, values = room_values(rooms)
             names = layout.names
         for name, (raw, took) in raws.items():
-            kept = host.sections.get(name)
-            before = (
-                (kept.raw, monotonic - kept.read_at) if kept is not None and kept.read_at else (None, 0.0)
-            )
-            findings = ALL[name].read(raw, *before)
-            host.sections[name] = Kept.of(raw, now, monotonic, took).after(kept if ALL[name].rates else None)
-            self._changes.facts(host.id, host.facts, findings.facts)
-            host.facts |= findings.facts
-            series = dict(findings.values)
-            if findings.items is not None:
-                differed = self._drift.at(host.id, name)
-                found = self._drift.compare(host.id, name, findings.items)
-                self._changes.drift(host.id, differed, found)
-                series[f"{name}_drift"] = float(sum(one.kind in ALL[name].drift for one in found))
-            if name in host.section_values:
-                self._changes.units(host.id, host.section_values[name], series)
-            host.section_values[name] = series
+            series = self._read(host, name, raw, now, monotonic, took)
             names += tuple(series)
             values += series.values()
         if names:
             self._publish(Sample(host.id, now, interned(names), values), period)
+
+    def _read(
+        self, host: Host, name: str, raw: Raw, now: float, monotonic: float, took: float
+    ) -> dict[str, float]:
+        """The series of one section, its rows kept for whoever opens them."""
+        section, kept, known = ALL[name], host.sections.get(name), host.section_values.get(name)
+        reading = Kept.of(raw, now, monotonic, took)
+        if known is not None and kept is not None and not section.rates and reading.packed == kept.packed:
+            # the usual round: to the letter what it was, so it says the same; only a baseline may have been accepted since
+            host.sections[name] = reading
+            if f"{name}_drift" in known:
+                known = host.section_values[name] = known | _drifted(section, self._drift.at(host.id, name))
+            return known
+        before = (kept.raw, monotonic - kept.read_at) if kept is not None and kept.read_at else (None, 0.0)
+        findings = section.read(raw, *before)
+        host.sections[name] = Kept.of(raw, now, monotonic, took).after(kept if section.rates else None)
+        self._changes.facts(host.id, host.facts, findings.facts)
+        host.facts |= findings.facts
+        series = dict(findings.values)
+        if findings.items is not None:
+            differed = self._drift.at(host.id, name)
+            found = self._drift.compare(host.id, name, findings.items)
+            self._changes.drift(host.id, differed, found)
+            series |= _drifted(section, found)
+        if known is not None:
+            self._changes.units(host.id, known, series)
+        host.section_values[name] = series
+        return series
 
     # --- what somebody opens ---------------------------------------------------------------------------
 
@@ -281,6 +303,14 @@ class Survey:
         """Close all that was opened."""
         for host_id in list(self._opened):
             self.forget(host_id)
+
+
+def _is_quick(section: Section) -> bool:
+    return section.kind.period_seconds == MEDIUM_SECONDS
+
+
+def _drifted(section: Section, found: Sequence[Difference]) -> dict[str, float]:
+    return {f"{section.name}_drift": float(sum(one.kind in section.drift for one in found))}
 
 
 def _about_probe(installed: str) -> str:

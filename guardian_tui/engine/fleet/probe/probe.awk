@@ -25,13 +25,17 @@ function add(line) {
 
 function miss(file) { add("!" file) }
 
-function stat_(   f, l, n, a, cpus, ok) {
+function stat_(   f, l, a, cpus, ok, c) {
     f = "/proc/stat"; cpus = 0; running = blocked = -1
     while ((ok = (getline l < f)) > 0) {
-        if (l ~ /^cpu /) { n = split(l, a, " "); add("c " a[2] " " a[3] " " a[4] " " a[5] " " a[6] " " a[7] " " a[8] " " a[9]) }
-        else if (l ~ /^cpu[0-9]/) cpus++
-        else if (l ~ /^procs_running /) { split(l, a, " "); running = a[2] }
-        else if (l ~ /^procs_blocked /) { split(l, a, " "); blocked = a[2] }
+        # by the first letters: no regular expression for each line
+        c = substr(l, 1, 4)
+        if (c == "cpu ") { split(l, a, " "); add("c " a[2] " " a[3] " " a[4] " " a[5] " " a[6] " " a[7] " " a[8] " " a[9]) }
+        else if (c > "cpu") {
+            if (c < "cpu~") cpus++
+            else if (index(l, "procs_running ") == 1) running = substr(l, 15)
+            else if (index(l, "procs_blocked ") == 1) { blocked = substr(l, 15); break }
+        }
     }
     close(f)
     if (ok < 0) miss(f); else add("p " running " " blocked " " cpus)
@@ -40,23 +44,36 @@ function stat_(   f, l, n, a, cpus, ok) {
 function memory(   f, l, a, m, i, ok) {
     f = "/proc/meminfo"
     for (i = 1; i < 8; i++) m[i] = -1
-    while ((ok = (getline l < f)) > 0)
-        if (l ~ /^(Mem(Total|Free|Available)|Buffers|Cached|Swap(Total|Free)):/) {
+    while ((ok = (getline l < f)) > 0) {
+        i = index(l, ":")
+        if (substr(l, 1, i) in place) {
             split(l, a, " "); m[place[a[1]]] = a[2]
             if (a[1] == "SwapFree:") break
         }
+    }
     close(f)
     if (ok < 0) miss(f); else add("m " m[1] " " m[2] " " m[3] " " m[4] " " m[5] " " m[6] " " m[7])
     f = "/proc/vmstat"
     m[1] = m[2] = -1
+    # two of two hundred lines: an awk that takes the file as one record finds them at once, mawk still reads lines
+    RS = "\001"
     while ((ok = (getline l < f)) > 0)
-        if (l ~ /^(pgmajfault|oom_kill) /) {
-            split(l, a, " "); m[a[1] == "oom_kill" ? 2 : 1] = a[2]
-            # two of two hundred lines: those behind them need not be read
+        if (l ~ /(^|\n)(pgmajfault|oom_kill) /) {
+            l = "\n" l "\n"
+            m[1] = word_behind(l, "\npgmajfault ", m[1]); m[2] = word_behind(l, "\noom_kill ", m[2])
             if (m[1] >= 0 && m[2] >= 0) break
         }
+    RS = "\n"
     close(f)
     if (ok < 0) miss(f); else add("v " m[1] " " m[2])
+}
+
+# what stands behind a key to the end of its line, or the other value
+function word_behind(text, key, other,   at) {
+    at = index(text, key)
+    if (!at) return other
+    text = substr(text, at + length(key), 40)
+    return substr(text, 1, index(text, "\n") - 1)
 }
 
 function line_of(key, f,   l, ok) {
@@ -68,8 +85,10 @@ function line_of(key, f,   l, ok) {
 function pressure(what,   f, l, a, some, full, ok) {
     f = "/proc/pressure/" what; some = full = " -1 -1"
     while ((ok = (getline l < f)) > 0) {
-        split(l, a, /[ =]/)
-        if (a[1] == "some") some = " " a[3] " " a[5]; else full = " " a[3] " " a[5]
+        # some avg10=0.00 avg60=0.00 avg300=…
+        split(l, a, "=")
+        a[1] = " " substr(a[2], 1, length(a[2]) - 6) " " substr(a[3], 1, length(a[3]) - 7)
+        if (l ~ /^some/) some = a[1]; else full = a[1]
     }
     close(f)
     if (ok < 0) miss(f)
@@ -79,8 +98,10 @@ function pressure(what,   f, l, a, some, full, ok) {
 function disks(   f, l, a, ok) {
     f = "/proc/diskstats"
     while ((ok = (getline l < f)) > 0) {
+        # seen before it is cut into words: there may be dozens of these
+        if (index(l, " loop") || index(l, " ram") || index(l, " zram")) continue
         split(l, a, " ")
-        if (a[3] !~ /^(loop|ram|zram|fd|sr)/ && a[4] + a[8] > 0)
+        if (a[4] + a[8] > 0 && a[3] !~ /^(fd|sr)/)
             add("d " a[3] " " a[4] " " a[6] " " a[7] " " a[8] " " a[10] " " a[11] " " a[12] " " a[13] " " a[14])
     }
     close(f)
@@ -92,22 +113,45 @@ function network(   f, l, a, n, i, ok) {
     while ((ok = (getline l < f)) > 0) {
         i = index(l, ":")
         if (!i) continue
-        n = substr(l, 1, i - 1); gsub(/ /, "", n)
-        if (n == "lo" || n ~ /^(veth|docker|br-|virbr|cni|flannel|cali|tap|dummy|ifb|sit|tunl|ip6tnl)/) continue
+        n = substr(l, 1, i - 1)
+        if (!(n in card)) {
+            # containers' come and go
+            if (++cards > 1000) { split("", card); cards = 0 }
+            card[n] = card_of(n)
+        }
+        if (card[n] == "") continue
         split(substr(l, i + 1), a, " ")
-        add("N " n " " a[1] " " a[2] " " a[3] " " a[4] " " a[9] " " a[10] " " a[11] " " a[12])
+        add(card[n] a[1] " " a[2] " " a[3] " " a[4] " " a[9] " " a[10] " " a[11] " " a[12])
     }
     close(f)
     if (ok < 0) miss(f)
 }
 
-function conntrack(   f, c, m) {
+# how the line of an interface begins, empty for those that are no card; found once for each
+function card_of(n) {
+    gsub(/ /, "", n)
+    if (n == "lo" || n ~ /^(veth|docker|br-|virbr|cni|flannel|cali|tap|dummy|ifb|sit|tunl|ip6tnl)/) return ""
+    return "N " n " "
+}
+
+# limits seldom change: read again every so many answers
+function limits(   f) {
+    if (limits_due-- > 0) return
+    limits_due = 60
+    pid_max = conntrack_max = ""
+    f = "/proc/sys/kernel/pid_max"
+    getline pid_max < f
+    close(f)
+    f = "/proc/sys/net/netfilter/nf_conntrack_max"
+    getline conntrack_max < f
+    close(f)
+}
+
+function conntrack(   f, c) {
     # only where the module is loaded; not having it is no fault
+    if (conntrack_max == "") return
     f = "/proc/sys/net/netfilter/nf_conntrack_count"
-    if ((getline c < f) > 0) {
-        close(f); f = "/proc/sys/net/netfilter/nf_conntrack_max"
-        if ((getline m < f) > 0) add("K " c " " m)
-    }
+    if ((getline c < f) > 0) add("K " c " " conntrack_max)
     close(f)
 }
 

@@ -37,8 +37,9 @@ class Findings:
 class Section(ABC):
     """One section of the probe.
 
-    ``name`` is its name in the catalogue and in the probe's request.  ``forks``: the host starts programs for it, so it is asked
-    alone and may hang without the others.  ``rates``: it is read twice when it is opened, since its rows need a reading before.
+    ``name`` is its name in the catalogue and in the probe's request.  ``forks``: the host starts programs for it, so it may
+    hang, and is asked apart from those that don't; alone if it takes its time (the slow ones), or once something has hung.
+    ``rates``: it is read twice when it is opened, since its rows need a reading before.
     ``timeout_seconds``: after which it counts as hung.  ``drift``: which differences of its items from the baseline count in the
     series ``NAME_drift``.
     """

@@ -15,7 +15,8 @@
         disks()
         network()
         line_of("F", "/proc/sys/fs/file-nr")
-        line_of("T", "/proc/sys/kernel/pid_max")
+        limits()
+        if (pid_max == "") miss("/proc/sys/kernel/pid_max"); else add("T " pid_max)
         conntrack()
     }
     if (!is_bsd()) {
