@@ -57,6 +57,8 @@ R = TypeVar("R", bound=Response)
 
 THEME_SECONDS = 2.0
 """A person's theme files are looked at so often."""
+TERMINAL = 0
+"""The descriptor of the terminal that we draw on and read from."""
 TOUCH_SECONDS = 20.0
 """A pressed key puts off the idle lock, told to the engine at most so often."""
 STAY_SECONDS = 60.0
@@ -281,12 +283,20 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
     def _ended(self, reason: str) -> None:
         if reason == "locked":
             self.show_lock()
+        elif reason == "version":
+            self.hello = None
+            self.leave_to_login("The engine was replaced by one of another version.")
+            self.run_worker(self._meet_engine(), exclusive=True, group="meet", exit_on_error=False)
         else:
             self.leave_to_login(
                 "You were logged out." if reason == "logout" else "Your session has ended; log in again."
             )
 
     def _tick(self) -> None:
+        if not self.is_headless and not os.isatty(TERMINAL):
+            # it is gone, and nobody hung up on us: what can't be seen or typed into must not stay and turn in circles
+            self.exit(1)
+            return
         # while the app ends, panes go before their screen
         if self.session is None or self._paused_at is not None or not self.is_running:
             return

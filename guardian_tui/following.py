@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from guardian_tui.client import Client
 from guardian_tui.protocol.access import Attach, Session
+from guardian_tui.protocol.base import PROTOCOL_VERSION
 from guardian_tui.protocol.errors import EngineUnreachable, GuardianError, NotAuthenticated, SessionLocked
 from guardian_tui.protocol.events import Delta, End, Heartbeat
+from guardian_tui.protocol.system import Hello
 
 FIRST_PAUSE_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 5.0
@@ -20,7 +22,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 class Hearers:
     """Who is told what the stream brings.
 
-    ``ended`` gets why the stream is over for good: ``locked``, ``expired``, or the engine's own word.
+    ``ended`` gets why the stream is over for good: ``locked``, ``expired``, ``version`` (it speaks another protocol now), or the engine's own word.
     """
 
     changed: Callable[[Delta], None]
@@ -56,9 +58,13 @@ class Follower:
             self._task = None
 
     async def _follow(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        pause, again = FIRST_PAUSE_SECONDS, False
         while True:
             try:
+                if again and (await self._client.call("hello", Hello)).protocol != PROTOCOL_VERSION:
+                    # the engine was replaced meanwhile
+                    self._end("version")
+                    return
                 await self._client.call(
                     "session.attach", Session, Attach(agent_socket=os.environ.get("SSH_AUTH_SOCK", ""))
                 )
@@ -89,7 +95,7 @@ class Follower:
                 self.trouble = f"What the engine told could not be shown ({type(error).__name__})"
             self._hearers.lost()
             await asyncio.sleep(pause)
-            pause = min(pause * 1.6, LONGEST_PAUSE_SECONDS)
+            pause, again = min(pause * 1.6, LONGEST_PAUSE_SECONDS), True
 
     def _end(self, reason: str) -> None:
         # whoever hears of it may begin a new session at once

@@ -36,7 +36,11 @@ def shape_of(text: str) -> Shape:
     return shape
 
 
-@pytest.mark.parametrize("text", [said(), MISSING, MISSING + "\nK 3 100", MISSING.replace(" 1/20 5", "")])
+@pytest.mark.parametrize(
+    "text",
+    [said(), MISSING, MISSING + "\nK 3 100", MISSING.replace(" 1/20 5", "")],
+    ids=("simulated", "some missing", "with conntrack", "a short line"),
+)
 def test_the_next_answer_of_the_same_shape_is_read_alike(text: str) -> None:
     shape = shape_of(text)
     by_shape = shape.read(text)

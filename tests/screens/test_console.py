@@ -317,8 +317,11 @@ async def test_first_start_makes_an_admin(tmp_path: Path) -> None:
             await until(lambda: "12" in str(screen.query_one("#words").render()))
             for field in ("password", "again"):
                 screen.query_one(f"#{field}", Input).value = PASSWORD
+            screen.query_one("#again", Input).focus()
+            await until(lambda: screen.focused is screen.query_one("#again"))
             await pilot.press("enter")
             await until(lambda: screen.query("#secret") and screen.query("#code"))
+            await until(lambda: screen.focused is screen.query_one("#code"))
             assert screen._enrolment is not None
             screen.query_one("#code", Input).value = pyotp.TOTP(screen._enrolment.secret).now()
             await pilot.press("enter")
@@ -338,3 +341,15 @@ async def test_a_crash_prints_no_locals(tmp_path: Path, capsys: pytest.CaptureFi
                 await asyncio.sleep(5)
         out = capsys.readouterr()
         assert "hunter2" not in out.out + out.err
+
+
+async def test_an_engine_that_was_replaced_by_another_version_is_not_followed_but_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(tmp_path) as one, console(one) as (app, _):
+        for module in ("following", "meeting"):
+            monkeypatch.setattr(f"guardian_tui.{module}.PROTOCOL_VERSION", 99)
+        one.engine.streams.close()
+        await until(lambda: isinstance(app.screen, LoginScreen))
+        await until(lambda: "this console is" in str(app.login_screen.query_one("#words").render()))
+        assert app.session is None
