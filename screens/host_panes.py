@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -53,7 +54,8 @@ class Pane(Box):
         except GuardianError as error:
             # the banner speaks for an engine that is gone
             if error.code != "engine-unreachable":
-                self.show([[(safe(error.detail or error.title, 300), "muted")]], note="not read")
+                words = textwrap.wrap(safe(error.detail or error.title, 300), self.room)
+                self.show([[(line, "muted")] for line in words], note="not read")
 
     async def load(self, console: GuardianApp, host_id: str) -> None:
         """Ask the engine, and show its answer.
