@@ -43,6 +43,7 @@ from screens.base import GuardianScreen
 from screens.check import CheckScreen
 from screens.checks import ChecksScreen
 from screens.dialogs import CodeDialog
+from screens.engine import EngineScreen
 from screens.first_start import FirstStartScreen
 from screens.fleet import FleetScreen
 from screens.host import HostScreen
@@ -87,6 +88,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         "audit": AuditScreen,
         "people": PeopleScreen,
         "checks": ChecksScreen,
+        "engine": EngineScreen,
     }
 
     def __init__(

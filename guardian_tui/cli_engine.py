@@ -8,10 +8,11 @@ import click
 import msgspec
 
 from guardian_tui.attach import engine_listens, start_engine, wait_until_listening
-from guardian_tui.cli_session import EXIT_NO_ENGINE, EXIT_REFUSED, raise_words
+from guardian_tui.cli_session import EXIT_NO_ENGINE, EXIT_REFUSED, raise_words, with_client
 from guardian_tui.client import Client
 from guardian_tui.config import Paths, find_paths
 from guardian_tui.meeting import stop_engine
+from guardian_tui.protocol.engine_figures import EngineFigures
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.system import Hello
 from guardian_tui.text import json_safe, safe
@@ -48,8 +49,12 @@ def start_command() -> None:
 
 @engine_group.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status_command(as_json: bool) -> None:
+@click.option("--figures", "in_full", is_flag=True, help="All that it measures of itself; wants a login.")
+def status_command(as_json: bool, in_full: bool) -> None:
     """Say whether an engine listens, and what it is.  Ends with 3 if none does."""
+    if in_full:
+        _print_figures(as_json)
+        return
     hello = _hello(find_paths())
     if hello is None:
         click.echo("No engine listens.")
@@ -64,6 +69,27 @@ def status_command(as_json: bool) -> None:
         click.echo(f"The store can't be written: {safe(hello.store_problem, 300)}")
     for words in hello.store_mended:
         click.echo(f"At the start: {safe(words, 300)}.")
+
+
+def _print_figures(as_json: bool) -> None:
+    # what draws is not loaded for the other commands: the engine itself is started by one
+    from screens.engine_lines import error_lines, groups, section_lines
+
+    found = with_client(lambda client: client.call("engine.figures", EngineFigures))
+    if as_json:
+        click.echo(json_safe(msgspec.json.encode(found)))
+        return
+    for title, of in groups(found).items():
+        click.echo(f"{title}:")
+        for figure in of:
+            click.echo(f"  {'!' if figure.bad else ' '} {figure.label:<17}{figure.value}")
+    for title, lines in (
+        ("errors of our own", error_lines(found)),
+        ("sections of the probe", section_lines(found)),
+    ):
+        click.echo(f"{title}:")
+        for line in lines:
+            click.echo("    " + "".join(text for text, _ in line).rstrip())
 
 
 @engine_group.command("stop")

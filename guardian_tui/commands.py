@@ -98,6 +98,8 @@ COMMANDS: dict[str, Command] = _registry(
             route="accounts.list"),
     Command("go.checks", "Checks", "What is looked at from outside, or by a command on a host, and what came of it.", (GLOBAL,), ("g 5",),
             words=("checks",), arguments="[FILTER]", route="checks.list"),
+    Command("go.engine", "The engine", "What it costs, what waits, how late it is, its store, errors of our own.", (GLOBAL,), ("g 9",),
+            words=("engine",), route="engine.figures"),
     Command("go.host", "Open a host's page", "By its name.", (GLOBAL,), words=("host",), arguments="HOST", route="hosts.show"),
     # hosts
     Command("host.add", "Add a host", "Asks how it is reached, tests it, and watches it.", ("fleet",), ("n",), words=("add",),

@@ -39,6 +39,7 @@ from guardian_tui.engine.vault.orders import VaultOrders
 from guardian_tui.engine.vault.slots import SlotOrders
 from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol.base import PROTOCOL_VERSION, Done, Nothing
+from guardian_tui.protocol.engine_figures import EngineFigures
 from guardian_tui.protocol.errors import GuardianError, StoreUnavailable
 from guardian_tui.protocol.system import EngineStatus, Hello, Linger, Shutdown
 from guardian_tui.text import json_safe, safe
@@ -119,11 +120,14 @@ class Engine:
             self.access.authenticate, self.audit, self.store.write, clock, self._host_name
         )
         self.health = Health(self)
+        self.health.errors.open()
+        closing.callback(self.health.errors.close)
         self.streams = Streams(self.live, self.boot, self.status, self.access.still)
         self.bus.subscribe(SessionEnded, self.streams.session_ended)
         self.server = Server(self.dispatch, self.streams, self.health.routes(), self._touched)
         own: dict[str, Handler] = {
-            "hello": self.hello, "engine.status": self.order_status, "engine.stop": self.order_stop, "engine.linger": self.order_linger,
+            "hello": self.hello, "engine.status": self.order_status, "engine.figures": self.order_figures, "engine.stop": self.order_stop,
+            "engine.linger": self.order_linger,
         }  # fmt: skip
         for handlers in (
             self.access.handlers(), self.audit.handlers(), VaultOrders(self.vault).handlers(),
@@ -247,6 +251,10 @@ class Engine:
     async def order_status(self, call: Call, request: Nothing) -> EngineStatus:
         """`engine.status`."""
         return self.status()
+
+    async def order_figures(self, call: Call, request: Nothing) -> EngineFigures:
+        """`engine.figures`."""
+        return await self.health.figures()
 
     async def order_stop(self, call: Call, request: Shutdown) -> Done:
         """`engine.stop`."""

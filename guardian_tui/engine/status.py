@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
 import psutil
 
+from guardian_tui import __version__
+from guardian_tui.engine.fleet.costs import section_costs
+from guardian_tui.engine.own_errors import OwnErrors
 from guardian_tui.engine.server import Raw
+from guardian_tui.protocol.engine_figures import EngineFigures, WaveFigures
 from guardian_tui.protocol.system import EngineStatus
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ class Health:
         self._cpu = self._received = self._written = 0.0
         self._bytes = (0, 0)
         """Received and written up to ``_cpu_at``."""
+        self.errors = OwnErrors()
         self.ready = False
         """Hosts are watched."""
 
@@ -69,6 +75,27 @@ class Health:
             connections=len(watch.remote) if watch else 0, connecting=watch.remote.connecting if watch else 0,
             waiting_answers=watch.waiting_answers if watch else 0, slowed_hosts=watch.slowed if watch else 0,
             dropped_samples=store.metrics.dropped, received_bytes_per_second=self._received, written_bytes_per_second=self._written,
+        )  # fmt: skip
+
+    async def figures(self) -> EngineFigures:
+        """The engine in full, for whoever looks."""
+        engine, process, status = self._engine, self._process, self.status()
+        fleet = engine.fleet if self.ready else None
+        hosts = list(fleet.inventory.hosts.values()) if fleet else []
+        trips = sorted(
+            host.round_trip for host in hosts if host.measured_at and not math.isnan(host.round_trip)
+        )
+        times = process.cpu_times()
+        return EngineFigures(
+            status=status, version=__version__, mode=engine.settings.mode,
+            waves=fleet.watch.lateness.figures() if fleet else WaveFigures(),
+            round_trip_median_seconds=trips[len(trips) // 2] if trips else None, round_trip_worst_seconds=trips[-1] if trips else None,
+            answered_bytes=fleet.watch.answered_bytes if fleet else 0, asked_polls=fleet.watch.lateness.asked_polls if fleet else 0,
+            asked_bytes=fleet.watch.asked_bytes if fleet else 0,
+            cpu_seconds=times.user + times.system, threads=process.num_threads(),
+            open_files=process.num_fds(), queued_samples=engine.store.metrics.waiting, queued_transactions=engine.store.waiting,
+            damaged_chunks=engine.store.metrics.damaged_chunks, store=engine.store.dialect, store_bytes=await engine.store.size_bytes(),
+            sections=section_costs(hosts), errors=self.errors.rows(),
         )  # fmt: skip
 
     def _measure(self, now: float, answered_bytes: int) -> None:

@@ -30,6 +30,10 @@ class GoingCommands(CommandPart):
         """`g 6`, `:people`."""
         self._app.go("people")
 
+    def command_go_engine(self, arguments: tuple[str, ...]) -> None:
+        """`g 9`, `:engine`."""
+        self._app.go("engine")
+
     def command_go_host(self, arguments: tuple[str, ...]) -> None:
         """`:host HOST`."""
         row = self._host(arguments)

@@ -115,6 +115,14 @@ async def test_the_audit_log_is_listed_exported_and_verified_offline(tmp_path: P
         await login(one)
         assert "setup.confirm" in (await guardian("audit", "tail")).output
         assert (await guardian("audit", "verify")).exit_code == 0
+        told = await guardian("engine", "status", "--figures")
+        assert told.exit_code == 0, told.output
+        assert all(
+            words in told.output for words in ("watching:", "sent late by", "sqlite", "errors of our own:")
+        )
+        assert (
+            json.loads((await guardian("engine", "status", "--figures", "--json")).output)["store_bytes"] > 0
+        )
         bundle = tmp_path / "bundle.json"
         bundle.write_text((await guardian("audit", "export")).output)
         assert (await guardian("audit", "verify", str(bundle), "--json")).exit_code == 0
@@ -126,6 +134,7 @@ async def test_the_audit_log_is_listed_exported_and_verified_offline(tmp_path: P
         assert (await guardian("logout")).exit_code == 0
         assert not one.paths.cli_token.exists()
         assert (await guardian("hosts", "list")).exit_code == 4
+        assert (await guardian("engine", "status", "--figures")).exit_code == 4
         one.paths.cli_token.write_text("dead")
         assert (await guardian("hosts", "list")).exit_code == 4
 

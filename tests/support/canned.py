@@ -19,6 +19,7 @@ from guardian_tui.protocol import access, acts, changes, events, fleet, sections
 from guardian_tui.protocol.alerts import Rule, RuleList
 from guardian_tui.protocol.audit import AuditEvent, AuditPage
 from guardian_tui.protocol.base import PROTOCOL_VERSION, Done, Response
+from guardian_tui.protocol.engine_figures import EngineFigures, OwnError, SectionCost, WaveFigures
 from guardian_tui.protocol.errors import NotFound
 from guardian_tui.protocol.routes import ROUTES
 from guardian_tui.world import World
@@ -121,6 +122,14 @@ def history(query: fleet.HistoryQuery) -> fleet.History:
     )
 
 
+FIGURES = EngineFigures(
+    status=STATUS, version="1.0", mode="team",
+    waves=WaveFigures(waves=24, polls=1920, late_median_seconds=0.0021, late_p99_seconds=0.0341, late_worst_seconds=0.0341),
+    round_trip_median_seconds=0.012, round_trip_worst_seconds=1.9, answered_bytes=1 << 31, asked_polls=1_382_400, asked_bytes=9 << 20, cpu_seconds=1728.4,
+    threads=9, open_files=140, queued_samples=0, queued_transactions=0, damaged_chunks=1, store="sqlite", store_bytes=312 << 20,
+    sections=(SectionCost("updates", 80, 2.1, 9.4, "db-eu-1", 81_920), SectionCost("processes", 80, 0.05, 0.31, "web-eu-12", 1 << 20)),
+    errors=(OwnError("engine.fleet.watch", "polling h42 failed; the others have their turn (ValueError)", 12, NOW - 900, NOW - 30),),
+)  # fmt: skip
 RULES = RuleList(
     rules=(
         Rule(rule="cpu_busy", title="CPU busy", severity="warning", tier="show", condition="mean(cpu_busy_ratio, 10m) > 85 %", for_seconds=0.0,
@@ -215,6 +224,7 @@ class CannedClient:
             "sessions.list": access.SessionList(sessions=(SESSION, OTHER_SESSION)),
             "profiles.list": PROFILES,
             "rules.list": RULES,
+            "engine.figures": FIGURES,
         }
 
     async def call(self, name: str, kind: type[Response], request: object = None) -> Response:

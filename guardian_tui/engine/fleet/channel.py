@@ -39,14 +39,16 @@ class ProbeChannel(asyncssh.SSHClientSession[bytes]):
         """The channel is open."""
         self._channel = chan
 
-    def ask(self, seq: int, sections: str) -> None:
-        """Send a request; whatever was open is given up."""
+    def ask(self, seq: int, sections: str) -> int:
+        """Send a request; whatever was open is given up.  Answers its bytes."""
         assert self._channel is not None  # noqa: S101  # by create_session
         self._discarded += len(self._buffer)
         self._buffer.clear()
         self._head = b"=%d 1\n" % seq
         self._end = b"\n.%d\n" % seq
-        self._channel.write(b"%d %s\n" % (seq, sections.encode()))
+        request = b"%d %s\n" % (seq, sections.encode())
+        self._channel.write(request)
+        return len(request)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Gather; hand over what is whole."""

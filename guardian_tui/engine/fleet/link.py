@@ -117,7 +117,7 @@ class Link:
         """Send a request."""
         assert self.channel is not None  # noqa: S101  # by the watch
         self.seq, self.sections, self.asked_at = seq, sections, now
-        self.channel.ask(seq, sections)
+        self._watch.asked_bytes += self.channel.ask(seq, sections)
 
     def answered(self, body: bytes) -> None:
         """The channel's answer: kept until the wave is worked off."""

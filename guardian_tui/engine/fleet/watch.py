@@ -19,6 +19,7 @@ from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.facts import EngineBehind, Sample, WaveDone
 from guardian_tui.engine.fleet import local, shape
 from guardian_tui.engine.fleet.changes import Changes
+from guardian_tui.engine.fleet.costs import Lateness
 from guardian_tui.engine.fleet.drift import Drift
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.link import Link
@@ -77,8 +78,11 @@ class Watch:
         self._sooner = asyncio.Event()
         self._seq = 0
         self._late: list[tuple[float, int]] = []
+        self.lateness = Lateness()
         self.answered_bytes = 0
         """Of all answers since the start."""
+        self.asked_bytes = 0
+        """Of all requests since the start."""
         self._behind = False
         self._machine: Host | None = None
         self._own_due = 0.0
@@ -317,6 +321,7 @@ class Watch:
         return Sample(host.id, at, layout, values, reading.uptime if reading.uptime is not None else -1.0)
 
     def _report_lateness(self, polls: int, late: float) -> None:
+        self.lateness.note(polls, late)
         if polls and late > min(self.settings.interval_seconds, 5.0):
             self._late.append((time.monotonic(), polls))
         behind = self.late_polls > 0

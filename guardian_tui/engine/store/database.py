@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable, delete, insert, make_url
+from sqlalchemy import CursorResult, Executable, delete, func, insert, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -226,6 +226,18 @@ class Store:
         except PoolTimeout as error:
             raise StoreUnavailable("All connections to the store are busy.") from error
 
+    async def size_bytes(self) -> int | None:
+        """What the whole store takes, its logs included; None when it can't be asked."""
+        try:
+            if self.dialect == "sqlite":
+                files = [engine.url.database or "" for engine in (self._state, self._metrics_engine)]
+                return await asyncio.to_thread(_size_of_files, files)
+            async with self.read() as conn:
+                size = select(func.pg_database_size(func.current_database()))
+                return int((await conn.execute(size)).scalar_one())
+        except (StoreUnavailable, OSError):
+            return None
+
     async def _keep_watch(self) -> None:
         """Notice trouble, and its end, also while nobody writes."""
         told = ""
@@ -273,6 +285,11 @@ class Store:
 async def _give_up(engine: AsyncEngine, lock: AdvisoryLock) -> None:
     await lock.release()
     await engine.dispose()
+
+
+def _size_of_files(files: Sequence[str]) -> int:
+    paths = [Path(file + more) for file in files for more in ("", "-wal", "-shm")]
+    return sum(path.stat().st_size for path in paths if path.exists())
 
 
 def _connect_args(url: str) -> dict[str, Any]:
