@@ -448,3 +448,14 @@ def test_a_hurried_disk_forecast_fires_after_a_minute_in_place_of_an_hour() -> N
         fired += [(second, found.rule.rule) for found in feed.once({FS[0]: 1 - room / size, FS[1]: room})]
     assert [rule for _, rule in fired][:1] == ["disk_forecast"]
     assert 60 <= fired[0][0] <= 100
+
+
+def test_rules_say_which_metric_they_draw_a_line_in_and_where() -> None:
+    rows = make_catalogue({"cpu_busy": RuleOverride(critical=0.5)}).rows()
+    lines = {(row.rule, row.severity): (row.metric, row.threshold, row.above) for row in rows}
+    assert lines["cpu_busy", "critical"] == ("cpu_busy_ratio", 0.5, True)
+    assert lines["memory_low", "critical"] == ("memory_available_ratio", 0.05, False)
+    # a forecast and a flag have no line in a chart of their metric
+    assert lines["disk_forecast", "critical"][:2] == ("", None)
+    assert lines["file_system_read_only", "critical"][:2] == ("", None)
+    assert all(row.threshold is not None for row in rows if row.metric)

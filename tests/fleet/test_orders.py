@@ -136,6 +136,9 @@ async def test_a_host_in_full_and_its_history(world: World) -> None:
     )
     history = await world.order("hosts.history", query)
     assert any(value is not None for value in history.mean)
+    assert history.typical_low == ()
+    banded = await world.order("hosts.history", msgspec.structs.replace(query, band=True))
+    assert banded.typical_high == (None,) * len(banded.mean)
     with pytest.raises(InvalidRequest):
         await world.order(
             "hosts.history", wire.HistoryQuery(host=host.spec.name, metric="load1", start=now, end=now)

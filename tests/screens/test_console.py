@@ -140,6 +140,17 @@ async def test_a_host_page_charts_and_moves_in_time(tmp_path: Path) -> None:
         await until(lambda: chart.has_values)
         for key in ("plus", "m", "left_square_bracket", "right_square_bracket", "underscore", "m", "m"):
             await pilot.press(key)
+        await go(app, pilot, "chart cpu_busy_ratio")
+        await until(lambda: chart.caption.startswith("cpu") and chart.has_values)
+        # nobody knows yet what is typical of this machine, and the rule's limit is known
+        assert not chart.border_subtitle
+        await until(lambda: "95 %" in "".join(chart.render_line(y).text for y in range(chart.size.height)))
+        await pilot.press("left", "left")
+        await until(lambda: chart.cursor is not None)
+        await pilot.press("x", "c")
+        await until(lambda: "30 min" in chart.caption and "a day before" in str(chart.border_subtitle))
+        await go(app, pilot, "compare off")
+        await until(lambda: not chart.border_subtitle)
         await pilot.press("left_square_bracket", "full_stop")
         assert chart.follows
         await go(app, pilot, "chart load1")
