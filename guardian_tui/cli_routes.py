@@ -13,6 +13,7 @@ from typing import Any
 import click
 import msgspec
 
+from guardian_tui.cli_edit import edit_command
 from guardian_tui.cli_hosts import bulk_command, import_command
 from guardian_tui.cli_probe import print_command
 from guardian_tui.cli_session import EXIT_REFUSED, raise_words, save_token, with_client
@@ -74,6 +75,7 @@ def add_route_commands(main: click.Group) -> None:
     groups["hosts"].add_command(import_command, "import")
     groups["questions"].add_command(accept_command, "accept")
     groups["hosts"].add_command(bulk_command, "bulk")
+    groups["hosts"].add_command(edit_command)
     groups["audit"].add_command(_alias(groups["audit"].commands["list"]), "tail")
 
 

@@ -9,13 +9,17 @@ import time
 from pathlib import Path
 
 import asyncssh
+import click
+import msgspec
 import pyotp
 import pytest
 from click.testing import CliRunner, Result
 
 from guardian_tui.cli import main
+from guardian_tui.cli_edit import changed
 from guardian_tui.cli_routes import headless_routes
 from guardian_tui.cli_session import read_token
+from guardian_tui.protocol.fleet import HostDetail, HostRef, HostSpec
 from guardian_tui.protocol.routes import ROUTES
 from guardian_tui.protocol.system import Hello
 from tests.support.console import PASSWORD, House, house, until
@@ -184,6 +188,28 @@ async def test_recovery_sets_a_new_password_with_the_printed_key(tmp_path: Path)
     async with house(tmp_path, set_up=False):
         code = pyotp.TOTP(secret).at(time.time() + 30)
         assert (await guardian("login", "--name", "ada", feed=f"{new}\n{code}\n")).exit_code == 0
+
+
+def test_an_edit_changes_what_is_named_and_leaves_the_rest() -> None:
+    spec = HostSpec(name="web-1", address="10.0.0.5", labels={"role": "web", "rack": "7"}, jump=("gate",))
+    edited = changed(spec, {"port": "2222", "labels": ("rack=", "site=ams"), "user": None, "jump": ()})
+    assert edited == msgspec.structs.replace(spec, port=2222, labels={"role": "web", "site": "ams"})
+    with pytest.raises(click.UsageError, match="port"):
+        changed(spec, {"port": "99999"})
+
+
+async def test_a_host_is_edited_headless(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        await login(one)
+        done = await guardian(
+            "hosts", "add", "--name", "web-1", "--address", "127.0.0.9", "--labels", "role=web"
+        )
+        assert done.exit_code == 0, done.output
+        done = await guardian("hosts", "edit", "web-1", "--interval-seconds", "60", "--label", "site=ams")
+        assert done.exit_code == 0, done.output
+        detail = await one.client.call("hosts.show", HostDetail, HostRef(host="web-1"))
+        assert detail.spec.interval_seconds == 60 and detail.spec.address == "127.0.0.9"
+        assert detail.spec.labels == {"role": "web", "site": "ams"}
 
 
 def test_without_a_terminal_the_console_says_so() -> None:
