@@ -42,7 +42,33 @@ TRACE = Path(__file__).parent / "traces" / "machine.txt.xz"
 HOUR_ROWS = 720
 START = 1_800_000_000.0 // HOUR * HOUR
 DAY_HOURS = 24
+DAY_ROWS = 120
+"""Of an hour of that day: its rollup is read, for which more make no difference."""
 METRIC = "cpu_busy_ratio"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        hosts: with a row for each sample; their days are read.
+        warm_up, ticks: of those rows, before and while they are counted.
+        together: samples that the engine writes in one transaction, of as many hosts: what comes in a second of 1,000 hosts at 5 s.
+        samples: of each of them, until their hour is closed.
+        encoded: hours given to the bare encoder.
+    """
+
+    hosts: int
+    warm_up: int
+    ticks: int
+    together: int
+    samples: int
+    encoded: int
+
+
+FULL = Size(hosts=1000, warm_up=60, ticks=60, together=200, samples=HOUR_ROWS, encoded=50)
+QUICK = Size(hosts=1000, warm_up=15, ticks=6, together=200, samples=120, encoded=30)
 
 
 @dataclass(frozen=True)
@@ -63,9 +89,9 @@ class Trace:
             for n in range(count)
         ]
 
-    def columns(self, host: int, start: float, count: int) -> Columns:
-        """The same in columns."""
-        rows = self.hour(host, start, count)
+    def columns(self, host: int, start: float, count: int, taken: int = 0) -> Columns:
+        """The same in columns; only so many of them, if some are to be ``taken``."""
+        rows = self.hour(host, start, count)[: taken or count]
         names, turned = self.layout.names, zip(*[array("f", values) for _, values in rows], strict=True)
         return Columns(
             [at for at, _ in rows], {name: (list(kind),) for name, kind in zip(names, turned, strict=True)}
@@ -97,12 +123,14 @@ def encoded(columns: Columns) -> list[bytes]:
 
 
 def cpu_of_encoder(trace: Trace, hosts: int, count: int) -> float:
-    """CPU seconds of the bare encoder for one sample."""
-    hours = [trace.columns(host, START, count) for host in range(hosts)]
-    before = time.process_time()
+    """CPU seconds of the bare encoder for one sample; the median host."""
+    hours = [trace.columns(host, START, HOUR_ROWS, count) for host in range(hosts)]
+    times = []
     for columns in hours:
+        before = time.process_time()
         encoded(columns)
-    return (time.process_time() - before) / hosts / count
+        times.append(time.process_time() - before)
+    return statistics.median(times) / count
 
 
 # --- bytes written -----------------------------------------------------------------------------------
@@ -146,8 +174,8 @@ def row_table(url: str, folder: Path) -> Iterator[Callable[[list[tuple[str, floa
 
 
 def waves(trace: Trace, hosts: int, count: int) -> Iterator[list[tuple[str, float, list[float]]]]:
-    """An hour of all hosts, in the order of time."""
-    each = [trace.hour(host, START, count) for host in range(hosts)]
+    """Samples of all hosts at the shortest interval, in the order of time: the first ``count`` of an hour."""
+    each = [trace.hour(host, START, HOUR_ROWS)[:count] for host in range(hosts)]
     for number in range(count):
         yield [(f"host-{host:04}", *each[host][number]) for host in range(hosts)]
 
@@ -163,10 +191,13 @@ async def opened(url: str, folder: Path) -> AsyncIterator[Store]:
 
 
 async def keep_hour(store: Store, trace: Trace, hosts: int, count: int) -> float:
-    """An hour of all hosts, written in waves and closed; CPU seconds for one sample."""
+    """An hour of these hosts, written in waves and closed; CPU seconds for one sample."""
+    hour = [
+        [Sample(host, at, trace.layout, values) for host, at, values in wave]
+        for wave in waves(trace, hosts, count)
+    ]
     before = time.process_time()
-    for wave in waves(trace, hosts, count):
-        samples = [Sample(host, at, trace.layout, values) for host, at, values in wave]
+    for samples in hour:
         store.metrics.add(samples, "fast")
         await store.metrics.flush()
     while await store.metrics.close_due_hours(START + 2 * HOUR - 1):
@@ -180,7 +211,7 @@ async def keep_hour(store: Store, trace: Trace, hosts: int, count: int) -> float
 async def fill_days(store: Store, trace: Trace, hosts: int) -> None:
     """A day of each host in closed hours; the hosts' chunks are alike, their rows are not."""
     day = [
-        (START - (DAY_HOURS - n) * HOUR, trace.columns(n, START - (DAY_HOURS - n) * HOUR, 120))
+        (START - (DAY_HOURS - n) * HOUR, trace.columns(n, START - (DAY_HOURS - n) * HOUR, DAY_ROWS))
         for n in range(DAY_HOURS)
     ]
     packed = [(start, codec.encode(codec.roll_up(columns, MINUTE))) for start, columns in day]
@@ -233,45 +264,50 @@ async def measure(
     trace: Trace,
     url: str,
     folder: Path,
-    hosts: int,
-    count: int,
+    size: Size,
     processes: Callable[[], list[psutil.Process]],
 ) -> Costs:
     """Write an hour, read a day, beside the least that it can cost."""
-    samples = hosts * count
     plain = url.replace("postgresql+psycopg", "postgresql")
     with row_table(plain, folder) as write:
-        before = written_by(processes)
-        for wave in waves(trace, hosts, count):
+        before = 0
+        for number, wave in enumerate(waves(trace, size.hosts, size.warm_up + size.ticks)):
+            if number == size.warm_up:
+                # each host has pages of its own now, as after the first minutes
+                checkpoint(plain, folder / "rows.db")
+                before = written_by(processes)
             write([(host, at, array("f", values).tobytes()) for host, at, values in wave])
-        if plain:
-            checkpoint(plain)
-        rows = (written_by(processes) - before) / samples
+        checkpoint(plain, folder / "rows.db")
+        rows = (written_by(processes) - before) / size.hosts / size.ticks
     async with opened(url, folder) as store:
+        checkpoint(plain, folder / "state" / "metrics.db")
         before = written_by(processes)
-        cpu = await keep_hour(store, trace, hosts, count)
-        if plain:
-            checkpoint(plain)
-        ours = (written_by(processes) - before) / samples
-        await fill_days(store, trace, hosts)
-        asked = [f"host-{host:04}" for host in range(0, hosts, max(1, hosts // 25))]
+        cpu = await keep_hour(store, trace, size.together, size.samples)
+        checkpoint(plain, folder / "state" / "metrics.db")
+        ours = (written_by(processes) - before) / size.together / size.samples
+        await fill_days(store, trace, size.hosts)
+        asked = [f"host-{host:04}" for host in range(0, size.hosts, size.hosts // 25)]
         await our_read(store, asked[:3])
         day = await our_read(store, asked)
     bare_read(plain, folder, asked[:3])
     return Costs(ours, rows, cpu, day, bare_read(plain, folder, asked))
 
 
-def checkpoint(url: str) -> None:
-    """Have PostgreSQL write what it holds back."""
-    with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute("CHECKPOINT")
+def checkpoint(url: str, file: Path) -> None:
+    """Have the database write what it holds back."""
+    if url:
+        with psycopg.connect(url, autocommit=True) as conn:
+            conn.execute("CHECKPOINT")
+        return
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def main() -> None:
     """Measure, and print the ratios."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="under half a minute")
-    hosts, count = (100, 60) if parser.parse_args().quick else (1000, 120)
+    size = QUICK if parser.parse_args().quick else FULL
     trace = load_trace()
     hour = trace.columns(0, START, HOUR_ROWS)
     chunks = encoded(hour)
@@ -281,10 +317,10 @@ def main() -> None:
     print(
         f"{len(trace.rows)} recorded samples of {series} series; {a_value:.2f} bytes a value, {mb_a_day:.2f} MB a host and day"
     )
-    bare = cpu_of_encoder(trace, max(10, hosts // 20), count)
+    bare = cpu_of_encoder(trace, size.encoded, size.samples)
     found: dict[str, Costs] = {}
     with tempfile.TemporaryDirectory(prefix="gst") as folder:
-        found["SQLite"] = asyncio.run(measure(trace, "", Path(folder), hosts, count, ourselves))
+        found["SQLite"] = asyncio.run(measure(trace, "", Path(folder), size, ourselves))
     try:
         with cluster() as server, tempfile.TemporaryDirectory(prefix="gst") as folder:
             url = server.database()
@@ -299,7 +335,7 @@ def main() -> None:
                     process for process in own if str(server.folder) in " ".join(_root(process).cmdline())
                 ]
 
-            found["PostgreSQL"] = asyncio.run(measure(trace, url, Path(folder), hosts, count, postgres))
+            found["PostgreSQL"] = asyncio.run(measure(trace, url, Path(folder), size, postgres))
     except RuntimeError as error:
         print(error)
     for name, costs in found.items():

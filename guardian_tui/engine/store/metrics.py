@@ -15,8 +15,9 @@ from array import array
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from operator import itemgetter
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select, union_all
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -47,12 +48,27 @@ CLOSE_AT_ONCE = 8
 CLOSE_SPREAD_SECONDS = 1800.0
 """Closings are spread over half an hour, each host at its own time."""
 READ_AT_ONCE = 500
-GATHER_SECONDS = 0.5
+GATHER_SECONDS = 1.0
 """A wave's samples come in several parts: written together, since a transaction costs as much as a hundred of them."""
 RETRY_SECONDS = 2.0
 """Between tries to write while the disk does not take it."""
 
 _span_of = {RAW: HOUR, MINUTE: HOUR, QUARTER: DAY}
+
+
+_CHUNKS_OF = union_all(
+    # each period by itself: asked for several at once, SQLite goes through the chunks of all hosts of that time
+    *[
+        select(chunks.c.start, chunks.c.data).where(
+            chunks.c.host_id == bindparam("host"),
+            chunks.c.resolution == bindparam("resolution"),
+            chunks.c.period == period,
+            chunks.c.start > bindparam("after"),
+            chunks.c.start < bindparam("end"),
+        )
+        for period in PERIODS.values()
+    ]
+)
 
 
 class _HotRows:
@@ -400,14 +416,8 @@ class MetricStore:
         self, conn: AsyncConnection, host_id: str, metric: str, start: float, end: float, resolution: int
     ) -> tuple[list[Columns], list[str]]:
         found, problems = [], []
-        query = select(chunks.c.start, chunks.c.data).where(
-            chunks.c.host_id == host_id,
-            chunks.c.resolution == resolution,
-            chunks.c.period.in_(PERIODS.values()),
-            chunks.c.start > start - _span_of[resolution],
-            chunks.c.start < end,
-        )
-        for begin, data in await conn.execute(query.order_by(chunks.c.start)):
+        span = {"host": host_id, "resolution": resolution, "after": start - _span_of[resolution], "end": end}
+        for begin, data in sorted((await conn.execute(_CHUNKS_OF, span)).tuples(), key=itemgetter(0)):
             try:
                 columns = codec.decode(data, (metric,))
             except ChunkDamaged as error:
