@@ -54,21 +54,21 @@ class Size:
     Attributes:
         hosts: with a row for each sample; their days are read.
         warm_up, ticks: of those rows, before and while they are counted.
-        together: samples that the engine writes in one transaction, of as many hosts: what comes in a second of 1,000 hosts at 5 s.
-        samples: of each of them, until their hour is closed.
+        kept: whose hour the engine keeps and closes, :data:`TOGETHER` samples in a transaction.
         encoded: hours given to the bare encoder.
     """
 
     hosts: int
     warm_up: int
     ticks: int
-    together: int
-    samples: int
+    kept: int
     encoded: int
 
 
-FULL = Size(hosts=1000, warm_up=60, ticks=60, together=200, samples=HOUR_ROWS, encoded=50)
-QUICK = Size(hosts=1000, warm_up=15, ticks=6, together=200, samples=120, encoded=30)
+TOGETHER = 200
+"""What comes in a second of 1,000 hosts at 5 s, and is written together."""
+FULL = Size(hosts=1000, warm_up=60, ticks=60, kept=200, encoded=50)
+QUICK = Size(hosts=1000, warm_up=15, ticks=6, kept=50, encoded=15)
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ class Trace:
             for n in range(count)
         ]
 
-    def columns(self, host: int, start: float, count: int, taken: int = 0) -> Columns:
-        """The same in columns; only so many of them, if some are to be ``taken``."""
-        rows = self.hour(host, start, count)[: taken or count]
+    def columns(self, host: int, start: float, count: int) -> Columns:
+        """The same in columns."""
+        rows = self.hour(host, start, count)
         names, turned = self.layout.names, zip(*[array("f", values) for _, values in rows], strict=True)
         return Columns(
             [at for at, _ in rows], {name: (list(kind),) for name, kind in zip(names, turned, strict=True)}
@@ -122,15 +122,15 @@ def encoded(columns: Columns) -> list[bytes]:
     return [codec.encode(part) for part in (columns, minute, codec.roll_up(minute, QUARTER))]
 
 
-def cpu_of_encoder(trace: Trace, hosts: int, count: int) -> float:
+def cpu_of_encoder(trace: Trace, hosts: int) -> float:
     """CPU seconds of the bare encoder for one sample; the median host."""
-    hours = [trace.columns(host, START, HOUR_ROWS, count) for host in range(hosts)]
+    hours = [trace.columns(host, START, HOUR_ROWS) for host in range(hosts)]
     times = []
     for columns in hours:
         before = time.process_time()
         encoded(columns)
         times.append(time.process_time() - before)
-    return statistics.median(times) / count
+    return statistics.median(times) / HOUR_ROWS
 
 
 # --- bytes written -----------------------------------------------------------------------------------
@@ -190,19 +190,20 @@ async def opened(url: str, folder: Path) -> AsyncIterator[Store]:
         await store.close()
 
 
-async def keep_hour(store: Store, trace: Trace, hosts: int, count: int) -> float:
+async def keep_hour(store: Store, trace: Trace, hosts: int) -> float:
     """An hour of these hosts, written in waves and closed; CPU seconds for one sample."""
     hour = [
-        [Sample(host, at, trace.layout, values) for host, at, values in wave]
-        for wave in waves(trace, hosts, count)
+        Sample(host, at, trace.layout, values)
+        for wave in waves(trace, hosts, HOUR_ROWS)
+        for host, at, values in wave
     ]
     before = time.process_time()
-    for samples in hour:
-        store.metrics.add(samples, "fast")
+    for first in range(0, len(hour), TOGETHER):
+        store.metrics.add(hour[first : first + TOGETHER], "fast")
         await store.metrics.flush()
     while await store.metrics.close_due_hours(START + 2 * HOUR - 1):
         pass
-    return (time.process_time() - before) / hosts / count
+    return (time.process_time() - before) / hosts / HOUR_ROWS
 
 
 # --- the reading of a day ----------------------------------------------------------------------------
@@ -282,9 +283,9 @@ async def measure(
     async with opened(url, folder) as store:
         checkpoint(plain, folder / "state" / "metrics.db")
         before = written_by(processes)
-        cpu = await keep_hour(store, trace, size.together, size.samples)
+        cpu = await keep_hour(store, trace, size.kept)
         checkpoint(plain, folder / "state" / "metrics.db")
-        ours = (written_by(processes) - before) / size.together / size.samples
+        ours = (written_by(processes) - before) / size.kept / HOUR_ROWS
         await fill_days(store, trace, size.hosts)
         asked = [f"host-{host:04}" for host in range(0, size.hosts, size.hosts // 25)]
         await our_read(store, asked[:3])
@@ -317,7 +318,7 @@ def main() -> None:
     print(
         f"{len(trace.rows)} recorded samples of {series} series; {a_value:.2f} bytes a value, {mb_a_day:.2f} MB a host and day"
     )
-    bare = cpu_of_encoder(trace, size.encoded, size.samples)
+    bare = cpu_of_encoder(trace, size.encoded)
     found: dict[str, Costs] = {}
     with tempfile.TemporaryDirectory(prefix="gst") as folder:
         found["SQLite"] = asyncio.run(measure(trace, "", Path(folder), size, ourselves))

@@ -15,7 +15,8 @@ from guardian_tui.engine.facts import Layout, Sample
 from guardian_tui.engine.store import metrics as module
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.store.metrics import DAY, HOUR
-from guardian_tui.engine.store.tables import chunks
+from guardian_tui.engine.store.tables import chunks, waves
+from guardian_tui.engine.store.waves import bit_of, part_of
 
 LAYOUT = Layout(("cpu", "fs{/}"))
 
@@ -219,8 +220,10 @@ async def test_an_hour_that_is_closed_for_some_hosts_is_not_closed_twice_after_a
     start = 1_800_000_000.0 // HOUR * HOUR
     clock = ManualClock(start)
     first = await Store.open(settings, folder, clock)
+    assert part_of("a") != part_of("b")
     for n in range(10):
         first.metrics.add([Sample(host, start + n, layout, [float(n)]) for host in ("a", "b")], "fast")
+        await first.metrics.flush()
     first.metrics.add([Sample(host, start + HOUR + 1, layout, [99.0]) for host in ("a", "b")], "fast")
     await first.metrics.flush()
     await first.metrics.close_host("a", start + HOUR)
@@ -243,3 +246,39 @@ async def test_an_hour_that_is_closed_for_some_hosts_is_not_closed_twice_after_a
         assert [value for value in history.mean if value is not None][-1] == 99.0
     finally:
         await again.close()
+
+
+async def test_hosts_that_share_rows_are_charted_closed_and_forgotten_apart(
+    store: Store, clock: ManualClock
+) -> None:
+    start = clock.now()
+    # by thousands some share a part, and a few of those even the bit that stands for them
+    hosts = [name for name in (f"host-{n}" for n in range(3000)) if part_of(name) == part_of("h1")][:90]
+    assert len({bit_of(name) for name in hosts}) < len(hosts)
+    for n in range(3):
+        wave = [Sample(name, start + n, LAYOUT, [float(k), 0.0]) for k, name in enumerate(hosts)]
+        store.metrics.add(wave, "fast")
+        await store.metrics.flush()
+    assert (await store.metrics.counts())["hot"] == 3
+    for k, name in enumerate(hosts[:5]):
+        assert await store.metrics.last_values(name) == {"cpu": float(k), "fs{/}": 0.0}
+    await store.metrics.forget_host(hosts[0])
+    assert await store.metrics.last_values(hosts[0]) == {}
+    await store.metrics.close_host(hosts[1], start + HOUR)
+    assert (await store.metrics.counts())["hot"] == 0
+    chart = await store.metrics.history(hosts[2], "cpu", start, start + 3, 3)
+    assert chart.mean == (2.0, 2.0, 2.0)
+    assert (await store.metrics.history(hosts[0], "cpu", start, start + 3, 3)).mean == (None, None, None)
+
+
+async def test_a_damaged_row_of_the_open_hour_costs_only_itself(store: Store, clock: ManualClock) -> None:
+    start = clock.now()
+    for n in range(3):
+        store.metrics.add([Sample("h1", start + n, LAYOUT, [float(n), 0.0])], "fast")
+        await store.metrics.flush()
+    async with store.metrics._engine.begin() as conn:
+        await conn.execute(update(waves).where(waves.c.first == start + 1).values(data=b"rubbish"))
+    chart = await store.metrics.history("h1", "cpu", start, start + 3, 3)
+    assert chart.mean == (0.0, None, 2.0) and store.metrics.damaged_chunks == 1
+    await store.metrics.close_host("h1", start + HOUR)
+    assert (await store.metrics.history("h1", "cpu", start, start + 3, 3)).mean == (0.0, None, 2.0)

@@ -17,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import ManualClock
+from guardian_tui.engine.facts import Layout, Sample
 from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.store.metrics import HOUR
 from guardian_tui.engine.store.migrate import (
     HEADS,
     METADATA,
@@ -83,6 +85,36 @@ async def test_up_down_and_up_again_with_data(engine: AsyncEngine) -> None:
         async with engine.connect() as conn:
             assert await conn.run_sync(stored_revision, kind) == HEADS[kind]
             assert await conn.run_sync(differences, kind) == []
+
+
+async def test_the_open_hour_is_charted_after_both_ways_between_a_row_for_each_sample_and_for_each_wave(
+    store_url: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    settings, layout, start = StoreSettings(url=store_url), Layout(("cpu",)), clock.now() // HOUR * HOUR
+    hosts = [f"h{n}" for n in range(20)]
+    store = await Store.open(settings, tmp_path, clock)
+    for n in range(5):
+        store.metrics.add([Sample(host, start + n, layout, [float(n)]) for host in hosts], "fast")
+        store.metrics.add([Sample(host, start + HOUR + n, layout, [9.0]) for host in hosts], "fast")
+        await store.metrics.flush()
+    # its chunk is written, its rows are still there
+    await store.metrics.close_host("h3", start + HOUR)
+    await migrate(store._metrics_engine, METRICS, "m0001")
+    async with store._metrics_engine.connect() as conn:
+        kept = (await conn.execute(text("SELECT host_id, at FROM hot"))).all()
+    assert len([row for row in kept if row.host_id == "h3"]) == 5 and len(kept) >= 150
+    async with store._metrics_engine.begin() as conn:
+        mark = {"id": 100_000, "host_id": "h4", "period": -1, "at": start + HOUR, "layout": "", "vals": b""}
+        names = ", ".join(mark)
+        marks = ", ".join(f":{name}" for name in mark)
+        await conn.execute(text(f"INSERT INTO hot ({names}) VALUES ({marks})"), mark)
+    await migrate(store._metrics_engine, METRICS)
+    await store.close()
+    store = await Store.open(settings, tmp_path, clock)
+    for host, first in (("h1", 0.0), ("h3", 0.0), ("h4", None)):
+        chart = await store.metrics.history(host, "cpu", start, start + HOUR + 5, 3605)
+        assert (chart.mean[0], chart.mean[3604]) == (first, 9.0)
+    await store.close()
 
 
 async def test_a_store_of_a_newer_program_is_refused_and_left_alone(

@@ -24,7 +24,7 @@ from guardian_tui.engine.store import database, metrics
 from guardian_tui.engine.store import sqlite as files
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.store.locking import AdvisoryLock
-from guardian_tui.engine.store.tables import hot, meta
+from guardian_tui.engine.store.tables import meta, waves
 from guardian_tui.protocol.errors import StoreUnavailable
 from tests.store.test_faults import count, put
 
@@ -211,9 +211,9 @@ async def test_numbers_that_a_dying_engine_took_are_stepped_over(
 ) -> None:
     monkeypatch.setattr(metrics, "RETRY_SECONDS", 0.02)
     layout = Layout(("cpu",))
-    row = {"id": store.metrics._next_id, "host_id": "h0", "period": 0, "at": 1.0, "layout": "x", "vals": b""}
+    row = {"id": store.metrics._next_id, "part": 0, "first": 1.0, "last": 1.0, "hosts": 1, "data": b"\x90"}
     async with store._metrics_engine.begin() as conn:
-        await conn.execute(insert(hot), row)
+        await conn.execute(insert(waves), row)
     store.metrics.add([Sample("h1", 1_800_000_000.0, layout, [0.5])], "fast")
     await store.metrics.flush()
     assert (await store.metrics.counts())["hot"] == 2

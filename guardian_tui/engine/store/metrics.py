@@ -1,7 +1,7 @@
 """Metrics: a small hot table for the open hour, one compressed chunk per host and hour behind it, rollups of the same format.
 
-Rows of the hot table are appended in the order of the waves, without an index: an index would dirty a page per host and tick.  Which rows are a
-host's is kept in memory (16 bytes a sample) and read again from the table at the start.
+Rows of the hot table (``waves``) are appended in the order of the waves, without an index: an index would dirty a page per host and tick.  Which
+rows may be a host's is kept in memory and read again from the table at the start.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import math
 import zlib
 from array import array
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from operator import itemgetter
 
-from sqlalchemy import bindparam, delete, func, insert, select, union_all
+from sqlalchemy import bindparam, delete, func, insert, select, tuple_, union_all, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -28,7 +28,17 @@ from guardian_tui.engine.store import codec
 from guardian_tui.engine.store.charts import bucketed
 from guardian_tui.engine.store.codec import ChunkDamaged, Columns
 from guardian_tui.engine.store.faults import is_availability, words_of
-from guardian_tui.engine.store.tables import chunks, hot, layouts
+from guardian_tui.engine.store.tables import chunks, layouts, waves
+from guardian_tui.engine.store.waves import (
+    PARTS,
+    HotRows,
+    HotSample,
+    bit_of,
+    part_of,
+    row_of,
+    rows_of,
+    samples_of,
+)
 from guardian_tui.protocol.errors import StoreUnavailable
 from guardian_tui.protocol.fleet import History
 from guardian_tui.protocol.metrics import METRICS
@@ -39,14 +49,10 @@ HOUR = 3600.0
 DAY = 86400.0
 RAW, MINUTE, QUARTER = 0, 60, 900
 PERIODS = {"fast": 0, "medium": 1, "slow": 2, "checks": 3}
-CLOSED = -1
-"""Period of a hot row that holds no sample: the rows of its host before it, up to its time, are closed."""
 QUEUE_SAMPLES = 50_000
 """Samples that wait for the disk; beyond, the oldest are dropped and counted."""
-CLOSE_AT_ONCE = 8
-"""Hosts whose hour is closed in one transaction."""
 CLOSE_SPREAD_SECONDS = 1800.0
-"""Closings are spread over half an hour, each host at its own time."""
+"""Closings are spread over half an hour, each part of the hosts at its own time."""
 READ_AT_ONCE = 500
 GATHER_SECONDS = 1.0
 """A wave's samples come in several parts: written together, since a transaction costs as much as a hundred of them."""
@@ -71,31 +77,6 @@ _CHUNKS_OF = union_all(
 )
 
 
-class _HotRows:
-    """Ids and times of one host's rows in the hot table."""
-
-    __slots__ = ("ids", "times")
-
-    def __init__(self) -> None:
-        self.ids = array("q")
-        self.times = array("d")
-
-    def add(self, row: int, at: float) -> None:
-        self.ids.append(row)
-        self.times.append(at)
-
-    def between(self, start: float, end: float) -> list[int]:
-        return [row for row, at in zip(self.ids, self.times, strict=True) if start <= at < end]
-
-    def first_since(self, start: float) -> int | None:
-        return next((row for row, at in zip(self.ids, self.times, strict=True) if at >= start), None)
-
-    def keep_since(self, start: float) -> None:
-        kept = [(row, at) for row, at in zip(self.ids, self.times, strict=True) if at >= start]
-        self.ids = array("q", [row for row, _ in kept])
-        self.times = array("d", [at for _, at in kept])
-
-
 class MetricStore:
     """Writes samples and answers charts.
 
@@ -114,9 +95,9 @@ class MetricStore:
         self._lost = lost
         mark = "?" if dialect == "sqlite" else "%s"
         self._insert = (
-            f"INSERT INTO hot (id, host_id, period, at, layout, vals) VALUES ({', '.join([mark] * 6)})"  # noqa: S608  # our own text
+            f"INSERT INTO waves (id, part, first, last, hosts, data) VALUES ({', '.join([mark] * 6)})"  # noqa: S608  # our own text
         )
-        self._queue: deque[tuple[str, int, float, str, bytes]] = deque()
+        self._queue: deque[HotSample] = deque()
         self._more = asyncio.Event()
         self._hurry = asyncio.Event()
         """Somebody waits for what is queued."""
@@ -125,7 +106,7 @@ class MetricStore:
         self._writing = asyncio.Lock()
         self._writer: asyncio.Task[None] | None = None
         self._next_id = 1
-        self._hot: dict[str, _HotRows] = {}
+        self._hot = [HotRows() for _ in range(PARTS)]
         self._layout_keys: dict[int, str] = {}
         self._layouts: dict[str, tuple[str, ...]] = {}
         self._unsaved: dict[str, bytes] = {}
@@ -151,13 +132,15 @@ class MetricStore:
                 log.error("%d damaged layouts were dropped", len(broken))
                 await conn.execute(delete(layouts).where(layouts.c.id.in_(broken)))
                 await conn.commit()
-            query = select(hot.c.id, hot.c.host_id, hot.c.period, hot.c.at).order_by(hot.c.id)
-            for row in await conn.execute(query):
-                if row.period == CLOSED:
-                    self._closed(row.host_id, row.at)
+            query = select(
+                waves.c.id, waves.c.part, waves.c.first, waves.c.last, waves.c.hosts, waves.c.data == b""
+            )
+            for id, part, first, last, hosts, is_mark in await conn.execute(query.order_by(waves.c.id)):
+                if is_mark:
+                    self._hot[part].close(first)
                 else:
-                    self._hot.setdefault(row.host_id, _HotRows()).add(row.id, row.at)
-                self._next_id = row.id + 1
+                    self._hot[part].add(id, first, last, hosts)
+                self._next_id = id + 1
         self._writer = asyncio.create_task(self._write_for_ever(), name="metrics writer")
 
     async def stop(self) -> None:
@@ -181,7 +164,7 @@ class MetricStore:
             layout = self._layout_keys.get(sample.layout.id) or self._register(sample.layout)
             values = sample.values[: codec.MOST_SERIES]
             # what does not fit float32 becomes infinite here, and a gap where it is read
-            queue.append((sample.host_id, number, sample.at, layout, array("f", values).tobytes()))
+            queue.append(HotSample(sample.host_id, number, sample.at, layout, array("f", values).tobytes()))
         while len(queue) > QUEUE_SAMPLES:
             queue.popleft()
             self.dropped += 1
@@ -236,7 +219,7 @@ class MetricStore:
         async with self._transaction() as conn:
             # numbered only when nobody else writes: closing an hour takes numbers too
             first = self._next_id
-            rows = [(first + place, *row) for place, row in enumerate(batch)]
+            rows = [(first + place, *row) for place, row in enumerate(rows_of(batch))]
             if unsaved:
                 known = set((await conn.execute(select(layouts.c.id))).scalars())
                 fresh = [{"id": key, "names": names} for key, names in unsaved.items() if key not in known]
@@ -251,8 +234,8 @@ class MetricStore:
         self._next_id = first + len(rows)
         for key in unsaved:
             self._unsaved.pop(key, None)
-        for id, host_id, _period, at, _layout, _values in rows:
-            self._hot.setdefault(host_id, _HotRows()).add(id, at)
+        for id, part, earliest, latest, hosts, _ in rows:
+            self._hot[part].add(id, earliest, latest, hosts)
         # those that were dropped meanwhile were the oldest: exactly the ones that we have written
         for row in batch:
             if self._queue and self._queue[0] is row:
@@ -298,99 +281,87 @@ class MetricStore:
     # --- closing -------------------------------------------------------------------------------
 
     async def close_due_hours(self, now: float) -> int:
-        """Close some of the hours that are over; answers how many hosts were closed.  Call it every few seconds."""
+        """Close the hours that are over of one part of the hosts; answers how many parts were closed.  Call it every few seconds."""
         this_hour = now // HOUR * HOUR
-        due = []
-        for host_id, rows in self._hot.items():
-            if not rows.times:
+        for part, rows in enumerate(self._hot):
+            if not rows or rows.oldest >= this_hour:
                 continue
-            # by the first row: after a clock that stepped back older ones may follow it, and are closed with it
-            oldest = rows.times[0]
-            if oldest < this_hour:
-                own = (zlib.crc32(host_id.encode()) % 1000) / 1000 * CLOSE_SPREAD_SECONDS
-                if now - this_hour >= own or oldest < this_hour - HOUR:
-                    due.append(host_id)
-            if len(due) >= CLOSE_AT_ONCE:
-                break
-        if due:
-            await self._close(due, this_hour)
-        return len(due)
+            if now - this_hour >= part / PARTS * CLOSE_SPREAD_SECONDS or rows.oldest < this_hour - HOUR:
+                await self._close(part, this_hour)
+                return 1
+        return 0
 
     async def close_host(self, host_id: str, before: float) -> None:
-        """Close all whole hours of one host that ended by ``before``."""
-        if host_id in self._hot:
-            await self._close([host_id], before // HOUR * HOUR)
+        """Close all whole hours of one host, and of those in its part, that ended by ``before``."""
+        if self._hot[part_of(host_id)]:
+            await self._close(part_of(host_id), before // HOUR * HOUR)
 
-    async def _close(self, host_ids: Sequence[str], before: float) -> None:
+    async def _close(self, part: int, before: float) -> None:
         async with self._transaction() as conn:
-            for host_id in host_ids:
-                rows = self._hot[host_id].between(-math.inf, before)
-                for (start, period), columns in (await self._hot_columns(conn, rows, None)).items():
-                    await self._put_chunks(conn, host_id, period, start, columns)
-            # a host's rows lie in all pages of the table: to delete them for each host would write every page again for each.  A mark says
+            rows = self._hot[part].before(before)
+            for (host_id, start, period), columns in (await self._hot_columns(conn, rows)).items():
+                await self._put_chunks(conn, host_id, period, start, columns)
+            # a part's rows lie in all pages of the table: to delete them for each part would write every page again for each.  A mark says
             # that they are closed, and they go, page by page, when all before them are
-            first, self._next_id = self._next_id, self._next_id + len(host_ids)
-            marks = [(first + place, id, CLOSED, before, "", b"") for place, id in enumerate(host_ids)]
-            await conn.exec_driver_sql(self._insert, marks)
-            await conn.execute(delete(hot).where(hot.c.id < self._first_open(set(host_ids), before)))
-        for host_id in host_ids:
-            self._closed(host_id, before)
+            first, self._next_id = self._next_id, self._next_id + 1
+            await conn.exec_driver_sql(self._insert, [(first, part, before, before, 0, b"")])
+            await self._delete_closed(conn, part, self._hot[part].first_since(before))
+        self._hot[part].close(before)
 
-    def _first_open(self, closing: set[str], before: float) -> int:
-        """The id before which all rows are closed, once those of these hosts are."""
-        firsts = [
-            rows.first_since(before if host_id in closing else -math.inf)
-            for host_id, rows in self._hot.items()
-        ]
-        return min((first for first in firsts if first is not None), default=self._next_id)
-
-    def _closed(self, host_id: str, before: float) -> None:
-        """Rows of a host up to a time are closed."""
-        rows = self._hot.get(host_id)
-        if rows is not None:
-            rows.keep_since(before)
-            if not rows.ids:
-                del self._hot[host_id]
+    async def _delete_closed(self, conn: AsyncConnection, part: int, first: int | None) -> None:
+        """Delete the rows before all open ones, of which ``first`` is this part's."""
+        others = [rows.first_since(-math.inf) for other, rows in enumerate(self._hot) if other != part]
+        open_from = min((id for id in (first, *others) if id is not None), default=self._next_id)
+        await conn.execute(delete(waves).where(waves.c.id < open_from))
 
     async def _put_chunks(
         self, conn: AsyncConnection, host_id: str, period: int, start: float, columns: Columns
     ) -> None:
-        minute = codec.roll_up(columns, MINUTE)
-        for resolution, part in ((RAW, columns), (MINUTE, minute), (QUARTER, codec.roll_up(minute, QUARTER))):
-            begin = start // _span_of[resolution] * _span_of[resolution]
-            where = (
-                (chunks.c.host_id == host_id)
-                & (chunks.c.resolution == resolution)
-                & (chunks.c.period == period)
-                & (chunks.c.start == begin)
-            )
-            old = (await conn.execute(select(chunks.c.data).where(where))).scalar()
-            if old is not None:
-                try:
-                    part = codec.merge(codec.decode(old), part)
-                except ChunkDamaged:
-                    self.damaged_chunks += 1
-                await conn.execute(delete(chunks).where(where))
-            row = {"host_id": host_id, "resolution": resolution, "period": period, "start": begin}
-            # off the loop: polls and people don't wait for an hour to be packed
-            packed = await asyncio.to_thread(codec.encode, part)
-            await conn.execute(insert(chunks), {**row, "data": packed})
+        key = {"host_id": host_id, "period": period}
+        begins = {resolution: start // span * span for resolution, span in _span_of.items()}
+        where = (
+            (chunks.c.host_id == host_id)
+            & (chunks.c.period == period)
+            & tuple_(chunks.c.resolution, chunks.c.start).in_(list(begins.items()))
+        )
+        old = {
+            row.resolution: row.data
+            for row in await conn.execute(select(chunks.c.resolution, chunks.c.data).where(where))
+        }
+        # off the loop: polls and people don't wait for an hour to be packed
+        packed, damaged = await asyncio.to_thread(_packed, columns, old)
+        self.damaged_chunks += damaged
+        if old:
+            await conn.execute(delete(chunks).where(where))
+        await conn.execute(
+            insert(chunks),
+            [
+                {**key, "resolution": resolution, "start": begins[resolution], "data": data}
+                for resolution, data in packed.items()
+            ],
+        )
 
     async def _hot_columns(
-        self, conn: AsyncConnection, rows: Sequence[int], wanted: str | None
-    ) -> dict[tuple[float, int], Columns]:
-        """Hot rows as columns, by (hour, period); only one series if one is ``wanted``."""
-        groups: dict[tuple[float, int], list[tuple[float, tuple[str, ...], array[float]]]] = {}
-        for part in _parts(rows):
-            found = await conn.execute(
-                select(hot.c.period, hot.c.at, hot.c.layout, hot.c.vals).where(hot.c.id.in_(part))
-            )
-            for period, at, layout, packed in found:
-                names = self._layouts.get(layout)
-                if names is None or len(packed) != 4 * len(names):
+        self, conn: AsyncConnection, rows: Sequence[int], host_id: str = "", wanted: str | None = None
+    ) -> dict[tuple[str, float, int], Columns]:
+        """Hot rows as columns, by (host, hour, period); only of one host and series if they are named."""
+        groups: dict[tuple[str, float, int], list[tuple[float, tuple[str, ...], array[float]]]] = {}
+        for ids in _portions(rows):
+            for (data,) in await conn.execute(select(waves.c.data).where(waves.c.id.in_(ids))):
+                try:
+                    samples = samples_of(data)
+                except ChunkDamaged:
                     self.damaged_chunks += 1
                     continue
-                groups.setdefault((at // HOUR * HOUR, period), []).append((at, names, array("f", packed)))
+                for host, period, at, layout, packed in samples:
+                    if host_id and host != host_id:
+                        continue
+                    names = self._layouts.get(layout)
+                    if names is None or len(packed) != 4 * len(names):
+                        self.damaged_chunks += 1
+                        continue
+                    key = host, at // HOUR * HOUR, period
+                    groups.setdefault(key, []).append((at, names, array("f", packed)))
         return {key: _columns(samples, wanted) for key, samples in groups.items()}
 
     # --- reading -------------------------------------------------------------------------------
@@ -403,8 +374,8 @@ class MetricStore:
         problems: list[str] = []
         async with self._reading() as conn:
             # hot rows first: an hour that is closed in between is then seen twice, never not at all
-            rows = self._hot.get(host_id)
-            hot_now = await self._hot_columns(conn, rows.between(start, end), metric) if rows else {}
+            rows = self._hot[part_of(host_id)].of_host(host_id, start, end)
+            hot_now = await self._hot_columns(conn, rows, host_id, metric)
             for resolution in (r for r in (RAW, MINUTE, QUARTER) if r >= wanted):
                 found, problems = await self._read_chunks(conn, host_id, metric, start, end, resolution)
                 if found or problems:
@@ -417,7 +388,7 @@ class MetricStore:
     ) -> tuple[list[Columns], list[str]]:
         found, problems = [], []
         span = {"host": host_id, "resolution": resolution, "after": start - _span_of[resolution], "end": end}
-        for begin, data in sorted((await conn.execute(_CHUNKS_OF, span)).tuples(), key=itemgetter(0)):
+        for begin, data in sorted(await conn.execute(_CHUNKS_OF, span), key=itemgetter(0)):
             try:
                 columns = codec.decode(data, (metric,))
             except ChunkDamaged as error:
@@ -452,12 +423,10 @@ class MetricStore:
 
     async def last_values(self, host_id: str) -> dict[str, float]:
         """Newest value of each series that is still hot (empty after an hour without samples)."""
-        rows = self._hot.get(host_id)
-        if rows is None:
-            return {}
+        rows = self._hot[part_of(host_id)].of_host(host_id, -math.inf, math.inf)
         values: dict[str, float] = {}
         async with self._reading() as conn:
-            for columns in (await self._hot_columns(conn, rows.ids[-60:].tolist(), None)).values():
+            for columns in (await self._hot_columns(conn, rows[-60:], host_id)).values():
                 for name, (column,) in columns.values.items():
                     newest = next((value for value in reversed(column) if math.isfinite(value)), None)
                     if newest is not None:
@@ -481,16 +450,32 @@ class MetricStore:
         """Delete all of a host's metrics."""
         async with self._transaction() as conn:
             await conn.execute(delete(chunks).where(chunks.c.host_id == host_id))
-            # by its name, not by number: closed rows and their mark may still be there
-            await conn.execute(delete(hot).where(hot.c.host_id == host_id))
-            self._hot.pop(host_id, None)
+            # all of its part, not by number: closed rows may still be there
+            part = part_of(host_id)
+            emptied: set[int] = set()
+            query = select(waves.c.id, waves.c.hosts, waves.c.data).where(waves.c.part == part)
+            for id, hosts, data in (await conn.execute(query)).all():
+                if not hosts & bit_of(host_id):
+                    continue
+                others = [sample for sample in _readable(data) if sample.host_id != host_id]
+                if others:
+                    kept = row_of(part, others)
+                    await conn.execute(
+                        update(waves).where(waves.c.id == id).values(hosts=kept.hosts, data=kept.data)
+                    )
+                else:
+                    emptied.add(id)
+            for ids in _portions(sorted(emptied)):
+                await conn.execute(delete(waves).where(waves.c.id.in_(ids)))
+            await self._delete_closed(conn, part, self._hot[part].first_since(-math.inf, emptied))
+        self._hot[part].drop(emptied)
 
     async def counts(self) -> dict[str, int]:
         """Rows of each table, for the debug screen and tests."""
         async with self._reading() as conn:
             return {
-                table.name: int((await conn.execute(select(func.count()).select_from(table))).scalar() or 0)
-                for table in (hot, chunks, layouts)
+                name: int((await conn.execute(select(func.count()).select_from(table))).scalar() or 0)
+                for name, table in (("hot", waves), ("chunks", chunks), ("layouts", layouts))
             }
 
 
@@ -522,8 +507,30 @@ def _between(columns: Columns, start: float, end: float) -> Columns:
     return Columns([columns.times[place] for place in places], values)
 
 
-def _parts(rows: Sequence[int]) -> list[list[int]]:
+def _portions(rows: Sequence[int]) -> list[list[int]]:
     return [list(rows[place : place + READ_AT_ONCE]) for place in range(0, len(rows), READ_AT_ONCE)]
+
+
+def _readable(data: bytes) -> list[HotSample]:
+    """The samples of a row; none of one that is damaged."""
+    try:
+        return samples_of(data)
+    except ChunkDamaged:
+        return []
+
+
+def _packed(columns: Columns, old: Mapping[int, bytes]) -> tuple[dict[int, bytes], int]:
+    """An hour's chunks by resolution, each merged with the one that is there; and how many of those are damaged."""
+    minute = codec.roll_up(columns, MINUTE)
+    packed, damaged = {}, 0
+    for resolution, part in ((RAW, columns), (MINUTE, minute), (QUARTER, codec.roll_up(minute, QUARTER))):
+        if resolution in old:
+            try:
+                part = codec.merge(codec.decode(old[resolution]), part)
+            except ChunkDamaged:
+                damaged += 1
+        packed[resolution] = codec.encode(part)
+    return packed, damaged
 
 
 def _columns(samples: list[tuple[float, tuple[str, ...], array[float]]], wanted: str | None) -> Columns:

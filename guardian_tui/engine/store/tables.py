@@ -291,16 +291,18 @@ layouts = Table(
     Column("names", LargeBinary, nullable=False),  # zlib of names joined by \n
 )
 
-hot = Table(
-    "hot",
+waves = Table(
+    "waves",
     metrics,
     # append-only: clustered by insertion, so that a wave is one run of pages
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
-    Column("host_id", Text, nullable=False),
-    Column("period", Integer, nullable=False),  # 0 fast, 1 medium, 2 slow, 3 checks
-    Column("at", Float, nullable=False),
-    Column("layout", Text, nullable=False),
-    Column("vals", LargeBinary, nullable=False),  # float32, little endian
+    Column("part", Integer, nullable=False),  # of the hosts, by their ids
+    Column("first", Float, nullable=False),
+    Column("last", Float, nullable=False),
+    Column("hosts", BigInteger, nullable=False),  # a bit for each host that it holds
+    Column(
+        "data", LargeBinary, nullable=False
+    ),  # samples; empty: the part's rows before it are closed, up to first
 )
 
 chunks = Table(
