@@ -84,6 +84,8 @@ class Host:
     """Whether they were read since the engine began; else they are those of before."""
     sections: dict[str, Kept] = field(default_factory=dict)
     """What the rounds read last, by section."""
+    sections_problems: list[str] = field(default_factory=list)
+    """Sections that did not answer in the last round."""
     section_values: dict[str, dict[str, float]] = field(default_factory=dict)
     """Newest series of each section."""
     probe_words: str = ""

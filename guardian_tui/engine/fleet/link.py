@@ -50,6 +50,7 @@ class Link:
         self.slow_due = 0.0
         self.linked_at = 0.0
         """When its channel was opened last."""
+        self.sections_due = 0.0
         self.survey_due = math.inf
         """When the slow sections are read next."""
         self._misses = 0

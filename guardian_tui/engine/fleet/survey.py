@@ -36,8 +36,9 @@ from guardian_tui.protocol.sections import Difference
 log = logging.getLogger(__name__)
 
 ROUNDS_AT_ONCE = 20
-OWN_SURVEY_SECONDS = 30.0
-"""This machine's slow sections are first read so long after the start, when those who wait for the engine have it."""
+OWN_SECTIONS_SECONDS = 5.0
+OWN_SURVEY_SECONDS = 120.0
+"""This machine's sections, and its slow ones, are first read so long after the start, when those who wait for the engine have it."""
 OPENED_AT_ONCE = 10
 OPENED_IDLE_SECONDS = 60.0
 """A channel that was opened for somebody is closed when nobody has asked for so long."""
@@ -81,6 +82,9 @@ class Survey:
         self._opened_turn = asyncio.Semaphore(OPENED_AT_ONCE)
         self._opened: dict[str, _Opened] = {}
         self._own = OwnProbe()
+        # a little less than a round, so that every round of the usual settings has its sections
+        self._sections_seconds = max(MEDIUM_SECONDS, pause_seconds) * 0.9
+        self._own_sections_due = time.monotonic() + OWN_SECTIONS_SECONDS
         self._own_survey_due = time.monotonic() + OWN_SURVEY_SECONDS
 
     # --- rounds ----------------------------------------------------------------------------------
@@ -104,7 +108,12 @@ class Survey:
                 async def ask(request: str, name: str, seconds: float) -> bytes | None:
                     return await link.slow.ask(connection, request, name, seconds)
 
-                raws, hung = await self._sections(due_every(MEDIUM_SECONDS), ask)
+                raws: dict[str, tuple[Raw, float]] = {}
+                hung = host.sections_problems
+                if time.monotonic() >= link.sections_due:
+                    link.sections_due = time.monotonic() + self._sections_seconds
+                    raws, hung = await self._sections(due_every(MEDIUM_SECONDS), ask)
+                    host.sections_problems = hung
                 self.surveyed(host, rooms, raws, "medium")
                 host.rooms_problem = "; ".join([*problems, *hung])
                 if time.monotonic() >= link.survey_due:
@@ -131,18 +140,23 @@ class Survey:
             except (TimeoutError, OSError):
                 return None
 
-        raws, hung = await self._sections(due_every(MEDIUM_SECONDS), ask)
+        raws: dict[str, tuple[Raw, float]] = {}
+        hung = host.sections_problems
+        if time.monotonic() >= self._own_sections_due:
+            self._own_sections_due = time.monotonic() + self._sections_seconds
+            raws, hung = await self._sections(due_every(MEDIUM_SECONDS), ask)
+            host.sections_problems = hung
         self.surveyed(host, rooms, raws, "medium")
         if time.monotonic() >= self._own_survey_due:
             self._own_survey_due = time.monotonic() + SLOW_SECONDS
             raws, more = await self._sections(due_every(SLOW_SECONDS), ask)
             self.surveyed(host, [], raws, "slow")
-            hung += more
+            hung = [*hung, *more]
         host.rooms_problem = "; ".join(hung)
 
     def again(self) -> None:
-        """Read this machine's slow sections at its next round."""
-        self._own_survey_due = 0.0
+        """Read all of this machine's sections at its next round."""
+        self._own_sections_due = self._own_survey_due = 0.0
 
     async def _sections(
         self, due: Sequence[Section], ask: _Ask

@@ -123,7 +123,7 @@ class Watch:
         """Read a host's sections again at its next turn."""
         link = self._links.get(host_id)
         if link is not None:
-            link.slow_due = link.survey_due = 0.0
+            link.slow_due = link.sections_due = link.survey_due = 0.0
         if self._machine is not None and self._machine.id == host_id:
             self._own_due = 0.0
             self.survey.again()
