@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -97,6 +98,10 @@ class Director:
 
     def _change(self, host: SimHost, act: Act, *, begins: bool) -> None:
         figures, lasts = host.figures, self.seconds(act.ends - act.at)
+        if begins:
+            figures.episode = (act.trouble, figures.wall(), math.inf)
+        elif figures.episode[0] == act.trouble:
+            figures.episode = (*figures.episode[:2], figures.wall())
         if act.trouble == "reboot" and not begins:
             figures.restart()
         elif act.trouble == "clock":
@@ -106,6 +111,10 @@ class Director:
             figures.runaway = begins
         elif act.trouble == "crash-loop":
             figures.crash_loop = begins
+        elif act.trouble == "container":
+            figures.unhealthy = begins
+        elif act.trouble == "raid":
+            figures.disk_lost = begins
         elif act.trouble == "oom":
             figures.memory_leak = LEAKS / lasts if begins else 0.0
         elif act.trouble == "disk":

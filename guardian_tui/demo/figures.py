@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from guardian_tui.demo import tables
 from guardian_tui.demo.roles import Role
+from guardian_tui.demo.tables.kernel import RELEASE
 from guardian_tui.engine.fleet import probe
 
 TICKS = 100.0
@@ -87,6 +88,12 @@ class Figures:
     """Share of what is usually free that is lost each second; when all of it is, the kernel kills what holds it."""
     crash_loop: bool = False
     """Its service dies and is started again, over and over."""
+    unhealthy: bool = False
+    """The first of its containers fails its check."""
+    disk_lost: bool = False
+    """The second disk of its mirror has failed."""
+    episode: tuple[str, float, float] = ("", 0.0, 0.0)
+    """The last trouble that it has or had, and from when to when, in Unix seconds: its journal tells of it."""
     busy: float = 0.2
     available: float = 0.6
     """Share of its memory."""
@@ -130,7 +137,7 @@ class Figures:
             self._rates = role.disk_rate / 512, role.net_rate
             self.disks = len(role.volumes)
             self.rooms = [
-                Room(v.mount, f"/dev/vd{chr(97 + n)}1", v.gib * GIB_KB, v.gib * GIB_KB * (1 - walk.between(*v.used)))
+                Room(v.mount, f"/dev/{self.device(n)}1", v.gib * GIB_KB, v.gib * GIB_KB * (1 - walk.between(*v.used)))
                 for n, v in enumerate(role.volumes)
             ]  # fmt: skip
         self.busy, self._spare = self._home[0], 1 - self._home[1]
@@ -152,6 +159,26 @@ class Figures:
     def uptime(self) -> float:
         """Seconds since it was started."""
         return self.clock() - self._booted
+
+    @property
+    def cpu_ticks(self) -> list[float]:
+        """Of all processors together, in the order of /proc/stat."""
+        return self._cpu
+
+    @property
+    def disk_sectors(self) -> float:
+        """That each disk has written."""
+        return self._io
+
+    @property
+    def net_bytes(self) -> float:
+        """That each interface has received."""
+        return self._net
+
+    def device(self, number: int) -> str:
+        """What its disks are called."""
+        letter, more = chr(97 + number % 26), number // 26 or ""
+        return f"{'sd' if self.role and self.role.metal else 'vd'}{letter}{more}"
 
     def restart(self) -> None:
         """As after a reboot: up since now, all counters from nothing."""
@@ -221,7 +248,7 @@ class Figures:
             system = self.role.os if self.role else "Simulated Linux"
             evil = HOSTILE.replace("\x00", "") if self.hostile else ""
             parts.append(
-                f"i k 6.12.48-sim\ni a x86_64\ni s {system}{evil}\ni n {self.cpus}\ni v {probe.version()}\n"
+                f"i k {RELEASE}\ni a x86_64\ni s {system}{evil}\ni n {self.cpus}\ni v {probe.version()}\n"
             )
         if "r" in letters:
             parts.append(self._df())
@@ -246,7 +273,7 @@ class Figures:
         io, net = self._io, self._net
         for number in range(self.disks):
             lines.append(
-                f"d vd{chr(97 + number % 26)}{number}{evil} {io / 32:.0f} {io / 2:.0f} {io / 64:.0f} {io / 32:.0f} {io:.0f} {io / 50:.0f} 0 {io / 200:.0f} {io / 100:.0f}"
+                f"d {self.device(number)}{evil} {io / 32:.0f} {io / 2:.0f} {io / 64:.0f} {io / 32:.0f} {io:.0f} {io / 50:.0f} 0 {io / 200:.0f} {io / 100:.0f}"
             )
         for number in range(self.nics):
             lines.append(

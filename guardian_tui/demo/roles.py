@@ -34,6 +34,8 @@ class Role:
     disk_rate: float = 2e6
     net_rate: float = 2e6
     os: str = "Debian GNU/Linux 13 (trixie)"
+    metal: bool = False
+    """A machine of its own; else a virtual one."""
 
 
 WEB = Role(
@@ -61,6 +63,7 @@ APP = Role(
 DB = Role(
     "db", "postgresql@17-main.service", 16, 64,
     (Volume("/", 40), Volume("/var/lib/postgresql", 800, (0.4, 0.58)), Volume("/srv/backup", 1200)), (0.1, 0.4), (0.6, 0.8), 9e7, 3e7,
+    metal=True,
 )  # fmt: skip
 CACHE = Role("cache", "redis-server.service", 4, 32, (Volume("/", 40),), (0.05, 0.2), (0.6, 0.8), 1e6, 4e7)
 QUEUE = Role(
@@ -84,6 +87,7 @@ FILES = Role(
     (0.5, 0.7),
     6e7,
     8e7,
+    metal=True,
 )
 MAIL = Role(
     "mail",
@@ -98,7 +102,7 @@ MAIL = Role(
 )
 JUMP = Role("jump", "ssh.service", 2, 4, (Volume("/", 20),), (0.01, 0.08), (0.15, 0.3), 2e5, 4e6)
 LAB = Role(
-    "lab", "docker.service", 2, 4, (Volume("/", 30), Volume("/srv/scratch", 50)), (0.02, 0.3), (0.2, 0.5), 5e6, 2e6, "Alpine Linux v3.22"
+    "lab", "docker.service", 2, 4, (Volume("/", 30), Volume("/srv/scratch", 50)), (0.02, 0.3), (0.2, 0.5), 5e6, 2e6, "Fedora Linux 43 (Server Edition)"
 )  # fmt: skip
 ROLES = {role.name: role for role in (WEB, APP, DB, CACHE, QUEUE, FILES, MAIL, JUMP, LAB)}
 

@@ -11,7 +11,20 @@ from typing import Literal
 
 from guardian_tui.demo.roles import Place
 
-Trouble = Literal["reboot", "clock", "disk", "jump", "cpu", "oom", "hostile", "key", "crash-loop", "link"]
+Trouble = Literal[
+    "reboot",
+    "clock",
+    "disk",
+    "jump",
+    "cpu",
+    "oom",
+    "hostile",
+    "key",
+    "crash-loop",
+    "container",
+    "raid",
+    "link",
+]
 
 DAY_MINUTES = 24 * 60.0
 
@@ -40,6 +53,8 @@ KINDS: dict[Trouble, Kind] = {
     "hostile": Kind("names that try to take over your terminal, on a full disk", "lab", 120, ("disk_low",)),
     "key": Kind("a host shows another key than the one that was accepted", "mail", 60, ("host_key_changed",)),
     "crash-loop": Kind("a service dies and is started again, over and over", "queue", 120, ("unit_crash_loop",)),
+    "container": Kind("a container fails its health check", "app", 90, ("container_unhealthy",)),
+    "raid": Kind("a disk of a mirror fails", "db", 120, ("raid_degraded",)),
     "link": Kind("the engine's own link is cut: nothing answers", "", 45, ("engine_cut_off",)),
 }  # fmt: skip
 
@@ -73,15 +88,18 @@ TIMELINE: tuple[Act, ...] = (
     Act(_clock(4, 30), "cpu"),
     Act(_clock(6, 30), "oom"),
     Act(_clock(8, 0), "hostile", 1),
+    Act(_clock(9, 0), "container", 2),
     Act(_clock(9, 30), "key"),
     Act(_clock(11, 0), "reboot", 1),
     Act(_clock(12, 0), "link"),
     Act(_clock(14, 0), "jump", 1, 90),
     Act(_clock(14, 30), "disk", 1),
+    Act(_clock(16, 0), "raid", 2),
     Act(_clock(16, 30), "cpu", 2),
     Act(_clock(18, 0), "clock", 3),
     Act(_clock(19, 30), "oom", 1),
     Act(_clock(21, 0), "crash-loop", 1),
+    Act(_clock(22, 0), "container", 4),
 )
 
 

@@ -21,8 +21,9 @@ from typing import Literal, cast, get_args
 
 import asyncssh
 
-from guardian_tui.demo import tables
+from guardian_tui.demo import shell
 from guardian_tui.demo.figures import Figures
+from guardian_tui.demo.tables import processes
 
 Fault = Literal[
     "", "dead", "mute", "hang", "slow", "garbage", "flood", "half", "cut", "late", "foreign", "wrong", "killed", "df_hang", "full", "reboot",
@@ -99,7 +100,7 @@ class _Server(asyncssh.SSHServer):
 
 
 class _Session(asyncssh.SSHServerSession[bytes]):
-    """The probe of a host; any other command ends at once."""
+    """The probe of a host; any other command is answered at once."""
 
     def __init__(self, host: SimHost) -> None:
         self._host = host
@@ -113,7 +114,7 @@ class _Session(asyncssh.SSHServerSession[bytes]):
         self._channel = chan
 
     def exec_requested(self, command: str) -> bool:
-        """Any command is taken; only ours are answered."""
+        """Any command is taken."""
         self._command = command
         return True
 
@@ -124,7 +125,10 @@ class _Session(asyncssh.SSHServerSession[bytes]):
         host = self._host
         host.commands = [*host.commands[-19:], self._command]
         assert self._channel is not None  # noqa: S101  # by connection_made
-        self._channel.exit(0)
+        ran = shell.run(host.figures, self._command)
+        self._channel.write(ran.out)
+        self._channel.write_stderr(ran.err)
+        self._channel.exit(ran.status)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Requests, a line each."""
@@ -359,11 +363,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--hosts", type=int, default=40, help="how many (default: 40)")
     parser.add_argument("--disks", type=int, default=2, help="block devices and file systems of each")
     parser.add_argument("--nics", type=int, default=2, help="network interfaces of each")
-    parser.add_argument("--processes", type=int, default=tables.PROCESSES, help="processes of each")
+    parser.add_argument("--processes", type=int, default=processes.PROCESSES, help="processes of each")
     parser.add_argument("--cpu", type=int, default=None, help="stay on this processor")
     chosen = parser.parse_args(argv)
     raise_file_limit()
-    tables.PROCESSES = chosen.processes
+    processes.PROCESSES = chosen.processes
     if chosen.cpu is not None:
         os.sched_setaffinity(0, {chosen.cpu})
     with tempfile.TemporaryDirectory(prefix="simhost-") as folder:

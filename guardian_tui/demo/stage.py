@@ -102,6 +102,7 @@ class Stage:
             fleet = await hosts
             self._director = Director(fleet, self._places, self._speed, _tell_scene)
             await self._join(client, fleet)
+            await self._look(client, fleet)
             await self._log_out(client)
             playing = asyncio.create_task(self._director.play(self._acts))
             await asyncio.wait((obeying, playing), return_when=asyncio.FIRST_COMPLETED)
@@ -158,6 +159,14 @@ class Stage:
             except NotFound:
                 # login is served before what watches is imported
                 await asyncio.sleep(0.05)
+
+    async def _look(self, client: Client, fleet: SimFleet) -> None:
+        """Have the engine make checks of some hosts."""
+        from guardian_tui.demo.checks import checks_of
+        from guardian_tui.protocol.checks import CheckRow
+
+        for check in checks_of(self._places, {host.name: host.port for host in fleet.hosts.values()}):
+            await client.call("checks.add", CheckRow, check)
 
     def _table(self, fleet: SimFleet) -> str:
         """The fleet as a table to import."""

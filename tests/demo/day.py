@@ -25,7 +25,7 @@ from guardian_tui.engine.fleet.sections import ALL, Raw, due_every, split
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.fleet import HostSpec
-from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS
+from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, SLOW_SECONDS
 from tests.fleet.world import QUICK, StoreSettings, World
 
 STEP_SECONDS = 60.0
@@ -46,6 +46,7 @@ class Day:
     """Minute, rule and host of each alert when it began to fire."""
     ended: list[tuple[float, str, str]] = field(default_factory=list)
     raws: dict[tuple[str, str], Raw] = field(default_factory=dict)
+    told: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
     minute: float = 0.0
     _firing: set[tuple[str, str]] = field(default_factory=set)
 
@@ -86,13 +87,26 @@ class Day:
         assert len(rooms) == len(figures.rooms)
         layout, values = room_values(rooms)
         series = dict(zip(layout.names, values, strict=True))
-        names = [section.name for section in due_every(MEDIUM_SECONDS)]
+        due = due_every(MEDIUM_SECONDS)
+        # an hour of the story, as an hour of the engine
+        if self.minute % (SLOW_SECONDS / 60) == 1:
+            due += due_every(SLOW_SECONDS)
+        names = [section.name for section in due]
         for name, raw in split(
             figures.answer("3", f"q {' '.join(names)}").encode().rpartition(b".")[0], names
         ).items():
             before = self.raws.get((host.id, name))
-            series |= ALL[name].read(raw, before, STEP_SECONDS if before else 0.0).values
-            self.raws[host.id, name] = raw
+            if before is not None and not ALL[name].rates and before.rows == raw.rows and name != "units":
+                # what says the same again means the same
+                series |= self.told[host.id, name]
+                continue
+            findings = ALL[name].read(raw, before, STEP_SECONDS if before else 0.0)
+            told = dict(findings.values)
+            if findings.items is not None:
+                found = self.world.fleet.drift.compare(host.id, name, findings.items)
+                told[f"{name}_drift"] = float(sum(one.kind in ALL[name].drift for one in found))
+            series |= told
+            self.raws[host.id, name], self.told[host.id, name] = raw, told
             assert not raw.problems, (name, raw.problems)
         medium.append(Sample(host.id, self.clock.now(), interned(tuple(series)), list(series.values())))
 

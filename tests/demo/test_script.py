@@ -10,6 +10,7 @@ import pytest
 from guardian_tui.demo.roles import roster
 from guardian_tui.demo.script import DAY_MINUTES, KINDS, TIMELINE, Act, Trouble, only, victims
 from guardian_tui.engine.alerts.rules import EVENT_RULES, METRIC_RULES
+from guardian_tui.engine.fleet.sections import ALL
 from tests.demo.day import day
 
 PLACES = roster(40)
@@ -68,6 +69,17 @@ async def test_the_day_raises_the_alerts_that_it_should_in_their_order_and_no_ot
         # whatever else fired would be a false alarm
         assert {tuple(what) for _, *what in one.fired} == set(awaited)
         assert not one.alerts.book.firing
+
+
+@pytest.mark.timeout(300)
+async def test_a_quiet_day_raises_no_alert_whatever_the_hosts_tell_of_themselves(tmp_path: Path) -> None:
+    async with day(tmp_path, 10) as one:
+        await one.until(DAY_MINUTES + 60)
+        # what one reading of each section told is in the judges' hands: they would speak if anything were wrong
+        assert {name for _, name in one.raws} >= {
+            section.name for section in ALL.values() if section.kind.period_seconds
+        }
+        assert not one.fired
 
 
 def test_the_manual_lists_every_trouble_with_its_alerts() -> None:
