@@ -23,8 +23,10 @@ class ChoiceDialog(ModalScreen[str | None]):
 
     DEFAULT_CSS = """
     ChoiceDialog { align: center middle; background: $background 60%; }
-    ChoiceDialog OptionList { width: 76; max-width: 100%; height: auto; max-height: 80%; border: round $primary-darken-2; background: $surface;
-                              border-title-color: $primary; border-subtitle-color: $text-muted; padding: 0 1; }
+    ChoiceDialog OptionList, ChoiceDialog OptionList:focus {
+                              width: 110; max-width: 100%; height: auto; max-height: 80%; border: round $primary-darken-2; background: $surface;
+                              border-title-color: $primary; border-subtitle-color: $text-muted; padding: 0 1;
+                              text-wrap: nowrap; text-overflow: ellipsis; }
     """
     BINDINGS = [("escape,q", "dismiss(None)", "Not now")]  # as Textual has it
 

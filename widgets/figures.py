@@ -18,6 +18,13 @@ def age(seconds: float) -> str:
     return f"{min(9999, int(seconds / 86400))}d"
 
 
+def span(seconds: float) -> str:
+    """As an age, and below a second in milliseconds: ``0.9ms``, ``340ms``."""
+    if 0 < seconds < 0.9995:
+        return f"{seconds * 1000:.1f}ms" if seconds < 0.00995 else f"{seconds * 1000:.0f}ms"
+    return age(seconds)
+
+
 def amount(value: float | None, *, base: float = 1024.0) -> str:
     """``2.2M``, ``431K``: bytes or bytes a second in five characters; empty when not known."""
     if value is None:

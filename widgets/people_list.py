@@ -35,7 +35,9 @@ class PeopleList(LiveList):
             order.append(account.id)
             order += [id for id, session in self._sessions.items() if session.account == account.name]
         self.set_order(order)
-        self.set_caption("people", f"{len(people)}", f"{len(sessions)} sessions open")
+        self.set_caption(
+            "people", f"{len(people)}", f"{len(sessions)} session{'s' * (len(sessions) != 1)} open"
+        )
         self.redraw_changed()
 
     def tick(self, now: float) -> None:

@@ -48,6 +48,10 @@ _ODD = frozenset(
 )
 WIDEST_TEXT = 36
 """Cells of a text column that is not the last: what is longer is cut, and whole in what is opened."""
+NARROWEST_TEXT = 8
+"""To what a text column shrinks where a screen is narrow, before a column is left out."""
+FEW = 100_000
+"""Counts from here on are written in thousands or millions: a figure is never cut."""
 _GAP = 2
 _FIGURE_WIDTHS: dict[CellUnit, int] = {
     "count": 5, "bytes": 5, "ratio": 4, "seconds": 5, "per_second": 7, "time": 10, "number": 7, "text": 0
@@ -85,13 +89,26 @@ def cell_words(value: Cell, unit: CellUnit, now: float) -> str:
     if unit == "bytes":
         return figures.amount(value)
     if unit == "seconds":
-        return figures.age(value) if value >= 0 else f"-{figures.age(-value)}"
+        return figures.span(value) if value >= 0 else f"-{figures.span(-value)}"
     if unit == "time":
         far = abs(now - value) > 20 * 3600
         return time.strftime("%Y-%m-%d" if far else "%H:%M:%S", time.localtime(value))
     if unit == "per_second":
         return figures.amount(value, base=1000.0) + "/s"
+    if unit == "count" and value >= FEW:
+        return figures.amount(value, base=1000.0)
     return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
+
+
+def branches(rows: Sequence[tuple[Row, int]]) -> list[str]:
+    """What stands before each row of a tree: lines to its parent and past it to those below."""
+    drawn: list[str] = []
+    below: set[int] = set()
+    for _, depth in reversed(rows):
+        past = "".join("│ " if level in below else "  " for level in range(1, depth))
+        drawn.append(past + ("├ " if depth in below else "└ ") if depth else "")
+        below = {level for level in below if level < depth} | {depth}
+    return drawn[::-1]
 
 
 def arranged(rows: Sequence[Row], kind: SectionKind, order: Order) -> list[tuple[Row, int]]:
@@ -151,7 +168,10 @@ class SectionList(LiveList):
         self._rows: tuple[Row, ...] = ()
         self._shown: dict[str, tuple[Row, int]] = {}
         self._words: dict[str, list[str]] = {}
-        self._widths: list[int] = []
+        self._branches: dict[str, str] = {}
+        # until rows come, columns are as wide as their headings need
+        self._widths = [self._fitting(place, column, ()) for place, column in enumerate(kind.columns)]
+        self._laid: tuple[int, tuple[int, ...]] = (0, ())
         self._titled = self.order
         self._keep: Keep | None = None
         self._now = 0.0
@@ -198,16 +218,19 @@ class SectionList(LiveList):
     def _arrange(self) -> None:
         columns = self.kind.columns
         kept = [row for row in self._rows if self._passes(row)]
-        self._shown = {}
-        for row, depth in arranged(kept, self.kind, self.order):
+        self._shown, self._branches = {}, {}
+        rows = arranged(kept, self.kind, self.order)
+        for (row, depth), branch in zip(rows, branches(rows), strict=True):
             id = cell_words(row[0], columns[0].unit, self._now)
             while id in self._shown:
                 id += "'"
             self._shown[id] = (row, depth)
+            if branch:
+                self._branches[id] = branch
         self._words = {}
         widths = [self._fitting(place, column, kept) for place, column in enumerate(columns)]
         if (widths, self.order) != (self._widths, self._titled):
-            self._widths, self._titled = widths, self.order
+            self._widths, self._titled, self._laid = widths, self.order, (0, ())
             self.redraw_all()
         self.set_order(list(self._shown))
         self.redraw_changed()
@@ -248,35 +271,60 @@ class SectionList(LiveList):
     def titles(self, width: int) -> list[Piece]:
         """The headings."""
         pieces: list[Piece] = [(" ", "muted")]
-        for place, column in enumerate(self.kind.columns):
+        widths = self._layout(width)
+        for place, (column, cells) in enumerate(zip(self.kind.columns, widths, strict=False)):
             chosen = column.name == self.order.column
-            last = place == len(self.kind.columns) - 1
-            text = fit(self.title(column), self._width(place, width), right=column.unit != "text")
-            pieces.append((text + ("" if last else " " * _GAP), "accent" if chosen else "muted"))
+            text = fit(self.title(column), cells, right=column.unit != "text")
+            pieces.append((text + _gap(place, widths), "accent" if chosen else "muted"))
+        if len(widths) < len(self.kind.columns):
+            pieces.append(("…", "faint"))
         return pieces
 
-    def _width(self, place: int, width: int) -> int:
-        if place < len(self._widths) - 1:
-            return self._widths[place]
-        taken = sum(self._widths[:-1]) + _GAP * max(0, len(self._widths) - 1) + 2
-        return max(8, width - taken)
+    def _layout(self, width: int) -> tuple[int, ...]:
+        """The widths of the columns that fit: texts give way first, then the last columns are left out; figures are never cut."""
+        if self._laid[0] != width:
+            self._laid = (width, self._fit_columns(width))
+        return self._laid[1]
+
+    def _fit_columns(self, width: int) -> tuple[int, ...]:
+        columns, widths = self.kind.columns, list(self._widths)
+        least = [
+            min(NARROWEST_TEXT, cells) if column.unit == "text" else cells
+            for column, cells in zip(columns, widths, strict=True)
+        ]
+        while len(widths) > 1 and sum(least[: len(widths)]) + _GAP * (len(widths) - 1) + 2 > width:
+            widths.pop()
+        over = sum(widths) + _GAP * (len(widths) - 1) + 2 - width
+        while over > 0:
+            slack, place = max((cells - least[place], place) for place, cells in enumerate(widths))
+            if slack <= 0:
+                break
+            widths[place] -= 1
+            over -= 1
+        if over < 0 and columns[len(widths) - 1].unit == "text":
+            widths[-1] -= over
+        return tuple(widths)
 
     def look(self, id: str, width: int) -> object:
-        """The words of its cells, its depth, and the widths that they are drawn in."""
-        return (tuple(self._words_of(id)), self._shown[id][1] if self.order.tree else 0, tuple(self._widths))
+        """The words of its cells, its place in the tree, and the widths that they are drawn in."""
+        return (tuple(self._words_of(id)), self._branches.get(id, ""), self._layout(width))
 
     def line(self, id: str, width: int) -> list[Piece]:
         """One row."""
         words = self._words_of(id)
-        row, depth = self._shown[id]
+        row, _ = self._shown[id]
         pieces: list[Piece] = [(" ", "text")]
-        last = len(words) - 1
-        for place, (text, column) in enumerate(zip(words, self.kind.columns, strict=True)):
-            if place == last and depth:
-                text = "  " * (depth - 1) + "└ " + text
-            shown = fit(text, self._width(place, width), right=column.unit != "text")
-            pieces.append((shown + ("" if place == last else " " * _GAP), _paint(row[place], column, place)))
+        widths = self._layout(width)
+        for place, (text, column, cells) in enumerate(zip(words, self.kind.columns, widths, strict=False)):
+            if place == len(words) - 1:
+                text = self._branches.get(id, "") + text
+            shown = fit(text, cells, right=column.unit != "text")
+            pieces.append((shown + _gap(place, widths), _paint(row[place], column, place)))
         return pieces
+
+
+def _gap(place: int, widths: Sequence[int]) -> str:
+    return " " * _GAP if place < len(widths) - 1 else ""
 
 
 def _paint(value: Cell, column: Column, place: int) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guardian_tui.protocol.section_kinds import Column, SectionKind
 from guardian_tui.protocol.sections import SECTIONS
-from widgets.section_list import Order, arranged, cell_words, first_order
+from tests.widgets.test_small_widgets import OneWidget
+from widgets.section_list import Order, SectionList, arranged, branches, cell_words, first_order
 
 KIND = SectionKind(
     "t", "t", "Test.", (Column("pid", "pid", "number"), Column("parent", "parent", "number"), Column("cpu", "cpu", "ratio"), Column("name", "name")),
@@ -62,3 +64,51 @@ def test_cells_are_read_with_their_units() -> None:
 def test_every_section_s_first_order_names_a_column_of_it() -> None:
     for kind in SECTIONS.values():
         assert first_order(kind).column in ("", *(column.name for column in kind.columns))
+
+
+def test_a_tree_has_lines_from_each_parent_to_its_last_child() -> None:
+    rows = [
+        ((name,), depth) for name, depth in (("init", 0), ("a", 1), ("a1", 2), ("a2", 2), ("b", 1), ("b1", 2))
+    ]
+    assert branches(rows) == ["", "├ ", "│ ├ ", "│ └ ", "└ ", "  └ "]
+
+
+def test_great_counts_and_short_spans_are_written_so_that_they_fit() -> None:
+    assert cell_words(33_902_134.0, "count", 0.0) == "34M" and cell_words(9000.0, "count", 0.0) == "9000"
+    assert cell_words(0.0009, "seconds", 0.0) == "0.9ms" and cell_words(0.34, "seconds", 0.0) == "340ms"
+    assert cell_words(0.0, "seconds", 0.0) == "0s"
+
+
+@pytest.mark.parametrize("width", [24, 60, 80, 120, 200])
+async def test_a_figure_is_never_cut_however_narrow_the_screen(width: int) -> None:
+    """Texts give way first, then the last columns are left out, which the headings say."""
+    kind = SECTIONS["cgroups"]
+    listed = SectionList(kind)
+    row = (
+        "/system.slice/docker-" + "a" * 64,
+        1.7,
+        0.12,
+        2.0**34,
+        2.0**35,
+        0.5,
+        0.123,
+        0.456,
+        38_000.0,
+        9000.0,
+        123_456_789.0,
+    )
+    async with OneWidget(listed).run_test(size=(width, 10)):
+        # before the first rows too
+        assert len("".join(text for text, _ in listed.titles(width))) <= width
+        listed.show([row], 0.0)
+        heading = "".join(text for text, _ in listed.titles(width))
+        line = "".join(text for text, _ in listed.line(listed.ids[0], width))
+        assert len(heading) <= width and len(line) <= width
+        whole = [
+            cell_words(value, column.unit, 0.0)
+            for value, column in zip(row[1:], kind.columns[1:], strict=True)
+        ]
+        shown = line.split()[1:]
+        assert shown == whole[: len(shown)]
+        assert heading.endswith("…") == (len(shown) < len(whole))
+        assert (width >= 120) == (len(shown) == len(whole))
