@@ -43,6 +43,11 @@ async def test_two_hosts_of_one_name_are_refused(world: World) -> None:
         await world.order("hosts.edit", wire.EditHost(host="web-2", spec=spec("web-1")))
 
 
+async def test_a_command_credential_that_somebody_must_type_is_refused(world: World) -> None:
+    with pytest.raises(InvalidRequest, match="night"):
+        await world.order("hosts.add", spec("web-1", command_credential="ask"))
+
+
 async def test_lists_are_filtered_by_scope_and_by_words(world: World) -> None:
     await world.order("hosts.add", spec("web-1", environment="prod"))
     await world.order("hosts.add", spec("db-1", environment="test"))

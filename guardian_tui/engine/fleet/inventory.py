@@ -76,6 +76,11 @@ class Inventory:
         Raises:
             InvalidRequest: a jump host is not in the inventory, or they jump in a circle.
         """
+        if spec.command_credential == "ask":
+            raise InvalidRequest(
+                "What runs there at night can ask nobody: give the command credential a key or a secret.",
+                field="command_credential",
+            )
         if spec.name in on_the_way:
             raise InvalidRequest(
                 f"The jump hosts go in a circle: {' → '.join((*on_the_way, spec.name))}.", field="jump"
