@@ -64,6 +64,14 @@ class EditHostDialog(ModalScreen[HostSpec | None]):
                 ),
             )
             yield Field(
+                "Commands by",
+                Input(
+                    spec.command_credential if spec else "",
+                    id="command_credential",
+                    placeholder="the same; another key if this one may only poll",
+                ),
+            )
+            yield Field(
                 "Environment",
                 Input(spec.environment if spec else "", id="environment", placeholder="prod, staging…"),
             )
@@ -94,7 +102,8 @@ class EditHostDialog(ModalScreen[HostSpec | None]):
         fields = {
             **(msgspec.structs.asdict(self._spec) if self._spec else {}),
             "name": value["name"], "address": value["address"] or None, "port": value["port"] or "22", "user": value["user"],
-            "jump": value["jump"].replace(",", " ").split(), "credential": value["credential"], "environment": value["environment"],
+            "jump": value["jump"].replace(",", " ").split(), "credential": value["credential"],
+            "command_credential": value["command_credential"], "environment": value["environment"],
             "labels": dict(pair.partition("=")[::2] for pair in value["labels"].split()),
             "groups": value["groups"].replace(",", " ").split(),
             "interval_seconds": self._spec.interval_seconds if self._spec else 5.0,

@@ -130,7 +130,18 @@ def test_a_newcomer_gets_from_nothing_to_a_verified_audit_log(
     # add a real host, and accept its key
     console.type("n")
     console.wait_for("add a host", "Credential")
-    for value in ("web-1", "127.0.0.2", None, host.user, "", f"key:{host.client_key}", "prod", "role=web"):
+    for value in (
+        "web-1",
+        "127.0.0.2",
+        None,
+        host.user,
+        "",
+        f"key:{host.client_key}",
+        "",
+        "prod",
+        "role=web",
+        "",
+    ):
         if value is None:
             console.press("BSpace", "BSpace")
             console.type(str(host.port))
