@@ -30,6 +30,7 @@ from support import ROOT, Following, Simulated, admit, follow, resident_kb, simu
 from guardian_tui.attach import start_engine, wait_until_listening
 from guardian_tui.client import Client
 from guardian_tui.config import find_paths
+from guardian_tui.engine.fleet.link import FIRST_SURVEY_SECONDS
 from guardian_tui.protocol.base import Nothing
 from guardian_tui.protocol.fleet import HostDetail, HostList, HostRef
 
@@ -42,7 +43,8 @@ CONNECTS_AT_ONCE = 50
 DISKS, NICS = 16, 10
 LEAST_SERIES = 150
 FAR_HOSTS, FAR_SECONDS = 10_000, 30.0
-SETTLE_SECONDS = INTERVAL_SECONDS + 1
+ROUND_SECONDS = 60.0
+"""Between two surveys of a host: a window this long has its share of them."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def missed(times: Sequence[float]) -> int:
     return sum(max(0, round((b - a) / INTERVAL_SECONDS) - 1) for a, b in pairwise(times))
 
 
-async def measure_engine(fleet: Simulated, seconds: float) -> tuple[Cost, Following]:
+async def measure_engine(fleet: Simulated, settle: float, seconds: float) -> tuple[Cost, Following]:
     """The engine, and what a console heard of it."""
     hosts = len(fleet.told["hosts"])
     paths = find_paths()
@@ -148,7 +150,7 @@ async def measure_engine(fleet: Simulated, seconds: float) -> tuple[Cost, Follow
         began = time.monotonic()
         following = await follow(client, hosts, "sim-", 120)
         connected = time.monotonic() - began
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(settle)
         rows = (await client.call("hosts.list", HostList, Nothing())).hosts
         row = next(row for row in rows if row.name.startswith("sim-"))
         detail = await client.call("hosts.show", HostDetail, HostRef(host=row.id))
@@ -167,15 +169,15 @@ async def measure_engine(fleet: Simulated, seconds: float) -> tuple[Cost, Follow
     return Cost(spent, connected, kb), following
 
 
-def measure(hosts: int, seconds: float) -> tuple[Cost, Cost, Following]:
+def measure(hosts: int, settle: float, seconds: float) -> tuple[Cost, Cost, Following]:
     """Echo and engine on the same hosts."""
     with (
         simulated(hosts, cpu=THEIRS, disks=DISKS, nics=NICS) as fleet,
         tempfile.TemporaryDirectory(prefix="gs") as home,
     ):
         os.environ["GUARDIAN_HOME"] = home
-        bare = measure_echo(fleet, seconds)
-        ours, following = asyncio.run(measure_engine(fleet, seconds))
+        bare = measure_echo(fleet, min(seconds, 6 * INTERVAL_SECONDS))
+        ours, following = asyncio.run(measure_engine(fleet, settle, seconds))
     return bare, ours, following
 
 
@@ -191,11 +193,13 @@ def main() -> None:
             cost = runner.run(echo(json.loads(sys.stdin.read()), chosen.echo))
         print(json.dumps(vars(cost)))
         return
-    counts, seconds = (QUICK_COUNTS, 2 * INTERVAL_SECONDS) if chosen.quick else (COUNTS, 6 * INTERVAL_SECONDS)
+    counts, seconds = (QUICK_COUNTS, 2 * INTERVAL_SECONDS) if chosen.quick else (COUNTS, ROUND_SECONDS)
+    # quick: before the first surveys; else when those of the start are over, the hourly ones too, for a whole round
+    settle = INTERVAL_SECONDS if chosen.quick else 2 * FIRST_SURVEY_SECONDS + ROUND_SECONDS
     costs: dict[int, Cost] = {}
     values: dict[str, float] = {}
     for hosts in counts:
-        bare, ours, following = measure(hosts, seconds)
+        bare, ours, following = measure(hosts, settle, seconds)
         costs[hosts] = ours
         late = [late for times in following.times.values() for late in lateness(times)]
         lost = sum(missed(times) for times in following.times.values())

@@ -27,7 +27,9 @@ import pyotp
 
 from guardian_tui.client import Client
 from guardian_tui.protocol.access import ConfirmEnrolment, Enrolled, Enrolment, SetUp
+from guardian_tui.protocol.base import Nothing
 from guardian_tui.protocol.events import Delta, Heartbeat
+from guardian_tui.protocol.fleet import HostList
 from guardian_tui.protocol.imports import ImportPreview, ImportRequest, SourceText
 from guardian_tui.protocol.system import EngineStatus
 
@@ -217,6 +219,17 @@ async def follow(client: Client, hosts: int, prefix: str, seconds: float) -> Fol
             raise SystemExit(f"only {following.answering} of {hosts} hosts answer")
         await asyncio.sleep(0.1)
     return following
+
+
+async def surveyed(client: Client) -> None:
+    """Wait until all hosts were surveyed for the first time, which costs as much as many polls; it comes again every minute."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        rows = (await client.call("hosts.list", HostList, Nothing())).hosts
+        if all(row.disk is not None for row in rows):
+            return
+        await asyncio.sleep(0.5)
+    raise SystemExit("not all hosts were surveyed")
 
 
 @contextlib.contextmanager
