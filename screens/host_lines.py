@@ -8,11 +8,17 @@ from widgets import figures
 from widgets.box import WIDE, Line, gauge
 from widgets.painting import fit
 
+WORDS_ROOM = 12
+"""Cells that the box has behind a bar of the usual length."""
+
 
 def gauge_lines(detail: HostDetail, *, narrow: bool = False) -> list[Line]:
     """Shares of what can run out, as bars with their figures."""
-    bar = 6 if narrow else 10
     values = detail.values
+    total, available = values.get("memory_total_bytes"), values.get("memory_available_bytes")
+    used = figures.share_of(total - available, total) if total and available else ""
+    # figures are never cut: bars give way
+    bar = (6 if narrow else 10) - max(0, len(used) - WORDS_ROOM)
 
     def ratio(name: str) -> float | None:
         return values.get(name)
@@ -28,9 +34,7 @@ def gauge_lines(detail: HostDetail, *, narrow: bool = False) -> list[Line]:
             bar=bar,
         )
 
-    total, available = values.get("memory_total_bytes"), values.get("memory_available_bytes")
     memory = ratio("memory_used_ratio")
-    used = figures.share_of(total - available, total) if total and available else ""
     load = values.get("load1_per_core")
     lines = [
         share("cpu", "cpu_busy_ratio"),

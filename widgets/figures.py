@@ -71,7 +71,8 @@ def quantity(value: float | None, unit: str) -> str:
         return f"{size(value)}/s"
     if unit == "seconds":
         return (
-            f"{value * 1000:.0f} ms"
+            # a minus before nothing is none
+            f"{round(value * 1000) or 0} ms"
             if abs(value) < 1
             else f"{value:.1f} s"
             if abs(value) < 120

@@ -33,19 +33,19 @@ class SavingCommands(CommandPart):
         folder = Path(platformdirs.user_documents_dir())
         folder = folder if folder.is_dir() else Path.home()
         path = folder / time.strftime(f"guardian-%Y%m%d-%H%M%S.{kind}")
-        text = (
-            app.export_screenshot()
-            if kind == "svg"
-            else _csv(names, rows)
-            if kind == "csv"
-            else _json_lines(names, rows)
-        )
+        if kind == "svg":
+            # the line in which it was asked for is no part of the picture
+            app.call_after_refresh(lambda: self._write(path, app.export_screenshot()))
+            return
+        self._write(path, _csv(names, rows) if kind == "csv" else _json_lines(names, rows))
+
+    def _write(self, path: Path, text: str) -> None:
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            app.say(f"{path} can't be written: {error.strerror}.", severity="error")
+            self._app.say(f"{path} can't be written: {error.strerror}.", severity="error")
         else:
-            app.say(f"Saved to {path}.")
+            self._app.say(f"Saved to {path}.")
 
 
 def _csv(names: list[str], rows: list[tuple[object, ...]]) -> str:

@@ -195,7 +195,11 @@ async def test_the_fleet_filters_sorts_marks_zooms_and_saves(
         for kind in ("csv", "jsonl", "svg", "pdf"):
             await go(app, pilot, f"save {kind}")
         await until(lambda: "csv, jsonl or svg" in words_of(app))
-        assert {path.suffix for path in tmp_path.glob("guardian-*")} == {".csv", ".jsonl", ".svg"}
+        saved = {path.suffix: path for path in tmp_path.glob("guardian-*")}
+        assert set(saved) == {".csv", ".jsonl", ".svg"}
+        assert "save&#160;svg" not in saved[".svg"].read_text(), (
+            "the line in which it was asked for is in the picture"
+        )
 
 
 async def test_on_a_narrow_terminal_panes_fold_and_it_survives_20_by_5(tmp_path: Path) -> None:
