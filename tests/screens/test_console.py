@@ -366,5 +366,10 @@ async def test_an_engine_that_was_replaced_by_another_version_is_not_followed_bu
             monkeypatch.setattr(f"guardian_tui.{module}.PROTOCOL_VERSION", 99)
         one.engine.streams.close()
         await until(lambda: isinstance(app.screen, LoginScreen))
-        await until(lambda: "this console is" in str(app.login_screen.query_one("#words").render()))
+        # the screen is in front before its widgets are
+        await until(
+            lambda: any(
+                "this console is" in str(words.render()) for words in app.login_screen.query("#words")
+            )
+        )
         assert app.session is None
