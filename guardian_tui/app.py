@@ -120,6 +120,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         self._process = process
         self._paused_at: float | None = None
         self._touched_at = 0.0
+        self.on_terminal = False
+        """Whether a real terminal is drawn on, whose end is ours too."""
         self._last_mode = ""
 
     # --- coming up ---------------------------------------------------------------------------
@@ -295,7 +297,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
             )
 
     def _tick(self) -> None:
-        if not self.is_headless and not os.isatty(TERMINAL):
+        if self.on_terminal and not os.isatty(TERMINAL):
             # it is gone, and nobody hung up on us: what can't be seen or typed into must not stay and turn in circles
             self.exit(1)
             return
@@ -445,6 +447,7 @@ def run_console(
         click.echo(f"{error.title}: {error.detail}", err=True)
         return 2
     app = GuardianApp(paths, settings, process, read_only=read_only, theme=theme)
+    app.on_terminal = True
     app.run(mouse=mouse and settings.ui.mouse)
     if app.farewell:
         click.echo(app.farewell)

@@ -76,9 +76,14 @@ class GuardianScreen(Screen[None]):
     def on_mount(self) -> None:
         """All widgets are there, also those in panes (Textual calls this beside a subclass's own)."""
         self.composed = True
+        if self.console.session is not None:
+            self.on_screen_resume()
 
     def on_screen_resume(self) -> None:
         """Draw everything anew: much may have changed while we were away."""
+        if not self.composed:
+            # it is drawn as soon as it is there
+            return
         self.refresh_frame()
         self.world_changed(Change(complete=True, alerts=True, audit=True, questions=True, checks=True))
 

@@ -156,5 +156,6 @@ def run_demo(backstage: Backstage, *, mouse: bool, theme: str) -> int:
     # nobody's own agent is handed to a demo
     os.environ.pop("SSH_AUTH_SOCK", None)
     app = DemoApp(backstage, theme=theme)
+    app.on_terminal = True
     app.run(mouse=mouse)
     return farewell_of(app)
