@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 
-from guardian_tui.engine.calls import ANY_SCOPE, AuditSink, Call, Entry, Handler
+from guardian_tui.engine.calls import AuditSink, Call, Entry, Handler
 from guardian_tui.engine.vault import openers
 from guardian_tui.engine.vault.sealing import SealBroken, new_key
 from guardian_tui.engine.vault.vault import AT_START, Vault
@@ -16,7 +16,6 @@ from guardian_tui.protocol.errors import (
     Conflict,
     GuardianError,
     NotFound,
-    PermissionDenied,
     StoreUnavailable,
     VaultLocked,
 )
@@ -109,7 +108,7 @@ class SlotOrders:
 
     async def add_keyring(self, call: Call, request: Nothing) -> Slot:
         """`vault.add_keyring`: a random key goes into this machine's keyring, and opens the vault from the next start on."""
-        self._check(call)
+        self._check()
         owner, key = secrets.token_hex(8), new_key()
         # first there, then here: a slot whose key is nowhere would be a promise that is not kept
         await openers.keyring_put(owner, key)
@@ -121,7 +120,7 @@ class SlotOrders:
 
     async def add_credential(self, call: Call, request: Nothing) -> Slot:
         """`vault.add_credential`: the credential that systemd gave this engine opens the vault from the next start on."""
-        self._check(call)
+        self._check()
         owner, key = openers.credential()
         if any((slot.kind, slot.owner) == ("credential", owner) for slot in await self._vault.slots()):
             raise Conflict("This credential opens the vault already.")
@@ -134,7 +133,7 @@ class SlotOrders:
 
     async def remove(self, call: Call, request: SlotRef) -> Done:
         """`vault.remove_slot`: the engine no longer opens itself by it."""
-        self._check(call)
+        self._check()
         slot = next((slot for slot in await self._vault.slots() if slot.id == request.slot), None)
         if slot is None:
             raise NotFound(f"The vault has no slot {safe(request.slot, 40)}.")
@@ -148,9 +147,7 @@ class SlotOrders:
             await self._forget(slot.owner)
         return Done()
 
-    def _check(self, call: Call) -> None:
-        if call.scope is not ANY_SCOPE:
-            raise PermissionDenied("The vault holds the secrets of all hosts; your scope is not all of them.")
+    def _check(self) -> None:
         if self._vault.locked:
             raise VaultLocked("Somebody must log in once after the engine's start; that opens the vault.")
 
