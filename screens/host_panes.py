@@ -114,7 +114,11 @@ class UnitsPane(Pane):
         )
         rows = _named(table)
         failed = sum(row["active"] == "failed" for row in rows)
-        self.show([self._line(row) for row in rows] or [[("● none is in trouble", "muted")]])
+        quiet = table.withheld[0].why if table.withheld else "● none is in trouble"
+        self.show(
+            [self._line(row) for row in rows]
+            or [[(words, "muted")] for words in textwrap.wrap(quiet, self.room)]
+        )
         self.set_caption(
             self.heading, "", f"{failed} failed" if failed else "", "critical" if failed else "muted"
         )

@@ -171,7 +171,8 @@ class _Plot:
         elif row == self.rows - 1:
             label = "0"
         elif self.rows >= 6 and row == self.rows // 2:
-            label = figures.quantity(self.top * (self.rows - row - 0.5) / self.rows, self.data.unit)
+            # the line of the half lies in this cell or at its edge
+            label = figures.quantity(self.top / 2, self.data.unit)
         chars = [self._cell(row, cell, cursor) for cell in range(self.cells)]
         if row == self.threshold_row and self.data.limit_words:
             self._write_limit(chars)

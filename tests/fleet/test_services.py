@@ -187,3 +187,16 @@ def test_a_real_listing_of_sudo_is_understood(tmp_path: Path, awk: str) -> None:
     assert [call.split()[:3] for call in host.calls() if call.startswith("sudo")].count(
         ["sudo", "-n", "-l"]
     ) == 1
+
+
+def test_where_no_service_manager_answers_no_unit_is_told_to_be_well() -> None:
+    silent = Raw([["B", "100.0 50.0"]])
+    assert ALL["units"].read(silent, None, 0.0).rows == ()
+    assert [why for _, why, _ in silent.withheld] == [
+        "no service manager answered; systemd, OpenRC and runit are known"
+    ]
+    # read again from what is kept, it is said once
+    ALL["units"].read(silent, None, 0.0)
+    assert len(silent.withheld) == 1
+    well = Raw([["B", "100.0 50.0"], ["W"]])
+    assert ALL["units"].read(well, None, 0.0).rows == () and well.withheld == []

@@ -17,6 +17,7 @@ from guardian_tui.protocol.section_kinds import Cell
 
 MOST_SERIES = 100
 """Units of one host that get series: what restarts all its services must not fill the store."""
+UNANSWERED = ("units", "no service manager answered; systemd, OpenRC and runit are known", "")
 RESTARTS_WINDOW_SECONDS = 300.0
 _OPENRC = re.compile(r"^\s*(\S+)\s*\[\s*(\w+)[^]]*\]")
 _RUNIT = re.compile(r"^(run|down|finish|fail|warning): ([^:]+):(?: \(pid \d+\))?(?: (\d+)s)?")
@@ -59,6 +60,9 @@ class Units(Section):
                     "",
                     "",
                 )
+        if not rows and not raw.withheld and not any(row[0] == "W" for row in raw.rows):
+            # nobody answered: that nothing is in trouble would be a guess
+            raw.withheld.append(UNANSWERED)
         return Findings(tuple(rows.values()), _series(raw, before, seconds, rows))
 
 
