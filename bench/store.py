@@ -35,7 +35,8 @@ from guardian_tui.engine.fleet.shape import read
 from guardian_tui.engine.store import codec
 from guardian_tui.engine.store.codec import Columns
 from guardian_tui.engine.store.database import Store
-from guardian_tui.engine.store.metrics import HOUR, MINUTE, QUARTER
+from guardian_tui.engine.store.metrics import HOUR
+from guardian_tui.engine.store.packing import MINUTE, QUARTER
 from tests.support.postgres import cluster
 
 TRACE = Path(__file__).parent / "traces" / "machine.txt.xz"

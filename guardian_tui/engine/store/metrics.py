@@ -13,7 +13,7 @@ import math
 import zlib
 from array import array
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from operator import itemgetter
 
@@ -28,6 +28,7 @@ from guardian_tui.engine.store import codec
 from guardian_tui.engine.store.charts import bucketed
 from guardian_tui.engine.store.codec import ChunkDamaged, Columns
 from guardian_tui.engine.store.faults import is_availability, words_of
+from guardian_tui.engine.store.packing import MINUTE, QUARTER, RAW, as_columns, between, chunks_of, decoded
 from guardian_tui.engine.store.tables import chunks, layouts, waves
 from guardian_tui.engine.store.waves import (
     PARTS,
@@ -47,7 +48,6 @@ log = logging.getLogger(__name__)
 
 HOUR = 3600.0
 DAY = 86400.0
-RAW, MINUTE, QUARTER = 0, 60, 900
 PERIODS = {"fast": 0, "medium": 1, "slow": 2, "checks": 3}
 QUEUE_SAMPLES = 50_000
 """Samples that wait for the disk; beyond, the oldest are dropped and counted."""
@@ -329,7 +329,7 @@ class MetricStore:
             for row in await conn.execute(select(chunks.c.resolution, chunks.c.data).where(where))
         }
         # off the loop: polls and people don't wait for an hour to be packed
-        packed, damaged = await asyncio.to_thread(_packed, columns, old)
+        packed, damaged = await asyncio.to_thread(chunks_of, columns, old)
         self.damaged_chunks += damaged
         if old:
             await conn.execute(delete(chunks).where(where))
@@ -362,7 +362,7 @@ class MetricStore:
                         continue
                     key = host, at // HOUR * HOUR, period
                     groups.setdefault(key, []).append((at, names, array("f", packed)))
-        return {key: _columns(samples, wanted) for key, samples in groups.items()}
+        return {key: as_columns(samples, wanted) for key, samples in groups.items()}
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -417,9 +417,9 @@ class MetricStore:
         )
         async with self._reading() as conn:
             packed = list((await conn.execute(query.order_by(chunks.c.start))).scalars())
-        parts, damaged = await asyncio.to_thread(_decoded, packed, metric)
+        parts, damaged = await asyncio.to_thread(decoded, packed, metric)
         self.damaged_chunks += damaged
-        return [_between(part, start, end) for part in parts]
+        return [between(part, start, end) for part in parts]
 
     async def last_values(self, host_id: str) -> dict[str, float]:
         """Newest value of each series that is still hot (empty after an hour without samples)."""
@@ -484,29 +484,6 @@ def _period_of(series: str) -> int:
     return PERIODS[metric.period] if metric else PERIODS["fast"]
 
 
-def _decoded(packed: Sequence[bytes], metric: str) -> tuple[list[Columns], int]:
-    """One series of each chunk that has it, and how many chunks were damaged."""
-    parts, damaged = [], 0
-    for data in packed:
-        try:
-            columns = codec.decode(data, (metric,))
-        except ChunkDamaged:
-            damaged += 1
-            continue
-        if metric in columns.values:
-            parts.append(columns)
-    return parts, damaged
-
-
-def _between(columns: Columns, start: float, end: float) -> Columns:
-    places = [place for place, at in enumerate(columns.times) if start <= at < end]
-    values = {
-        name: tuple([kind[place] for place in places] for kind in kinds)
-        for name, kinds in columns.values.items()
-    }
-    return Columns([columns.times[place] for place in places], values)
-
-
 def _portions(rows: Sequence[int]) -> list[list[int]]:
     return [list(rows[place : place + READ_AT_ONCE]) for place in range(0, len(rows), READ_AT_ONCE)]
 
@@ -517,40 +494,3 @@ def _readable(data: bytes) -> list[HotSample]:
         return samples_of(data)
     except ChunkDamaged:
         return []
-
-
-def _packed(columns: Columns, old: Mapping[int, bytes]) -> tuple[dict[int, bytes], int]:
-    """An hour's chunks by resolution, each merged with the one that is there; and how many of those are damaged."""
-    minute = codec.roll_up(columns, MINUTE)
-    packed, damaged = {}, 0
-    for resolution, part in ((RAW, columns), (MINUTE, minute), (QUARTER, codec.roll_up(minute, QUARTER))):
-        if resolution in old:
-            try:
-                part = codec.merge(codec.decode(old[resolution]), part)
-            except ChunkDamaged:
-                damaged += 1
-        packed[resolution] = codec.encode(part)
-    return packed, damaged
-
-
-def _columns(samples: list[tuple[float, tuple[str, ...], array[float]]], wanted: str | None) -> Columns:
-    """Rows of any layouts as columns, by time; a series that a row lacks is a gap there."""
-    samples.sort(key=lambda sample: sample[0])
-    times = [at for at, _, _ in samples]
-    values: dict[str, tuple[list[float], ...]] = {}
-    first = samples[0][1]
-    if wanted is None and all(names is first for _, names, _ in samples):
-        # the usual hour, in which no device came or went: turned at the speed of C
-        turned = zip(*(packed for _, _, packed in samples), strict=True)
-        return Columns(times, {name: (list(column),) for name, column in zip(first, turned, strict=True)})
-    count = len(samples)
-    for place, (_at, names, packed) in enumerate(samples):
-        if wanted is not None:
-            if wanted in names:
-                column = values.setdefault(wanted, ([math.nan] * count,))
-                column[0][place] = packed[names.index(wanted)]
-            continue
-        for name, value in zip(names, packed, strict=True):
-            column = values.get(name) or values.setdefault(name, ([math.nan] * count,))
-            column[0][place] = value
-    return Columns(times, values)

@@ -15,7 +15,8 @@ from datetime import datetime, tzinfo
 import msgspec
 
 from guardian_tui.engine.store.codec import Columns
-from guardian_tui.engine.store.metrics import DAY, HOUR, QUARTER, MetricStore
+from guardian_tui.engine.store.metrics import DAY, HOUR, MetricStore
+from guardian_tui.engine.store.packing import QUARTER
 from guardian_tui.protocol.fleet import History
 from guardian_tui.protocol.metrics import METRICS
 
