@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 
 from guardian_tui import filter as filters
 from guardian_tui.protocol.alerts import Alert
-from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.rows import alert_columns, alert_text
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
@@ -64,12 +63,10 @@ class AlertsScreen(GuardianScreen):
 
     def filter_typed(self, text: str, *, done: bool) -> None:
         """Filter as it is typed."""
-        try:
-            self._filter = filters.parse(text)
-        except GuardianError as error:
-            if done:
-                self.console.say_error(error)
+        wanted = self.parsed_filter(text, done=done)
+        if wanted is None:
             return
+        self._filter = wanted
         self.world_changed(Change(alerts=True))
 
     def give_back_focus(self) -> None:

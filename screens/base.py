@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.screen import Screen
 
+from guardian_tui import filter as filters
 from guardian_tui.commands import Command
+from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.world import Change
 from widgets.banner import Banner
 from widgets.footer import Footer, FooterKey
@@ -140,6 +142,17 @@ class GuardianScreen(Screen[None]):
 
     def filter_typed(self, text: str, *, done: bool) -> None:
         """Filter the list in front."""
+
+    def parsed_filter(self, text: str, *, done: bool) -> filters.Filter | None:
+        """What was typed, understood; None if it can't be: said in the prompt while it is typed, else as an error."""
+        try:
+            return filters.parse(text)
+        except InvalidRequest as error:
+            if done:
+                self.console.say_error(error)
+            else:
+                self.query_one(Prompt).say(error.detail)
+            return None
 
     def give_back_focus(self) -> None:
         """Focus what had it before the prompt."""

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from guardian_tui import filter as filters
-from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.fleet import HostRow
 from guardian_tui.rows import host_columns, host_text
 from guardian_tui.world import Change
@@ -20,7 +19,6 @@ from widgets.audit_list import AuditList
 from widgets.counts_line import Count, CountsLine
 from widgets.hosts_table import HostsTable
 from widgets.live_list import LiveList
-from widgets.prompt import Prompt
 
 NARROW = 110
 """Below this many columns the side panes fold into one line of counts."""
@@ -164,13 +162,8 @@ class FleetScreen(GuardianScreen):
 
     def filter_typed(self, text: str, *, done: bool) -> None:
         """Filter the hosts as it is typed."""
-        try:
-            wanted = filters.parse(text)
-        except InvalidRequest as error:
-            if done:
-                self.console.say_error(error)
-            else:
-                self.query_one(Prompt).say(error.detail)
+        wanted = self.parsed_filter(text, done=done)
+        if wanted is None:
             return
         self._filter = text
         self._hosts.set_filter(_passes(wanted) if text.strip() else None)

@@ -132,18 +132,18 @@ class LogScreen(GuardianScreen):
             )
 
     def filter_typed(self, text: str, *, done: bool) -> None:
-        """Show only lines with all of these words; ``!word`` without it."""
+        """Show only lines that pass, by the grammar of every list: ``priority<4``, ``source=nginx``, words, ``~regex``."""
+        wanted = self.parsed_filter(text, done=done)
+        if wanted is None:
+            return
         self._filter = text
-        words = text.lower().split()
 
         def passes(one: HostLine) -> bool:
-            haystack = f"{one.host} {one.line.source} {one.line.text}".lower()
-            return all(
-                (word[1:] not in haystack) if word.startswith("!") and word[1:] else word in haystack
-                for word in words
-            )
+            line = one.line
+            columns = {"host": one.host, "source": line.source, "priority": line.priority, "text": line.text}
+            return wanted.matches(columns, f"{one.host} {line.source} {line.text}".lower())
 
-        self.lines.set_filter(passes if words else None)
+        self.lines.set_filter(passes if text.strip() else None)
         self._draw()
 
     def give_back_focus(self) -> None:

@@ -7,15 +7,13 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 
-from guardian_tui import filter as filters
-from guardian_tui.protocol.errors import GuardianError, InvalidRequest
+from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.section_kinds import Cell
 from guardian_tui.protocol.sections import SECTIONS, SectionQuery, SectionTable, Withheld
 from guardian_tui.text import safe
 from screens.base import GuardianScreen
 from screens.reports import ReportDialog
 from widgets import figures
-from widgets.prompt import Prompt
 from widgets.section_list import SectionList
 from widgets.state_line import StateLine
 
@@ -160,13 +158,8 @@ class SectionScreen(GuardianScreen):
 
     def filter_typed(self, text: str, *, done: bool) -> None:
         """Filter the rows as it is typed."""
-        try:
-            wanted = filters.parse(text)
-        except InvalidRequest as error:
-            if done:
-                self.console.say_error(error)
-            else:
-                self.query_one(Prompt).say(error.detail)
+        wanted = self.parsed_filter(text, done=done)
+        if wanted is None:
             return
         self._filter = text
         self.rows.set_filter(wanted.matches if text.strip() else None)

@@ -94,6 +94,13 @@ async def test_a_log_is_followed_searched_and_its_trouble_said(tmp_path: Path) -
             await until(lambda: lines.lines[-1].line.text == "line new loud")
             screen.filter_typed("loud !new", done=True)
             assert len(lines.ids) == 1
+            screen.filter_typed("priority<4", done=True)
+            assert lines.ids == []
+            screen.filter_typed("~lou.$ !new", done=True)
+            assert lines.ids == []
+            screen.filter_typed("(~", done=False)
+            screen.filter_typed("~lou", done=True)
+            assert len(lines.ids) == 2
             await pilot.press("f")
             assert not lines.following
             await pilot.press("enter")
