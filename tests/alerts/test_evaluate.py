@@ -225,6 +225,22 @@ def test_a_host_that_is_polled_once_an_hour_is_judged_too() -> None:
     assert found[-1].level == 1
 
 
+def test_a_failing_disk_that_sleeps_through_an_hourly_round_is_not_well_for_it() -> None:
+    both = ("smart_failing{sda}", "smart_failing{sdb}")
+    feed = Feed(Evaluator(METRIC_RULES), both, step=3600.0)
+    sick = {"smart_failing{sdb}": 1.0}
+    assert [finding.instance for finding in feed.during(10 * 3600, sick)] == ["sdb"]
+    awake, asleep = feed.layout, Layout(both[:1])
+    feed.layout = asleep
+    assert feed.during(2 * 3600) == []
+    feed.layout = awake
+    assert feed.during(3600, sick) == []
+    # taken out for good
+    feed.layout = asleep
+    [gone] = feed.during(8 * 3600)
+    assert (gone.instance, gone.level, gone.gone) == ("sdb", -1, True)
+
+
 def test_what_was_unmounted_ends_and_what_is_mounted_again_in_time_goes_on() -> None:
     evaluator = Evaluator(METRIC_RULES)
     both = ("filesystem_inodes_free_ratio{/}", "filesystem_inodes_free_ratio{/mnt}")

@@ -16,7 +16,9 @@ from guardian_tui.engine.facts import Sample
 from guardian_tui.protocol.metrics import Period
 
 ABSENT_SECONDS = 300.0
-"""An alert whose series is no longer there (unmounted, unplugged) ends after this."""
+"""An alert whose series is no longer there (unmounted, unplugged) ends after this, …"""
+ABSENT_ROUNDS = 4.0
+"""…and no sooner than after so many rounds without it: a disk that sleeps through one that comes hourly is not well for it."""
 LAYOUTS_KEPT = 4096
 
 
@@ -121,8 +123,9 @@ class Evaluator:
         return compiled
 
     def _end_absent(self, host: HostState, track: Track, sample: Sample, findings: list[Finding]) -> None:
+        patience = max(ABSENT_SECONDS, ABSENT_ROUNDS * track.step)
         for key, since in list(track.absent.items()):
-            if track.time - since >= ABSENT_SECONDS:
+            if track.time - since >= patience:
                 del track.absent[key]
                 if host.states.pop(key, None) is not None:
                     findings.append(
