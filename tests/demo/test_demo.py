@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def demo(folder: Path, *words: str) -> Iterator[Running]:
 @pytest.fixture
 def short(tmp_path: Path) -> Iterator[Path]:
     """A folder whose path leaves room for a socket's."""
-    link = Path(f"/tmp/gd-{os.getpid()}")
+    link = Path(f"/tmp/gd-{secrets.token_hex(4)}")
     link.symlink_to(tmp_path)
     yield link
     link.unlink()

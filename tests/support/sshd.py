@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import subprocess
@@ -34,7 +35,8 @@ def ssh_user() -> Iterator[SshUser]:
     if os.geteuid() != 0:
         yield SshUser(getpass.getuser(), Path.home())
         return
-    name = f"gt{os.getpid()}"
+    # not the process id: a run that was killed leaves its user, and ids come again
+    name = f"gt{secrets.token_hex(6)}"
     subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", name], check=True, capture_output=True)
     # "*" instead of "!": no password, but not locked, or sshd refuses keys too
     subprocess.run(["usermod", "-p", "*", name], check=True, capture_output=True)
