@@ -1,0 +1,1 @@
+"""The programs that back up, one adapter each."""
