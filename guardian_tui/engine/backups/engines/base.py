@@ -47,6 +47,7 @@ class Stage:
         told: whether the adapter reads its output; else it goes to the log alone.
         always: runs also after a stage that failed.
         exit_codes: those that don't end the run (the adapter judges them).
+        kept: whether its whole output is kept for who asked for it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Stage:
     told: bool = True
     always: bool = False
     exit_codes: tuple[int, ...] = (0,)
+    kept: bool = False
     folder: str = ""
     """Where it runs; empty: the home folder."""
 
@@ -155,6 +157,10 @@ class Adapter(Protocol):
 
     def capabilities(self, exit_code: int | None, out: str) -> Capabilities:
         """What :meth:`probe` said."""
+        ...
+
+    def problem(self, spec: RepositorySpec) -> str:
+        """Why a repository can't be used as it is given, and what to write instead; empty: nothing stands against it."""
         ...
 
     def init(self, place: Place) -> tuple[Stage, ...]:
