@@ -3,108 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from guardian_tui.engine.remote.commands import Commands, run_here
-from guardian_tui.engine.remote.connections import Completed
-from guardian_tui.engine.remote.detached import DetachedFailed, DetachedRun, DetachedRuns, Look
-from guardian_tui.engine.remote.target import Target
-
-SHELLS = [["dash"], ["busybox", "sh"]]
-PATIENCE_SECONDS = 60.0
-
-
-class Counting(Commands):
-    """Commands on this machine, counted."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    async def run(self, target: Target | None, command: str, **how: Any) -> Completed:
-        self.count += 1
-        assert target is None
-        return await run_here(command, **{"limit_bytes": 1 << 20, "stdin": b"", **how})
-
-
-class Bench:
-    """Runs in a folder of the test's own."""
-
-    def __init__(self, folder: Path, shell: list[str]) -> None:
-        self.folder = folder
-        self.shell = shell
-        self.commands = Counting()
-        self.runs = self.anew()
-
-    def anew(self, **how: Any) -> DetachedRuns:
-        """As after a restart of the engine: nothing is remembered."""
-        known: dict[str, Any] = {
-            "folder": str(self.folder),
-            "shell": self.shell,
-            "grace_seconds": 1,
-            "manager": "/nowhere",
-        }
-        return DetachedRuns(self.commands, **{**known, **how})
-
-    async def start(self, id_: str, script: str, **how: Any) -> None:
-        await self.runs.start(None, DetachedRun(id_, script, **{"most_seconds": 300.0, **how}))
-
-    async def look(self, id_: str, out: int = 0, err: int = 0) -> Look:
-        return (await self.runs.look(None, {id_: (out, err)}))[id_]
-
-    async def until(self, id_: str, holds: Callable[[Look], object]) -> Look:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not holds(look := await self.look(id_)):
-                await asyncio.sleep(0.05)
-        return look
-
-    async def over(self, id_: str) -> Look:
-        return await self.until(id_, lambda look: look.state != "running")
-
-    async def process(self, id_: str, name: str = "pid") -> psutil.Process:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not (words := (self.folder / id_ / name).read_text().split()):
-                await asyncio.sleep(0.01)
-        return psutil.Process(int(words[0]))
-
-    def of(self, id_: str) -> list[psutil.Process]:
-        """All processes that have anything to do with a run, by environment or command line."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                told = process.environ().get("GUARDIAN_RUN") == id_ or f"/{id_}/supervisor" in " ".join(
-                    process.cmdline()
-                )
-                if told and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-        return found
-
-    async def gone(self, id_: str) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while self.of(id_):
-                await asyncio.sleep(0.05)
-
-
-@pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
-async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
-    if shutil.which(request.param[0]) is None:
-        pytest.fail(f"{request.param[0]} is not installed")
-    bench = Bench(tmp_path / "runs", request.param)
-    yield bench
-    for id_ in await bench.runs.known(None):
-        for process in bench.of(id_):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+from guardian_tui.engine.remote.detached_looks import DetachedFailed
+from tests.support.detached import PATIENCE_SECONDS, Bench
 
 
 async def test_a_run_is_started_once_followed_and_forgotten(bench: Bench) -> None:
@@ -255,7 +163,8 @@ async def test_after_a_boot_a_run_without_a_result_is_lost(bench: Bench) -> None
     await bench.until("a", lambda look: look.out)
     await bench.over("b")
     for id_ in ("a", "b"):
-        (bench.folder / id_ / "boot").write_text("00000000-0000-0000-0000-000000000000\n")
+        boot = bench.folder / id_ / "boot"
+        boot.write_text(f"{boot.read_text().split()[0]} 00000000-0000-0000-0000-000000000000\n")
     looks = await bench.runs.look(None, {"a": (0, 0), "b": (0, 0)})
     assert (looks["a"].state, looks["a"].exit_code) == ("lost", None)
     assert (looks["b"].state, looks["b"].exit_code) == ("ended", 3)
@@ -319,8 +228,8 @@ async def test_secrets_reach_the_run_whole_and_nobody_else(bench: Bench) -> None
 
 async def test_fifty_runs_are_seen_by_one_command(bench: Bench) -> None:
     ids = [f"run-{number}" for number in range(50)]
-    for id_ in ids:
-        await bench.start(id_, f"echo {id_}; exit 4")
+    for number in range(0, 50, 10):
+        await asyncio.gather(*(bench.start(id_, f"echo {id_}; exit 4") for id_ in ids[number : number + 10]))
     for id_ in ids:
         await bench.over(id_)
     before = bench.commands.count

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from guardian_tui.engine.remote.commands import Commands
-from guardian_tui.engine.remote.detached import DetachedRun, DetachedRuns, Look
+from guardian_tui.engine.remote.detached import DetachedRun, DetachedRuns
+from guardian_tui.engine.remote.detached_looks import Look
 from guardian_tui.engine.remote.target import Target
 from tests.fleet.world import World
 from tests.support.sshd import Sshd

@@ -1,7 +1,8 @@
 """Runs on hosts, and on this machine, that survive everything above them: the SSH session, the engine, the terminal.
 
-What a run does on its host is in ``detached.sh``: a supervisor in a session of its own (and, where systemd rules, in a scope of its own) keeps output and
-exit code in a folder there.  This side starts, looks, cancels and forgets, each by one command, and remembers nothing.
+What a run does on its host is in ``detached.sh``, what is ordered of it in ``detached_orders.sh``: a supervisor in a session of its own (and, where systemd
+rules, in a scope of its own) keeps output and exit code in a folder there.  This side starts, looks, cancels and forgets, each by one command, and
+remembers nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from math import ceil
-from typing import Literal, get_args
 
 from guardian_tui.engine.remote.commands import Commands
+from guardian_tui.engine.remote.detached_looks import ROW_BYTES, DetachedFailed, Look, failure, known, looks
 from guardian_tui.engine.remote.target import Target
-from guardian_tui.protocol.errors import HostUnavailable
 from guardian_tui.text import safe
 
 START_SECONDS = 60.0
@@ -35,18 +35,12 @@ TAIL_BYTES = 128 << 10
 SECRETS_LIMIT_BYTES = 64 << 10
 ANSWER_ROOM_BYTES = 16 << 10
 """For what a login shell says before."""
-ROW_BYTES = 400
-"""More than the words about one run take."""
 KNOWN_LIMIT_BYTES = 1 << 20
 MANAGER = "/run/systemd/system"
 """Folder that is there when systemd is the init that runs."""
 
 ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 _SECRET = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
-_NUMBER = re.compile(rb"[0-9]{1,15}\Z")
-
-State = Literal["running", "ended", "lost", "absent"]
-"""``lost``: it runs no more, and nobody knows how it ended; ``absent``: the host knows nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,44 +62,6 @@ class DetachedRun:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     nice: int = 0
     idle_io: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a run is, and what it wrote since the last look.
-
-    Attributes:
-        exit_code: how it ended; 128 and more: by a signal.
-        cancelled, timed_out: somebody, or its time limit, has asked it to end.
-        started_at: by the host's clock.
-        out, err: what comes next of its output.
-        out_offset, err_offset: where to go on reading.
-        more: whether there is more to read already.
-        clipped: whether output is missing: there was too much of it, or the disk was full.  The file says where.
-    """
-
-    state: State
-    exit_code: int | None = None
-    cancelled: bool = False
-    started_at: float | None = None
-    out: bytes = b""
-    out_offset: int = 0
-    err: bytes = b""
-    err_offset: int = 0
-    timed_out: bool = False
-    more: bool = False
-    clipped: bool = False
-
-
-FailureKind = Literal["folder", "no_space", "program", "start", "running", "answer"]
-
-
-class DetachedFailed(HostUnavailable):
-    """A host could not do it; ``kind`` is stable, the detail is for people."""
-
-    def __init__(self, kind: FailureKind, detail: str) -> None:
-        super().__init__(detail)
-        self.kind: FailureKind = kind
 
 
 class DetachedRuns:
@@ -196,10 +152,7 @@ class DetachedRuns:
             DetachedFailed, ConnectFailed: as for :meth:`look`.
         """
         answer = await self._ask(target, "known", (self._folder,), ORDER_SECONDS, room=KNOWN_LIMIT_BYTES)
-        *names, end = answer.decode(errors="replace").split("\n")[:-1] or [""]
-        if end != "end.":
-            raise DetachedFailed("answer", "The host's list of runs has no end.")
-        return [name for name in names if ID.match(name)]
+        return [name for name in known(answer) if ID.match(name)]
 
     async def _ask(
         self, target: Target | None, verb: str, words: Sequence[object], seconds: float, *,
@@ -224,24 +177,25 @@ class DetachedRuns:
 
 
 @cache
-def program() -> str:
-    """The text that hosts run."""
-    return files(__package__).joinpath("detached.sh").read_text(encoding="utf-8")
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def order(verb: str, words: Sequence[object], word: str, told: Mapping[str, str]) -> bytes:
     """What a host's shell evaluates; braces around it, so that a part of it does nothing.
 
     Args:
-        verb: function of the program.
+        verb: function of ``detached_orders.sh``.
         words: its arguments.
         word: begins its answer.
         told: further variables.
     """
-    variables = {"g_word": word, "g_program": program(), **told}
+    variables = {"g_word": word, "g_program": _text("detached.sh"), **told}
     lines = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
-    call = shlex.join(["g_main", verb, *map(str, words)])
-    return "\n".join(["{", *lines, 'eval "$g_program"', call, "}", ""]).encode(errors="surrogateescape")
+    call = shlex.join([f"g_{verb}", *map(str, words)])
+    return "\n".join(["{", *lines, 'eval "$g_program"', _text("detached_orders.sh"), call, "}", ""]).encode(
+        errors="surrogateescape"
+    )
 
 
 def assignments(secrets: Mapping[str, str]) -> str:
@@ -270,97 +224,15 @@ def check(run: DetachedRun) -> None:
 
 
 def scope_options(run: DetachedRun) -> tuple[str, ...]:
-    """Options of systemd-run for the scope that a run lives in.
+    """Options of systemd-run for the scope that a run lives in; the first is left out where systemd does not know it yet.
 
     A scope, not a service: the run keeps the environment of a login (services have no HOME), and its secrets need no way through the manager.
     """
     return (
+        f"--property=RuntimeMaxSec={ceil(run.most_seconds) + BACKSTOP_SECONDS}",
         "--scope", "--quiet", "--collect", "--no-ask-password", f"--unit=guardian-run-{run.id}", f"--description=Guardian run {run.id}",
         "--property=KillMode=control-group", "--property=SendSIGKILL=yes", f"--property=TimeoutStopSec={GRACE_SECONDS}",
-        f"--property=RuntimeMaxSec={ceil(run.most_seconds) + BACKSTOP_SECONDS}",
     )  # fmt: skip
-
-
-def looks(answer: bytes, wants: Mapping[str, tuple[int, int]]) -> dict[str, Look]:
-    """What a host says of runs.
-
-    Raises:
-        DetachedFailed: it says other things than it was asked.
-    """
-    found: dict[str, Look] = {}
-    place = 0
-    while True:
-        end = answer.find(b"\n", place, place + ROW_BYTES)
-        row = answer[place:end] if end >= 0 else b""
-        place = end + 1
-        if row == b"end" and place == len(answer) and len(found) == len(wants):
-            return found
-        words = row.split(b" ")
-        id_ = words[1].decode(errors="replace") if len(words) == len(_ROW) else ""
-        if words[0] != b"run" or id_ not in wants or id_ in found:
-            raise DetachedFailed("answer", f"The host's answer about its runs is nonsense: {safe(row, 80)}.")
-        look, place = _look(words, answer, place, wants[id_])
-        found[id_] = look
-
-
-_ROW = (
-    "run",
-    "id",
-    "state",
-    "code",
-    "cancelled",
-    "late",
-    "cut",
-    "started",
-    "out",
-    "out_size",
-    "err",
-    "err_size",
-)
-
-
-def _look(words: Sequence[bytes], answer: bytes, place: int, offsets: tuple[int, int]) -> tuple[Look, int]:
-    row = dict(zip(_ROW, words, strict=True))
-    state = row["state"].decode(errors="replace")
-    numbers = {name: int(text) for name, text in row.items() if _NUMBER.match(text)}
-    needed = {"cancelled", "late", "cut", "out", "out_size", "err", "err_size"} | (
-        {"code"} if state == "ended" else set()
-    )
-    if state not in get_args(State) or not needed <= numbers.keys():
-        raise DetachedFailed(
-            "answer", f"The host says of a run what it can't be: {safe(b' '.join(words), 120)}."
-        )
-    middle, last = place + numbers["out"], place + numbers["out"] + numbers["err"]
-    if last > len(answer):
-        raise DetachedFailed("answer", "The host promised more of a run's output than it sent.")
-    out_offset, err_offset = max(0, offsets[0]) + numbers["out"], max(0, offsets[1]) + numbers["err"]
-    return Look(
-        state=state,  # type: ignore[arg-type]  # one of its words, by the line above
-        exit_code=numbers["code"] if state == "ended" else None,
-        cancelled=bool(numbers["cancelled"]), timed_out=bool(numbers["late"]), clipped=bool(numbers["cut"]),
-        started_at=float(numbers["started"]) if "started" in numbers else None,
-        out=answer[place:middle], out_offset=out_offset, err=answer[middle:last], err_offset=err_offset,
-        more=out_offset < numbers["out_size"] or err_offset < numbers["err_size"],
-    ), last  # fmt: skip
-
-
-def failure(where: str, answer: bytes) -> DetachedFailed:
-    """What a host says that it can't."""
-    _, kind, *said = answer.split(b" ", 2)
-    words = safe(b" ".join(said).strip(), 300).rstrip(".")
-    if b"No space left" in answer or b"Disk quota" in answer:
-        return DetachedFailed(
-            "no_space", f"{where} has no room for a run: {words}. Free some, and start it again."
-        )
-    if kind == b"running":
-        return DetachedFailed("running", f"{where} still runs it: {words}. Cancel it first.")
-    if kind == b"program":
-        return DetachedFailed(
-            "program", f"{where} can't start what outlives a login: {words}. Install util-linux."
-        )
-    if kind == b"folder":
-        return DetachedFailed("folder", f"{where} can't keep a run's folder: {words}.")
-    return DetachedFailed("start", f"{where} could not start a run: {words}.")
 
 
 def _checked(id_: str) -> str:

@@ -1,30 +1,20 @@
 # shellcheck shell=sh
 # Runs that survive everything above them.  For any POSIX sh; Linux is seen through /proc, other systems through ps.
-# One text for all of it: who starts, looks, cancels and forgets hands it to a shell, and each run keeps it in its folder as its supervisor.
+# Each run keeps this text in its folder as its supervisor; orders (detached_orders.sh) are given to a shell together with it.
 #
 # The folder of a run, which only its owner may enter:
 #   starter pid child ender   process id and start time of: who makes it, the supervisor, the leader of the run's group, who ends it
-#   boot started unit         the host's boot, Unix seconds, systemd's scope if there is one
+#   boot started unit         the host and its boot, Unix seconds, systemd's scope if there is one
 #   script supervisor         what runs, and this text
 #   out err                   what it wrote; out.cut, err.cut: the middle of it is missing
 #   cancel late               it was to be ended: by a person, by its time limit
 #   verdict                   renamed to exit.CODE in the end: that needs no room on a full disk
-
-g_fail() { # KIND, words
-    printf '\n%s failed %s %s\n' "$g_word" "$1" "$2"
-    exit 0
-}
 
 g_nap() { sleep 0.1 2>/dev/null || sleep 1; }
 
 g_now() { # sets g_time: seconds that no clock change touches, where the system has them
     if { IFS='. ' read -r g_time g_x </proc/uptime; } 2>/dev/null; then return; fi
     g_time=$(date +%s)
-}
-
-g_boot() { # sets g_booted: what is another one after each boot
-    if { IFS= read -r g_booted </proc/sys/kernel/random/boot_id; } 2>/dev/null; then return; fi
-    g_booted=$(sysctl -n kern.bootsessionuuid 2>/dev/null || sysctl -n kern.boot_id 2>/dev/null || echo unknown)
 }
 
 # --- processes ---
@@ -153,11 +143,14 @@ g_alone() { # command: becomes it, in a session of its own
 
 # --- the supervisor ---
 
-g_supervise() { # umask, seconds, grace, niceness, idle, bytes kept of the beginning, of the end, shell
+g_supervise() { # folder, umask, seconds, grace, niceness, idle, bytes kept of the beginning, of the end, shell
+    g_dir=$1
+    shift
     g_umask=$1 g_seconds=$2 g_grace=$3 g_nice=$4 g_idle=$5 g_head=$6 g_tail=$7 g_shell=$8
     # not ignored: what is ignored stays so in the children
     trap : TERM INT HUP
-    mkdir "$g_dir/taken" 2>/dev/null || exit 0
+    # one supervisor only, however often it is tried to start one
+    mv "$g_dir/free" "$g_dir/taken" 2>/dev/null || exit 0
     umask 077
     g_secrets=${GUARDIAN_SECRETS-}
     unset GUARDIAN_SECRETS
@@ -240,7 +233,17 @@ g_watch() { # ends the run when its time is over; goes when the run does, whoeve
     done
 }
 
-g_finish() { # grace in seconds: ends a run from outside
+g_ended() { # sets g_code if the run has ended
+    for g_entry in "$g_dir"/exit.*; do
+        g_code=${g_entry##*.}
+        [ -e "$g_entry" ] && return
+    done
+    g_code=-
+    return 1
+}
+
+g_finish() { # folder, grace in seconds: ends a run from outside
+    g_dir=$1 g_grace=$2
     g_note ender $$
     g_now
     g_deadline=$((g_time + 10))
@@ -249,7 +252,7 @@ g_finish() { # grace in seconds: ends a run from outside
         g_read pid && g_lives "$g_pid" "$g_born" && [ "$g_time" -lt "$g_deadline" ] || break
         g_nap
     done
-    g_end "$1" all
+    g_end "$g_grace" all
     g_now
     g_deadline=$((g_time + 10))
     while g_read pid && g_lives "$g_pid" "$g_born" && ! g_ended; do
@@ -262,232 +265,3 @@ g_finish() { # grace in seconds: ends a run from outside
     # shellcheck disable=SC2086  # nothing or one word
     [ -z "$g_unit" ] || systemctl ${g_manager#--system} --no-ask-password stop -- "$g_unit"
 } 2>/dev/null
-
-# --- orders ---
-
-g_place() { # folder or nothing: sets g_root
-    g_root=$1
-    if [ -z "$g_root" ]; then
-        if [ "$(id -u)" = 0 ]; then
-            g_root=/var/lib/guardian-runs
-        elif [ -n "${XDG_STATE_HOME-}" ]; then
-            g_root=$XDG_STATE_HOME/guardian-runs
-        else
-            g_root=${HOME-}/.local/state/guardian-runs
-        fi
-    fi
-}
-
-g_ended() { # sets g_code if the run has ended
-    for g_entry in "$g_dir"/exit.*; do
-        g_code=${g_entry##*.}
-        [ -e "$g_entry" ] && return
-    done
-    g_code=-
-    return 1
-}
-
-g_judge() { # sets g_verdict and g_code
-    g_verdict=absent g_code=-
-    [ -d "$g_dir" ] || return 0
-    g_verdict=ended
-    g_ended && return
-    g_verdict=lost g_was=''
-    g_boot
-    { IFS= read -r g_was <"$g_dir/boot"; } 2>/dev/null
-    # while it is being made the folder may lack anything
-    if g_read starter && g_lives "$g_pid" "$g_born"; then
-        g_verdict=running
-    elif [ "$g_was" != "$g_booted" ]; then
-        return
-    elif g_read pid && g_lives "$g_pid" "$g_born"; then
-        g_verdict=running
-    elif { g_read child && g_lives "$g_pid" "$g_born"; } || [ -n "$(g_left group)" ]; then
-        g_verdict=running
-    fi
-    # it may have ended while we looked
-    if g_ended; then g_verdict=ended; fi
-}
-
-g_start() { # folder, id, seconds, grace, niceness, idle, head, tail, shell, manager's folder, its options…
-    g_umask=$(umask)
-    umask 077
-    g_place "$1"
-    g_dir=$g_root/$2
-    g_seconds=$3 g_grace=$4 g_nice=$5 g_idle=$6 g_head=$7 g_tail=$8 g_shell=$9
-    shift 9
-    command -v setsid >/dev/null 2>&1 || command -v perl >/dev/null 2>&1 || command -v python3 >/dev/null 2>&1 ||
-        g_fail program "none of setsid, perl and python3 is there"
-    g_why=$( (mkdir -p -- "$g_root" && chmod 700 "$g_root") 2>&1) || g_fail folder "$g_why"
-    [ ! -L "$g_root" ] || g_fail folder "$g_root is a symbolic link"
-    if ! g_why=$(mkdir -- "$g_dir" 2>&1); then
-        [ -d "$g_dir" ] || g_fail folder "$g_why"
-        printf '\n%s done\n' "$g_word"
-        return
-    fi
-    if ! g_why=$(g_prepare 2>&1); then
-        rm -rf -- "$g_dir"
-        g_fail folder "${g_why:-$g_dir: nothing can be written}"
-    fi
-    set -- "$g_umask" "$g_seconds" "$g_grace" "$g_nice" "$g_idle" "$g_head" "$g_tail" "$g_shell" "$@"
-    g_launch "$@" || {
-        g_why=$(head -c 400 "$g_dir/complaint" 2>/dev/null | tr '\n' ' ')
-        rm -rf -- "$g_dir"
-        g_fail start "${g_why:-its supervisor did not begin}"
-    }
-    printf '\n%s done\n' "$g_word"
-}
-
-g_prepare() { # all that needs room on the disk
-    g_blank='                                                                '
-    for g_name in starter pid child ender; do printf '%s' "$g_blank" >"$g_dir/$g_name" || return; done
-    g_note starter $$
-    g_boot
-    printf '%s\n' "$g_booted" >"$g_dir/boot" &&
-        date +%s >"$g_dir/started" &&
-        printf '%s' "$g_script" >"$g_dir/script" &&
-        printf '%s\n%s\n' "$g_program" 'g_main "$@"' >"$g_dir/supervisor" || return
-    for g_name in out err verdict unit complaint; do : >"$g_dir/$g_name" || return; done
-    for g_name in out err; do
-        head -c "$g_tail" /dev/zero >"$g_dir/$g_name.spare" && mkfifo "$g_dir/$g_name.pipe" || return
-    done
-}
-
-g_launch() { # arguments of the supervisor, manager's folder, its options…
-    g_manages=$9
-    if [ -d "$g_manages" ] && command -v systemd-run >/dev/null 2>&1 && command -v systemctl >/dev/null 2>&1; then
-        g_manager=--system
-        if [ "$(id -u)" != 0 ]; then
-            g_manager=--user
-            # without lingering the user's manager ends what it has when the last session does
-            [ -e "/var/lib/systemd/linger/$(id -un)" ] || g_manager=''
-            : "${XDG_RUNTIME_DIR:=/run/user/$(id -u)}"
-            export XDG_RUNTIME_DIR
-        fi
-        if [ -n "$g_manager" ]; then
-            g_unit=guardian-run-${g_dir##*/}.scope
-            printf '%s %s\n' "$g_manager" "$g_unit" >"$g_dir/unit"
-            if g_attempt 1 "$@"; then return; fi
-            : >"$g_dir/unit"
-        fi
-    fi
-    g_attempt 0 "$@"
-}
-
-g_attempt() { # 1: in a scope of systemd, and as g_launch
-    (
-        GUARDIAN_SECRETS=$g_secrets
-        export GUARDIAN_SECRETS
-        g_scoped=$1 g_count=9
-        shift
-        # the options of systemd-run come first, the supervisor's arguments last
-        g_a1=$1 g_a2=$2 g_a3=$3 g_a4=$4 g_a5=$5 g_a6=$6 g_a7=$7 g_a8=$8
-        shift $g_count
-        if [ "$g_scoped" = 1 ]; then
-            set -- systemd-run "$g_manager" "$@" --
-        else
-            set --
-        fi
-        # shellcheck disable=SC2086  # a program and its arguments
-        g_alone "$@" $g_shell "$g_dir/supervisor" supervise "$g_dir" "$g_a1" "$g_a2" "$g_a3" "$g_a4" "$g_a5" "$g_a6" "$g_a7" "$g_a8"
-    ) </dev/null >/dev/null 2>"$g_dir/complaint" &
-    g_tried=$!
-    g_now
-    g_deadline=$((g_time + 20))
-    until g_read pid; do
-        g_now
-        g_works "$g_tried" && [ "$g_time" -lt "$g_deadline" ] || break
-        g_nap
-    done
-    # it may have begun and ended while we looked
-    g_read pid
-}
-
-g_look() { # folder, most bytes, most of one file, then for each run: id, offset in out, offset in err
-    g_place "$1"
-    g_most=$2 g_most_each=$3
-    shift 3
-    printf '\n%s done\n' "$g_word"
-    while [ $# -ge 3 ]; do
-        g_dir=$g_root/$1
-        g_judge
-        g_cancelled=0 g_late=0 g_cut=0 g_started=-
-        [ ! -e "$g_dir/cancel" ] || g_cancelled=1
-        [ ! -e "$g_dir/late" ] || g_late=1
-        if [ -e "$g_dir/out.cut" ] || [ -e "$g_dir/err.cut" ]; then g_cut=1; fi
-        { read -r g_started <"$g_dir/started"; } 2>/dev/null
-        g_part out "$2"
-        g_out=$g_take g_out_size=$g_size
-        g_part err "$3"
-        printf 'run %s %s %s %s %s %s %s %s %s %s %s\n' \
-            "$1" $g_verdict "$g_code" $g_cancelled $g_late $g_cut "${g_started:--}" "$g_out" "$g_out_size" "$g_take" "$g_size"
-        g_bytes out "$2" "$g_out"
-        g_bytes err "$3" "$g_take"
-        shift 3
-    done
-    printf 'end\n'
-}
-
-g_part() { # out | err, offset: sets g_size, and g_take: how much of it is told now
-    g_size=0
-    if [ -e "$g_dir/$1" ]; then g_size=$(stat -c %s "$g_dir/$1" 2>/dev/null || wc -c <"$g_dir/$1"); fi
-    g_size=$((g_size))
-    g_take=$((g_size - $2))
-    [ $g_take -ge 0 ] || g_take=0
-    [ $g_take -le "$g_most_each" ] || g_take=$g_most_each
-    [ $g_take -le "$g_most" ] || g_take=$g_most
-    g_most=$((g_most - g_take))
-}
-
-g_bytes() { # out | err, offset, how many
-    [ "$3" = 0 ] || tail -c "+$(($2 + 1))" "$g_dir/$1" | head -c "$3"
-}
-
-g_cancel() { # folder, id, grace, shell
-    g_place "$1"
-    g_dir=$g_root/$2
-    g_judge
-    if [ $g_verdict = running ]; then
-        : >"$g_dir/cancel"
-        if ! { g_read ender && g_lives "$g_pid" "$g_born"; }; then
-            # shellcheck disable=SC2086  # a program and its arguments
-            (g_alone $4 "$g_dir/supervisor" finish "$g_dir" "$3") </dev/null >/dev/null 2>&1 &
-            g_tried=$!
-            # until it is in its session the end of this one would be its end
-            until g_read ender && [ "$g_pid" = "$g_tried" ]; do
-                g_works "$g_tried" || g_fail start "nothing that would end it can be started"
-                g_nap
-            done
-        fi
-    fi
-    printf '\n%s done\n' "$g_word"
-}
-
-g_forget() { # folder, id
-    g_place "$1"
-    g_dir=$g_root/$2
-    g_judge
-    [ $g_verdict != running ] || g_fail running "it has not ended"
-    g_why=$(rm -rf -- "$g_dir" 2>&1) || g_fail folder "$g_why"
-    printf '\n%s done\n' "$g_word"
-}
-
-g_known() { # folder
-    g_place "$1"
-    printf '\n%s done\n' "$g_word"
-    for g_dir in "$g_root"/*; do [ ! -d "$g_dir" ] || printf '%s\n' "${g_dir##*/}"; done
-    printf 'end.\n'
-}
-
-g_main() { # what to do, its arguments
-    unset IFS
-    g_verb=$1
-    shift
-    case $g_verb in
-    supervise | finish)
-        g_dir=$1
-        shift
-        ;;
-    esac
-    "g_$g_verb" "$@"
-}
