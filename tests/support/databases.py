@@ -56,7 +56,7 @@ def redis_server(*options: str) -> Iterator[int]:
 @contextmanager
 def mariadb_server(*sql: str) -> Iterator[int]:
     """A MariaDB on loopback, in which this SQL was run; answers its port."""
-    folder = Path(tempfile.mkdtemp(prefix="mariadb-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="mariadb-"))
     data, port, log = folder / "data", free_port("127.0.0.1"), folder / "log"
     user = "mysql" if os.geteuid() == 0 else ""
     data.mkdir()

@@ -46,7 +46,7 @@ def cluster() -> Iterator[Cluster]:
     programs = _programs()
     if programs is None:
         raise RuntimeError("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
     # the server refuses to run as root
     become = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     if become:
