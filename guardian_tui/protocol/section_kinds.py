@@ -45,3 +45,5 @@ class SectionKind:
 
 MEDIUM_SECONDS = 60.0
 SLOW_SECONDS = 3600.0
+RARE_SECONDS = 6 * SLOW_SECONDS
+"""For what costs a host seconds each time and seldom changes."""

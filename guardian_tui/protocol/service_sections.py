@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, SLOW_SECONDS, Column, SectionKind
+from guardian_tui.protocol.section_kinds import (
+    MEDIUM_SECONDS,
+    RARE_SECONDS,
+    SLOW_SECONDS,
+    Column,
+    SectionKind,
+)
 
 SERVICE_KINDS: tuple[SectionKind, ...] = (
     SectionKind(
@@ -96,7 +102,7 @@ SERVICE_KINDS: tuple[SectionKind, ...] = (
     SectionKind(
         "suid_files", "SUID files", "Files that run with the rights of their owner or group, on local file systems.",
         (Column("path", "file"), Column("owner", "owner"), Column("group", "group"), Column("mode", "mode")),
-        period_seconds=SLOW_SECONDS, sort="path",
+        period_seconds=RARE_SECONDS, sort="path",
     ),
     SectionKind(
         "sshd_settings", "sshd", "Settings of sshd that decide who gets in, and what is risky about them.",

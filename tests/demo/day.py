@@ -25,7 +25,7 @@ from guardian_tui.engine.fleet.sections import ALL, Raw, due_every, split
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.fleet import HostSpec
-from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, SLOW_SECONDS
+from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, RARE_SECONDS, SLOW_SECONDS
 from tests.fleet.world import QUICK, StoreSettings, World
 
 STEP_SECONDS = 60.0
@@ -90,7 +90,7 @@ class Day:
         due = due_every(MEDIUM_SECONDS)
         # an hour of the story, as an hour of the engine
         if self.minute % (SLOW_SECONDS / 60) == 1:
-            due += due_every(SLOW_SECONDS)
+            due += due_every(SLOW_SECONDS) + due_every(RARE_SECONDS)
         names = [section.name for section in due]
         for name, raw in split(
             figures.answer("3", f"q {' '.join(names)}").encode().rpartition(b".")[0], names

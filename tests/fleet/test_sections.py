@@ -33,7 +33,7 @@ def test_every_section_is_in_the_catalogue_and_has_a_period_that_is_kept() -> No
     for kind in SECTIONS.values():
         names = [column.name for column in kind.columns]
         assert len(set(names)) == len(names)
-        assert kind.period_seconds in (0.0, 60.0, 3600.0)
+        assert kind.period_seconds in (0.0, 60.0, 3600.0, 21600.0)
         assert kind.sort.lstrip("-") in ("", *names) and kind.parent in ("", *names)
 
 
@@ -141,12 +141,15 @@ def test_a_command_line_full_of_escapes_is_shown_and_harmless() -> None:
     assert row[2].isprintable() and row[8].isprintable() and "]52;" in row[8]
 
 
-def test_what_is_kept_of_a_section_is_what_was_read() -> None:
-    raw = Raw([["a", "b\u00e9"]], [("what", "why", "rule")], ["odd"])
-    kept = Kept.of(raw, 1.0, 2.0, 3.0)
+@pytest.mark.parametrize("count", [0, 100])
+def test_what_is_kept_of_a_section_is_what_was_read(count: int) -> None:
+    rows = [["a", "b\u00e9"], *(["c", str(number)] for number in range(count))]
+    raw = Raw(rows, [("what", "why", "rule")], ["not understood: odd"])
+    lines = "\n".join(["\t".join(["R", *row]) for row in rows] + ["X\twhat\twhy\trule", "odd"]).encode()
+    kept = Kept.of(lines, 1.0, 2.0, 3.0)
     assert kept.raw == raw and kept.before == (None, 0.0)
     # with the one before, for rates, and no further
-    later = Kept.of(Raw([["c"]]), 61.0, 62.0, 3.0).after(kept.after(kept))
+    later = Kept.of(b"R\tc", 61.0, 62.0, 3.0).after(kept.after(kept))
     assert later.before == (raw, 60.0) and later.earlier is not None and later.earlier.earlier is None
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from guardian_tui.engine.bus import Bus
@@ -10,15 +14,22 @@ from guardian_tui.engine.facts import Sample
 from guardian_tui.engine.fleet.changes import Changes
 from guardian_tui.engine.fleet.drift import Drift
 from guardian_tui.engine.fleet.host import Host
-from guardian_tui.engine.fleet.sections import ALL, Raw, due_every
+from guardian_tui.engine.fleet.link import FIRST_SURVEY_SECONDS, first_survey_in
+from guardian_tui.engine.fleet.mounts import Room
+from guardian_tui.engine.fleet.sections import ALL, due_every
 from guardian_tui.engine.fleet.survey import Survey
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.fleet import HostSpec
-from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, SLOW_SECONDS
+from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, RARE_SECONDS, SLOW_SECONDS
 
 LISTENING = [["tcp", "00000000:0016", "00000000:0000", "0A", "0", "1", "sshd"]]
 MORE = [*LISTENING, ["tcp", "00000000:115C", "00000000:0000", "0A", "0", "2", "nc"]]
 MIRROR = "md0 : active raid1 sdb1[1] sda1[0]"
+
+
+def lines(rows: list[list[str]]) -> bytes:
+    """Rows as a host writes them."""
+    return "\n".join("\t".join(["R", *row]) for row in rows).encode()
 
 
 class Round:
@@ -46,9 +57,23 @@ class Round:
 
     def read(self, name: str, rows: list[list[str]]) -> dict[str, float]:
         """What a round publishes after these rows."""
-        self.survey.surveyed(self.host, [], {name: (Raw([list(row) for row in rows]), 0.1)}, "medium")
+        self.survey.surveyed(self.host, [], {name: (lines(rows), 0.1)}, "medium")
+        return self._newest()
+
+    def slowly(self, found: dict[str, list[list[str]]]) -> dict[str, float]:
+        """What a slow round publishes that read these sections."""
+        self.survey.surveyed(
+            self.host, [], {name: (lines(rows), 0.1) for name, rows in found.items()}, "slow"
+        )
+        return self._newest()
+
+    def _newest(self) -> dict[str, float]:
         newest = self.samples[-1]
         return dict(zip(newest.layout.names, newest.values, strict=True))
+
+    async def ask_on(self, _: object, request: str, name: str, seconds: float) -> bytes | None:
+        """The same, over a connection."""
+        return await self.ask(request, name, seconds)
 
 
 @pytest.fixture
@@ -68,8 +93,9 @@ async def test_a_round_is_two_requests_and_one_that_hangs_costs_no_other(one: Ro
 
 async def test_slow_sections_that_start_programs_are_asked_for_one_by_one(one: Round) -> None:
     one.hangs = {"suid_files"}
-    raws, problems = await one.survey._sections(due_every(SLOW_SECONDS), one.ask)
-    forking = [section.name for section in due_every(SLOW_SECONDS) if section.forks]
+    slow = due_every(SLOW_SECONDS) + due_every(RARE_SECONDS)
+    raws, problems = await one.survey._sections(slow, one.ask)
+    forking = [section.name for section in slow if section.forks]
     assert set(forking) <= set(one.asked)
     # it is not asked a second time: it has hung for its whole time
     assert one.asked.count("suid_files") == 1 and problems == ["suid_files: no answer in time"]
@@ -104,3 +130,69 @@ async def test_a_difference_that_is_accepted_ends_though_the_host_says_the_same(
     async with store.write() as tx:
         await one.drift.accept(tx, "h1", "listening", "ada")
     assert one.read("listening", MORE)["listening_drift"] == 0.0
+
+
+async def test_what_is_read_every_six_hours_stays_known_to_the_rules_between(
+    one: Round, store: Store
+) -> None:
+    known, more = (["L", f"-rwsr-xr-x 1 root root 9 May 1 2026 {path}"] for path in ("/bin/su", "/tmp/sh"))
+    one.slowly({"suid_files": [known]})
+    assert one.slowly({"suid_files": [known, more]})["suid_files_drift"] == 1.0
+    for _ in range(5):
+        # hourly rounds without it
+        assert one.slowly({"sudoers": []})["suid_files_drift"] == 1.0
+    async with store.write() as tx:
+        await one.drift.accept(tx, "h1", "suid_files", "ada")
+    assert one.slowly({"sudoers": []})["suid_files_drift"] == 0.0
+
+
+async def test_a_rare_section_is_asked_for_with_one_slow_round_of_six(
+    one: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour, rounds = 0.0, []
+    monkeypatch.setattr("guardian_tui.engine.fleet.survey.time.monotonic", lambda: 1000.0 + hour * 3600)
+    for number in range(8):
+        hour = number * 1.001
+        await one.survey._read_slow(one.host, one.ask)
+        rounds.append("suid_files" in one.asked)
+        one.asked = []
+    assert rounds == [True, False, False, False, False, False, True, False]
+
+
+async def test_slow_sections_that_take_their_time_keep_no_file_system_waiting(one: Round) -> None:
+    begun, end = asyncio.Event(), asyncio.Event()
+
+    async def takes_long(*_: object) -> bytes:
+        begun.set()
+        await end.wait()
+        return b""
+
+    async def rooms(*_: object) -> tuple[list[Room], list[str]]:
+        return [Room("/", "ext4", "/dev/sda1", 10.0, 5.0, 0.5, 0.9, False)], []
+
+    async def connection(_: object) -> None:
+        return None
+
+    one.survey._remote = SimpleNamespace(connection=connection)  # type: ignore[assignment]  # all that is asked of it
+    one.host.target, one.host.facts_fresh = SimpleNamespace(), True  # type: ignore[assignment]  # only that there is one
+    link: Any = SimpleNamespace(
+        host=one.host, slow=SimpleNamespace(rooms=rooms, ask=one.ask_on), survey=SimpleNamespace(ask=takes_long), sections_due=0.0
+    )  # fmt: skip
+    slow = asyncio.create_task(one.survey.slow_round(link))
+    await begun.wait()
+    await one.survey.round(link)
+    assert "filesystem_used_ratio{/}" in one.samples[-1].layout.names and not slow.done()
+    end.set()
+    await slow
+    assert one.host.survey_problems == []
+
+
+def test_a_large_fleet_s_slow_sections_are_first_read_over_an_hour_and_a_small_one_s_at_once() -> None:
+    def spread(hosts: int) -> tuple[float, float]:
+        found = sorted(first_survey_in(hosts) for _ in range(1000))
+        return found[0], found[-1]
+
+    assert spread(1)[1] <= 2 * FIRST_SURVEY_SECONDS
+    first, last = spread(250)
+    assert first > 2 * 60 and 10 * 60 < last <= FIRST_SURVEY_SECONDS + 250 * 4
+    assert 45 * 60 < spread(5000)[1] <= FIRST_SURVEY_SECONDS + SLOW_SECONDS

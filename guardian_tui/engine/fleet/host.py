@@ -85,7 +85,9 @@ class Host:
     sections: dict[str, Kept] = field(default_factory=dict)
     """What the rounds read last, by section."""
     sections_problems: list[str] = field(default_factory=list)
-    """Sections that did not answer in the last round."""
+    """Medium sections that did not answer in the last round."""
+    survey_problems: list[str] = field(default_factory=list)
+    """The same of the slow ones."""
     section_values: dict[str, dict[str, float]] = field(default_factory=dict)
     """Newest series of each section."""
     probe_words: str = ""

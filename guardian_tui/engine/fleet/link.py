@@ -18,6 +18,7 @@ from guardian_tui.engine.fleet.pace import Pace
 from guardian_tui.engine.fleet.slow import SlowLine
 from guardian_tui.engine.remote.connections import words_of
 from guardian_tui.engine.remote.target import UNKNOWN_KINDS, ConnectFailed
+from guardian_tui.protocol.section_kinds import SLOW_SECONDS
 
 if TYPE_CHECKING:
     from guardian_tui.engine.fleet.watch import Watch
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FIRST_SURVEY_SECONDS = 20.0
-"""The slow sections are first read so long after a host is linked, spread over as much again."""
+"""The slow sections are first read so long after a host is linked, and some time more, by how many hosts there are, …"""
+SURVEY_APART_SECONDS = 4.0
+"""…so that one of them is read in so long, and all within an hour."""
 QUESTION_SECONDS = 15.0
 """A host that waits for a person's answer is tried again so often, in case the fault went away by itself."""
 
@@ -53,6 +56,9 @@ class Link:
         self.sections_due = 0.0
         self.survey_due = math.inf
         """When the slow sections are read next."""
+        self.survey = SlowLine(watch.settings.file_systems_seconds)
+        self.surveying: asyncio.Task[None] | None = None
+        """The slow round that is under way, on a third channel."""
         self._misses = 0
         self.mounts_due = 0.0
         self.clock_due = 0.0
@@ -79,8 +85,7 @@ class Link:
             self.slow_due = self.mounts_due = self.clock_due = 0.0
             self.linked_at = time.monotonic()
             if math.isinf(self.survey_due):
-                # spread, so that a fleet that is linked at once is not surveyed at once
-                self.survey_due = time.monotonic() + FIRST_SURVEY_SECONDS * random.uniform(1, 2)  # noqa: S311  # no secret
+                self.survey_due = time.monotonic() + first_survey_in(self._watch.linked_hosts)
             self._watch.linked(self)
         except ConnectFailed as error:
             self._failed(error)
@@ -177,11 +182,18 @@ class Link:
     def close(self) -> None:
         """Stop for good."""
         self.host.paced_seconds, self.host.pace_words = 0.0, ""
-        for task in (self._connecting, self.asking):
+        for task in (self._connecting, self.asking, self.surveying):
             if task is not None:
                 task.cancel()
         self.slow.close()
+        self.survey.close()
         channel, self.channel = self.channel, None
         if channel is not None:
             channel.forget()
         self._watch.remote.give_up(self.host.id)
+
+
+def first_survey_in(hosts: int) -> float:
+    """Seconds until a host's slow sections are first read: spread, so that a fleet that is linked at once is not surveyed at once."""
+    spread = min(max(FIRST_SURVEY_SECONDS, SURVEY_APART_SECONDS * hosts), SLOW_SECONDS)
+    return FIRST_SURVEY_SECONDS + spread * random.uniform(0.125, 1)  # noqa: S311  # no secret

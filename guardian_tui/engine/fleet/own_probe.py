@@ -13,7 +13,24 @@ ANSWER_LIMIT_BYTES = 4 << 20
 
 
 class OwnProbe:
-    """Asks this machine's probe one question; the process ends with the answer."""
+    """Asks this machine's probe, one question at a time.
+
+    Args:
+        kept: whether the process waits for the next question; else it ends with the answer.  To start one costs the engine more than to
+            read many answers.
+    """
+
+    def __init__(self, *, kept: bool = False) -> None:
+        self._kept = kept
+        self._process: asyncio.subprocess.Process | None = None
+        self._seq = 0
+
+    async def ask_patiently(self, request: str, name: str, seconds: float) -> bytes | None:
+        """The answer's body; None if there is none in time."""
+        try:
+            return await self.ask(request, seconds)
+        except (TimeoutError, OSError):
+            return None
 
     async def ask(self, request: str, timeout_seconds: float) -> bytes:
         """The answer's body.
@@ -22,22 +39,51 @@ class OwnProbe:
             TimeoutError: it did not answer in time.
             OSError: it could not be started, or sent more than is taken.
         """
-        process = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", probe.command(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL, start_new_session=True, env={"PATH": _PATH}, cwd="/", limit=ANSWER_LIMIT_BYTES,
-        )  # fmt: skip
-        assert process.stdin is not None and process.stdout is not None  # noqa: S101  # both are pipes
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            process = await self._start()
+        whole = False
         try:
-            async with asyncio.timeout(timeout_seconds):
-                process.stdin.write(f"1 {request}\n".encode())
-                answer = await process.stdout.readuntil(b".1\n")
+            answer = await self._answer(process, request, timeout_seconds)
+            whole = True
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             raise OSError("this machine's probe gave no whole answer") from error
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-        return answer.removeprefix(b"=1 1\n").removesuffix(b".1\n")
+            if whole and self._kept:
+                self._process = process
+            else:
+                _end(process)
+                await process.wait()
+        return answer
+
+    async def _answer(
+        self, process: asyncio.subprocess.Process, request: str, timeout_seconds: float
+    ) -> bytes:
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101  # both are pipes
+        self._seq += 1
+        head, end = b"=%d 1\n" % self._seq, b".%d\n" % self._seq
+        async with asyncio.timeout(timeout_seconds):
+            process.stdin.write(b"%d %s\n" % (self._seq, request.encode()))
+            answer = await process.stdout.readuntil(b"\n" + end)
+        return answer.removeprefix(head).removesuffix(end)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", probe.command(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL, start_new_session=True, env={"PATH": _PATH}, cwd="/", limit=ANSWER_LIMIT_BYTES,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """End the process that waits."""
+        process, self._process = self._process, None
+        if process is not None:
+            _end(process)
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -32,6 +32,7 @@ from guardian_tui.engine.remote.connections import Remote, words_of
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.store.metrics import MetricStore
 from guardian_tui.protocol.metrics import Period
+from guardian_tui.protocol.section_kinds import SLOW_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ class Watch:
         self._machine: Host | None = None
         self._own_due = 0.0
         self._own_round: asyncio.Task[None] | None = None
+        self._own_slow_round: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.survey = Survey(
             remote, clock, drift, changes, settings.file_systems_seconds, self._take_surveyed
@@ -138,7 +140,8 @@ class Watch:
 
     async def stop(self) -> None:
         """End, and close every line."""
-        tasks = [*self._tasks, *([self._own_round] if self._own_round else [])]
+        own = (self._own_round, self._own_slow_round)
+        tasks = [*self._tasks, *(task for task in own if task is not None)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -162,6 +165,11 @@ class Watch:
     def slowed(self) -> int:
         """Hosts that are asked more seldom because they answer slowly."""
         return sum(link.pace.slowed for link in self._links.values())
+
+    @property
+    def linked_hosts(self) -> int:
+        """Hosts that are watched over a line."""
+        return len(self._links)
 
     # --- waves ---------------------------------------------------------------------------------
 
@@ -223,7 +231,10 @@ class Watch:
         link.ask(self._seq, sections, now)
         if now >= link.slow_due and link.asking is None and not self._still_connecting(link, now):
             link.slow_due = now + self.settings.file_systems_seconds
-            link.asking = asyncio.create_task(self.survey.round(link), name=f"slow {link.host.id}")
+            link.asking = asyncio.create_task(self.survey.round(link), name=f"survey {link.host.id}")
+        if now >= link.survey_due and link.surveying is None:
+            link.survey_due = now + SLOW_SECONDS
+            link.surveying = asyncio.create_task(self.survey.slow_round(link), name=f"slow {link.host.id}")
 
     def _still_connecting(self, link: Link, now: float) -> bool:
         """Whether a host's first survey should wait until others are connected: what they are is more urgent."""
@@ -349,6 +360,10 @@ class Watch:
                         self._own_round = asyncio.create_task(
                             self._survey_machine(host), name="survey of this machine"
                         )
+                    if self.survey.own_slow_due and self._own_slow_round is None:
+                        self._own_slow_round = asyncio.create_task(
+                            self._survey_machine_slowly(host), name="slow survey of this machine"
+                        )
                 except Exception:
                     log.exception("this machine could not be read")
             await asyncio.sleep(host.spec.interval_seconds if host else self.settings.interval_seconds)
@@ -368,6 +383,14 @@ class Watch:
             log.exception("this machine could not be surveyed")
         finally:
             self._own_round = None
+
+    async def _survey_machine_slowly(self, host: Host) -> None:
+        try:
+            await self.survey.own_slow_round(host)
+        except Exception:
+            log.exception("this machine's slow sections could not be read")
+        finally:
+            self._own_slow_round = None
 
 
 def beyond_doubt(offset: float, doubt: float) -> float:

@@ -40,6 +40,7 @@ class Section(ABC):
     ``name`` is its name in the catalogue and in the probe's request.  ``forks``: the host starts programs for it, so it may
     hang, and is asked apart from those that don't; alone if it takes its time (the slow ones), or once something has hung.
     ``rates``: it is read twice when it is opened, since its rows need a reading before.
+    ``looks_back``: a round reads it beside the reading before, which is also so of those with rates.
     ``timeout_seconds``: after which it counts as hung.  ``drift``: which differences of its items from the baseline count in the
     series ``NAME_drift``.
     """
@@ -48,6 +49,7 @@ class Section(ABC):
     forks: ClassVar[bool] = False
     drift: ClassVar[tuple[str, ...]] = ("new", "changed", "gone")
     rates: ClassVar[bool] = False
+    looks_back: ClassVar[bool] = False
     timeout_seconds: ClassVar[float] = 10.0
 
     @property

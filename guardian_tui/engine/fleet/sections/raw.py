@@ -40,16 +40,27 @@ def split(body: bytes, wanted: Iterable[str]) -> dict[str, Raw]:
         body: without the answer's first and last line.
         wanted: names of sections that were asked for.
     """
+    return {name: raw_of(lines) for name, lines in lines_of(body, wanted).items()}
+
+
+def lines_of(body: bytes, wanted: Iterable[str]) -> dict[str, bytes]:
+    """The same without reading their lines."""
     names = frozenset(wanted)
-    found: dict[str, Raw] = {}
-    raw: Raw | None = None
-    for line in body.decode("utf-8", "replace").split("\n"):
+    found: dict[str, bytes] = {}
+    for part in (b"\n" + body).split(b"\nS\t")[1:]:
+        head, _, lines = part.partition(b"\n")
+        name = head.decode("utf-8", "replace")
+        if name in names:
+            found[name] = found[name] + b"\n" + lines if name in found else lines
+    return found
+
+
+def raw_of(lines: bytes) -> Raw:
+    """One section's lines, split into rows and bounded."""
+    raw = Raw()
+    for line in lines.decode("utf-8", "replace").split("\n") if lines else ():
         kind, _, rest = line.partition("\t")
-        if kind == "S":
-            raw = found.setdefault(rest, Raw()) if rest in names else None
-        elif raw is None:
-            continue
-        elif kind == "R":
+        if kind == "R":
             if len(raw.rows) < MOST_ROWS:
                 raw.rows.append(rest.split("\t", MOST_CELLS - 1))
             elif len(raw.rows) == MOST_ROWS:
@@ -60,4 +71,4 @@ def split(body: bytes, wanted: Iterable[str]) -> dict[str, Raw]:
                 raw.withheld.append((safe(what, 120), safe(why, 200), safe(rule, 300)))
         elif line:
             raw.problem(f"not understood: {safe(line, 60)}")
-    return found
+    return raw

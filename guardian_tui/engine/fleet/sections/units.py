@@ -29,6 +29,7 @@ class Units(Section):
 
     name: ClassVar[str] = "units"
     forks: ClassVar[bool] = True
+    looks_back: ClassVar[bool] = True
 
     def read(self, raw: Raw, before: Raw | None, seconds: float) -> Findings:
         """A row for each; series for what failed and for restarts, which need a reading before."""
