@@ -29,10 +29,12 @@ class FactsKept:
 
     async def write(self, hosts: Iterable[Host], now: float) -> int:
         """Write the facts that changed, and forget hosts that are gone; answers how many were written."""
-        current = {host.id: dict(host.facts) for host in hosts if host.facts}
+        # facts are replaced when they change: those that are the same object are not looked through
+        current = {host.id: host.facts for host in hosts if host.facts}
         changed = {id: facts for id, facts in current.items() if self._written.get(id) != facts}
         gone = [id for id in self._written if id not in current]
         if not changed and not gone:
+            self._written = current
             return 0
         async with self._store.write() as tx:
             await tx.execute(delete(host_facts).where(host_facts.c.host_id.in_([*changed, *gone])))

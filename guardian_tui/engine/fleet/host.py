@@ -80,6 +80,9 @@ class Host:
     rooms_problem: str = ""
     growth: dict[str, deque[tuple[float, float]]] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    """Replaced, never changed in place: whoever made something of it sees whether it is the same."""
+    filtered_of: dict[str, str] | None = None
+    """The facts of which the row's were made."""
     facts_fresh: bool = False
     """Whether they were read since the engine began; else they are those of before."""
     sections: dict[str, Kept] = field(default_factory=dict)
@@ -197,6 +200,9 @@ def row_of(host: Host) -> HostRow:
 
 def _facts(host: Host) -> dict[str, str]:
     """The facts that a list is filtered by; the row's own, as long as they are the same."""
+    if host.row is not None and host.filtered_of is host.facts:
+        return host.row.facts
+    host.filtered_of = host.facts
     facts = {name: host.facts[name] for name in FILTERED_FACTS if name in host.facts}
     return host.row.facts if host.row is not None and host.row.facts == facts else facts
 
@@ -204,6 +210,11 @@ def _facts(host: Host) -> dict[str, str]:
 def _sum(host: Host, prefix: str) -> float | None:
     if host.layout is None:
         return None
-    places = host.layout.places(prefix)
-    values = [host.values[place] for place in places if not math.isnan(host.values[place])]
-    return sum(values) if values else None
+    values = host.values
+    found = [values[place] for place in host.layout.places(prefix)]
+    total = sum(found)
+    if total != total:
+        # a gap among them
+        found = [value for value in found if not math.isnan(value)]
+        total = sum(found)
+    return total if found else None

@@ -15,7 +15,7 @@ from typing import Any
 import asyncssh
 
 from guardian_tui.config import FleetSettings
-from guardian_tui.engine.remote.corked import CorkedTcp
+from guardian_tui.engine.remote.corked import CorkedTcp, say_no_more_than_needed
 from guardian_tui.engine.remote.credentials import Credentials, NeedsAnswer, Offer
 from guardian_tui.engine.remote.failures import CERTIFICATE_SIGNS
 from guardian_tui.engine.remote.failures import failed as failed
@@ -75,6 +75,7 @@ class _Guard(asyncssh.SSHClient):
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """The TCP connection stands."""
         self._conn = conn
+        say_no_more_than_needed(conn)
 
     @property
     def greeted(self) -> bool:

@@ -1,7 +1,7 @@
-"""A TCP way for asyncssh that sends what is written in one turn of the loop with one system call.
+"""What makes asyncssh cheaper to send with: one system call for all that is written in one turn of the loop, and no packets that say nothing.
 
-asyncssh writes an IGNORE packet before every packet, each on its own: two system calls for every request of a poll, which are half of
-what a poll costs us.
+asyncssh writes an IGNORE packet before every packet, to be encrypted, sent, decrypted and dropped: a quarter of what a request costs us, and a
+packet more for every host.  It guards against guessed initialisation vectors (RFC 4251, 9.3.1), which only CBC ciphers have; we offer none.
 """
 
 from __future__ import annotations
@@ -9,6 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any, cast
+
+import asyncssh
+
+_MSG_IGNORE = 2
+"""RFC 4253, 12."""
+
+
+def say_no_more_than_needed(conn: asyncssh.SSHClientConnection) -> None:
+    """Send no IGNORE packets on this connection; all ciphers that it may use must be ones that need none."""
+    send = conn.send_packet
+
+    # Any: handed on as it came
+    def send_packet(pkttype: int, *args: bytes, **more: Any) -> None:
+        if pkttype != _MSG_IGNORE:
+            send(pkttype, *args, **more)
+
+    conn.send_packet = send_packet  # type: ignore[method-assign]  # asyncssh makes its connections itself
 
 
 class CorkedTransport(asyncio.Transport):

@@ -79,6 +79,7 @@ class Checks:
         self._of_host: dict[str, asyncio.Semaphore] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._finished: dict[str, Check] = {}
+        self._any_finished = asyncio.Event()
         self._unwritten: dict[str, Check] = {}
         self._gone: set[str] = set()
         self._layouts: dict[str, Layout] = {}
@@ -292,6 +293,7 @@ class Checks:
         if check.remembered() != remembered:
             self._unwritten[check.id] = check
         self._finished[check.id] = check
+        self._any_finished.set()
 
     async def _result(self, check: Check, host: Host) -> Result:
         limit = check.spec.timeout_seconds
@@ -321,12 +323,13 @@ class Checks:
 
     async def _tell(self) -> None:
         while True:
+            await self._any_finished.wait()
             await asyncio.sleep(GATHER_SECONDS)
-            if self._finished:
-                try:
-                    self.tell()
-                except Exception:
-                    log.exception("results of checks could not be told; the next ones are")
+            self._any_finished.clear()
+            try:
+                self.tell()
+            except Exception:
+                log.exception("results of checks could not be told; the next ones are")
 
     def tell(self) -> None:
         """Tell all what was found since the last time."""
