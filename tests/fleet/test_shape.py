@@ -47,6 +47,16 @@ def test_the_next_answer_of_the_same_shape_is_read_alike(text: str) -> None:
     assert by_shape is not None and bare(by_shape) == parse(text.encode())
 
 
+def test_a_host_without_a_limit_of_open_files_is_read_by_its_shape() -> None:
+    # as systemd sets it
+    lines = [line for line in said().split("\n") if not line.startswith("F ")]
+    text = "\n".join([*lines, "F 4218\t0\t9223372036854775807"])
+    reading, shape = read(text.encode(), None)
+    assert shape is not None and reading.problems == [] and reading.files == (4218.0, float(1 << 63))
+    by_shape = shape.read(text)
+    assert by_shape is not None and bare(by_shape) == parse(text.encode())
+
+
 @pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
 def test_a_real_answer_is_read_by_its_shape(file: Path) -> None:
     lines = [line for line in file.read_text().splitlines() if line[0] in "ucpmvlPdNFTK!"]

@@ -19,7 +19,8 @@ MEMORY = ("MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SwapTotal
 PRESSURE = tuple(
     (what, kind, window) for what in ("cpu", "memory", "io") for kind in ("some", "full") for window in ("avg10", "avg60")
 )  # fmt: skip
-ABSURD = float(1 << 63)
+ABSURD = float(1 << 64)
+"""No counter of 64 bits reaches it.  systemd sets the limit of open files to 2^63 - 1, which is 2^63 as a float."""
 
 
 @dataclass(slots=True)
