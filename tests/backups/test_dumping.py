@@ -148,30 +148,11 @@ def test_a_server_that_is_killed_while_it_is_dumped_fails_the_dump() -> None:
         ) as process:
             assert process.stdout is not None and process.stderr is not None
             begun = process.stdout.read(200_000)  # the rest waits in the pipe, and the server in its socket
-            server = int((own.folder / "data" / "postmaster.pid").read_text().split()[0])
-            children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-            for pid in (server, *map(int, children)):
-                os.kill(pid, signal.SIGKILL)
+            own.crash()
             begun += process.stdout.read()
             said = process.stderr.read()
         assert process.returncode != 0 and said
         assert refused(dump, begun)
-        data = own.folder / "data"
-        wait_gone([server, *map(int, children)])
-        (data / "postmaster.pid").unlink()
-        become = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
-        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
-        subprocess.run(
-            [*become, str(programs / "pg_ctl"), "-D", str(data), "-o", f"-c listen_addresses='' -c unix_socket_directories={own.folder}", "-w", "start"],
-            check=True, timeout=60, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-
-
-def wait_gone(pids: list[int]) -> None:
-    """Until none of the processes is there any more."""
-    deadline = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.02)
 
 
 # -- MariaDB ----------------------------------------------------------------------------------------------------------------------------

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.crashed = False
         self._made = 0
 
     def database(self) -> str:
@@ -39,10 +41,19 @@ class Cluster:
             conn.execute(f"CREATE DATABASE {name}")
         return f"postgresql://tester@/{name}?host={quote(str(self.folder))}"
 
+    def crash(self) -> None:
+        """Kill every process of the server as a machine that loses power would; it does not come back."""
+        server = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        self.crashed = True
+        for pid in (server, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """A cluster for as long as the block lasts."""
+def cluster(*settings: str) -> Iterator[Cluster]:
+    """A cluster for as long as the block lasts; ``settings``: more lines of its configuration, with ``{folder}`` for its folder."""
     programs = _programs()
     if programs is None:
         raise RuntimeError("PostgreSQL is not installed (Debian: apt-get install postgresql)")
@@ -72,10 +83,14 @@ def cluster() -> Iterator[Cluster]:
         "UTF8",
         "--locale=C",
     )
+    with (data / "postgresql.conf").open("a") as conf:
+        conf.writelines(f"{line.format(folder=folder)}\n" for line in settings)
     options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=40"
     run(str(programs / "pg_ctl"), "-D", str(data), "-o", options, "-w", "start")
+    running = Cluster(folder)
     try:
-        yield Cluster(folder)
+        yield running
     finally:
-        run(str(programs / "pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop")
+        if not running.crashed:
+            run(str(programs / "pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop")
         shutil.rmtree(folder, ignore_errors=True)

@@ -12,6 +12,7 @@ import re
 
 import msgspec
 
+from guardian_tui.engine.backups.becoming import as_user
 from guardian_tui.protocol.backups import Dump
 
 ALL = "*"
@@ -26,15 +27,6 @@ _ENDINGS = {"postgresql": "dump", "mysql": "sql", "sqlite": "sqlite"}
 
 SCRATCH = "/var/tmp"  # noqa: S108  # a folder of mktemp's, 0700, is made in it; unlike /tmp it is on a disk, not in memory
 """Where SQLite's copy is made while it is read, unless the dump's option ``scratch`` says another folder."""
-
-# as root no sudo is needed, and often none is there; busybox has su but no runuser
-_BECOME = """
-user=$1; shift
-if [ "$(id -un)" = "$user" ]; then exec "$@"; fi
-if [ "$(id -u)" != 0 ]; then exec sudo -n -u "$user" -- "$@"; fi
-if command -v runuser >/dev/null 2>&1; then exec runuser -u "$user" -- "$@"; fi
-exec su -s /bin/sh -c 'exec "$@"' -- "$user" guardian-dump "$@"
-"""
 
 _EITHER_OF_MYSQL = """
 for program in mariadb-dump mysqldump; do
@@ -124,11 +116,13 @@ def dump_command(dump: Dump, *, packed: bool = False) -> tuple[str, ...]:
     """
     _refuse(dump)
     if dump.kind == "postgresql":
-        return _become(dump, _postgresql(dump, packed))
+        return as_user(dump.user, _postgresql(dump, packed))
     if dump.kind == "mysql":
-        return _become(dump, ("sh", "-c", _EITHER_OF_MYSQL, "guardian-dump", *_mysql(dump)))
+        return as_user(dump.user, ("sh", "-c", _EITHER_OF_MYSQL, "guardian-dump", *_mysql(dump)))
     scratch = dump.options.get("scratch", SCRATCH)
-    return _become(dump, ("sh", "-c", _IN_SCRATCH + _COPY_SQLITE, "guardian-dump", scratch, dump.database))
+    return as_user(
+        dump.user, ("sh", "-c", _IN_SCRATCH + _COPY_SQLITE, "guardian-dump", scratch, dump.database)
+    )
 
 
 def verify_command(dump: Dump) -> tuple[str, ...]:
@@ -175,19 +169,14 @@ def _refuse(dump: Dump) -> None:
         raise ValueError("The port of a dump must be a number.")
     if dump.options.keys() >= {"host", "socket"}:
         raise ValueError("A dump has either a host or a socket.")
-    for value in (dump.database, dump.user):
-        if value.startswith("-") or any(c in value for c in "\0\r\n"):
-            raise ValueError(f"No database or user of a dump can be named {value!r}.")
+    if dump.database.startswith("-") or any(c in dump.database for c in "\0\r\n"):
+        raise ValueError(f"No database can be named {dump.database!r}.")
     if not dump.database:
         raise ValueError("A dump needs the name of a database.")
     if dump.kind == "sqlite" and not dump.database.startswith("/"):
         raise ValueError(f"A SQLite database is named by its whole path, not {dump.database!r}.")
     if not dump.options.get("scratch", "/").startswith("/"):
         raise ValueError("The scratch folder of a dump is named by its whole path.")
-
-
-def _become(dump: Dump, argv: tuple[str, ...]) -> tuple[str, ...]:
-    return ("sh", "-c", _BECOME, "guardian-dump", dump.user, *argv) if dump.user else argv
 
 
 def _postgresql(dump: Dump, packed: bool) -> tuple[str, ...]:

@@ -1,0 +1,25 @@
+"""How a command runs as another Unix user: the one who may read a database, or owns a repository."""
+
+from __future__ import annotations
+
+# as root no sudo is needed, and often none is there; busybox has su but no runuser
+_BECOME = """
+user=$1; shift
+if [ "$(id -un)" = "$user" ]; then exec "$@"; fi
+if [ "$(id -u)" != 0 ]; then exec sudo -n -u "$user" -- "$@"; fi
+if command -v runuser >/dev/null 2>&1; then exec runuser -u "$user" -- "$@"; fi
+exec su -s /bin/sh -c 'exec "$@"' -- "$user" guardian "$@"
+"""
+
+
+def as_user(user: str, argv: tuple[str, ...]) -> tuple[str, ...]:
+    """The command as that user; the same command where the user is empty.
+
+    Raises:
+        ValueError: no user is named so.
+    """
+    if not user:
+        return argv
+    if user.startswith("-") or any(c in user for c in "\0\r\n"):
+        raise ValueError(f"No Unix user can be named {user!r}.")
+    return ("sh", "-c", _BECOME, "guardian", user, *argv)
