@@ -9,22 +9,24 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardian_tui.engine.backups.dumping import dump_name
 from guardian_tui.engine.backups.engines.base import Capabilities, Place, RestoreOrder, StageEnd
 from guardian_tui.engine.backups.engines.dumps import Dumps
-from guardian_tui.protocol.backups import Dump, JobSpec, RepositorySpec
+from guardian_tui.protocol.backups import Dump, JobSpec, RepositorySpec, Retention
 from tests.support.disks import small_disk
 from tests.support.postgres import Cluster, cluster
 from tests.support.stages import Ran, Runner
@@ -336,7 +338,7 @@ def test_what_is_not_in_a_snapshot_is_not_restored_as_nothing(
         assert ran.verdict == "failed" and "of the wanted dumps" in ran.words, ran
 
 
-def test_runs_are_copied_and_forgotten_whole(runner: Runner, place: Place, tmp_path: Path) -> None:
+def test_runs_are_copied_whole(runner: Runner, place: Place, tmp_path: Path) -> None:
     dumps = (book(tmp_path), book(tmp_path, "other.db"))
     for run in ("run-1", "run-10", "run-2"):
         assert backed_up(runner, place, run, *dumps).verdict == "ok"
@@ -348,9 +350,88 @@ def test_runs_are_copied_and_forgotten_whole(runner: Runner, place: Place, tmp_p
     assert (copied.id, copied.good) == ("run-1", True)
     assert copied.at == next(one.at for one in listed(runner, place) if one.id == "run-1")
     assert runner.run("copy", ADAPTER.copy(place, other, ["run-3"])).verdict == "missing"
-    assert runner.run("retain", ADAPTER.forget(place, ["run-1"])).words.strip() == "2 dumps forgotten."
-    assert {one.id for one in listed(runner, place)} == {"run-10", "run-2"}
-    assert len(list(folder(place).iterdir())) == 8
+
+
+def made(place: Place, run: str, at: float, *, name: str = "nightly", whole: bool = True) -> None:
+    """A run of a dump, as if it had been made then."""
+    path = folder(place) / f"{name}-{run}-x.sql"
+    path.write_bytes(b"12345" if whole else b"1")
+    about = f"# guardian-dump began={int(at)} ended=1 size=5 host=h of=1 job={name} run={run} name=x.sql"
+    Path(f"{path}.sha256").write_text(f"{about}\n{'0' * 64}  {path.name}\n")
+
+
+def retained(runner: Runner, place: Place, keep: Retention) -> set[str]:
+    """What a dry run would forget; then it is done, and must be that."""
+    before = {one.id for one in listed(runner, place)}
+    dry = runner.run("retain", ADAPTER.retain(place, job(), keep, dry=True))
+    doomed = set(ADAPTER.doomed(dry.told))
+    assert dry.verdict == "ok" and before == {one.id for one in listed(runner, place)}
+    ran = runner.run("retain", ADAPTER.retain(place, job(), keep, dry=False))
+    assert ran.verdict == "ok" and before - {one.id for one in listed(runner, place)} == doomed, ran
+    return doomed
+
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("awk", ["mawk", "gawk", "busybox"])
+def test_of_each_day_week_month_and_year_the_newest_run_is_kept(
+    awk: str, runner: Runner, place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "awk").symlink_to(str(shutil.which(awk)))
+    runner.env["PATH"] = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    for days in range(800):
+        moment = NOON - timedelta(days=days)
+        made(place, f"{moment:%Y-%m-%d}", moment.timestamp())
+        if days < 3:
+            made(place, f"{moment:%Y-%m-%d}-early", moment.timestamp() - 7200)
+    made(place, "other", 0.0, name="other-job")
+    retained(runner, place, Retention(last=1, daily=4, weekly=3, monthly=4, yearly=3))
+    kept = sorted(one.id for one in listed(runner, place))
+    # Sundays end the weeks of 2026-02-16 and 2026-02-09; the last days of months and years
+    days = [
+        "2024-12-31",
+        "2025-12-31",
+        "2026-01-31",
+        "2026-02-15",
+        "2026-02-22",
+        "2026-02-26",
+        "2026-02-27",
+        "2026-02-28",
+        "2026-03-01",
+    ]
+    assert kept == [*days, "other"]
+    assert retained(runner, place, Retention()) == set()
+
+
+def test_runs_that_are_not_whole_push_no_whole_one_out(runner: Runner, place: Place) -> None:
+    hours = {"a": 100, "b": 99, "c": 98, "d": 50, "e": 49, "f": 3, "g": 2, "h": 1}
+    for run, ago in hours.items():
+        made(place, run, NOON.timestamp() - ago * 3600, whole=run not in "bcegh")
+    # g and h are newer than the newest whole run; c's day has a whole one, a
+    assert retained(runner, place, Retention(daily=9)) == {"b", "c", "e"}
+
+
+@given(st.lists(st.integers(0, 4 * 10**9), max_size=12), st.tuples(*[st.integers(0, 3)] * 6))
+@settings(max_examples=25)
+def test_the_newest_run_is_never_forgotten_and_no_more_than_the_policy_is_kept(
+    times: list[int], counts: tuple[int, ...]
+) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        place = Place(RepositorySpec("repo", "dumps", home, "h"), Capabilities((1,)))
+        for number, at in enumerate(times):
+            made(place, f"r{number}", at)
+        keep = Retention(*counts)
+        stage = ADAPTER.retain(place, job(), keep, dry=True)[0]
+        out = subprocess.run(stage.argv, capture_output=True, check=True).stdout
+        doomed = set(ADAPTER.doomed(out))
+    left = len(times) - len(doomed)
+    if not any(counts):
+        assert not doomed
+    elif times:
+        assert min(len(times), 1, sum(counts)) <= left <= sum(counts)
+        assert f"r{max(range(len(times)), key=lambda n: (times[n], f'r{n}'))}" not in doomed
 
 
 @pytest.mark.parametrize(
@@ -376,7 +457,7 @@ def test_a_job_that_a_folder_of_dumps_cannot_keep_is_refused_in_words(
 def test_names_that_could_lead_out_of_the_folder_are_refused(place: Place) -> None:
     orders = (
         lambda bad: ADAPTER.files(place, bad, ""),
-        lambda bad: ADAPTER.forget(place, [bad]),
+        lambda bad: ADAPTER.copy(place, place, [bad]),
         lambda bad: ADAPTER.backup(place, job(Dump("mysql", "shop")), bad),
         lambda bad: ADAPTER.restore(place, RestoreOrder("run", (bad,), "/srv/x")),
         lambda bad: ADAPTER.restore(place, RestoreOrder(bad, (), "/srv/x")),

@@ -34,6 +34,7 @@ from guardian_tui.protocol.backups import (
     JobSpec,
     Operation,
     RepositorySpec,
+    Retention,
     Snapshot,
 )
 
@@ -174,11 +175,16 @@ class Dumps:
             return ()
         return (_sh("copy", scripts.COPY, _folder(place.spec), _folder(other.spec), *snapshots),)
 
-    def forget(self, place: Place, snapshots: Sequence[str]) -> tuple[Stage, ...]:
-        """Remove runs."""
-        for snapshot in snapshots:
-            _known(snapshot)
-        return (_sh("forget", scripts.FORGET, _folder(place.spec), *snapshots),) if snapshots else ()
+    def retain(self, place: Place, job: JobSpec, keep: Retention, *, dry: bool) -> tuple[Stage, ...]:
+        """Forget the job's runs that the policy does not keep; it is decided where the files are, from what is there at that moment."""
+        kept = ",".join(map(str, (keep.last, keep.hourly, keep.daily, keep.weekly, keep.monthly, keep.yearly)))  # fmt: skip
+        how = "dry" if dry else "really"
+        return (_sh("retain", scripts.RETAIN, _folder(place.spec), job.name, kept, how, kept=dry),)
+
+    def doomed(self, out: bytes) -> Sequence[str]:
+        """Runs that a dry :meth:`retain` would forget."""
+        lines = out.decode("ascii", "replace").split("\n")
+        return [run for line in lines if line.startswith("forget ") and _ID.match(run := line[7:])]
 
     def unlock(self, place: Place) -> tuple[Stage, ...]:
         """Nothing: a lock is held by a living process alone."""
