@@ -18,8 +18,13 @@ from support import ROOT
 
 from tests.support.sshd import Sshd
 
-PROC = "cat /proc/stat /proc/meminfo /proc/loadavg /proc/uptime /proc/net/dev /proc/diskstats /proc/vmstat"
-"""About what the probe reads."""
+FILES = (
+    "stat", "meminfo", "loadavg", "uptime", "net/dev", "diskstats", "vmstat", "pressure/cpu", "pressure/memory", "pressure/io",
+    "sys/fs/file-nr", "sys/net/netfilter/nf_conntrack_count",
+)  # fmt: skip
+"""What the probe reads, below /proc."""
+PROC = " ".join(["cat", *(path for name in FILES if Path(path := f"/proc/{name}").exists())])
+"""The same by another program."""
 PACKAGES = ("ansible-core", "parallel-ssh")
 INSTALL_SECONDS = 300
 

@@ -90,6 +90,40 @@ def test_a_container_without_half_of_proc_names_what_is_missing(tmp_path: Path, 
     assert reading.problems == []
 
 
+@pytest.mark.parametrize("awk", AWKS)
+def test_means_are_told_again_once_and_never_when_they_are_old(tmp_path: Path, awk: str) -> None:
+    proc = tmp_path / "proc"
+    (proc / "pressure").mkdir(parents=True)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "awk").symlink_to(AWKS[awk])
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", probe.polling_command().replace("/proc/", f"{proc}/")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"},
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+
+    def told(seq: int, uptime: float, now: int) -> tuple[list[float] | None, float]:
+        (proc / "uptime").write_text(f"{uptime} 1\n")
+        (proc / "loadavg").write_text(f"{now}.0 1.0 1.0 1/9 7\n")
+        (proc / "pressure" / "io").write_text(f"some avg10={now}.00 avg60=0.00 avg300=0.00 total=1\n")
+        process.stdin.write(b"%d f\n" % seq)
+        process.stdin.flush()
+        lines = []
+        while not lines or lines[-1] != b".%d\n" % seq:
+            lines.append(process.stdout.readline())
+        reading = parse(b"".join(lines))
+        assert reading.problems == [] and reading.uptime == uptime
+        return reading.load, reading.pressure["io", "some", "avg10"]
+
+    try:
+        found = [told(n + 1, at, n) for n, at in enumerate((100.0, 105.0, 110.0, 115.0, 130.0, 138.0, 3.0))]
+    finally:
+        process.stdin.close()
+        process.wait(timeout=10)
+    # after a boot too
+    assert found == [([float(n), 1.0, 1.0], float(n)) for n in (0, 0, 2, 2, 4, 5, 6)]
+
+
 @pytest.mark.parametrize("awk", PROGRAMS)
 def test_a_mount_named_like_a_command_stays_a_name_and_its_room_is_told(tmp_path: Path, awk: str) -> None:
     folder = tmp_path / "bin"

@@ -55,15 +55,23 @@ function memory(   f, l, a, m, i, ok) {
     if (ok < 0) miss(f); else add("m " m[1] " " m[2] " " m[3] " " m[4] " " m[5] " " m[6] " " m[7])
     f = "/proc/vmstat"
     m[1] = m[2] = -1
-    # two of two hundred lines: an awk that takes the file as one record finds them at once, mawk still reads lines
-    RS = "\001"
-    while ((ok = (getline l < f)) > 0)
-        if (l ~ /(^|\n)(pgmajfault|oom_kill) /) {
+    # two of two hundred lines: an awk that takes the file as one record finds them at once, mawk still reads lines, each as cheaply as can be
+    if (reads_lines) {
+        while ((ok = (getline l < f)) > 0)
+            if (l ~ /^(pgmajfault|oom_kill) /) {
+                split(l, a, " "); m[a[1] == "oom_kill" ? 2 : 1] = a[2]
+                if (m[1] >= 0 && m[2] >= 0) break
+            }
+    } else {
+        RS = "\001"
+        while ((ok = (getline l < f)) > 0) {
+            reads_lines = !index(l, "\n")
             l = "\n" l "\n"
             m[1] = word_behind(l, "\npgmajfault ", m[1]); m[2] = word_behind(l, "\noom_kill ", m[2])
             if (m[1] >= 0 && m[2] >= 0) break
         }
-    RS = "\n"
+        RS = "\n"
+    }
     close(f)
     if (ok < 0) miss(f); else add("v " m[1] " " m[2])
 }
@@ -134,10 +142,34 @@ function card_of(n) {
     return "N " n " "
 }
 
+function uptime(   f, l, ok) {
+    f = "/proc/uptime"
+    ok = (getline l < f)
+    close(f)
+    if (ok > 0) { up = l + 0; add("u " l) } else { up += 8; miss(f) }
+}
+
+# figures that say little new within 8 s (means of 10 s and more, and how full large tables are) are read for every other answer and told
+# again for the one between; a host that is asked more seldom has them read each time
+function gauges(   kept) {
+    if (gauged == "" || gauges_due-- <= 0 || up < gauged_at || up - gauged_at >= 8) {
+        kept = piece; piece = ""
+        line_of("l", "/proc/loadavg")
+        add("P" pressure("cpu") pressure("memory") pressure("io"))
+        line_of("F", "/proc/sys/fs/file-nr")
+        limits()
+        if (pid_max == "") miss("/proc/sys/kernel/pid_max"); else add("T " pid_max)
+        conntrack()
+        gauged = piece; gauged_at = up; gauges_due = 1
+        piece = kept
+    }
+    piece = piece gauged
+}
+
 # limits seldom change: read again every so many answers
 function limits(   f) {
     if (limits_due-- > 0) return
-    limits_due = 60
+    limits_due = 30
     pid_max = conntrack_max = ""
     f = "/proc/sys/kernel/pid_max"
     getline pid_max < f

@@ -7,17 +7,12 @@
     if (index($2, "t")) clock()
     if (is_bsd()) bsd($2)
     else if (index($2, "f")) {
-        line_of("u", "/proc/uptime")
+        uptime()
         stat_()
         memory()
-        line_of("l", "/proc/loadavg")
-        add("P" pressure("cpu") pressure("memory") pressure("io"))
+        gauges()
         disks()
         network()
-        line_of("F", "/proc/sys/fs/file-nr")
-        limits()
-        if (pid_max == "") miss("/proc/sys/kernel/pid_max"); else add("T " pid_max)
-        conntrack()
     }
     if (!is_bsd()) {
         if (index($2, "o")) mounts()
