@@ -23,7 +23,6 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         pytest.fail(f"{request.param[0]} is not installed")
     bench = Bench(tmp_path / "runs", request.param)
     yield bench
-    for id_ in await bench.runs.known(None):
-        for process in bench.of(id_):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+    for process in bench.of(*await bench.runs.known(None)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

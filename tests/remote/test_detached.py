@@ -51,7 +51,7 @@ async def test_what_a_run_finds_is_what_a_login_would_find(bench: Bench) -> None
         os.umask(umask)
     lines = (await bench.over("a")).out.decode().splitlines()
     assert int(lines[0], 8) == 0o027
-    assert lines[1:] == [str(Path.home()), "a", "none"]
+    assert lines[1:] == [str(Path.home()), str(bench.folder / "a"), "none"]
 
 
 async def test_cancel_ends_grandchildren_that_ignore_it_and_left_the_group(bench: Bench) -> None:
@@ -92,11 +92,11 @@ async def test_a_stopped_run_can_be_cancelled(bench: Bench) -> None:
 async def test_without_its_supervisor_a_run_is_still_told_and_still_ended(bench: Bench) -> None:
     await bench.start("a", "sleep 300 & echo up; sleep 301; sleep 302")
     await bench.until("a", lambda look: look.out)
+    leader = await bench.process("a", "child")
     (await bench.process("a")).kill()
     look = await bench.look("a")
     assert (look.state, look.out) == ("running", b"up\n")
     # not even the leader of its group is needed
-    leader = await bench.process("a", "child")
     leader.kill()
     assert (await bench.look("a")).state == "running"
     await bench.runs.cancel(None, "a")
@@ -122,6 +122,7 @@ async def test_a_supervisor_that_dies_before_it_named_its_child_leaves_a_run_tha
 async def test_the_time_limit_holds_without_the_supervisor(bench: Bench) -> None:
     await bench.start("a", "echo up; sleep 300; sleep 301", most_seconds=3)
     await bench.until("a", lambda look: look.out)
+    await bench.process("a", "child")
     (await bench.process("a")).kill()
     look = await bench.over("a")
     assert (look.state, look.timed_out) == ("lost", True)

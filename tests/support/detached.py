@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,18 +72,16 @@ class Bench:
                 await asyncio.sleep(0.01)
         return psutil.Process(int(words[0]))
 
-    def of(self, id_: str) -> list[psutil.Process]:
-        """All processes that have anything to do with a run, by environment or command line."""
+    def of(self, *ids: str) -> list[psutil.Process]:
+        """All processes that have anything to do with runs, by environment or command line."""
+        folders = [f"{self.folder}/{id_}" for id_ in ids]
         found = []
         for process in psutil.process_iter():
-            try:
-                told = process.environ().get("GUARDIAN_RUN") == id_ or f"/{id_}/supervisor" in " ".join(
-                    process.cmdline()
-                )
-                if told and process.status() != psutil.STATUS_ZOMBIE:
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                words = " ".join(process.cmdline())
+                told = process.environ().get("GUARDIAN_RUN") in folders
+                if told or any(f"{folder}/supervisor" in words for folder in folders):
                     found.append(process)
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
         return found
 
     async def gone(self, id_: str) -> None:

@@ -17,7 +17,9 @@ from importlib.resources import files
 from math import ceil
 
 from guardian_tui.engine.remote.commands import Commands
-from guardian_tui.engine.remote.detached_looks import ROW_BYTES, DetachedFailed, Look, failure, known, looks
+from guardian_tui.engine.remote.detached_looks import ROW_BYTES, failure, known, looks
+from guardian_tui.engine.remote.detached_looks import DetachedFailed as DetachedFailed
+from guardian_tui.engine.remote.detached_looks import Look as Look
 from guardian_tui.engine.remote.target import Target
 from guardian_tui.text import safe
 

@@ -69,8 +69,17 @@ g_pids() {
     fi
 }
 
-g_marked() { # PID: whether it was started with the run's name in its environment
-    [ "$(tr '\0' '\n' 2>/dev/null <"/proc/$1/environ" | grep -cxF "GUARDIAN_RUN=${g_dir##*/}" 2>/dev/null)" = 1 ]
+g_marked() { # PID: whether it was started with the run's folder in its environment
+    [ "$(tr '\0' '\n' 2>/dev/null <"/proc/$1/environ" | grep -cxF "GUARDIAN_RUN=$g_dir")" = 1 ]
+} 2>/dev/null
+
+g_hinted() { # prints those that g_marked is worth asking about
+    # busybox's grep reads no further than the first NUL
+    if printf 'a\0b' | grep -q b; then
+        grep -lF "GUARDIAN_RUN=$g_dir" /proc/[0-9]*/environ | tr -dc '0-9\n'
+    else
+        g_pids
+    fi
 } 2>/dev/null
 
 g_lead() { # sets g_leader and g_leader_born: who leads the run's group, or "none" and when it began at the earliest
@@ -88,14 +97,15 @@ g_lead() { # sets g_leader and g_leader_born: who leads the run's group, or "non
 g_left() { # group | all: prints the run's processes that are at work; "all": those too that left its group
     g_lead
     for g_one in $(g_pids); do
-        g_works "$g_one" || continue
-        if [ "$g_group" = "$g_leader" ]; then
-            if g_is "$g_leader" "$g_leader_born" || [ ! -r "/proc/$g_one/environ" ] || g_marked "$g_one"; then echo "$g_one"; fi
-        elif [ "$1" = all ] || ! g_read child; then
-            # nobody who was there before it can come from it
-            case $g_since$g_leader_born in '' | *[!0-9]*) continue ;; esac
-            if [ "$g_since" -ge "${g_leader_born:-0}" ] && g_marked "$g_one"; then echo "$g_one"; fi
-        fi
+        g_works "$g_one" && [ "$g_group" = "$g_leader" ] || continue
+        if g_is "$g_leader" "$g_leader_born" || [ ! -r "/proc/$g_one/environ" ] || g_marked "$g_one"; then echo "$g_one"; fi
+    done
+    if [ "$1" = group ] && g_read child; then return; fi
+    for g_one in $(g_hinted); do
+        g_works "$g_one" && [ "$g_group" != "$g_leader" ] || continue
+        # nobody who was there before it can come from it
+        case $g_since$g_leader_born in '' | *[!0-9]*) continue ;; esac
+        if [ "$g_since" -ge "${g_leader_born:-0}" ] && g_marked "$g_one"; then echo "$g_one"; fi
     done
 }
 
@@ -192,7 +202,7 @@ g_supervise() { # folder, umask, seconds, grace, niceness, idle, bytes kept of t
 g_become() { # becomes the run
     umask "$g_umask"
     eval "$g_secrets"
-    export GUARDIAN_RUN="${g_dir##*/}"
+    export GUARDIAN_RUN="$g_dir"
     # shellcheck disable=SC2086  # a program and its arguments
     set -- $g_shell "$g_dir/script"
     if [ "$g_idle" = 1 ] && ionice -c 3 true </dev/null >/dev/null 2>&1; then set -- ionice -c 3 "$@"; fi
@@ -262,6 +272,8 @@ g_finish() { # folder, grace in seconds: ends a run from outside
     done
     g_manager='' g_unit=''
     read -r g_manager g_unit <"$g_dir/unit"
+    : "${XDG_RUNTIME_DIR:=/run/user/$(id -u)}"
+    export XDG_RUNTIME_DIR
     # shellcheck disable=SC2086  # nothing or one word
     [ -z "$g_unit" ] || systemctl ${g_manager#--system} --no-ask-password stop -- "$g_unit"
 } 2>/dev/null
