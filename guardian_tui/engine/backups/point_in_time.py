@@ -159,7 +159,7 @@ def refusal(window: Window, target: Target) -> str:
 
 def archiver(server: Server) -> Stage:
     """Ask the server how far its archive reaches."""
-    return Stage("archiver", as_user(server.user, (*_psql(server), "-c", scripts.ARCHIVER_SQL)), kept=True)
+    return Stage("archiver", as_user(server.user, (*_psql(server), "-c", scripts.ARCHIVER_SQL)))
 
 
 def archiver_of(out: bytes, earliest: float | None, words: str = "") -> Window:

@@ -123,7 +123,7 @@ class Dumps:
 
     def list(self, place: Place) -> tuple[Stage, ...]:
         """Tell all dumps."""
-        return (_sh("list", scripts.LIST, _folder(place.spec), "", kept=True),)
+        return (_sh("list", scripts.LIST, _folder(place.spec), ""),)
 
     def snapshots(self, place: Place, out: bytes) -> Sequence[Snapshot]:
         """The runs whose dumps are in the folder."""
@@ -136,9 +136,7 @@ class Dumps:
     def files(self, place: Place, snapshot: str, folder: str) -> tuple[Stage, ...]:
         """Tell the dumps of a run; they lie in no folder."""
         _known(snapshot)
-        return (
-            _sh("files", scripts.LIST, _folder(place.spec), f"{snapshot} {folder.strip('/')}", kept=True),
-        )
+        return (_sh("files", scripts.LIST, _folder(place.spec), f"{snapshot} {folder.strip('/')}"),)
 
     def entries(self, out: bytes) -> Sequence[FileEntry]:
         """The dumps of the run that was asked for."""
@@ -179,7 +177,7 @@ class Dumps:
         """Forget the job's runs that the policy does not keep; it is decided where the files are, from what is there at that moment."""
         kept = ",".join(map(str, (keep.last, keep.hourly, keep.daily, keep.weekly, keep.monthly, keep.yearly)))  # fmt: skip
         how = "dry" if dry else "really"
-        return (_sh("retain", scripts.RETAIN, _folder(place.spec), job.name, kept, how, kept=dry),)
+        return (_sh("retain", scripts.RETAIN, _folder(place.spec), job.name, kept, how),)
 
     def doomed(self, out: bytes) -> Sequence[str]:
         """Runs that a dry :meth:`retain` would forget."""
@@ -214,10 +212,10 @@ class Dumps:
         return judged(operation, job, ends, events)
 
 
-def _sh(stage: str, script: str, *values: str, codes: tuple[int, ...] = (0,), kept: bool = False) -> Stage:
+def _sh(stage: str, script: str, *values: str, codes: tuple[int, ...] = (0,)) -> Stage:
     argv = ("sh", "-c", script, "guardian-dumps", *values)
     # programs complain in words that are known
-    return Stage(stage, argv, env={"LC_ALL": "C"}, exit_codes=codes, kept=kept)
+    return Stage(stage, argv, env={"LC_ALL": "C"}, exit_codes=codes)
 
 
 def _verifiers() -> Iterator[str]:

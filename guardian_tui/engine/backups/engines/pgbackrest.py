@@ -287,8 +287,7 @@ def _pgbackrest(spec: RepositorySpec) -> tuple[str, ...]:
 def _stage(name: str, spec: RepositorySpec, *more: str) -> Stage:
     level = "off" if "--output=json" in more else "info"
     argv = (*_pgbackrest(spec), f"--log-level-console={level}", *more)
-    kept = "--output=json" in more or "--dry-run" in more
-    return Stage(name, as_user(spec.options.get("user", ""), argv), kept=kept)
+    return Stage(name, as_user(spec.options.get("user", ""), argv))
 
 
 def _restore(place: Place, data: str, *how: str) -> Stage:

@@ -107,13 +107,13 @@ class _Stanza(msgspec.Struct):
 def stage(name: str, spec: RepositorySpec, program: tuple[str, ...]) -> Stage:
     """Tell the stanza's backups; fails where the status inside does."""
     argv = ("sh", "-c", _INFO, "guardian-pgbackrest", *program)
-    return Stage(name, as_user(spec.options.get("user", ""), argv), kept=name == "info")
+    return Stage(name, as_user(spec.options.get("user", ""), argv))
 
 
 def gaps(spec: RepositorySpec, program: tuple[str, ...]) -> Stage:
     """Tell where segments of the log are missing in the archive."""
     script = ("env", f"GUARDIAN_STANZA={spec.location}", "sh", "-c", _GAPS, "guardian-pgbackrest")
-    return Stage("gaps", as_user(spec.options.get("user", ""), (*script, *program)), kept=True)
+    return Stage("gaps", as_user(spec.options.get("user", ""), (*script, *program)))
 
 
 def snapshots(repository: str, out: bytes) -> Sequence[Snapshot]:
