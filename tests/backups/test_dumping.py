@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
 import pymysql
 import pytest
@@ -204,6 +205,34 @@ def test_a_cut_dump_of_mariadb_is_refused_and_so_is_one_of_an_absent_database(
 def test_all_databases_of_mariadb_are_in_one_dump(mariadb: dict[str, str]) -> None:
     data = dumped(Dump("mysql", "*", "", mariadb))
     assert b"CREATE DATABASE /*!32312 IF NOT EXISTS*/ `shop`" in data and b"`-odd ``name`" in data
+
+
+def test_a_mariadb_that_is_killed_while_it_is_dumped_fails_the_dump() -> None:
+    with mariadb_server() as port:
+        with pymysql.connect(host="127.0.0.1", port=port, user="root", autocommit=True) as conn:
+            cursor = conn.cursor()
+            for line in (
+                "CREATE DATABASE shop",
+                "USE shop",
+                "CREATE TABLE big SELECT seq, REPEAT(MD5(seq), 30) AS words FROM seq_1_to_30000",
+            ):
+                cursor.execute(line)
+        dump = Dump("mysql", "shop", "", {"host": "127.0.0.1", "port": str(port), "role": "root"})
+        with subprocess.Popen(
+            dump_command(dump), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/"
+        ) as process:
+            assert process.stdout is not None and process.stderr is not None
+            begun = process.stdout.read(200_000)
+            (server,) = {
+                one.pid
+                for one in psutil.net_connections("tcp")
+                if one.laddr[1] == port and one.status == "LISTEN"
+            }
+            os.kill(server or 0, signal.SIGKILL)
+            begun += process.stdout.read()
+            said = process.stderr.read()
+        assert process.returncode != 0 and b"Lost connection" in said
+        assert refused(dump, begun)
 
 
 def test_where_no_program_of_mysql_is_installed_the_dump_says_so(tmp_path: Path) -> None:
