@@ -7,6 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
+
+from guardian_tui.engine.backups.engines import _ADAPTERS, adapter
 from guardian_tui.engine.backups.engines.base import Adapter, Judgement, Stage, Summary, Warned
 from guardian_tui.protocol.backups import Progress
 from tests.support.stages import NOT_FOUND, Ran, Runner
@@ -78,3 +81,16 @@ def test_a_process_can_be_signalled_at_a_line_and_untold_stages_are_not_read(tmp
     assert ran.ends[0].exit_code == 128 + signal.SIGTERM
     assert [event.current for event in ran.events if isinstance(event, Progress)] == ["at 1"]
     assert _run(tmp_path, _sh("one", "echo text", told=False)).events == []
+
+
+@pytest.mark.parametrize("engine", _ADAPTERS)
+def test_each_adapter_answers_all_that_the_contract_asks_for(engine):
+    driver = adapter(engine)
+    assert driver.name == engine
+    asked = {*Adapter.__annotations__, *(name for name in vars(Adapter) if not name.startswith("_"))}
+    assert {name for name in asked if not hasattr(driver, name)} == set()
+
+
+def test_an_engine_that_nobody_drives_is_told_so():
+    with pytest.raises(LookupError, match="floppies"):
+        adapter("floppies")  # type: ignore[arg-type]

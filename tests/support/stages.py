@@ -141,7 +141,8 @@ class Runner:
                 continue
             end = self._stage(operation, stage, ran, on_line, timeout)
             ran.ends.append(end)
-            failed = failed or end.exit_code not in stage.exit_codes or end.source_code != 0
+            failed = failed or end.exit_code not in stage.exit_codes
+            failed = failed or (end.source_code != 0 and not stage.source_may_fail)
         kept = [event for event in ran.events if not isinstance(event, Progress)]
         ran.judgement = self.adapter.verdict(operation, job, ran.ends, kept)
         return ran
@@ -160,14 +161,17 @@ class Runner:
     def _start(
         self, argv: Sequence[str], stage: Stage, stdin: int | IO[bytes]
     ) -> subprocess.Popen[bytes] | None:
-        if shutil.which(argv[0]) is None:
+        env = self._env(stage.env)
+        program = shutil.which(argv[0], path=env["PATH"])
+        if program is None:
             return None
         return subprocess.Popen(
             argv,
+            executable=program,
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=self._env(stage.env),
+            env=env,
             cwd=stage.folder or self.home,
             user=self.user or None,
             group=self.user or None,

@@ -48,6 +48,7 @@ class Stage:
         always: runs also after a stage that failed.
         exit_codes: those that don't end the run (the adapter judges them).
         kept: whether its whole output is kept for who asked for it.
+        source_may_fail: whether those after it run even when its source failed (the adapter judges it).
     """
 
     name: str
@@ -58,6 +59,7 @@ class Stage:
     always: bool = False
     exit_codes: tuple[int, ...] = (0,)
     kept: bool = False
+    source_may_fail: bool = False
     folder: str = ""
     """Where it runs; empty: the home folder."""
 
@@ -71,7 +73,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the engine says that it did."""
+    """What the engine says that it did, or why it could not."""
 
     snapshot: str = ""
     files: int | None = None
@@ -79,6 +81,8 @@ class Summary:
     added_bytes: int | None = None
     errors: int = 0
     words: str = ""
+    stage: str = ""
+    """Name of the stage that said it, where the adapter tells."""
 
 
 Event = Progress | Warned | Summary
@@ -213,6 +217,14 @@ class Adapter(Protocol):
 
     def copy(self, place: Place, other: Place, snapshots: Sequence[str]) -> tuple[Stage, ...]:
         """Copy snapshots to another repository of the same engine; empty where the engine can't."""
+        ...
+
+    def copy_secrets(self, spec: RepositorySpec, other: RepositorySpec) -> Mapping[str, str]:
+        """Environment variable → reference of its secret, for :meth:`copy`: both repositories' in one environment.
+
+        Raises:
+            ValueError: the engine can't tell them apart; says which.
+        """
         ...
 
     def unlock(self, place: Place) -> tuple[Stage, ...]:

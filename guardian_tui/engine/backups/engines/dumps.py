@@ -184,6 +184,10 @@ class Dumps:
         lines = out.decode("ascii", "replace").split("\n")
         return [run for line in lines if line.startswith("forget ") and _ID.match(run := line[7:])]
 
+    def copy_secrets(self, spec: RepositorySpec, other: RepositorySpec) -> Mapping[str, str]:
+        """None: a folder has no secrets."""
+        return {}
+
     def unlock(self, place: Place) -> tuple[Stage, ...]:
         """Nothing: a lock is held by a living process alone."""
         return ()

@@ -8,7 +8,7 @@ that is missing; so their output is read, and the segments are counted.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from guardian_tui.engine.backups import point_in_time
 from guardian_tui.engine.backups.becoming import as_user
@@ -210,6 +210,10 @@ class Pgbackrest:
     def copy(self, place: Place, other: Place, snapshots: Sequence[str]) -> tuple[Stage, ...]:
         """Nothing: a second repository stands in pgBackRest's configuration, and the archive goes to both."""
         return ()
+
+    def copy_secrets(self, spec: RepositorySpec, other: RepositorySpec) -> Mapping[str, str]:
+        """None: its own configuration holds them."""
+        return {}
 
     def unlock(self, place: Place) -> tuple[Stage, ...]:
         """Nothing: a lock is held by a living process alone."""
