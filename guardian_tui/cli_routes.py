@@ -46,6 +46,7 @@ _GROUP_HELP = {
     "accounts": "People.", "profiles": "Profiles of permissions.", "sessions": "Open sessions.", "session": "My session.",
     "secrets": "Names in the vault.", "questions": "Answers to questions about hosts.", "recovery": "Recovery codes.", "password": "My password.",
     "checks": "Checks: see, add, edit, remove, make now.", "processes": "Processes of a host.", "units": "Units of a host.", "logs": "Logs of a host.",
+    "backups": "Backups: jobs, runs, snapshots, and whether hosts could be restored.", "repositories": "Repositories of backups.",
     "authorities": "Authorities that sign host keys.", "probe": "The probe as a file on a host.", "vault": "What can open the vault.",
 }  # fmt: skip
 _SECRET_FIELDS = frozenset({"password", "old", "new", "value", "secret", "code"})

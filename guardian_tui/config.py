@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import platformdirs
 
+from guardian_tui.protocol.backups import JobSpec, RepositorySpec
 from guardian_tui.protocol.check_params import Kind
 from guardian_tui.protocol.checks import CheckSpec, Params, Period, Timeout
 from guardian_tui.protocol.errors import InvalidRequest
 
+S = TypeVar("S")
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=366 * 86400)]
 Days = Annotated[float, msgspec.Meta(gt=0, le=36500)]
 
@@ -147,6 +150,17 @@ class CheckSettings(Section, frozen=True):
             raise InvalidRequest(f"[checks.{name}]: {error}", field=f"checks.{name}") from error
 
 
+def _named(table: str, name: str, fields: Mapping[str, Any], kind: type[S]) -> S:  # Any: TOML values
+    if "name" in fields:
+        raise InvalidRequest(
+            f"[{table}.{name}] has its name in its heading; take `name` out.", field=f"{table}.{name}"
+        )
+    try:
+        return msgspec.convert({**fields, "name": name}, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"[{table}.{name}]: {error}", field=f"{table}.{name}") from error
+
+
 class UiSettings(Section, frozen=True):
     """The terminal."""
 
@@ -167,7 +181,29 @@ class Settings(Section, frozen=True):
     access: AccessSettings = msgspec.field(default_factory=AccessSettings)
     audit: AuditSettings = msgspec.field(default_factory=AuditSettings)
     checks: dict[str, CheckSettings] = msgspec.field(default_factory=dict)
+    repositories: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)  # Any: TOML values
+    """Repositories of backups by name: the fields of :class:`~guardian_tui.protocol.backups.RepositorySpec`."""
+    backups: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)  # Any: TOML values
+    """Backup jobs by name: the fields of :class:`~guardian_tui.protocol.backups.JobSpec`."""
     ui: UiSettings = msgspec.field(default_factory=UiSettings)
+
+    def repository_specs(self) -> list[RepositorySpec]:
+        """The repositories.
+
+        Raises:
+            InvalidRequest: something of one does not fit.
+        """
+        return [
+            _named("repositories", name, fields, RepositorySpec) for name, fields in self.repositories.items()
+        ]
+
+    def job_specs(self) -> list[JobSpec]:
+        """The backup jobs.
+
+        Raises:
+            InvalidRequest: something of one does not fit.
+        """
+        return [_named("backups", name, fields, JobSpec) for name, fields in self.backups.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +270,7 @@ def parse_settings(text: str, source: str = "config.toml") -> Settings:
         InvalidRequest: says what is wrong, in which file, line and key, and what is allowed.
     """
     try:
-        return msgspec.convert(tomllib.loads(text), Settings, strict=True)
+        settings = msgspec.convert(tomllib.loads(text), Settings, strict=True)
     except tomllib.TOMLDecodeError as error:
         raise InvalidRequest(f"{source}: {error}. Mend that line; the file is TOML.", field=source) from error
     except msgspec.ValidationError as error:
@@ -246,6 +282,16 @@ def parse_settings(text: str, source: str = "config.toml") -> Settings:
         raise InvalidRequest(
             f"{where}: {words}. See docs/configuration.md for the keys.", field=place or unknown
         ) from error
+    try:
+        settings.repository_specs()
+        settings.job_specs()
+    except InvalidRequest as error:
+        line = _line_of(text, error.field)
+        where = f"{source}, line {line}" if line else source
+        raise InvalidRequest(
+            f"{where}: {error.detail}. See docs/backups.md for the keys.", field=error.field
+        ) from error
+    return settings
 
 
 def load_settings(paths: Paths) -> Settings:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from guardian_tui.protocol.alerts import Alert
+from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow
 
@@ -61,3 +62,35 @@ def check_text(row: CheckRow) -> str:
     """The text of a check in which words are looked for, in lower case."""
     labels = " ".join(f"{key}={value}" for key, value in row.labels.items())
     return f"{row.name} {row.host} {row.kind} {row.where} {row.state} {row.words} {labels}".lower()
+
+
+def job_columns(row: JobRow) -> dict[str, Any]:  # Any: the row's values
+    """A backup job's columns by name."""
+    return msgspec.structs.asdict(row)
+
+
+def job_text(row: JobRow) -> str:
+    """The text of a backup job in which words are looked for, in lower case."""
+    labels = " ".join(f"{key}={value}" for key, value in row.labels.items())
+    came = f"{row.run.verdict or ''} {row.run.words}" if row.run else ""
+    return f"{row.name} {row.host} {row.repository} {row.engine} {row.state} {row.words} {came} {row.anomaly} {labels}".lower()
+
+
+def repository_columns(row: RepositoryRow) -> dict[str, Any]:  # Any: the row's values
+    """A repository's columns by name."""
+    return msgspec.structs.asdict(row)
+
+
+def repository_text(row: RepositoryRow) -> str:
+    """The text of a repository in which words are looked for, in lower case."""
+    return f"{row.name} {row.host} {row.engine} {row.location} {row.verdict or ''} {row.words} {row.site} {row.keeper}".lower()
+
+
+def readiness_columns(row: ReadinessRow) -> dict[str, Any]:  # Any: the row's values
+    """A host's readiness, by name."""
+    return msgspec.structs.asdict(row)
+
+
+def readiness_text(row: ReadinessRow) -> str:
+    """The text of a host's readiness in which words are looked for, in lower case."""
+    return f"{row.host} {row.ready} {' '.join(row.why)}".lower()

@@ -10,9 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from guardian_tui.protocol.alerts import Alert, Silence
 from guardian_tui.protocol.audit import AuditEvent
+from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow, shown_job_state
 from guardian_tui.protocol.checks import CheckRow, shown_check_state
 from guardian_tui.protocol.events import Delta, Heartbeat
 from guardian_tui.protocol.fleet import HostRow, HostState, Question
@@ -22,6 +24,10 @@ from guardian_tui.protocol.system import EngineStatus
 AUDIT_KEPT = 500
 
 _SEVERITY = {"critical": 0, "warning": 1, "info": 2}
+_BACKUPS = frozenset({"backups", "runs", "repositories", "readiness"})
+_JOB_STATES = {
+    "failed": 0, "critical": 1, "never": 2, "late": 3, "unknown": 4, "running": 5, "ok": 6, "off": 7,
+}  # fmt: skip
 _CHECK_STATES = {"failed": 0, "warning": 1, "unknown": 2, "waiting": 3, "ok": 4, "off": 5}
 
 
@@ -47,6 +53,8 @@ class Change:
     audit: bool = False
     questions: bool = False
     checks: bool = False
+    backups: bool = False
+    """Jobs, runs, repositories or readiness."""
     fired: tuple[Alert, ...] = ()
     """Alerts of tier page or critical severity that are new and not silenced: for the bell."""
 
@@ -62,6 +70,10 @@ class World:
         self.audit: dict[str, AuditEvent] = {}
         self.questions: dict[str, Question] = {}
         self.checks: dict[str, CheckRow] = {}
+        self.backups: dict[str, JobRow] = {}
+        self.runs: dict[str, RunRow] = {}
+        self.repositories: dict[str, RepositoryRow] = {}
+        self.readiness: dict[str, ReadinessRow] = {}
         self.status: EngineStatus | None = None
         self._engine_time = 0.0
         self._heard_at: float | None = None
@@ -90,7 +102,7 @@ class World:
         fired = () if first else tuple(a for a in delta.alerts if self._rings(a))
         if first:
             gone_hosts = tuple(set(self.hosts) - {row.id for row in delta.hosts})
-            for table in (self.hosts, self.alerts, self.silences, self.audit, self.questions, self.checks):
+            for table in self._tables():
                 table.clear()
         else:
             gone_hosts = delta.gone.get("hosts", ())
@@ -100,6 +112,10 @@ class World:
         self.audit.update((str(event.seq), event) for event in delta.audit)
         self.questions.update((question.id, question) for question in delta.questions)
         self.checks.update((check.id, check) for check in delta.checks)
+        self.backups.update((job.id, job) for job in delta.backups)
+        self.runs.update((run.id, run) for run in delta.runs)
+        self.repositories.update((one.id, one) for one in delta.repositories)
+        self.readiness.update((ready.host_id, ready) for ready in delta.readiness)
         for name, ids in delta.gone.items():
             table = getattr(self, name, {})
             for id in ids:
@@ -116,8 +132,18 @@ class World:
             audit=first or bool(delta.audit),
             questions=first or bool(delta.questions or gone.get("questions")),
             checks=first or bool(delta.checks or gone.get("checks")),
+            backups=first
+            or bool(
+                delta.backups or delta.runs or delta.repositories or delta.readiness or _BACKUPS & gone.keys()
+            ),
             fired=fired,
         )
+
+    def _tables(self) -> tuple[dict[str, Any], ...]:  # Any: rows of each kind
+        return (
+            self.hosts, self.alerts, self.silences, self.audit, self.questions, self.checks, self.backups, self.runs, self.repositories,
+            self.readiness,
+        )  # fmt: skip
 
     def _rings(self, alert: Alert) -> bool:
         known = self.alerts.get(alert.id)
@@ -169,6 +195,13 @@ class World:
         now = self.now()
         return sorted(
             self.checks.values(), key=lambda row: (_CHECK_STATES[shown_check_state(row, now)], row.name)
+        )
+
+    def backups_by_trouble(self) -> list[JobRow]:
+        """Backup jobs, what is wrong first, then by name."""
+        now = self.now()
+        return sorted(
+            self.backups.values(), key=lambda row: (_JOB_STATES[shown_job_state(row, now)], row.name)
         )
 
     def question_of(self, host_id: str) -> Question | None:

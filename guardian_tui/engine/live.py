@@ -16,6 +16,7 @@ import msgspec
 
 from guardian_tui.protocol.alerts import Alert, Silence
 from guardian_tui.protocol.audit import AuditEvent
+from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow, Question
 
@@ -110,6 +111,10 @@ class Live:
         self.audit: LiveTable[AuditEvent] = LiveTable(self, "audit")
         self.questions: LiveTable[Question] = LiveTable(self, "questions")
         self.checks: LiveTable[CheckRow] = LiveTable(self, "checks")
+        self.backups: LiveTable[JobRow] = LiveTable(self, "backups")
+        self.runs: LiveTable[RunRow] = LiveTable(self, "runs")
+        self.repositories: LiveTable[RepositoryRow] = LiveTable(self, "repositories")
+        self.readiness: LiveTable[ReadinessRow] = LiveTable(self, "readiness")
         self.tables: tuple[LiveTable[msgspec.Struct], ...] = (  # type: ignore[assignment]  # rows are only encoded here
             self.hosts,
             self.alerts,
@@ -117,6 +122,10 @@ class Live:
             self.audit,
             self.questions,
             self.checks,
+            self.backups,
+            self.runs,
+            self.repositories,
+            self.readiness,
         )
         self._watchers: set[asyncio.Event] = set()
 

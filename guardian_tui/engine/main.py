@@ -138,6 +138,11 @@ class Engine:
     async def _start_features(self, closing: contextlib.AsyncExitStack) -> None:
         """Start what watches; its imports (asyncssh among them) come after login is served."""
         from guardian_tui.engine.alerts.service import Alerts
+        from guardian_tui.engine.backups.orders import BackupOrders
+        from guardian_tui.engine.backups.planner import Planner
+        from guardian_tui.engine.backups.proofs import ProofOrders
+        from guardian_tui.engine.backups.scope import Scope
+        from guardian_tui.engine.backups.service import Backups
         from guardian_tui.engine.fleet.acts import Acts
         from guardian_tui.engine.fleet.authorities import AuthorityOrders
         from guardian_tui.engine.fleet.checks.orders import CheckOrders
@@ -176,11 +181,17 @@ class Engine:
         orders = HostOrders(self.fleet, self.store, pins, Doctor(remote, self.live, try_probe), self.clock)
         authorities = AuthorityOrders(self.fleet, self.store, pins, questions)
         commands = Commands(remote)
+        self.backups = Backups(
+            self.store, self.bus, self.live, self.clock, self.audit, self.fleet.inventory, commands, self.vault.resolve,
+            settings.store.alerts_days, (settings.repository_specs(), settings.job_specs()),
+        )  # fmt: skip
+        scope = Scope(self.backups)
         for handlers in (
             orders.handlers(), authorities.handlers(), SectionOrders(self.fleet).handlers(), ProbeOrders(self.fleet, remote).handlers(),
             Acts(self.fleet, commands).handlers(), Logs(self.fleet, commands).handlers(), questions.handlers(),
             self.alerts.handlers(),
-            CheckOrders(self.checks, self.clock).handlers(),
+            CheckOrders(self.checks, self.clock).handlers(), BackupOrders(self.backups, scope, self.store, self.clock).handlers(),
+            ProofOrders(self.backups, scope, self.store, self.clock, commands).handlers(),
         ):  # fmt: skip
             self.dispatch.bind(handlers)
         # alerts first: they must hear of the hosts when the fleet announces them
@@ -190,6 +201,11 @@ class Engine:
         closing.push_async_callback(self.fleet.stop)
         await self.checks.start()
         closing.push_async_callback(self.checks.stop)
+        await self.backups.start()
+        closing.push_async_callback(self.backups.stop)
+        planner = Planner(self.backups, self.store, self.clock, self.audit)
+        await planner.start()
+        closing.push_async_callback(planner.stop)
         await self.access.start()
         closing.push_async_callback(self.access.stop)
         self.health.ready = True

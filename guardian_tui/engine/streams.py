@@ -33,6 +33,10 @@ TABLE_PERMISSIONS: Mapping[str, str] = {
     "audit": "audit.see",
     "questions": "hosts.trust",
     "checks": "checks.see",
+    "backups": "backups.see",
+    "runs": "backups.see",
+    "repositories": "backups.see",
+    "readiness": "backups.see",
 }
 
 _encode = msgspec.json.Encoder().encode

@@ -137,6 +137,11 @@ class JobSpec(Request, frozen=True):
     drill: DrillPolicy = msgspec.field(default_factory=DrillPolicy)
     copies: tuple[BackupName, ...] = ()
     """Repositories that each good snapshot is copied to."""
+    match: dict[
+        Annotated[str, msgspec.Meta(pattern=r"^(host|tag|path)\Z")],
+        Annotated[str, msgspec.Meta(max_length=1000)],
+    ] = msgspec.field(default_factory=dict)
+    """``host``, ``tag``, ``path`` of the snapshots that another tool makes: such a job is judged, never run."""
     labels: dict[LabelText, LabelText] = msgspec.field(default_factory=dict)
     enabled: bool = True
 
@@ -210,3 +215,395 @@ class RunRow(Response, frozen=True):
     bytes: int | None = None
     added_bytes: int | None = None
     warnings: int = 0
+    level: str = ""
+    """Of a check: how much was read."""
+    compared: int = 0
+    """Files that were compared with their hashes of backup time."""
+    mismatches: tuple[str, ...] = ()
+    """Those that are not what they were, the first of them."""
+    whole: bool = False
+    """Whether all of the snapshot was restored."""
+
+
+JobState = Literal["ok", "running", "late", "critical", "failed", "never", "off", "unknown"]
+"""``late``: the newest good snapshot is older than the RPO, ``critical``: than twice; ``never``: there is none; ``unknown``: its repository could not be read."""
+LATE = 1.0
+CRITICAL = 2.0
+
+
+class JobRow(Response, frozen=True):
+    """One line of the backups' list: a job, and whether it could be restored."""
+
+    id: str
+    name: str
+    host_id: str
+    host: str
+    repository: str
+    engine: str
+    state: JobState
+    since: float
+    words: str = ""
+    rpo_seconds: float = 0.0
+    rto_seconds: float = 0.0
+    good_at: float | None = None
+    """When the backup of the newest good snapshot began."""
+    worst_age_seconds: float | None = None
+    """The greatest age that the newest good snapshot had within 30 days."""
+    next_at: float | None = None
+    """When its schedule runs it next."""
+    schedule: str = ""
+    run: RunRow | None = None
+    """The run that is under way, else the last one."""
+    verified_at: float | None = None
+    drilled_at: float | None = None
+    drill: Verdict | None = None
+    measured_rto_seconds: float | None = None
+    """The ninth decile of what drills took, for all of it."""
+    estimated_rto_seconds: float | None = None
+    """Size by the rate of measured restores, where no drill was long enough."""
+    copies: int = 0
+    """Repositories with a good snapshot within the RPO, the first among them."""
+    snapshots: int = 0
+    bytes: int | None = None
+    anomaly: str = ""
+    """What is odd about the newest snapshot; nothing is forgotten while it stands."""
+    listed_at: float | None = None
+    """When its repository was last read."""
+    enabled: bool = True
+    observed: bool = False
+    """Another tool makes its snapshots."""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    source: str = "screen"
+
+
+class RepositoryRow(Response, frozen=True):
+    """A repository, as it was when it was last read."""
+
+    id: str
+    name: str
+    engine: str
+    location: str
+    host: str
+    verdict: Verdict | None = None
+    """Of its last reading; None: not read yet."""
+    words: str = ""
+    advice: str = ""
+    listed_at: float | None = None
+    tried_at: float | None = None
+    snapshots: int = 0
+    oldest_at: float | None = None
+    newest_at: float | None = None
+    bytes: int | None = None
+    """What it takes on its disk, where its engine tells."""
+    capacity_bytes: int = 0
+    full_at: float | None = None
+    """When it is full if it grows on like this."""
+    verified_at: float | None = None
+    check_level: str = ""
+    version: str = ""
+    site: str = ""
+    keeper: str = ""
+    append_only: bool = False
+    jobs: int = 0
+    source: str = "screen"
+
+
+Ready = Literal["yes", "no", "unknown", "none"]
+"""``none``: nothing of the host is backed up."""
+
+
+class ReadinessRow(Response, frozen=True):
+    """Whether one host could be restored tonight."""
+
+    host_id: str
+    host: str
+    ready: Ready
+    why: tuple[str, ...] = ()
+    """Why a restore tonight could fail, the gravest first."""
+    good_at: float | None = None
+    """Of its job whose newest good snapshot is the oldest."""
+    verified_at: float | None = None
+    drilled_at: float | None = None
+    rto_seconds: float | None = None
+    rto_measured: bool = False
+    copies: int = 0
+    jobs: int = 0
+
+
+def shown_job_state(row: JobRow, now: float) -> JobState:
+    """The state to draw: the engine's, or worse where the snapshot has aged since."""
+    if row.state not in ("ok", "late") or row.good_at is None or row.rpo_seconds <= 0:
+        return row.state
+    age = (now - row.good_at) / row.rpo_seconds
+    return "critical" if age > CRITICAL else "late" if age > LATE else row.state
+
+
+# --- orders -----------------------------------------------------------------------------------------
+
+
+class BackupsQuery(Request, frozen=True):
+    """A filter in the grammar of ``/``."""
+
+    filter: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+class JobRef(Request, frozen=True):
+    """Names one job by id or by name."""
+
+    job: Annotated[str, msgspec.Meta(max_length=253)]
+
+
+class EditJob(Request, frozen=True):
+    """Another specification for a job."""
+
+    job: Annotated[str, msgspec.Meta(max_length=253)]
+    spec: JobSpec
+
+
+class RepositoryRef(Request, frozen=True):
+    """Names one repository by id or by name."""
+
+    repository: Annotated[str, msgspec.Meta(max_length=253)]
+
+
+class EditRepository(Request, frozen=True):
+    """Another specification for a repository."""
+
+    repository: Annotated[str, msgspec.Meta(max_length=253)]
+    spec: RepositorySpec
+
+
+class JobList(Response, frozen=True):
+    """Rows of jobs."""
+
+    jobs: tuple[JobRow, ...]
+
+
+class JobDetail(Response, frozen=True):
+    """A job in full."""
+
+    row: JobRow
+    spec: JobSpec
+    runs: tuple[RunRow, ...] = ()
+    """The newest first."""
+    days: tuple[tuple[str, str], ...] = ()
+    """The last 26 weeks: the day (``2026-11-25``, UTC) and the worst that came of its runs."""
+    growth: tuple[tuple[float, float], ...] = ()
+    """When, and bytes that a snapshot would restore to."""
+
+
+class RepositoryList(Response, frozen=True):
+    """Rows of repositories."""
+
+    repositories: tuple[RepositoryRow, ...]
+
+
+class RepositoryDetail(Response, frozen=True):
+    """A repository in full."""
+
+    row: RepositoryRow
+    spec: RepositorySpec
+
+
+class ReadinessList(Response, frozen=True):
+    """Rows of hosts."""
+
+    hosts: tuple[ReadinessRow, ...]
+
+
+class RunsQuery(Request, frozen=True):
+    """Runs of a job, the newest first."""
+
+    job: Annotated[str, msgspec.Meta(max_length=253)]
+    before: float = 0.0
+    """Only those that were queued earlier, Unix seconds; 0: from the newest on."""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
+
+
+class RunList(Response, frozen=True):
+    """Rows of runs."""
+
+    runs: tuple[RunRow, ...]
+
+
+class RunRef(Request, frozen=True):
+    """Names one run by its id."""
+
+    run: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class RunDetail(Response, frozen=True):
+    """A run in full."""
+
+    row: RunRow
+    log: str = ""
+    """The end of what it wrote."""
+    warnings: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+
+
+class SnapshotsQuery(Request, frozen=True):
+    """Snapshots of a job, the newest first."""
+
+    job: Annotated[str, msgspec.Meta(max_length=253)]
+    before: float = 0.0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
+
+
+class SnapshotList(Response, frozen=True):
+    """Snapshots, and how many there are in all."""
+
+    snapshots: tuple[Snapshot, ...]
+    total: int
+
+
+class FilesQuery(Request, frozen=True):
+    """Files of a snapshot in one folder; an empty one: the top."""
+
+    job: Annotated[str, msgspec.Meta(max_length=253)]
+    snapshot: Annotated[str, msgspec.Meta(max_length=200)]
+    folder: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+
+
+class SnapshotFile(Response, frozen=True):
+    """A file of a snapshot."""
+
+    path: str
+    """As JSON can hold it: bytes that are no UTF-8 are ``\\xNN``."""
+    kind: Literal["file", "dir", "link", "other"]
+    size: int = 0
+    modified_at: float | None = None
+
+
+class FileList(Response, frozen=True):
+    """Files of one folder, folders first."""
+
+    files: tuple[SnapshotFile, ...]
+    cut: bool = False
+    """Whether there are more than are told."""
+
+
+# --- restores, checks, drills -------------------------------------------------------------------------
+
+
+class RestoreQuery(Request, frozen=True):
+    """What would be restored to where.
+
+    ``includes`` are paths in the snapshot, none of them: all of it.  ``target`` is a folder that the tree is put under; ``/`` puts everything
+    where it was.  ``host`` is empty for the job's own.  ``at`` (Unix seconds) is the time that a database is brought to, where its engine can.
+    """
+
+    job: Annotated[str, msgspec.Meta(max_length=253)]
+    snapshot: Annotated[str, msgspec.Meta(max_length=200)]
+    includes: tuple[PathText, ...] = ()
+    host: Annotated[str, msgspec.Meta(max_length=253)] = ""
+    target: Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"^/[^\0]*\Z")] = "/"
+    at: float = 0.0
+
+
+class Restore(RestoreQuery, frozen=True):
+    """Restore it.  ``overwrite`` says that the files of the preview that are there may be replaced."""
+
+    overwrite: bool = False
+
+
+class RestorePlan(Response, frozen=True):
+    """A preview: nothing was changed."""
+
+    host: str
+    target: str
+    files: int
+    bytes: int
+    overwritten: tuple[str, ...] = ()
+    """Files that are there and would be replaced, the first of them."""
+    overwritten_files: int = 0
+    free_bytes: int | None = None
+    fits: bool = True
+    commands: tuple[str, ...] = ()
+    """What will run there."""
+    notes: tuple[str, ...] = ()
+    """What a person should know before: an owner that is not there, a snapshot that is not whole."""
+
+
+class Window(Response, frozen=True):
+    """The times that a database can be brought back to, Unix seconds."""
+
+    earliest: float | None = None
+    latest: float | None = None
+    words: str = ""
+
+
+class CheckRepository(Request, frozen=True):
+    """Verify a repository now."""
+
+    repository: Annotated[str, msgspec.Meta(max_length=253)]
+    level: CheckLevel = "structure"
+
+
+class RetentionPlan(Response, frozen=True):
+    """What the job's policy would forget: nothing was changed."""
+
+    kept: int
+    forgotten: tuple[Snapshot, ...] = ()
+    frozen: str = ""
+    """Why nothing is forgotten now."""
+
+
+class LedgerQuery(Request, frozen=True):
+    """Drills, checks and restores, the newest first; of one job, or of all."""
+
+    job: Annotated[str, msgspec.Meta(max_length=253)] = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
+
+
+class CopiesRow(Response, frozen=True):
+    """A job in the 3-2-1-1-0 report: three copies, on two kinds of place, one elsewhere, one that can't be deleted, no errors."""
+
+    job: str
+    host: str
+    copies: int
+    """The data itself, and the repositories with a good snapshot in time."""
+    places: int
+    """Hosts that hold them."""
+    elsewhere: int
+    """Copies at another site than the host's."""
+    untouchable: int
+    """Copies that the host's key can't delete, or that are off line."""
+    errors: int
+    """Copies whose last check or drill failed, or that were never checked."""
+    flags: tuple[str, ...] = ()
+    """What is missing, and which copies one key could destroy, in words."""
+
+
+class CopiesReport(Response, frozen=True):
+    """The report, the worst first."""
+
+    rows: tuple[CopiesRow, ...]
+
+
+class DiscoverQuery(Request, frozen=True):
+    """Look on a host for backup set-ups of other tools."""
+
+    host: Annotated[str, msgspec.Meta(max_length=253)]
+
+
+class Found(Response, frozen=True):
+    """A set-up that was found on a host."""
+
+    tool: str
+    """``borgmatic``, ``restic``, ``resticprofile``, ``pgbackrest``."""
+    path: str
+    engine: str
+    location: str = ""
+    sources: tuple[str, ...] = ()
+    schedule: str = ""
+    words: str = ""
+    known: str = ""
+    """Name of the repository here that is the same."""
+
+
+class FoundList(Response, frozen=True):
+    """What was found, and where nothing could be read."""
+
+    found: tuple[Found, ...]
+    problems: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ import msgspec
 
 from guardian_tui.protocol.alerts import Alert, Silence
 from guardian_tui.protocol.audit import AuditEvent
+from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow
 from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow, Question
@@ -34,6 +35,10 @@ class Delta(Response, frozen=True):
     audit: tuple[AuditEvent, ...] = ()
     questions: tuple[Question, ...] = ()
     checks: tuple[CheckRow, ...] = ()
+    backups: tuple[JobRow, ...] = ()
+    runs: tuple[RunRow, ...] = ()
+    repositories: tuple[RepositoryRow, ...] = ()
+    readiness: tuple[ReadinessRow, ...] = ()
     gone: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Unit = Literal["ratio", "bytes", "seconds", "bytes_per_second", "per_second", "count", "flag", "level"]
-Period = Literal["fast", "medium", "slow", "checks"]
+Period = Literal["fast", "medium", "slow", "checks", "backups"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +217,16 @@ METRICS: dict[str, Metric] = _catalogue(
     Metric("check_file_bytes", "bytes", "checks", "size of the file", "check"),
     Metric("check_log_matches", "count", "checks", "lines that match since the last look", "check"),
     Metric("check_perfdata", "count", "checks", "a plugin's performance value, in base units", "check/label"),
+    Metric("backup_age_ratio", "ratio", "backups", "age of the newest good snapshot / its RPO", "job"),
+    Metric("backup_failed", "flag", "backups", "1: the last backup was not all good", "job"),
+    Metric("backup_anomaly", "flag", "backups", "1: the newest snapshot is unlike those before it", "job"),
+    Metric(
+        "backup_drill_trouble",
+        "level",
+        "backups",
+        "1: a restore drill is overdue, 2: the last one failed",
+        "job",
+    ),
     Metric("check_prometheus", "count", "checks", "a value of a Prometheus endpoint", "check/series"),
     Metric("accounts_drift", "count", "slow", "accounts that differ from the accepted baseline"),
     Metric("host_keys_drift", "count", "slow", "SSH keys of the host that differ from the accepted baseline"),

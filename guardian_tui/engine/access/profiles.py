@@ -10,18 +10,22 @@ from guardian_tui.protocol.access import Grant
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.routes import PERMISSIONS, WHOLE
 
-_VIEWER = frozenset({"hosts.see", "alerts.see", "checks.see", "engine.see"})
-_SUPPORT = _VIEWER | {"alerts.acknowledge", "checks.run", "logs.see"}
+_VIEWER = frozenset({"hosts.see", "alerts.see", "checks.see", "backups.see", "engine.see"})
+_SUPPORT = _VIEWER | {"alerts.acknowledge", "checks.run", "logs.see", "backups.run"}
 _OPERATOR = _SUPPORT | {
     "alerts.silence", "checks.edit", "hosts.edit", "hosts.maintain", "hosts.trust", "channels.test", "audit.see", "secrets.write",
-    "authorities.edit", "processes.signal", "units.control",
+    "authorities.edit", "processes.signal", "units.control", "backups.edit",
+    "backups.restore",
 }  # fmt: skip
 _AUDITOR = _VIEWER | {"audit.see", "audit.export", "accounts.see"}
 
 PROFILES: Mapping[str, tuple[frozenset[str], str]] = {
-    "viewer": (_VIEWER, "Sees hosts, checks and alerts."),
-    "support": (_SUPPORT, "Sees, acknowledges alerts, makes checks now."),
-    "operator": (_OPERATOR, "Runs the fleet: hosts, checks, keys, silences, planned work."),
+    "viewer": (_VIEWER, "Sees hosts, checks, backups and alerts."),
+    "support": (_SUPPORT, "Sees, acknowledges alerts, makes checks and backups now."),
+    "operator": (
+        _OPERATOR,
+        "Runs the fleet: hosts, checks, backups, restores, keys, silences, planned work.",
+    ),
     "auditor": (_AUDITOR, "Sees everything, exports the audit log, changes nothing."),
     "admin": (frozenset(PERMISSIONS), "May do everything, people included."),
 }

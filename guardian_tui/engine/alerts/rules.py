@@ -7,6 +7,7 @@ runbooks refer to them.
 
 from __future__ import annotations
 
+from guardian_tui.engine.alerts.backup_rules import BACKUP_RULES
 from guardian_tui.engine.alerts.check_rules import CHECK_RULES
 from guardian_tui.engine.alerts.machine_rules import MACHINE_RULES
 from guardian_tui.engine.alerts.rule_kinds import (
@@ -227,6 +228,7 @@ METRIC_RULES: tuple[MetricRule, ...] = (
     *SERVICE_RULES,
     *MACHINE_RULES,
     *CHECK_RULES,
+    *BACKUP_RULES,
 )
 
 DOWN_POLLS = 3

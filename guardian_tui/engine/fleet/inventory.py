@@ -16,6 +16,7 @@ from sqlalchemy import delete, insert, select, update
 from guardian_tui.engine.fleet import local
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.remote.target import Target
+from guardian_tui.engine.remote.ways import Way
 from guardian_tui.engine.store.database import Store, Tx
 from guardian_tui.engine.store.tables import hosts, meta
 from guardian_tui.protocol.errors import Conflict, InvalidRequest
@@ -69,6 +70,15 @@ class Inventory:
         """A host by id or by name."""
         found = self.hosts.get(name)
         return found or next((host for host in self.hosts.values() if host.spec.name == name), None)
+
+    def way(self, host: str) -> Way | None:
+        """The way to a host for commands, by id or by name; an empty name is this machine."""
+        found = self.named(host or LOCAL_ID)
+        return _way(found) if found else None
+
+    def ways(self) -> list[Way]:
+        """The ways to all."""
+        return [_way(host) for host in self.hosts.values()]
 
     def target(self, host_id: str, spec: HostSpec, on_the_way: tuple[str, ...] = ()) -> Target:
         """The way to a host; its jump hosts are hosts of the inventory.
@@ -188,6 +198,10 @@ class Inventory:
 
 def _through(target: Target, hops: tuple[Target, ...]) -> Target:
     return replace(target, jump=hops)
+
+
+def _way(host: Host) -> Way:
+    return Way(host.id, host.spec.name, host.labels, command_target(host))
 
 
 def command_target(host: Host) -> Target | None:

@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 HOUR = 3600.0
 DAY = 86400.0
-PERIODS = {"fast": 0, "medium": 1, "slow": 2, "checks": 3}
+PERIODS = {"fast": 0, "medium": 1, "slow": 2, "checks": 3, "backups": 4}
 QUEUE_SAMPLES = 50_000
 """Samples that wait for the disk; beyond, the oldest are dropped and counted."""
 CLOSE_SPREAD_SECONDS = 1800.0

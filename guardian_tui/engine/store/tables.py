@@ -254,6 +254,74 @@ outbox = Table(
     Index(None, "channel", "state", "next_try_at"),
 )
 
+# --- backups -----------------------------------------------------------------------------------
+
+backup_repositories = Table(
+    "backup_repositories",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("spec", Text, nullable=False),  # JSON of protocol.backups.RepositorySpec
+    Column("source", Text, nullable=False, server_default="screen"),
+    Column("created_at", Float, nullable=False),
+    Column("memory", Text, nullable=False, server_default="{}"),  # JSON: what its last reading and check said
+)
+
+backup_jobs = Table(
+    "backup_jobs",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("host_id", Text, nullable=False),
+    Column("repository_id", Text, nullable=False),
+    Column("spec", Text, nullable=False),  # JSON of protocol.backups.JobSpec
+    Column("source", Text, nullable=False, server_default="screen"),
+    Column("created_at", Float, nullable=False),
+    Column("memory", Text, nullable=False, server_default="{}"),
+)
+
+backup_runs = Table(
+    "backup_runs",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("job_id", Text, nullable=False),  # empty: of a repository as a whole
+    Column("repository_id", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("verdict", Text, nullable=False, server_default=""),
+    Column("queued_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("row", Text, nullable=False),  # JSON of protocol.backups.RunRow
+    Column("plan", Text, nullable=False),  # JSON: what is needed to go on with it after a restart
+    Column("log", Text, nullable=False, server_default=""),  # the end of what it wrote
+    CheckConstraint("state IN ('queued', 'running', 'ended', 'lost')", name="state"),
+    Index(None, "job_id", "operation", "queued_at"),
+    Index(None, "repository_id", "operation", "queued_at"),
+    Index(None, "state"),
+)
+
+backup_snapshots = Table(
+    "backup_snapshots",
+    state,
+    Column("repository_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("job_id", Text, nullable=False, server_default=""),
+    Column("at", Float, nullable=False),
+    Column("good", Integer, nullable=False, server_default="1"),
+    Column("body", Text, nullable=False),  # JSON of protocol.backups.Snapshot
+    Index(None, "job_id", "at"),
+    Index(None, "repository_id", "at"),
+)
+
+backup_hashes = Table(
+    "backup_hashes",
+    state,
+    Column("repository_id", Text, primary_key=True),
+    Column("snapshot_id", Text, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: paths and SHA-256 of some files, taken at backup time
+)
+
 # --- audit -----------------------------------------------------------------------------------
 
 audit_events = Table(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from guardian_tui.protocol.routes.acts import ACTS
 from guardian_tui.protocol.routes.alerts import ALERTS
 from guardian_tui.protocol.routes.audit import AUDIT
+from guardian_tui.protocol.routes.backups import BACKUPS
 from guardian_tui.protocol.routes.checks import CHECKS
 from guardian_tui.protocol.routes.hosts import HOSTS
 from guardian_tui.protocol.routes.people import PEOPLE
@@ -22,7 +23,7 @@ __all__ = ["PERMISSIONS", "PUBLIC", "ROUTES", "SELF", "WHOLE", "Recording", "Rou
 
 ROUTES: dict[str, Route] = {
     route.name: route
-    for route in (*SYSTEM, *PEOPLE, *HOSTS, *TRUST, *PROBE, *ACTS, *VAULT, *ALERTS, *AUDIT, *CHECKS)
+    for route in (*SYSTEM, *PEOPLE, *HOSTS, *TRUST, *PROBE, *ACTS, *VAULT, *ALERTS, *AUDIT, *CHECKS, *BACKUPS)
 }
 
 PERMISSIONS: tuple[str, ...] = tuple(sorted({r.permission for r in ROUTES.values()} - {PUBLIC, SELF}))

@@ -1,0 +1,38 @@
+"""The shipped rules over backups: judged from what is in the repositories."""
+
+from __future__ import annotations
+
+from guardian_tui.engine.alerts.rule_kinds import MetricRule, Term, one, two
+
+BACKUP_RULES: tuple[MetricRule, ...] = (
+    two(
+        "backup_stale",
+        "Backup stale",
+        ("notify", "page"),
+        Term("backup_age_ratio", ">", 1.0),
+        Term("backup_age_ratio", ">", 2.0),
+        why="the newest good snapshot is as old as {value} of its RPO",
+    ),
+    one(
+        "backup_run_failed",
+        "Backup failed",
+        "notify",
+        Term("backup_failed", ">", 0.5),
+        why="the last run was not all good",
+    ),
+    one(
+        "backup_anomaly",
+        "Backup unlike those before",
+        "notify",
+        Term("backup_anomaly", ">", 0.5),
+        why="its size, files or added data are outside of the usual; nothing is forgotten meanwhile",
+    ),
+    two(
+        "restore_drill",
+        "Restore drill overdue or failed",
+        ("notify", "notify"),
+        Term("backup_drill_trouble", ">", 0.5),
+        Term("backup_drill_trouble", ">", 1.5),
+        why="the ledger of drills says so",
+    ),
+)

@@ -1,0 +1,234 @@
+"""Could it be restored tonight?  Pure judgements from what is known: ages, runs, checks, drills, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+from guardian_tui.engine.backups.records import Job, Repository
+from guardian_tui.engine.remote.ways import Way
+from guardian_tui.protocol.backups import (
+    CRITICAL,
+    LATE,
+    JobRow,
+    JobState,
+    ReadinessRow,
+    Ready,
+    RepositoryRow,
+    RunRow,
+)
+
+DAY = 86400.0
+WORST_SECONDS = 30 * DAY
+NOT_READ_SECONDS = 3 * 3600.0
+"""A repository that was not read for so long is not believed."""
+UNPROVEN_DAYS = 45.0
+"""A job that was never checked or drilled is told so after so long."""
+RUNS_COMPARED = 14
+FEWEST_COMPARED = 4
+
+
+def good_at(job: Job) -> float | None:
+    """When the backup of its newest good snapshot began."""
+    return job.good_ats[-1] if job.good_ats else None
+
+
+def worst_age(good_ats: Sequence[float], now: float) -> float | None:
+    """The greatest age that the newest good snapshot had within 30 days: the longest gap between two, the one until now among them."""
+    if not good_ats:
+        return None
+    since = now - WORST_SECONDS
+    ages = [
+        later - earlier
+        for earlier, later in zip(good_ats, [*good_ats[1:], now], strict=True)
+        if later >= since
+    ]
+    return max(ages, default=None)
+
+
+def job_state(
+    job: Job, repository: Repository | None, active: RunRow | None, now: float
+) -> tuple[JobState, str]:
+    """A job's state, and why in words."""
+    if not job.spec.enabled:
+        return "off", "switched off"
+    if active is not None and active.state == "running":
+        return "running", ""
+    memory = repository.memory if repository else None
+    if memory is None:
+        return "unknown", f"its repository {job.spec.repository} is not there"
+    if memory.verdict not in (None, "ok") and (
+        memory.listed_at is None or now - memory.listed_at > NOT_READ_SECONDS
+    ):
+        return "unknown", f"its repository can't be read: {memory.words}"
+    newest = good_at(job)
+    if newest is None:
+        if job.last is not None and job.last.verdict not in (None, "ok"):
+            return "failed", job.last.words
+        return (
+            ("unknown", "its repository was not read yet")
+            if memory.listed_at is None
+            else ("never", "no good snapshot yet")
+        )
+    ratio = (now - newest) / job.spec.rpo_seconds
+    if ratio > CRITICAL:
+        return "critical", "older than twice its RPO"
+    if ratio > LATE:
+        return "late", "older than its RPO"
+    if job.last is not None and job.last.verdict not in (None, "ok", "cancelled"):
+        return "failed", job.last.words
+    return "ok", ""
+
+
+_Sizes = tuple[int | None, int | None, int | None]
+
+
+def anomaly(newest: _Sizes, before: Sequence[_Sizes]) -> str:
+    """What is odd about the newest run against the median of the last 14; bytes, files and added bytes of each; empty: nothing."""
+    compared = list(before)[-RUNS_COMPARED:]
+    odd = []
+    for place, name, low, high in (
+        (0, "size", 0.70, 0.0),
+        (1, "files", 0.80, 0.0),
+        (2, "added data", 0.0, 5.0),
+    ):
+        known = [float(value) for run in compared if (value := run[place]) is not None]
+        value = newest[place]
+        if value is None or len(known) < FEWEST_COMPARED:
+            continue
+        usual = median(known)
+        if usual <= 0:
+            continue
+        ratio = value / usual
+        if low and ratio < low:
+            odd.append(f"{name} fell to {ratio * 100:.0f} % of the usual")
+        elif high and ratio > high and value > 1 << 20:
+            odd.append(f"{name} is {ratio:.1f} times the usual")
+    return "; ".join(odd)
+
+
+def job_row(
+    job: Job, repository: Repository | None, way: Way | None, active: RunRow | None, now: float, since: float, state: JobState, words: str
+) -> JobRow:  # fmt: skip
+    """The line of the list."""
+    spec, memory = job.spec, job.memory
+    return JobRow(
+        id=job.id, name=spec.name, host_id=job.host_id, host=way.name if way else spec.host, repository=spec.repository,
+        engine=repository.spec.engine if repository else "", state=state, since=since, words=words, rpo_seconds=spec.rpo_seconds,
+        rto_seconds=spec.rto_seconds, good_at=good_at(job), worst_age_seconds=worst_age(job.good_ats, now), next_at=memory.next_at,
+        schedule=spec.schedule, run=active or job.last, verified_at=_verified_at(job, repository), drilled_at=memory.drilled_at,
+        drill=memory.drill, measured_rto_seconds=job.measured_rto, estimated_rto_seconds=None if job.measured_rto else job.estimated_rto,
+        copies=copies_of(job, now), snapshots=job.snapshots, bytes=job.newest.bytes if job.newest else None,
+        anomaly=memory.anomaly, listed_at=repository.memory.listed_at if repository else None, enabled=spec.enabled,
+        observed=job.observed, labels=spec.labels, source=job.source,
+    )  # fmt: skip
+
+
+def _verified_at(job: Job, repository: Repository | None) -> float | None:
+    times = [
+        at
+        for at in (job.memory.verified_at, repository.memory.verified_at if repository else None)
+        if at is not None
+    ]
+    return max(times, default=None)
+
+
+def copies_of(job: Job, now: float) -> int:
+    """Repositories with a good snapshot that is not older than twice the RPO."""
+    limit = now - CRITICAL * job.spec.rpo_seconds
+    newest = good_at(job)
+    own = newest is not None and newest >= limit
+    return int(own) + sum(at >= limit for at in job.memory.copied.values())
+
+
+def repository_row(repository: Repository, jobs: int) -> RepositoryRow:
+    """The line of the list."""
+    spec, memory = repository.spec, repository.memory
+    return RepositoryRow(
+        id=repository.id, name=spec.name, engine=spec.engine, location=spec.location, host=spec.host, verdict=memory.verdict,
+        words=memory.words, advice=memory.advice, listed_at=memory.listed_at, tried_at=memory.tried_at, snapshots=memory.snapshots,
+        oldest_at=memory.oldest_at, newest_at=memory.newest_at, bytes=memory.bytes, capacity_bytes=spec.capacity_bytes,
+        full_at=full_at(memory.sizes, spec.capacity_bytes), verified_at=memory.verified_at, check_level=memory.check_level,
+        version=memory.version, site=spec.site, keeper=spec.keeper, append_only=spec.append_only, jobs=jobs, source=repository.source,
+    )  # fmt: skip
+
+
+def full_at(sizes: Sequence[tuple[float, int]], capacity: int) -> float | None:
+    """When it is full if it grows on as it did: a straight line through its sizes by Theil and Sen (the median of all slopes)."""
+    if not capacity or len(sizes) < 3:
+        return None
+    slopes = [
+        (b[1] - a[1]) / (b[0] - a[0])
+        for place, a in enumerate(sizes)
+        for b in sizes[place + 1 :]
+        if b[0] > a[0]
+    ]
+    slope = median(slopes) if slopes else 0.0
+    at, taken = sizes[-1]
+    return at + max(0.0, capacity - taken) / slope if slope > 0 else None
+
+
+def readiness(way: Way, rows: Iterable[JobRow], now: float) -> ReadinessRow:
+    """Whether a host could be restored tonight."""
+    jobs = [row for row in rows if row.enabled]
+    if not jobs:
+        return ReadinessRow(
+            host_id=way.host_id, host=way.name, ready="none", why=("nothing of it is backed up",)
+        )
+    why: list[str] = []
+    doubt: list[str] = []
+    for row in jobs:
+        (doubt if row.state == "unknown" else why).extend(
+            f"{row.name}: {words}" for words in troubles(row, now)
+        )
+    ready: Ready = "no" if why else "unknown" if doubt else "yes"
+    measured = [row.measured_rto_seconds for row in jobs if row.measured_rto_seconds is not None]
+    estimated = [row.estimated_rto_seconds for row in jobs if row.estimated_rto_seconds is not None]
+    return ReadinessRow(
+        host_id=way.host_id, host=way.name, ready=ready, why=tuple([*why, *doubt]),
+        good_at=_oldest(row.good_at for row in jobs), verified_at=_oldest(row.verified_at for row in jobs),
+        drilled_at=_oldest(row.drilled_at for row in jobs), rto_seconds=max(measured or estimated, default=None),
+        rto_measured=bool(measured) and len(measured) == len(jobs), copies=min(row.copies for row in jobs), jobs=len(jobs),
+    )  # fmt: skip
+
+
+def _oldest(times: Iterable[float | None]) -> float | None:
+    """The oldest, None as soon as one is not known."""
+    known = list(times)
+    return None if any(at is None for at in known) else min(at for at in known if at is not None)
+
+
+def troubles(row: JobRow, now: float) -> list[str]:
+    """Why a restore of this job tonight could fail, the gravest first."""
+    found = []
+    if row.state == "unknown":
+        return [row.words or "nothing is known of its repository"]
+    if row.good_at is None:
+        found.append("no good snapshot")
+    elif row.state in ("late", "critical"):
+        found.append(row.words)
+    if row.drill not in (None, "ok"):
+        found.append("its last restore drill failed")
+    rto = row.measured_rto_seconds or row.estimated_rto_seconds
+    if rto is not None and rto > row.rto_seconds:
+        found.append("a restore takes longer than its RTO")
+    return found
+
+
+def series_of(job: Job, row: JobRow, now: float) -> Mapping[str, float]:
+    """What the rules look at."""
+    name = job.spec.name
+    if not job.spec.enabled or row.state == "unknown":
+        return {}
+    newest = row.good_at if row.good_at is not None else job.created_at
+    failed = job.last is not None and job.last.verdict not in (None, "ok", "cancelled")
+    drill_days = job.spec.drill.every_days
+    drilled = row.drilled_at if row.drilled_at is not None else job.created_at
+    overdue = drill_days > 0 and now - drilled > (drill_days + 1) * DAY
+    drill = 2.0 if row.drill not in (None, "ok") else 1.0 if overdue else 0.0
+    return {
+        f"backup_age_ratio{{{name}}}": max(0.0, now - newest) / job.spec.rpo_seconds,
+        f"backup_failed{{{name}}}": float(failed),
+        f"backup_anomaly{{{name}}}": float(bool(row.anomaly)),
+        f"backup_drill_trouble{{{name}}}": drill,
+    }

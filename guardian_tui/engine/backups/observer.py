@@ -1,0 +1,180 @@
+"""Reads repositories: what snapshots are in them, whoever made them.  A missed backup is judged by that, never by logs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from guardian_tui.engine.backups import records
+from guardian_tui.engine.backups.engines import adapter
+from guardian_tui.engine.backups.engines.base import Adapter, Judgement, Place, StageEnd
+from guardian_tui.engine.backups.records import Job, Repository
+from guardian_tui.engine.backups.sites import Sites
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.remote.target import ConnectFailed
+from guardian_tui.engine.remote.ways import Way, Ways
+from guardian_tui.engine.store.database import Store
+from guardian_tui.protocol.backups import Snapshot
+from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.text import safe
+
+log = logging.getLogger(__name__)
+
+LIST_SECONDS = 300.0
+AT_ONCE = 4
+DAY = 86400.0
+SIZES_KEPT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What came of a reading."""
+
+    judgement: Judgement
+    snapshots: tuple[Snapshot, ...] = ()
+
+
+class Observer:
+    """Reads repositories, a few at once, and writes what is new or gone.
+
+    Args:
+        told: called after what was read is on disk.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, ways: Ways, sites: Sites, told: Callable[[Repository], None]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ways = ways
+        self._sites = sites
+        self._told = told
+        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._reading: dict[str, asyncio.Lock] = {}
+
+    async def read(self, repository: Repository, jobs: Iterable[Job]) -> Judgement:
+        """Read a repository now; what can't be read leaves what was known as it was."""
+        async with self._reading.setdefault(repository.id, asyncio.Lock()), self._turn:
+            listed = await self._list(repository)
+            memory, now = repository.memory, self._clock.now()
+            memory.tried_at = now
+            judgement = listed.judgement
+            memory.verdict, memory.words, memory.advice = judgement.verdict, judgement.words, judgement.advice
+            if judgement.verdict == "ok":
+                memory.listed_at = now
+                await self._take(repository, listed.snapshots, list(jobs))
+            else:
+                async with self._store.write() as tx:
+                    await records.put_repository(tx, repository, new=False)
+        self._told(repository)
+        return judgement
+
+    async def _list(self, repository: Repository) -> Listed:
+        spec = repository.spec
+        way = self._ways.way(spec.host)
+        if way is None:
+            return Listed(
+                Judgement(
+                    "network", f"Its host {spec.host} is not watched.", "Add the host, or name another."
+                )
+            )
+        try:
+            place = await self._sites.place(way, spec)
+            if not place.capabilities.version:
+                return Listed(
+                    Judgement("failed", place.capabilities.words, f"Install {spec.engine} on {way.name}.")
+                )
+            repository.memory.version = ".".join(map(str, place.capabilities.version))
+            return await self._ask(way, place, adapter(spec.engine))
+        except ConnectFailed as error:
+            return Listed(Judgement("network", error.detail, "Test the connection of its host."))
+        except GuardianError as error:
+            return Listed(
+                Judgement("auth", error.detail, "Unlock the vault, or give the repository its secret.")
+            )
+        except ValueError as error:
+            return Listed(Judgement("failed", f"Its list can't be read: {safe(str(error), 300)}."))
+
+    async def _ask(self, way: Way, place: Place, one: Adapter) -> Listed:
+        out, ends = b"", []
+        for stage in one.list(place):
+            done = await self._sites.ask(way, place.spec, stage, LIST_SECONDS)
+            if done.truncated:
+                return Listed(
+                    Judgement(
+                        "failed", "Its list is longer than what is read of one.", "Forget old snapshots."
+                    )
+                )
+            out += done.out
+            code = 255 if done.exit_status is None else done.exit_status
+            ends.append(
+                StageEnd(
+                    stage.name, code, 0, "\n".join(safe(line, 500) for line in done.err.splitlines()[-20:])
+                )
+            )
+            if code not in stage.exit_codes:
+                break
+        judgement = one.verdict("list", None, ends, ())
+        if judgement.verdict not in ("ok", "partial"):
+            return Listed(judgement)
+        found = tuple(one.snapshots(place, out))
+        return Listed(Judgement("ok", f"{len(found)} snapshots"), found)
+
+    async def _take(self, repository: Repository, found: Sequence[Snapshot], jobs: Sequence[Job]) -> None:
+        known = await records.snapshot_ids(self._store, repository.id)
+        mine = [
+            job
+            for job in jobs
+            if job.repository_id == repository.id or repository.spec.name in job.spec.copies
+        ]
+        here = {snapshot.id: snapshot for snapshot in found}
+        new = [
+            (snapshot, owner_of(snapshot, mine, repository)) for snapshot in found if snapshot.id not in known
+        ]
+        # what nobody owned may be a new job's
+        changed = [
+            (here[id], owner) for id, had in known.items() if id in here and not had and (owner := owner_of(here[id], mine, repository))
+        ]  # fmt: skip
+        memory = repository.memory
+        memory.snapshots = len(found)
+        memory.oldest_at = min((s.at for s in found), default=None)
+        memory.newest_at = max((s.at for s in found), default=None)
+        async with self._store.write() as tx:
+            await records.add_snapshots(tx, repository.id, new)
+            for snapshot, owner in changed:
+                await records.put_snapshot(tx, repository.id, snapshot, owner)
+            await records.drop_snapshots(tx, repository.id, set(known) - set(here))
+            await records.put_repository(tx, repository, new=False)
+
+
+def owner_of(snapshot: Snapshot, jobs: Sequence[Job], repository: Repository) -> str:
+    """Id of the job whose snapshot it is, in the job's own repository; empty: nobody's."""
+    for job in jobs:
+        if job.repository_id != repository.id:
+            continue
+        if job.spec.match:
+            if matches(job.spec.match, snapshot):
+                return job.id
+        elif snapshot.job == job.spec.name:
+            return job.id
+    return ""
+
+
+def matches(match: dict[str, str], snapshot: Snapshot) -> bool:
+    """Whether a snapshot of another tool is one that a job watches."""
+    return (
+        match.get("host", snapshot.host) == snapshot.host
+        and ("tag" not in match or match["tag"] in snapshot.tags)
+        and ("path" not in match or match["path"] in snapshot.paths)
+    )
+
+
+def grown(memory: records.RepositoryMemory, now: float, taken: int) -> None:
+    """Note what a repository takes on its disk; one figure a day."""
+    memory.bytes = taken
+    if memory.sizes and now - memory.sizes[-1][0] < DAY:
+        return
+    memory.sizes.append((now, taken))
+    del memory.sizes[:-SIZES_KEPT]

@@ -1,0 +1,193 @@
+"""What is due: backups by their schedules, checks in rotation, drills, copies to second repositories."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from datetime import datetime, tzinfo
+
+from guardian_tui.engine.backups import records
+from guardian_tui.engine.backups.drills import Unprovable, drill_of
+from guardian_tui.engine.backups.judge import DAY
+from guardian_tui.engine.backups.records import Job, Repository
+from guardian_tui.engine.backups.runner import Run
+from guardian_tui.engine.backups.schedule import BadSchedule, parse, window_left, window_opens
+from guardian_tui.engine.backups.service import Backups
+from guardian_tui.engine.backups.work import Backup, Check, Work
+from guardian_tui.engine.calls import AuditSink, Entry
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.remote.ways import Way
+from guardian_tui.engine.store.database import Store
+from guardian_tui.protocol.backups import CheckLevel
+from guardian_tui.protocol.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 15.0
+PROOF_SECONDS = 300.0
+"""Checks and drills are looked for so often, and at most one of each is begun at a time."""
+PARTS = 20
+"""Shares of the data that checks read one after another."""
+WHOLE_EVERY = 4 * PARTS
+"""After so many checks all of the data is read once."""
+BY = "schedule"
+
+
+class Planner:
+    """Queues what is due.
+
+    Args:
+        zone: whose hours schedules mean; None: this machine's.
+    """
+
+    def __init__(
+        self, backups: Backups, store: Store, clock: Clock, audit: AuditSink, zone: tzinfo | None = None
+    ) -> None:
+        self._backups = backups
+        self._store = store
+        self._clock = clock
+        self._audit = audit
+        self._zone = zone
+        self._tasks: list[asyncio.Task[None]] = []
+        self._proofs_at = 0.0
+
+    async def start(self) -> None:
+        """Begin."""
+        self._tasks = [asyncio.create_task(self._plan(), name="backups: schedules")]
+
+    async def stop(self) -> None:
+        """End."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _plan(self) -> None:
+        while True:
+            try:
+                await self.look()
+            except StoreUnavailable:
+                # the store tells of it itself
+                pass
+            except Exception:
+                log.exception("what is due could not be looked for; it is the next time")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Queue what is due now."""
+        now = self._clock.now()
+        for job in list(self._backups.jobs.values()):
+            await self._look_at(job, now)
+        if now - self._proofs_at >= PROOF_SECONDS:
+            self._proofs_at = now
+            await self._checks(now)
+            await self._drills(now)
+
+    # --- backups --------------------------------------------------------------------------------------
+
+    def _own_zone(self, now: float) -> tzinfo:
+        found = self._zone or datetime.fromtimestamp(now).astimezone().tzinfo
+        assert found is not None  # noqa: S101  # astimezone has set it
+        return found
+
+    def next_at(self, job: Job, now: float) -> float | None:
+        """When a job runs next by its schedule, its jitter and its window; None: it has no schedule."""
+        if not job.spec.schedule or not job.spec.enabled or job.observed:
+            return None
+        zone = self._own_zone(now)
+        try:
+            at = parse(job.spec.schedule).after(now, zone)
+        except BadSchedule:
+            return None
+        at = window_opens(job.spec.window, at, zone)
+        left = window_left(job.spec.window, at, zone)
+        spread = job.spec.jitter_seconds if left is None else min(job.spec.jitter_seconds, left / 2)
+        return at + random.uniform(0, spread)  # noqa: S311  # jitter, not a secret
+
+    async def _look_at(self, job: Job, now: float) -> None:
+        memory, runs_by_itself = job.memory, bool(job.spec.schedule and job.spec.enabled and not job.observed)
+        due = memory.next_at
+        if runs_by_itself and due is not None and due > now:
+            return
+        if runs_by_itself and due is not None:
+            await self._begin_backup(job, now)
+        memory.next_at = self.next_at(job, now)
+        if memory.next_at != due:
+            async with self._store.write() as tx:
+                await records.put_job(tx, job, new=False)
+
+    async def _begin_backup(self, job: Job, now: float) -> None:
+        """What was due while nobody was there to see runs now, once."""
+        zone = self._own_zone(now)
+        if window_left(job.spec.window, now, zone) == 0.0:
+            log.info("the backup of %s missed its window", job.spec.name)
+            return
+        repository, way = self._backups.repositories.get(job.repository_id), self._backups.way_of(job)
+        if repository is None or way is None or self._backups.runner.active(job.id, "backup") is not None:
+            return
+        await self._queue(Backup(), job, repository, way)
+
+    async def _queue(self, work: Work, job: Job | None, repository: Repository, way: Way) -> Run:
+        target = job.spec.name if job else repository.spec.name
+        async with self._store.write() as tx:
+            run = await self._backups.runner.queue(tx, work, job, repository, way, BY)
+            body = {"run": run.row.id, "host": way.name, "repository": repository.spec.name}
+            await self._audit.append(tx, Entry(BY, f"backups.{run.row.operation}", target, "ok", body=body))
+        return run
+
+    # --- proofs ---------------------------------------------------------------------------------------
+
+    def _busy(self, repository: Repository) -> bool:
+        return any(run.repository.id == repository.id for run in self._backups.runner.runs.values())
+
+    async def _checks(self, now: float) -> None:
+        """Begin one check that is due."""
+        for repository in self._backups.repositories.values():
+            days = [
+                job.spec.check_days
+                for job in self._backups.jobs_in(repository)
+                if job.spec.enabled and job.spec.check_days
+            ]
+            way = self._backups.way(repository.spec.host)
+            memory = repository.memory
+            if (
+                not days
+                or way is None
+                or memory.verdict != "ok"
+                or not memory.snapshots
+                or self._busy(repository)
+            ):
+                continue
+            last = max(memory.verified_at or 0.0, memory.checked_at or repository.created_at)
+            if now - last >= min(days) * DAY:
+                memory.checked_at = now
+                await self._queue(check_of(memory.checks), None, repository, way)
+                return
+
+    async def _drills(self, now: float) -> None:
+        """Begin one drill that is due."""
+        for job in self._backups.jobs.values():
+            every, memory = job.spec.drill.every_days, job.memory
+            repository = self._backups.repositories.get(job.repository_id)
+            if not every or not job.spec.enabled or repository is None or self._busy(repository):
+                continue
+            way = self._backups.way(repository.spec.host)
+            last = max(memory.drilled_at or 0.0, memory.drill_tried_at or job.created_at)
+            if way is None or now - last < every * DAY or not job.good_ats:
+                continue
+            memory.drill_tried_at = now
+            try:
+                work = await drill_of(self._store, job, repository)
+            except Unprovable as error:
+                log.info("no drill of %s: %s", job.spec.name, error)
+                continue
+            await self._queue(work, job, repository, way)
+            return
+
+
+def check_of(number: int) -> Check:
+    """The check that follows so many others: structure and a share of the data in turn, all of the data now and then."""
+    level: CheckLevel = (
+        "all" if number and number % WHOLE_EVERY == 0 else "sample" if number % 2 else "structure"
+    )
+    return Check(level, number // 2 % PARTS + 1, PARTS)

@@ -1,0 +1,137 @@
+"""What a restore would write: read from the snapshot and from the host that it goes to; nothing is changed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from guardian_tui.engine.backups.engines import adapter
+from guardian_tui.engine.backups.engines.base import FileEntry, RestoreOrder
+from guardian_tui.engine.backups.records import Repository
+from guardian_tui.engine.backups.sites import Sites
+from guardian_tui.engine.remote.commands import Commands
+from guardian_tui.engine.remote.target import ConnectFailed
+from guardian_tui.engine.remote.ways import Way
+from guardian_tui.protocol.backups import RestorePlan, RestoreQuery
+from guardian_tui.protocol.errors import HostUnavailable, NotFound
+from guardian_tui.text import safe
+
+FILES_SECONDS = 300.0
+LOOK_SECONDS = 60.0
+SHOWN = 200
+LOOKED_AT = 200_000
+"""Files of the snapshot whose places are looked at; a restore of more says so."""
+_THERE = 'xargs -0 -n 1000 sh -c \'for p; do if [ -e "$p" ] || [ -L "$p" ]; then printf "%s\\0" "$p"; fi; done\' sh'
+_FREE = 'd=$1; while [ ! -d "$d" ]; do d=$(dirname -- "$d"); done; df -Pk -- "$d" | awk \'END { print $4 * 1024 }\''
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Files of a snapshot that an order takes."""
+
+    entries: tuple[FileEntry, ...]
+    bytes: int
+
+    @property
+    def files(self) -> int:
+        """How many files there are among them."""
+        return sum(entry.kind != "dir" for entry in self.entries)
+
+
+async def wanted_of(
+    sites: Sites, way: Way, repository: Repository, snapshot: str, includes: Sequence[str]
+) -> Wanted:
+    """What an order takes, from the snapshot itself.
+
+    Raises:
+        HostUnavailable: its files could not be read; says why.
+        NotFound: nothing in the snapshot is what was asked for.
+    """
+    entries = await files_of(sites, way, repository, snapshot, "")
+    taken = tuple(
+        entry for entry in entries if not includes or any(_within(entry.path, one) for one in includes)
+    )
+    if not any(entry.kind != "dir" for entry in taken) and not taken:
+        raise NotFound(
+            f"Nothing in the snapshot is {', '.join(safe(one, 100) for one in includes[:5])}.",
+            field="includes",
+        )
+    return Wanted(taken, sum(entry.size for entry in taken if entry.kind == "file"))
+
+
+async def files_of(
+    sites: Sites, way: Way, repository: Repository, snapshot: str, folder: str
+) -> list[FileEntry]:
+    """Files of a snapshot in a folder; an empty one: all.
+
+    Raises:
+        HostUnavailable: they could not be read; says why.
+    """
+    one, spec = adapter(repository.spec.engine), repository.spec
+    try:
+        place = await sites.place(way, spec)
+        out = b""
+        for stage in one.files(place, snapshot, folder):
+            done = await sites.ask(way, spec, stage, FILES_SECONDS)
+            if done.truncated:
+                raise HostUnavailable("The snapshot has more files than are read of one; name a part of it.")
+            if done.exit_status not in stage.exit_codes:
+                tail = safe((done.err or done.out)[-500:].strip(), 500)
+                raise HostUnavailable(f"{spec.engine} could not tell the files: {tail}")
+            out += done.out
+        return list(one.entries(out))
+    except ConnectFailed as error:
+        raise HostUnavailable(error.detail) from error
+    except ValueError as error:
+        raise HostUnavailable(
+            f"What {spec.engine} said of the files can't be read: {safe(str(error), 300)}."
+        ) from error
+
+
+def _within(path: str, wanted: str) -> bool:
+    return path == wanted or path.startswith(wanted.rstrip("/") + "/")
+
+
+async def preview(
+    commands: Commands, sites: Sites, way: Way, repository: Repository, query: RestoreQuery, wanted: Wanted
+) -> RestorePlan:
+    """Look at the place that it goes to.
+
+    Raises:
+        HostUnavailable: the host can't be asked.
+    """
+    root = query.target.rstrip("/")
+    names = [root + entry.path for entry in wanted.entries if entry.kind != "dir"]
+    stdin = b"".join(name.encode(errors="surrogateescape") + b"\0" for name in names[:LOOKED_AT])
+    try:
+        there = (
+            await commands.run(way.target, _THERE, timeout=LOOK_SECONDS, limit_bytes=64 << 20, stdin=stdin)
+            if names
+            else None
+        )
+        free = await commands.run(
+            way.target,
+            shlex.join(["/bin/sh", "-c", _FREE, "sh", query.target]),
+            timeout=LOOK_SECONDS,
+            limit_bytes=4096,
+        )
+        place = await sites.place(way, repository.spec)
+    except ConnectFailed as error:
+        raise HostUnavailable(f"{way.name} can't be asked: {error.detail}") from error
+    found = [name for name in (there.out.split(b"\0") if there else []) if name]
+    text = free.out.strip()
+    room = int(text) if text.isdigit() and len(text) < 19 else None
+    stages = adapter(repository.spec.engine).restore(
+        place, RestoreOrder(query.snapshot, query.includes, query.target)
+    )
+    notes = []
+    if len(names) > LOOKED_AT:
+        notes.append(f"Only the first {LOOKED_AT} files were looked at; more may be overwritten.")
+    if not place.capabilities.version:
+        notes.append(place.capabilities.words)
+    return RestorePlan(
+        host=way.name, target=query.target, files=wanted.files, bytes=wanted.bytes,
+        overwritten=tuple(safe(name, 500) for name in found[:SHOWN]), overwritten_files=len(found), free_bytes=room,
+        fits=room is None or room > wanted.bytes, commands=tuple(safe(shlex.join(stage.argv), 1000) for stage in stages), notes=tuple(notes),
+    )  # fmt: skip

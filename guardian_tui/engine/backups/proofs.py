@@ -1,0 +1,258 @@
+"""Orders that prove or bring back: previews, restores, drills, checks, retention, the ledger, the report of copies."""
+
+from __future__ import annotations
+
+from guardian_tui import filter as filters
+from guardian_tui.engine.backups import previews, records
+from guardian_tui.engine.backups.copies import copies_row, rank
+from guardian_tui.engine.backups.drills import Unprovable, drill_of
+from guardian_tui.engine.backups.engines import adapter
+from guardian_tui.engine.backups.planner import PARTS
+from guardian_tui.engine.backups.records import Job, Repository
+from guardian_tui.engine.backups.scope import Scope
+from guardian_tui.engine.backups.service import Backups
+from guardian_tui.engine.backups.work import Check, Restore, Retain, Unlock
+from guardian_tui.engine.calls import Call, Handler
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.remote.commands import Commands
+from guardian_tui.engine.remote.target import ConnectFailed
+from guardian_tui.engine.remote.ways import Way
+from guardian_tui.engine.store.database import Store
+from guardian_tui.protocol import backups as wire
+from guardian_tui.protocol.errors import Conflict, HostUnavailable, InvalidRequest, NotFound
+from guardian_tui.text import safe
+
+RETAIN_SECONDS = 300.0
+
+
+class ProofOrders:
+    """Handlers of these routes."""
+
+    def __init__(
+        self, backups: Backups, scope: Scope, store: Store, clock: Clock, commands: Commands
+    ) -> None:
+        self._backups = backups
+        self._scope = scope
+        self._store = store
+        self._clock = clock
+        self._commands = commands
+
+    def handlers(self) -> dict[str, Handler]:
+        """Route name → handler."""
+        return {
+            "backups.preview": self.preview, "backups.restore": self.restore, "backups.drill": self.drill, "backups.ledger": self.ledger,
+            "backups.retention": self.retention, "backups.retain": self.retain, "backups.copies": self.copies,
+            "repositories.check": self.check, "repositories.unlock": self.unlock,
+        }  # fmt: skip
+
+    # --- restores -------------------------------------------------------------------------------------
+
+    async def _asked(
+        self, call: Call, request: wire.RestoreQuery
+    ) -> tuple[Job, Repository, Way, wire.Snapshot]:
+        job, repository = self._scope.job_with_repository(call, request.job)
+        found = await records.snapshot_named(self._store, repository.id, request.snapshot)
+        if found is None or found[1] != job.id:
+            raise NotFound(
+                f"There is no snapshot {request.snapshot[:60]!r} of {job.spec.name}.", field="snapshot"
+            )
+        if ".." in request.target.split("/"):
+            raise InvalidRequest("A target has no `..` in it.", field="target")
+        relative = next((one for one in request.includes if not one.startswith("/")), None)
+        if relative is not None:
+            raise InvalidRequest(
+                f"{safe(relative, 100)} is no whole path of the snapshot; it must begin with /.",
+                field="includes",
+            )
+        way = self._scope.host(call, request.host or job.spec.host)
+        call.target = job.spec.name
+        return job, repository, way, found[0]
+
+    def _reader(self, repository: Repository) -> Way:
+        way = self._backups.way(repository.spec.host)
+        if way is None:
+            raise HostUnavailable(f"{repository.spec.host}, which reads the repository, is not watched.")
+        return way
+
+    async def preview(self, call: Call, request: wire.RestoreQuery) -> wire.RestorePlan:
+        """`backups.preview`."""
+        _, repository, way, snapshot = await self._asked(call, request)
+        reader = self._reader(repository)
+        wanted = await previews.wanted_of(
+            self._backups.sites, reader, repository, snapshot.id, request.includes
+        )
+        plan = await previews.preview(self._commands, self._backups.sites, way, repository, request, wanted)
+        return plan if snapshot.good else _noted(plan, f"The snapshot is not whole: {snapshot.why}")
+
+    async def restore(self, call: Call, request: wire.Restore) -> wire.RunRow:
+        """`backups.restore`: refused where it would overwrite what nobody agreed to, or does not fit."""
+        job, repository, way, snapshot = await self._asked(call, request)
+        reader = self._reader(repository)
+        wanted = await previews.wanted_of(
+            self._backups.sites, reader, repository, snapshot.id, request.includes
+        )
+        plan = await previews.preview(self._commands, self._backups.sites, way, repository, request, wanted)
+        if plan.overwritten_files and not request.overwrite:
+            raise Conflict(
+                f"{plan.overwritten_files} files are there already, {plan.overwritten[0]} among them: agree to overwrite them, or name"
+                " another folder.",
+                field="overwrite",
+            )
+        if not plan.fits:
+            raise Conflict(
+                f"It needs {plan.bytes} bytes, and {plan.free_bytes} are free below {plan.target}.",
+                field="target",
+            )
+        paths = {entry.path for entry in wanted.entries}
+        known = await records.hashes_of(self._store, repository.id, snapshot.id)
+        work = Restore(
+            snapshot.id,
+            request.includes,
+            request.target,
+            wanted.bytes,
+            tuple(one for one in known if one[0] in paths),
+        )
+        body = {
+            "snapshot": snapshot.id, "host": way.name, "target": request.target, "files": plan.files, "overwritten": plan.overwritten_files,
+            "includes": [safe(one, 200) for one in request.includes[:20]],
+        }  # fmt: skip
+        async with call.change(job.spec.name, body=body) as tx:
+            run = await self._backups.runner.queue(tx, work, job, repository, way, call.actor)
+            call.body["run"] = run.row.id
+        return run.row
+
+    # --- proofs ---------------------------------------------------------------------------------------
+
+    async def drill(self, call: Call, request: wire.JobRef) -> wire.RunRow:
+        """`backups.drill`."""
+        job, repository = self._scope.job_with_repository(call, request.job)
+        reader = self._reader(repository)
+        self._scope.host(call, reader.name)
+        if self._backups.runner.active(job.id, "drill") is not None:
+            raise Conflict(f"A drill of {job.spec.name} is under way or queued already.")
+        try:
+            work = await drill_of(self._store, job, repository)
+        except Unprovable as error:
+            raise Conflict(str(error)) from error
+        call.target = job.spec.name
+        async with call.change(job.spec.name, body={"snapshot": work.snapshot, "host": reader.name}) as tx:
+            run = await self._backups.runner.queue(tx, work, job, repository, reader, call.actor)
+            call.body["run"] = run.row.id
+        return run.row
+
+    async def check(self, call: Call, request: wire.CheckRepository) -> wire.RunRow:
+        """`repositories.check`."""
+        repository = self._scope.repository(call, request.repository)
+        way = self._reader(repository)
+        work = Check(request.level, repository.memory.checks // 2 % PARTS + 1, PARTS)
+        async with call.change(repository.spec.name, body={"level": request.level, "host": way.name}) as tx:
+            run = await self._backups.runner.queue(tx, work, None, repository, way, call.actor)
+        return run.row
+
+    async def unlock(self, call: Call, request: wire.RepositoryRef) -> wire.RunRow:
+        """`repositories.unlock`."""
+        repository = self._scope.repository(call, request.repository)
+        way = self._reader(repository)
+        async with call.change(repository.spec.name, body={"host": way.name}) as tx:
+            run = await self._backups.runner.queue(tx, Unlock(), None, repository, way, call.actor)
+        return run.row
+
+    async def ledger(self, call: Call, request: wire.LedgerQuery) -> wire.RunList:
+        """`backups.ledger`."""
+        ids = [self._scope.job(call, request.job).id] if request.job else []
+        rows = await records.ledger(self._store, ids, request.limit)
+        return wire.RunList(runs=tuple(row for row in rows if call.sees(self._scope.labels(row.host))))
+
+    async def copies(self, call: Call, request: wire.BackupsQuery) -> wire.CopiesReport:
+        """`backups.copies`."""
+        wanted, now = filters.parse(request.filter), self._clock.now()
+        named = {one.spec.name: one for one in self._backups.repositories.values()}
+        rows = []
+        for job in self._backups.jobs.values():
+            labels = self._scope.labels(job.host_id)
+            if call.sees(labels) and job.spec.enabled:
+                rows.append(copies_row(job, named, job.spec.host, labels.get("site", ""), now))
+        shown = [
+            row
+            for row in rows
+            if wanted.matches(
+                {"job": row.job, "host": row.host}, f"{row.job} {row.host} {' '.join(row.flags)}".lower()
+            )
+        ]
+        return wire.CopiesReport(rows=tuple(sorted(shown, key=rank)))
+
+    # --- retention ------------------------------------------------------------------------------------
+
+    async def retention(self, call: Call, request: wire.JobRef) -> wire.RetentionPlan:
+        """`backups.retention`: asked of the engine itself, as a dry run."""
+        job, repository = self._scope.job_with_repository(call, request.job)
+        return await self._plan(job, repository)
+
+    async def _plan(self, job: Job, repository: Repository) -> wire.RetentionPlan:
+        way = self._reader(repository)
+        one = adapter(repository.spec.engine)
+        try:
+            place = await self._backups.sites.place(way, repository.spec)
+            out = b""
+            for stage in one.retain(place, job.spec, job.spec.keep, dry=True):
+                done = await self._backups.sites.ask(way, repository.spec, stage, RETAIN_SECONDS)
+                if done.exit_status not in stage.exit_codes:
+                    raise HostUnavailable(
+                        f"{repository.spec.engine} could not tell: {safe((done.err or done.out)[-500:].strip(), 500)}"
+                    )
+                out += done.out + done.err
+            doomed = set(one.doomed(out))
+        except ConnectFailed as error:
+            raise HostUnavailable(error.detail) from error
+        except ValueError as error:
+            raise HostUnavailable(
+                f"What {repository.spec.engine} would forget can't be read: {safe(str(error), 300)}."
+            ) from error
+        all_of_it, total = await records.snapshots_of(self._store, job.id, before=0.0, limit=1000)
+        forgotten = tuple(snapshot for snapshot in all_of_it if _named_in(snapshot.id, doomed))
+        return wire.RetentionPlan(kept=total - len(forgotten), forgotten=forgotten, frozen=frozen(job))
+
+    async def retain(self, call: Call, request: wire.JobRef) -> wire.RunRow:
+        """`backups.retain`."""
+        job, repository = self._scope.job_with_repository(call, request.job)
+        way = self._reader(repository)
+        if why := frozen(job):
+            raise Conflict(f"Nothing is forgotten now: {why}.")
+        if not any(
+            (
+                job.spec.keep.last,
+                job.spec.keep.hourly,
+                job.spec.keep.daily,
+                job.spec.keep.weekly,
+                job.spec.keep.monthly,
+                job.spec.keep.yearly,
+            )
+        ):
+            raise Conflict(f"The policy of {job.spec.name} keeps everything: there is nothing to forget.")
+        async with call.change(
+            job.spec.name, body={"repository": repository.spec.name, "host": way.name}
+        ) as tx:
+            run = await self._backups.runner.queue(tx, Retain(), job, repository, way, call.actor)
+            call.body["run"] = run.row.id
+        return run.row
+
+
+def frozen(job: Job) -> str:
+    """Why nothing of the job is forgotten; empty: nothing stands against it."""
+    if job.memory.anomaly:
+        return f"its newest snapshot is odd ({job.memory.anomaly})"
+    if job.last is not None and job.last.verdict not in (None, "ok", "cancelled"):
+        return "its last backup was not all good"
+    return ""
+
+
+def _named_in(snapshot: str, doomed: set[str]) -> bool:
+    """Engines tell short ids at times."""
+    return snapshot in doomed or any(len(one) >= 8 and snapshot.startswith(one) for one in doomed)
+
+
+def _noted(plan: wire.RestorePlan, words: str) -> wire.RestorePlan:
+    return wire.RestorePlan(
+        **{name: getattr(plan, name) for name in plan.__struct_fields__ if name != "notes"},
+        notes=(words, *plan.notes),
+    )

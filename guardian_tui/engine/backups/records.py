@@ -1,0 +1,465 @@
+"""Backups in the store: repositories, jobs, runs and snapshots."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, func, insert, select, update
+
+from guardian_tui.engine.store.database import Store, Tx
+from guardian_tui.engine.store.tables import (
+    backup_hashes,
+    backup_jobs,
+    backup_repositories,
+    backup_runs,
+    backup_snapshots,
+)
+from guardian_tui.protocol.backups import JobSpec, Operation, RepositorySpec, RunRow, Snapshot, Verdict
+
+log = logging.getLogger(__name__)
+
+SHORT_ID = 8
+"""Letters of an id that are enough to know a snapshot by."""
+
+
+class RepositoryMemory(msgspec.Struct):
+    """What is known of a repository."""
+
+    verdict: Verdict | None = None
+    words: str = ""
+    advice: str = ""
+    tried_at: float | None = None
+    listed_at: float | None = None
+    snapshots: int = 0
+    oldest_at: float | None = None
+    newest_at: float | None = None
+    bytes: int | None = None
+    verified_at: float | None = None
+    check_level: str = ""
+    checked_at: float | None = None
+    """When a check was begun last by the schedule."""
+    checks: int = 0
+    """Checks that were made: says which share of the data is next."""
+    version: str = ""
+    sizes: list[tuple[float, int]] = msgspec.field(default_factory=list)
+    """When, and what it took on its disk; one a day."""
+
+
+@dataclass(slots=True)
+class Repository:
+    """A repository, as the engine keeps it in memory."""
+
+    id: str
+    spec: RepositorySpec
+    source: str
+    created_at: float
+    memory: RepositoryMemory = field(default_factory=RepositoryMemory)
+
+
+class JobMemory(msgspec.Struct):
+    """What is known of a job beside its runs and snapshots."""
+
+    drilled_at: float | None = None
+    drill: Verdict | None = None
+    drill_tried_at: float | None = None
+    """When a drill was begun last by the schedule."""
+    verified_at: float | None = None
+    anomaly: str = ""
+    next_at: float | None = None
+    copied: dict[str, float] = msgspec.field(default_factory=dict)
+    """Repository → when the backup of its newest copied snapshot began."""
+
+
+@dataclass(slots=True)
+class Job:
+    """A job, as the engine keeps it in memory."""
+
+    id: str
+    spec: JobSpec
+    host_id: str
+    repository_id: str
+    source: str
+    created_at: float
+    memory: JobMemory = field(default_factory=JobMemory)
+    good_ats: list[float] = field(default_factory=list)
+    """When the backups of its good snapshots of the last 30 days began, and of the newest before that, in order."""
+    sizes: list[tuple[float, int]] = field(default_factory=list)
+    snapshots: int = 0
+    newest: Snapshot | None = None
+    last: RunRow | None = None
+    """Its newest backup run."""
+    measured_rto: float | None = None
+    estimated_rto: float | None = None
+
+    @property
+    def observed(self) -> bool:
+        """Whether another tool makes its snapshots."""
+        return bool(self.spec.match)
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What is needed to go on with a run after a restart."""
+
+    work: msgspec.Raw
+    word: str = ""
+    marks: msgspec.Raw = msgspec.Raw(b"[]")
+    not_before: float = 0.0
+
+
+@dataclass(slots=True)
+class StoredRun:
+    """A run that had not ended."""
+
+    row: RunRow
+    job_id: str
+    repository_id: str
+    plan: Plan
+
+
+async def read_repositories(store: Store) -> list[Repository]:
+    """All repositories; what can't be read is told in the log and left alone."""
+    async with store.read() as conn:
+        rows = (await conn.execute(select(backup_repositories).order_by(backup_repositories.c.name))).all()
+    found = []
+    for row in rows:
+        try:
+            spec = msgspec.json.decode(row.spec, type=RepositorySpec)
+            memory = msgspec.json.decode(row.memory, type=RepositoryMemory)
+        except msgspec.DecodeError as error:
+            log.warning("the repository %s can't be read from the store: %s", row.name, error)
+            continue
+        found.append(Repository(row.id, spec, row.source, row.created_at, memory))
+    return found
+
+
+async def put_repository(tx: Tx, repository: Repository, *, new: bool) -> None:
+    """Write a repository."""
+    values = {
+        "name": repository.spec.name,
+        "spec": msgspec.json.encode(repository.spec).decode(),
+        "memory": msgspec.json.encode(repository.memory).decode(),
+    }
+    if new:
+        own = {"id": repository.id, "source": repository.source, "created_at": repository.created_at}
+        await tx.execute(insert(backup_repositories), {**own, **values})
+    else:
+        where = backup_repositories.c.id == repository.id
+        await tx.execute(update(backup_repositories).where(where).values(**values))
+
+
+async def remove_repository(tx: Tx, repository_id: str) -> None:
+    """Delete a repository, and what was read of it."""
+    await tx.execute(delete(backup_snapshots).where(backup_snapshots.c.repository_id == repository_id))
+    await tx.execute(delete(backup_repositories).where(backup_repositories.c.id == repository_id))
+
+
+async def read_jobs(store: Store) -> list[Job]:
+    """All jobs; what can't be read is told in the log and left alone."""
+    async with store.read() as conn:
+        rows = (await conn.execute(select(backup_jobs).order_by(backup_jobs.c.name))).all()
+    found = []
+    for row in rows:
+        try:
+            spec = msgspec.json.decode(row.spec, type=JobSpec)
+            memory = msgspec.json.decode(row.memory, type=JobMemory)
+        except msgspec.DecodeError as error:
+            log.warning("the backup job %s can't be read from the store: %s", row.name, error)
+            continue
+        found.append(Job(row.id, spec, row.host_id, row.repository_id, row.source, row.created_at, memory))
+    return found
+
+
+async def put_job(tx: Tx, job: Job, *, new: bool) -> None:
+    """Write a job."""
+    values = {
+        "name": job.spec.name, "host_id": job.host_id, "repository_id": job.repository_id,
+        "spec": msgspec.json.encode(job.spec).decode(), "memory": msgspec.json.encode(job.memory).decode(),
+    }  # fmt: skip
+    if new:
+        own = {"id": job.id, "source": job.source, "created_at": job.created_at}
+        await tx.execute(insert(backup_jobs), {**own, **values})
+    else:
+        await tx.execute(update(backup_jobs).where(backup_jobs.c.id == job.id).values(**values))
+
+
+async def remove_job(tx: Tx, job_id: str) -> None:
+    """Delete a job; its runs stay until retention ends them, its snapshots are nobody's."""
+    await tx.execute(update(backup_snapshots).where(backup_snapshots.c.job_id == job_id).values(job_id=""))
+    await tx.execute(delete(backup_jobs).where(backup_jobs.c.id == job_id))
+
+
+# --- runs ------------------------------------------------------------------------------------------
+
+
+async def put_run(
+    tx: Tx, row: RunRow, plan: Plan, *, job_id: str, repository_id: str, new: bool, log_text: str = ""
+) -> None:
+    """Write a run."""
+    values = {
+        "state": row.state, "verdict": row.verdict or "", "ended_at": row.ended_at, "row": msgspec.json.encode(row).decode(),
+        "plan": msgspec.json.encode(plan).decode(), "log": log_text,
+    }  # fmt: skip
+    if new:
+        own = {
+            "id": row.id, "job_id": job_id, "repository_id": repository_id, "operation": row.operation, "queued_at": row.queued_at,
+        }  # fmt: skip
+        await tx.execute(insert(backup_runs), {**own, **values})
+    else:
+        await tx.execute(update(backup_runs).where(backup_runs.c.id == row.id).values(**values))
+
+
+async def unfinished_runs(store: Store) -> list[StoredRun]:
+    """Runs that were queued or running when the engine ended."""
+    query = select(backup_runs).where(backup_runs.c.state.in_(("queued", "running")))
+    async with store.read() as conn:
+        rows = (await conn.execute(query.order_by(backup_runs.c.queued_at))).all()
+    return [
+        StoredRun(
+            msgspec.json.decode(row.row, type=RunRow), row.job_id, row.repository_id,
+            msgspec.json.decode(row.plan, type=Plan),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+async def last_runs(store: Store, operation: Operation) -> dict[str, RunRow]:
+    """Job id → its newest run of an operation."""
+    newest = (
+        select(backup_runs.c.job_id, func.max(backup_runs.c.queued_at).label("at"))
+        .where(backup_runs.c.operation == operation, backup_runs.c.job_id != "")
+        .group_by(backup_runs.c.job_id)
+        .subquery()
+    )
+    query = select(backup_runs.c.job_id, backup_runs.c.row).join(
+        newest, (backup_runs.c.job_id == newest.c.job_id) & (backup_runs.c.queued_at == newest.c.at)
+    )
+    async with store.read() as conn:
+        rows = (await conn.execute(query.where(backup_runs.c.operation == operation))).all()
+    return {row.job_id: msgspec.json.decode(row.row, type=RunRow) for row in rows}
+
+
+async def runs_of(store: Store, job_id: str, *, before: float, limit: int) -> list[RunRow]:
+    """Runs of a job, the newest first."""
+    query = select(backup_runs.c.row).where(backup_runs.c.job_id == job_id)
+    if before:
+        query = query.where(backup_runs.c.queued_at < before)
+    async with store.read() as conn:
+        rows = (await conn.execute(query.order_by(backup_runs.c.queued_at.desc()).limit(limit))).all()
+    return [msgspec.json.decode(row.row, type=RunRow) for row in rows]
+
+
+async def run_named(store: Store, run_id: str) -> tuple[RunRow, str, str, str] | None:
+    """A run, the ids of its job and repository, and its log."""
+    query = select(backup_runs.c.row, backup_runs.c.job_id, backup_runs.c.repository_id, backup_runs.c.log)
+    async with store.read() as conn:
+        row = (await conn.execute(query.where(backup_runs.c.id == run_id))).first()
+    if row is None:
+        return None
+    return msgspec.json.decode(row.row, type=RunRow), row.job_id, row.repository_id, row.log
+
+
+async def days_of(store: Store, job_id: str, since: float) -> list[tuple[float, str]]:
+    """When each backup of a job ended, and what came of it."""
+    query = select(backup_runs.c.ended_at, backup_runs.c.verdict).where(
+        backup_runs.c.job_id == job_id, backup_runs.c.operation == "backup", backup_runs.c.queued_at >= since
+    )
+    async with store.read() as conn:
+        rows = (await conn.execute(query.where(backup_runs.c.ended_at.is_not(None)))).all()
+    return [(float(row.ended_at), str(row.verdict)) for row in rows]
+
+
+async def remove_old_runs(tx: Tx, before: float) -> int:
+    """Delete runs that ended earlier; answers how many."""
+    done = await tx.execute(delete(backup_runs).where(backup_runs.c.ended_at < before))
+    return int(done.rowcount)
+
+
+# --- snapshots -------------------------------------------------------------------------------------
+
+
+async def snapshot_ids(store: Store, repository_id: str) -> dict[str, str]:
+    """Snapshot id → id of its job, of one repository."""
+    query = select(backup_snapshots.c.id, backup_snapshots.c.job_id)
+    async with store.read() as conn:
+        rows = (await conn.execute(query.where(backup_snapshots.c.repository_id == repository_id))).all()
+    return {row.id: row.job_id for row in rows}
+
+
+async def add_snapshots(tx: Tx, repository_id: str, some: Sequence[tuple[Snapshot, str]]) -> None:
+    """Write snapshots with the ids of their jobs."""
+    rows: list[dict[str, Any]] = [  # Any: column values
+        {
+            "repository_id": repository_id, "id": snapshot.id, "job_id": job_id, "at": snapshot.at, "good": int(snapshot.good),
+            "body": msgspec.json.encode(snapshot).decode(),
+        }
+        for snapshot, job_id in some
+    ]  # fmt: skip
+    if rows:
+        await tx.execute(insert(backup_snapshots), rows)
+
+
+async def put_snapshot(tx: Tx, repository_id: str, snapshot: Snapshot, job_id: str) -> None:
+    """Write another word on a snapshot."""
+    where = (backup_snapshots.c.repository_id == repository_id) & (backup_snapshots.c.id == snapshot.id)
+    body = msgspec.json.encode(snapshot).decode()
+    await tx.execute(
+        update(backup_snapshots).where(where).values(job_id=job_id, good=int(snapshot.good), body=body)
+    )
+
+
+async def drop_snapshots(tx: Tx, repository_id: str, ids: Iterable[str]) -> None:
+    """Forget snapshots that are no longer in their repository."""
+    gone = list(ids)
+    for start in range(0, len(gone), 500):
+        where = backup_snapshots.c.id.in_(gone[start : start + 500])
+        await tx.execute(
+            delete(backup_snapshots).where(backup_snapshots.c.repository_id == repository_id, where)
+        )
+
+
+async def snapshot_named(store: Store, repository_id: str, snapshot_id: str) -> tuple[Snapshot, str] | None:
+    """A snapshot, and the id of its job; engines tell the beginning of an id at times."""
+    table = backup_snapshots.c
+    query = select(table.body, table.job_id).where(table.repository_id == repository_id)
+    like = (
+        table.id.startswith(snapshot_id, autoescape=True)
+        if len(snapshot_id) >= SHORT_ID
+        else table.id == snapshot_id
+    )
+    async with store.read() as conn:
+        row = (await conn.execute(query.where(like).order_by(table.id != snapshot_id).limit(1))).first()
+    return (msgspec.json.decode(row.body, type=Snapshot), row.job_id) if row else None
+
+
+async def snapshots_of(store: Store, job_id: str, *, before: float, limit: int) -> tuple[list[Snapshot], int]:
+    """Snapshots of a job, the newest first, and how many it has."""
+    query = select(backup_snapshots.c.body).where(backup_snapshots.c.job_id == job_id)
+    if before:
+        query = query.where(backup_snapshots.c.at < before)
+    count = select(func.count()).select_from(backup_snapshots).where(backup_snapshots.c.job_id == job_id)
+    async with store.read() as conn:
+        rows = (await conn.execute(query.order_by(backup_snapshots.c.at.desc()).limit(limit))).all()
+        total = (await conn.execute(count)).scalar_one()
+    return [msgspec.json.decode(row.body, type=Snapshot) for row in rows], int(total)
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """What is judged of a job's snapshots."""
+
+    job_id: str
+    at: float
+    good: bool
+
+
+async def ages_since(store: Store, since: float) -> list[Ages]:
+    """All snapshots of jobs since a time, and the newest good one before it, in order."""
+    table = backup_snapshots.c
+    recent = select(table.job_id, table.at, table.good).where(table.job_id != "", table.at >= since)
+    older = (
+        select(table.job_id, func.max(table.at).label("at"), table.good)
+        .where(table.job_id != "", table.at < since, table.good == 1)
+        .group_by(table.job_id, table.good)
+    )
+    async with store.read() as conn:
+        rows = [*(await conn.execute(older)).all(), *(await conn.execute(recent.order_by(table.at))).all()]
+    return [Ages(row.job_id, float(row.at), bool(row.good)) for row in rows]
+
+
+async def counts(store: Store) -> dict[str, int]:
+    """Job id → how many snapshots it has."""
+    table = backup_snapshots.c
+    query = select(table.job_id, func.count().label("count")).where(table.job_id != "").group_by(table.job_id)
+    async with store.read() as conn:
+        rows = (await conn.execute(query)).all()
+    return {row.job_id: int(row[1]) for row in rows}
+
+
+async def newest_snapshots(store: Store) -> dict[str, Snapshot]:
+    """Job id → its newest good snapshot."""
+    table = backup_snapshots.c
+    newest = (
+        select(table.job_id, func.max(table.at).label("at"))
+        .where(table.job_id != "", table.good == 1)
+        .group_by(table.job_id)
+        .subquery()
+    )
+    query = select(table.job_id, table.body).join(
+        newest, (table.job_id == newest.c.job_id) & (table.at == newest.c.at)
+    )
+    async with store.read() as conn:
+        rows = (await conn.execute(query)).all()
+    return {row.job_id: msgspec.json.decode(row.body, type=Snapshot) for row in rows}
+
+
+# --- proofs ----------------------------------------------------------------------------------------
+
+
+async def put_hashes(
+    tx: Tx, repository_id: str, snapshot_id: str, at: float, some: Sequence[tuple[str, str]]
+) -> None:
+    """Write what files of a snapshot held at backup time: path and SHA-256; surrogates as JSON escapes them."""
+    body = json.dumps(list(some))
+    where = (backup_hashes.c.repository_id == repository_id) & (backup_hashes.c.snapshot_id == snapshot_id)
+    await tx.execute(delete(backup_hashes).where(where))
+    await tx.execute(
+        insert(backup_hashes),
+        {"repository_id": repository_id, "snapshot_id": snapshot_id, "at": at, "body": body},
+    )
+
+
+async def hashes_of(store: Store, repository_id: str, snapshot_id: str) -> tuple[tuple[str, str], ...]:
+    """What is known of the files of a snapshot."""
+    query = select(backup_hashes.c.body).where(
+        backup_hashes.c.repository_id == repository_id, backup_hashes.c.snapshot_id == snapshot_id
+    )
+    async with store.read() as conn:
+        body = (await conn.execute(query)).scalar()
+    return tuple((str(path), str(digest)) for path, digest in json.loads(body)) if body else ()
+
+
+async def ledger(store: Store, job_ids: Sequence[str], limit: int) -> list[RunRow]:
+    """Drills, checks and restores, the newest first; of some jobs, or of all."""
+    table = backup_runs.c
+    query = select(table.row).where(table.operation.in_(("drill", "check", "restore")))
+    if job_ids:
+        query = query.where(table.job_id.in_(job_ids))
+    async with store.read() as conn:
+        rows = (await conn.execute(query.order_by(table.queued_at.desc()).limit(limit))).all()
+    return [msgspec.json.decode(row.row, type=RunRow) for row in rows]
+
+
+async def drills(store: Store, since: float) -> dict[str, list[RunRow]]:
+    """Job id → its drills that ended since a time, in order."""
+    table = backup_runs.c
+    query = select(table.job_id, table.row).where(
+        table.operation == "drill", table.queued_at >= since, table.ended_at.is_not(None)
+    )
+    async with store.read() as conn:
+        rows = (await conn.execute(query.order_by(table.queued_at))).all()
+    found: dict[str, list[RunRow]] = {}
+    for row in rows:
+        found.setdefault(row.job_id, []).append(msgspec.json.decode(row.row, type=RunRow))
+    return found
+
+
+async def snapshots_of_run(store: Store, job_id: str, tag: str) -> list[Snapshot]:
+    """Snapshots of a job that one run made, by its tag."""
+    found, _ = await snapshots_of(store, job_id, before=0.0, limit=100)
+    return [snapshot for snapshot in found if tag in snapshot.tags]
+
+
+async def sizes_of(store: Store, job_id: str, limit: int) -> list[RunRow]:
+    """The newest backups of a job that ended well or in part, in order."""
+    table = backup_runs.c
+    query = select(table.row).where(
+        table.job_id == job_id, table.operation == "backup", table.verdict.in_(("ok", "partial"))
+    )
+    async with store.read() as conn:
+        rows = (await conn.execute(query.order_by(table.queued_at.desc()).limit(limit))).all()
+    return [msgspec.json.decode(row.row, type=RunRow) for row in reversed(rows)]

@@ -1,0 +1,467 @@
+"""Runs: queued, started detached on their hosts, followed, re-attached, judged, and each of it on disk before anybody relies on it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import msgspec
+from msgspec.structs import replace
+
+from guardian_tui.engine.backups import records
+from guardian_tui.engine.backups.engines import adapter
+from guardian_tui.engine.backups.engines.base import Judgement, Place
+from guardian_tui.engine.backups.outcome import Outcome, outcome
+from guardian_tui.engine.backups.records import Job, Plan, Repository
+from guardian_tui.engine.backups.script import Mark, Reader, marks_of, render
+from guardian_tui.engine.backups.sites import Sites
+from guardian_tui.engine.backups.turns import Turns
+from guardian_tui.engine.backups.work import (
+    EXCLUSIVE,
+    OPERATIONS,
+    REPEATABLE,
+    Check,
+    Copy,
+    Drill,
+    Restore,
+    Work,
+    stages_of,
+)
+from guardian_tui.engine.calls import AuditSink, Entry
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.live import Live
+from guardian_tui.engine.remote.detached import DetachedRun, DetachedRuns
+from guardian_tui.engine.remote.detached_looks import DetachedFailed, Look
+from guardian_tui.engine.remote.target import ConnectFailed
+from guardian_tui.engine.remote.ways import Way, Ways
+from guardian_tui.engine.store.database import Store, Tx
+from guardian_tui.protocol.backups import JobSpec, RunRow
+from guardian_tui.protocol.errors import GuardianError, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+FOLLOW_SECONDS = 2.0
+SOON_SECONDS = 0.2
+"""A run that has just begun is looked at so soon, then less and less often: most end quickly, and somebody waits."""
+UNHEARD_SECONDS = 10.0
+"""A host that did not answer is asked again so much later."""
+AT_ONCE_PER_HOST = 2
+RETRY_SECONDS = {"locked": 300.0, "network": 60.0}
+"""What is tried again, and after how long (each time twice as long)."""
+MISMATCHES_KEPT = 100
+SHOWN_SECONDS = 86400.0
+"""A run that has ended stays in the live table for so long."""
+RESTARTED = Judgement(
+    "failed",
+    "The host was restarted, or the run's traces are gone, before it was known how it ended.",
+    "Run it again; a lock that it left is removed by the engine's own unlock.",
+)
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that has not ended."""
+
+    row: RunRow
+    work: Work
+    job: Job | None
+    repository: Repository
+    way: Way
+    word: str = ""
+    marks: tuple[Mark, ...] = ()
+    not_before: float = 0.0
+    reader: Reader | None = None
+    offsets: tuple[int, int] = (0, 0)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    look: Look | None = None
+    outcome: Outcome | None = None
+    cancelled: bool = False
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def detached_id(self) -> str:
+        """Its name on the host; each attempt has its own."""
+        return f"{self.row.id}-{self.row.attempt}"
+
+    def plan(self) -> Plan:
+        """What is kept of it on disk."""
+        return Plan(
+            msgspec.Raw(msgspec.json.encode(self.work)), self.word, msgspec.Raw(msgspec.json.encode(self.marks)), self.not_before
+        )  # fmt: skip
+
+
+Ended = Callable[[Run], Awaitable[None]]
+
+
+class Runner:
+    """Carries all runs.
+
+    Args:
+        ended: called after a run's end is on disk.
+    """
+
+    def __init__(
+        self, store: Store, live: Live, clock: Clock, audit: AuditSink, ways: Ways, sites: Sites, detached: DetachedRuns, ended: Ended
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._live = live
+        self._clock = clock
+        self._audit = audit
+        self._ways = ways
+        self._sites = sites
+        self._detached = detached
+        self._ended = ended
+        self._turns = Turns()
+        self._of_host: dict[str, asyncio.Semaphore] = {}
+        self._followers: dict[str, asyncio.Task[None]] = {}
+        self._shown: dict[str, float] = {}
+        self.runs: dict[str, Run] = {}
+        self._repositories: dict[str, Repository] = {}
+
+    async def start(self, jobs: dict[str, Job], repositories: dict[str, Repository]) -> None:
+        """Take up what had not ended; the tables are the service's own, and change with it."""
+        self._repositories = repositories
+        for stored in await records.unfinished_runs(self._store):
+            job, repository = jobs.get(stored.job_id), repositories.get(stored.repository_id)
+            way = self._ways.way(stored.row.host)
+            work = msgspec.json.decode(stored.plan.work, type=Work)
+            if repository is None or way is None or (stored.job_id and job is None):
+                gone = Judgement("cancelled", "Its job, its repository or its host was removed meanwhile.")
+                await self._close_orphan(stored, gone)
+                continue
+            marks = msgspec.json.decode(stored.plan.marks, type=tuple[Mark, ...])
+            run = Run(stored.row, work, job, repository, way, stored.plan.word, marks, stored.plan.not_before)
+            self._take(run)
+
+    async def _close_orphan(self, stored: records.StoredRun, judgement: Judgement) -> None:
+        row = replace(
+            stored.row, state="ended", verdict=judgement.verdict, words=judgement.words, ended_at=self._clock.now(), progress=None
+        )  # fmt: skip
+        async with self._store.write() as tx:
+            await records.put_run(
+                tx, row, stored.plan, job_id=stored.job_id, repository_id=stored.repository_id, new=False
+            )
+
+    async def stop(self) -> None:
+        """Leave all runs to themselves: they go on on their hosts."""
+        tasks = [*self._followers.values(), *[run.task for run in self.runs.values() if run.task]]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- a run comes ----------------------------------------------------------------------------------
+
+    async def queue(
+        self, tx: Tx, work: Work, job: Job | None, repository: Repository, way: Way, by: str
+    ) -> Run:
+        """Queue a run; it begins once the transaction is committed."""
+        row = RunRow(
+            id=secrets.token_hex(8), job=job.spec.name if job else "", host=way.name, repository=repository.spec.name,
+            operation=OPERATIONS[type(work)], state="queued", by=by, queued_at=self._clock.now(),
+            level=work.level if isinstance(work, Check) else "", whole=isinstance(work, Drill) and work.whole,
+        )  # fmt: skip
+        run = Run(row, work, job, repository, way)
+        await records.put_run(
+            tx, row, run.plan(), job_id=job.id if job else "", repository_id=repository.id, new=True
+        )
+        tx.after_commit(lambda: self._take(run))
+        return run
+
+    def active(self, job_id: str, operation: str) -> Run | None:
+        """The run of a job that has not ended."""
+        return next(
+            (r for r in self.runs.values() if r.job and r.job.id == job_id and r.row.operation == operation),
+            None,
+        )
+
+    def _take(self, run: Run) -> None:
+        self.runs[run.row.id] = run
+        self._show(run)
+        run.task = asyncio.create_task(self._carry(run), name=f"backup run {run.row.id}")
+        run.task.add_done_callback(_tell_fault)
+
+    async def cancel(self, run: Run) -> None:
+        """End a run: really, on its host, with all that it started.
+
+        Raises:
+            ConnectFailed: its host can't be reached; it is ended when it can.
+        """
+        run.cancelled = True
+        if run.row.state == "running":
+            await self._detached.cancel(run.way.target, run.detached_id)
+        elif run.task is not None:
+            run.task.cancel()
+            await asyncio.gather(run.task, return_exceptions=True)
+            if run.row.id in self.runs:
+                await self._finish(run, Judgement("cancelled", "It was ended before it began."))
+
+    # --- and is carried -------------------------------------------------------------------------------
+
+    async def _carry(self, run: Run) -> None:
+        alone = run.row.operation in EXCLUSIVE[run.repository.spec.engine]
+        while run.row.id in self.runs:
+            if run.row.state == "queued" and run.not_before > self._clock.now():
+                await asyncio.sleep(run.not_before - self._clock.now())
+            at_once = self._of_host.setdefault(run.way.host_id, asyncio.Semaphore(AT_ONCE_PER_HOST))
+            async with self._turns.turn(run.repository.id, alone=alone), at_once:
+                judgement = await self._attempt(run)
+            if await self._again(run, judgement):
+                continue
+            await self._finish(run, judgement)
+
+    async def _attempt(self, run: Run) -> Judgement:
+        """One attempt, from its start (or from where it is) to its end."""
+        try:
+            if run.row.state == "queued":
+                fault = await self._begin(run)
+                if fault is not None:
+                    return fault
+        except ConnectFailed as error:
+            return Judgement(
+                "network", error.detail, "See why the host can't be reached: test its connection."
+            )
+        except DetachedFailed as error:
+            return Judgement("no_space" if error.kind == "no_space" else "failed", error.detail)
+        except GuardianError as error:
+            return Judgement("auth", error.detail, "Unlock the vault, or give the repository its secret.")
+        self._follow(run.way)
+        await run.ended.wait()
+        look = run.look
+        if (
+            look is not None
+            and look.state == "absent"
+            and run.offsets == (0, 0)
+            and isinstance(run.work, REPEATABLE)
+        ):
+            # the engine ended between its intent and the start: the host has never heard of it
+            run.row = replace(run.row, state="queued", started_at=None)
+            return await self._attempt(run)
+        if look is None or look.state in ("lost", "absent"):
+            return RESTARTED
+        return self._judge(run, look)
+
+    def _judge(self, run: Run, look: Look) -> Judgement:
+        assert run.reader is not None  # noqa: S101  # whoever set `ended` has read to the end
+        run.reader.close()
+        one = adapter(run.repository.spec.engine)
+        job = run.job.spec if run.job else None
+        run.outcome = outcome(run.work, run.row.operation, one, job, run.reader, run.row.id)
+        if look.cancelled or run.cancelled:
+            return Judgement("cancelled", "It was ended by a person.")
+        if look.timed_out:
+            return Judgement(
+                "failed", "Its time was over before it had ended.", "Give it more time, or less to do."
+            )
+        return run.outcome.judgement
+
+    async def _begin(self, run: Run) -> Judgement | None:
+        """Start it on its host; its intent is on disk before."""
+        spec = run.repository.spec
+        job = run.job.spec if run.job else None
+        place = await self._sites.place(run.way, spec, job.lock_wait_seconds if job else 600.0)
+        if not place.capabilities.version:
+            return Judgement("failed", place.capabilities.words, f"Install {spec.engine} on {run.way.name}.")
+        try:
+            other = await self._other(run)
+            stages = stages_of(run.work, adapter(spec.engine), place, job, run.row.id, other)
+            references = adapter(spec.engine).copy_secrets(spec, other.spec) if other else spec.secrets
+        except ValueError as error:
+            return Judgement("failed", str(error))
+        if not stages:
+            return Judgement("failed", f"{spec.engine} can't do that.")
+        run.word, run.marks = f"@{secrets.token_hex(12)}", marks_of(stages)
+        run.row = replace(run.row, state="running", started_at=self._clock.now(), progress=None)
+        run.reader, run.offsets = None, (0, 0)
+        run.ended.clear()
+        hidden = await self._sites.secrets(references)
+        await self._write(run)
+        self._show(run)
+        limits = job or JobSpec(name="none", host="", repository=spec.name)
+        try:
+            await self._detached.start(
+                run.way.target,
+                DetachedRun(
+                    run.detached_id,
+                    render(stages, run.word),
+                    limits.most_seconds,
+                    hidden,
+                    limits.nice,
+                    limits.idle_io,
+                ),
+            )
+        except ConnectFailed as error:
+            # it may have begun all the same: whoever follows it sees
+            log.info("the start of run %s was not answered: %s", run.row.id, error.detail)
+        return None
+
+    async def _other(self, run: Run) -> Place | None:
+        """The repository that a run copies to, as its host reaches it."""
+        found = self._repositories.get(run.work.repository) if isinstance(run.work, Copy) else None
+        return await self._sites.place(run.way, found.spec) if found else None
+
+    async def _again(self, run: Run, judgement: Judgement) -> bool:
+        """Whether it is tried again: what was locked, or could not be reached."""
+        tries = run.job.spec.tries if run.job else 1
+        pause = RETRY_SECONDS.get(judgement.verdict)
+        if pause is None or run.row.attempt >= tries or run.cancelled:
+            return False
+        wait = pause * 2 ** (run.row.attempt - 1)
+        with suppress(ConnectFailed, DetachedFailed):
+            await self._detached.forget(run.way.target, run.detached_id)
+        run.not_before = self._clock.now() + wait
+        run.row = replace(
+            run.row, state="queued", attempt=run.row.attempt + 1, started_at=None, progress=None,
+            words=f"{judgement.words} It is tried again in {wait / 60:.0f} min.",
+        )  # fmt: skip
+        await self._write(run)
+        self._show(run)
+        return True
+
+    # --- followed -------------------------------------------------------------------------------------
+
+    def _follow(self, way: Way) -> None:
+        task = self._followers.get(way.host_id)
+        if task is None or task.done():
+            task = asyncio.create_task(self._follow_host(way), name=f"backups on {way.name}")
+            task.add_done_callback(_tell_fault)
+            self._followers[way.host_id] = task
+
+    def _running_on(self, host_id: str) -> list[Run]:
+        return [
+            run
+            for run in self.runs.values()
+            if run.way.host_id == host_id and run.row.state == "running" and not run.ended.is_set()
+        ]
+
+    async def _follow_host(self, way: Way) -> None:
+        """Ask one host about all of its runs at once, as long as there are any."""
+        while running := self._running_on(way.host_id):
+            try:
+                looks = await self._detached.look(
+                    way.target, {run.detached_id: run.offsets for run in running}
+                )
+            except (ConnectFailed, DetachedFailed) as error:
+                log.info("runs on %s can't be followed: %s", way.name, error.detail)
+                await asyncio.sleep(UNHEARD_SECONDS)
+                continue
+            more = False
+            for run in running:
+                look = looks.get(run.detached_id)
+                if look is not None:
+                    more = self._looked(run, look) or more
+            youngest = min(self._clock.now() - (run.row.started_at or 0.0) for run in running)
+            await asyncio.sleep(0.0 if more else min(FOLLOW_SECONDS, max(SOON_SECONDS, youngest / 4)))
+
+    def _looked(self, run: Run, look: Look) -> bool:
+        """Take what a host told of a run; whether there is more of it to read at once."""
+        if run.reader is None:
+            run.reader = Reader(adapter(run.repository.spec.engine), run.row.operation, run.marks, run.word)
+        run.reader.feed("out", look.out)
+        run.reader.feed("err", look.err)
+        run.offsets = (look.out_offset, look.err_offset)
+        if look.state != "running" and not look.more:
+            run.look = look
+            run.ended.set()
+            return False
+        progress = run.reader.progress
+        row = replace(run.row, progress=progress, warnings=run.reader.warned, measured_at=self._clock.now())
+        if (progress, row.warnings) != (run.row.progress, run.row.warnings):
+            run.row = row
+            self._show(run)
+        else:
+            run.row = row
+        return look.more
+
+    # --- and ends -------------------------------------------------------------------------------------
+
+    async def _finish(self, run: Run, judgement: Judgement) -> None:
+        reader = run.reader
+        summary = next((s for s in reversed(reader.summaries) if s.snapshot), None) if reader else None
+        lost = judgement is RESTARTED
+        run.row = replace(
+            run.row, state="lost" if lost else "ended", verdict=judgement.verdict, words=judgement.words, advice=judgement.advice,
+            ended_at=self._clock.now(), progress=None, snapshot=summary.snapshot if summary else "",
+            files=summary.files if summary else None, bytes=summary.bytes if summary else None,
+            added_bytes=summary.added_bytes if summary else None, warnings=reader.warned if reader else 0,
+        )  # fmt: skip
+        if run.outcome is not None and isinstance(run.work, Restore | Drill):
+            result = run.outcome
+            run.row = replace(
+                run.row, compared=result.compared, mismatches=result.mismatches[:MISMATCHES_KEPT], snapshot=run.work.snapshot,
+                files=run.row.files if result.files is None else result.files, bytes=run.row.bytes if result.bytes is None else result.bytes,
+            )  # fmt: skip
+        # what can't be written now is written when the store is back: it is told nowhere before that
+        while True:
+            try:
+                await self._write(run, told=True)
+                break
+            except StoreUnavailable as error:
+                log.warning("the end of run %s can't be written yet: %s", run.row.id, error.detail)
+                await asyncio.sleep(UNHEARD_SECONDS)
+        self.runs.pop(run.row.id, None)
+        self._show(run)
+        with suppress(ConnectFailed, DetachedFailed):
+            await self._detached.forget(run.way.target, run.detached_id)
+        await self._ended(run)
+
+    async def _write(self, run: Run, *, told: bool = False) -> None:
+        job_id = run.job.id if run.job else ""
+        text = "\n".join(run.reader.log) if run.reader and told else ""
+        async with self._store.write() as tx:
+            await records.put_run(
+                tx,
+                run.row,
+                run.plan(),
+                job_id=job_id,
+                repository_id=run.repository.id,
+                new=False,
+                log_text=text,
+            )
+            if told:
+                await self._audit.append(tx, self._event(run.row))
+
+    @staticmethod
+    def _event(row: RunRow) -> Entry:
+        body = {
+            "run": row.id,
+            "host": row.host,
+            "repository": row.repository,
+            "words": row.words,
+            "verdict": row.verdict or "",
+        }
+        outcome = "ok" if row.verdict == "ok" else "failed"
+        return Entry(row.by, f"backups.{row.operation}.ended", row.job or row.repository, outcome, body=body)
+
+    def _show(self, run: Run) -> None:
+        self._live.runs.put(run.row.id, run.row, run.way.labels)
+        if run.row.state in ("ended", "lost"):
+            now = self._clock.now()
+            self._shown[run.row.id] = now
+            for run_id, at in list(self._shown.items()):
+                if now - at > SHOWN_SECONDS:
+                    self._live.runs.drop(run_id)
+                    del self._shown[run_id]
+
+    def log_of(self, run_id: str) -> tuple[list[str], list[str]] | None:
+        """The end of the log of a run that is under way, and its warnings."""
+        run = self.runs.get(run_id)
+        if run is None or run.reader is None:
+            return None
+        return list(run.reader.log), run.reader.warnings
+
+    def by_state(self) -> dict[str, int]:
+        """How many are queued and running."""
+        found: dict[str, int] = defaultdict(int)
+        for run in self.runs.values():
+            found[run.row.state] += 1
+        return found
+
+
+def _tell_fault(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%s failed in a way that is not foreseen", task.get_name(), exc_info=error)

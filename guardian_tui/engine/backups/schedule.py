@@ -1,0 +1,188 @@
+"""When a backup runs: cron's five fields, or calendar words as systemd has them.  Pure.
+
+Both become cron fields, from which the next time is reckoned, and from which a timer of either kind can be written on a host.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from cronsim import CronSim, CronSimError
+
+_WORDS = {
+    "hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 1", "monthly": "0 0 1 * *", "yearly": "0 0 1 1 *",
+    "annually": "0 0 1 1 *", "quarterly": "0 0 1 1,4,7,10 *",
+}  # fmt: skip
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_NAMES = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_PART = r"(?:\*|\d{1,2}(?:\.\.\d{1,2})?)(?:/\d{1,2})?"
+_LIST = rf"{_PART}(?:,{_PART})*"
+_CALENDAR = re.compile(
+    rf"(?:(?P<days>[A-Za-z]{{3,9}}(?:(?:\.\.|,)[A-Za-z]{{3,9}})*)\s+)?"
+    rf"(?:\*-(?P<month>{_LIST})-(?P<date>{_LIST})\s+)?(?P<hour>{_LIST}):(?P<minute>{_LIST})(?::00)?\Z"
+)
+
+
+class BadSchedule(ValueError):
+    """A schedule that can't be understood; says why and what would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule as cron fields: minute, hour, day of the month, month, day of the week."""
+
+    minute: str
+    hour: str
+    date: str
+    month: str
+    day: str
+
+    @property
+    def cron(self) -> str:
+        """The five fields."""
+        return f"{self.minute} {self.hour} {self.date} {self.month} {self.day}"
+
+    @property
+    def calendar(self) -> str:
+        """The same for ``OnCalendar=`` of a systemd timer."""
+        days = "" if self.day == "*" else f"{_calendar_days(self.day)} "
+        month, date = (_calendar_field(field, first=1) for field in (self.month, self.date))
+        hour, minute = (_calendar_field(field, first=0) for field in (self.hour, self.minute))
+        return f"{days}*-{month}-{date} {hour}:{minute}:00"
+
+    def after(self, at: float, zone: tzinfo = UTC) -> float:
+        """The next time after a time, Unix seconds; infinity where there is none in fifty years."""
+        try:
+            return next(CronSim(self.cron, datetime.fromtimestamp(at, zone))).timestamp()
+        except StopIteration:
+            return float("inf")
+
+
+def parse(text: str) -> Schedule:
+    """A schedule from what a person wrote.
+
+    Raises:
+        BadSchedule: it can't be understood.
+    """
+    words = text.strip()
+    cron = _WORDS.get(words.lower()) or (_from_calendar(words) if ":" in words else words)
+    fields = cron.split()
+    if len(fields) != 5:
+        raise BadSchedule(
+            f"{text[:60]!r} is no schedule: write cron's five fields (30 2 * * *) or calendar words (daily, Mon..Fri 02:30)."
+        )
+    try:
+        CronSim(cron, datetime(2026, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise BadSchedule(f"{text[:60]!r} is no schedule: {error}.") from error
+    if fields[2] != "*" and fields[4] != "*":
+        raise BadSchedule(
+            f"{text[:60]!r} names days of the month and of the week: cron runs on either, which nobody means; name one kind."
+        )
+    if any(letter in cron for letter in "#LW"):
+        raise BadSchedule(f"{text[:60]!r} has signs that timers on hosts don't know (#, L, W).")
+    return Schedule(*fields)
+
+
+def _from_calendar(words: str) -> str:
+    found = _CALENDAR.match(words)
+    if found is None:
+        return words
+    fields = [found[name] or "*" for name in ("minute", "hour", "date", "month")]
+    days = "*" if found["days"] is None else _cron_days(found["days"])
+    return " ".join([*(_cron_field(field) for field in fields), days])
+
+
+def _cron_field(field: str) -> str:
+    """``00/15`` and ``1..5`` as cron writes them."""
+    parts = []
+    for part in field.split(","):
+        begin, slash, step = part.partition("/")
+        begin = "-".join(str(int(number)) for number in begin.split("..")) if begin != "*" else "*"
+        if slash:
+            parts.append(f"*/{int(step)}" if begin in ("*", "0") else f"{begin}/{int(step)}")
+        else:
+            parts.append(begin)
+    return ",".join(parts)
+
+
+def _cron_days(words: str) -> str:
+    parts = []
+    for part in words.split(","):
+        numbers = []
+        for name in part.split(".."):
+            short = name[:3].lower()
+            if short not in _DAYS:
+                raise BadSchedule(f"{name!r} is no day of the week; write Mon, Tue, Wed, Thu, Fri, Sat, Sun.")
+            numbers.append(_DAYS.index(short))
+        if len(numbers) == 2 and numbers[0] > numbers[1]:
+            # until Sunday, or over it
+            parts += [str(day) for day in (*range(numbers[0], 7), *range(numbers[1] + 1))]
+        else:
+            parts.append("-".join(map(str, numbers)))
+    return ",".join(parts)
+
+
+def _calendar_field(field: str, first: int) -> str:
+    parts = []
+    for part in field.split(","):
+        begin, slash, step = part.partition("/")
+        begin = begin.replace("-", "..")
+        if slash:
+            begin = f"{first:02}" if begin == "*" else begin
+            parts.append(f"{begin}/{step}")
+        else:
+            parts.append(begin if begin == "*" or ".." in begin else f"{int(begin):02}")
+    return ",".join(parts)
+
+
+def _calendar_days(field: str) -> str:
+    return ",".join(
+        "..".join(
+            _NAMES[int(number)] if number.isdigit() else number[:3].title() for number in part.split("-")
+        )
+        for part in field.split(",")
+    )
+
+
+# --- windows ---------------------------------------------------------------------------------------
+
+
+def window_left(window: str, at: float, zone: tzinfo = UTC) -> float | None:
+    """Seconds until a window (``22:00-06:00``) closes; 0 outside of it, None where there is no window."""
+    if not window:
+        return None
+    begin, end = (_minutes(part) for part in window.split("-"))
+    local = datetime.fromtimestamp(at, zone)
+    now = local.hour * 60 + local.minute + local.second / 60
+    length = (end - begin) % 1440 or 1440
+    passed = (now - begin) % 1440
+    return (length - passed) * 60.0 if passed < length else 0.0
+
+
+def window_opens(window: str, at: float, zone: tzinfo = UTC) -> float:
+    """When a window opens next, Unix seconds; now, if it is open or there is none."""
+    if window_left(window, at, zone) != 0.0:
+        return at
+    local = datetime.fromtimestamp(at, zone)
+    minutes = _minutes(window.split("-")[0])
+    opens = local.replace(hour=minutes // 60, minute=minutes % 60, second=0, microsecond=0)
+    if opens < local:
+        opens += timedelta(days=1)
+    return opens.timestamp()
+
+
+def check_window(window: str) -> None:
+    """See that a window can be understood.
+
+    Raises:
+        BadSchedule: it can't.
+    """
+    if window and any(_minutes(part) >= 1440 or int(part[3:]) > 59 for part in window.split("-")):
+        raise BadSchedule(f"{window!r} is no window: write hours and minutes, 22:00-06:00.")
+
+
+def _minutes(text: str) -> int:
+    return int(text[:2]) * 60 + int(text[3:])

@@ -1,0 +1,345 @@
+"""The backups' service: jobs and repositories, what is known of them, and what is told to the live tables and to the rules."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+
+from guardian_tui.engine.backups import judge, records, settle
+from guardian_tui.engine.backups.drills import estimated_rto, measured_rto
+from guardian_tui.engine.backups.engines.base import Judgement
+from guardian_tui.engine.backups.observer import Observer
+from guardian_tui.engine.backups.records import Job, Repository
+from guardian_tui.engine.backups.runner import Run, Runner
+from guardian_tui.engine.backups.settings import take_jobs, take_repositories
+from guardian_tui.engine.backups.sites import Sites
+from guardian_tui.engine.backups.work import Copy
+from guardian_tui.engine.bus import Bus
+from guardian_tui.engine.calls import AuditSink, Entry
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.facts import HostsChanged, Layout, Sample, WaveDone
+from guardian_tui.engine.live import Live
+from guardian_tui.engine.remote.commands import Commands
+from guardian_tui.engine.remote.detached import DetachedRuns
+from guardian_tui.engine.remote.ways import Way, Ways
+from guardian_tui.engine.store.database import Store
+from guardian_tui.protocol.backups import JobRow, JobSpec, RepositorySpec
+from guardian_tui.protocol.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+JUDGE_SECONDS = 30.0
+OBSERVE_SECONDS = 900.0
+FIRST_READ_SECONDS = 20.0
+"""Repositories are first read within so long after a start."""
+RTO_DAYS = 400.0
+"""Drills older than that say nothing of a restore tonight."""
+CLEAN_SECONDS = 86400.0
+NO_HOST = Way("", "", {}, None)
+
+
+class Backups:
+    """All backups of an engine.
+
+    Args:
+        resolve: the secret behind a reference.
+        keep_days: how long runs are remembered.
+        wanted: repositories and jobs of the config file.
+        detached: how runs are started; the usual way if it is not given.
+    """
+
+    def __init__(
+        self, store: Store, bus: Bus, live: Live, clock: Clock, audit: AuditSink, ways: Ways, commands: Commands,
+        resolve: Callable[[str], Awaitable[str]], keep_days: float,
+        wanted: tuple[Sequence[RepositorySpec], Sequence[JobSpec]] = ((), ()), detached: DetachedRuns | None = None,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._bus = bus
+        self._live = live
+        self._clock = clock
+        self._ways = ways
+        self._audit = audit
+        self._keep_days = keep_days
+        self._wanted = wanted
+        self.sites = Sites(commands, resolve)
+        self.observer = Observer(store, clock, ways, self.sites, self._read)
+        self.runner = Runner(
+            store, live, clock, audit, ways, self.sites, detached or DetachedRuns(commands), self._run_ended
+        )
+        self.jobs: dict[str, Job] = {}
+        self.repositories: dict[str, Repository] = {}
+        self._since: dict[str, tuple[str, float]] = {}
+        self._rows: dict[str, JobRow] = {}
+        self._layouts: dict[str, Layout] = {}
+        self._told: dict[str, set[str]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._reads: set[asyncio.Task[Judgement]] = set()
+        bus.subscribe(HostsChanged, self._hosts_changed)
+
+    async def start(self) -> None:
+        """Take up what the store has, and begin."""
+        self.repositories = {one.id: one for one in await records.read_repositories(self._store)}
+        self.jobs = {job.id: job for job in await records.read_jobs(self._store)}
+        await take_repositories(self._store, self._clock, self.repositories, self._wanted[0])
+        await take_jobs(self._store, self._clock, self._ways, self.jobs, self.repositories, self._wanted[1])
+        await self._recall()
+        await self.runner.start(self.jobs, self.repositories)
+        self.judge()
+        self._tasks = [
+            asyncio.create_task(self._judging(), name="backups: judging"),
+            asyncio.create_task(self._observing(), name="backups: reading repositories"),
+            asyncio.create_task(self._cleaning(), name="backups: old runs"),
+        ]
+
+    async def stop(self) -> None:
+        """End; runs go on on their hosts."""
+        tasks = [*self._tasks, *self._reads]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.runner.stop()
+
+    async def _recall(self) -> None:
+        """What is known of all jobs, from the store; taken up at once, so that nobody sees half of it."""
+        now = self._clock.now()
+        good: dict[str, list[float]] = {}
+        for age in await records.ages_since(self._store, now - judge.WORST_SECONDS):
+            if age.good:
+                good.setdefault(age.job_id, []).append(age.at)
+        counts, newest = await records.counts(self._store), await records.newest_snapshots(self._store)
+        last = await records.last_runs(self._store, "backup")
+        drills = await records.drills(self._store, now - RTO_DAYS * judge.DAY)
+        for job in self.jobs.values():
+            job.good_ats, job.snapshots = good.get(job.id, []), counts.get(job.id, 0)
+            job.newest, job.last = newest.get(job.id), last.get(job.id)
+            of_job = drills.get(job.id, [])
+            job.measured_rto = measured_rto(of_job)
+            job.estimated_rto = estimated_rto(of_job, job.newest.bytes if job.newest else None)
+
+    # --- who is who -----------------------------------------------------------------------------------
+
+    def job_named(self, name: str) -> Job | None:
+        """A job by id or by name."""
+        found = self.jobs.get(name)
+        return found or next((job for job in self.jobs.values() if job.spec.name == name), None)
+
+    def repository_named(self, name: str) -> Repository | None:
+        """A repository by id or by name."""
+        found = self.repositories.get(name)
+        return found or next((one for one in self.repositories.values() if one.spec.name == name), None)
+
+    def way(self, host: str) -> Way | None:
+        """The way to a host by id or by name; an empty name is this machine."""
+        return self._ways.way(host)
+
+    def ways(self) -> Iterable[Way]:
+        """The ways to all hosts."""
+        return self._ways.ways()
+
+    def way_of(self, job: Job) -> Way | None:
+        """The way to a job's host."""
+        return self._ways.way(job.host_id)
+
+    def row_of(self, job: Job) -> JobRow:
+        """The job's line, as it is now."""
+        now = self._clock.now()
+        repository = self.repositories.get(job.repository_id)
+        active = self.runner.active(job.id, "backup")
+        state, words = judge.job_state(job, repository, active.row if active else None, now)
+        known = self._since.get(job.id)
+        if known is None or known[0] != state:
+            known = self._since[job.id] = (state, now)
+        return judge.job_row(
+            job, repository, self.way_of(job), active.row if active else None, now, known[1], state, words
+        )
+
+    def jobs_in(self, repository: Repository) -> list[Job]:
+        """The jobs that save to it."""
+        return [job for job in self.jobs.values() if job.repository_id == repository.id]
+
+    # --- they come, change and go ---------------------------------------------------------------------
+
+    def joined(self, job: Job) -> None:
+        """A job was added or changed (after its commit)."""
+        self.jobs[job.id] = job
+        self.judge()
+        repository = self.repositories.get(job.repository_id)
+        if repository is not None:
+            self.read_soon(repository)
+
+    def left(self, job: Job) -> None:
+        """A job was removed (after its commit); its run is ended."""
+        self.jobs.pop(job.id, None)
+        self._since.pop(job.id, None)
+        self._rows.pop(job.id, None)
+        self._live.backups.drop(job.id)
+        run = self.runner.active(job.id, "backup")
+        if run is not None:
+            task = asyncio.create_task(self._end_orphan(run))
+            self._reads.add(task)  # type: ignore[arg-type]  # only waited for
+            task.add_done_callback(self._reads.discard)
+        self.judge()
+
+    async def _end_orphan(self, run: Run) -> None:
+        try:
+            await self.runner.cancel(run)
+        except Exception:
+            log.exception("the run %s of a job that was removed could not be ended", run.row.id)
+
+    def repository_joined(self, repository: Repository) -> None:
+        """A repository was added or changed (after its commit)."""
+        self.repositories[repository.id] = repository
+        self._show_repository(repository)
+        self.read_soon(repository)
+
+    def repository_left(self, repository: Repository) -> None:
+        """A repository was removed (after its commit)."""
+        self.repositories.pop(repository.id, None)
+        self._live.repositories.drop(repository.id)
+
+    def read_soon(self, repository: Repository) -> asyncio.Task[Judgement]:
+        """Read a repository now, in the background."""
+        task = asyncio.create_task(
+            self.observer.read(repository, self.jobs.values()), name=f"reading {repository.spec.name}"
+        )
+        self._reads.add(task)
+        task.add_done_callback(self._read_done)
+        return task
+
+    def _read_done(self, task: asyncio.Task[Judgement]) -> None:
+        self._reads.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed in a way that is not foreseen", task.get_name(), exc_info=error)
+
+    def _read(self, repository: Repository) -> None:
+        self._show_repository(repository)
+
+    def _show_repository(self, repository: Repository) -> None:
+        way = self._ways.way(repository.spec.host)
+        row = judge.repository_row(repository, len(self.jobs_in(repository)))
+        if self._live.repositories.get(repository.id) != row:
+            self._live.repositories.put(repository.id, row, way.labels if way else NO_HOST.labels)
+
+    def _hosts_changed(self, fact: HostsChanged) -> None:
+        for host_id in fact.removed:
+            self._live.readiness.drop(host_id)
+            self._layouts.pop(host_id, None)
+            self._told.pop(host_id, None)
+        if self._tasks:
+            self._rows.clear()
+            self.judge()
+
+    # --- runs -----------------------------------------------------------------------------------------
+
+    async def _run_ended(self, run: Run) -> None:
+        """What follows from a run's end: the repository is read again, the snapshot is judged."""
+        settle.remember(run)
+        if run.job is not None and run.job.id not in self.jobs:
+            return
+        if run.row.operation in ("init", "backup", "retain", "copy", "unlock"):
+            await self.observer.read(run.repository, self.jobs.values())
+        await settle.write(self._store, run)
+        if (
+            run.row.operation == "copy"
+            and isinstance(run.work, Copy)
+            and run.work.repository in self.repositories
+        ):
+            await self.observer.read(self.repositories[run.work.repository], self.jobs.values())
+        if run.row.operation == "backup" and run.row.verdict == "ok" and run.job is not None:
+            await self._copy(run.job, run)
+        await self.refresh()
+
+    async def _copy(self, job: Job, run: Run) -> None:
+        """Begin to copy what was saved to the other repositories of the job."""
+        way = self._ways.way(run.repository.spec.host)
+        found = await records.snapshots_of_run(self._store, job.id, f"run={run.row.id}")
+        ids = tuple(snapshot.id for snapshot in found if snapshot.good)
+        for name in job.spec.copies if way is not None and ids else ():
+            other = self.repository_named(name)
+            if other is None or way is None:
+                continue
+            work = Copy(other.id, name, ids, min(snapshot.at for snapshot in found))
+            async with self._store.write() as tx:
+                copying = await self.runner.queue(tx, work, job, run.repository, way, run.row.by)
+                body = {"run": copying.row.id, "from": run.repository.spec.name, "to": name}
+                await self._audit.append(
+                    tx, Entry(run.row.by, "backups.copy", job.spec.name, "ok", body=body)
+                )
+
+    async def refresh(self) -> None:
+        """Judge all anew, from the store."""
+        await self._recall()
+        self.judge()
+
+    # --- judged ---------------------------------------------------------------------------------------
+
+    def judge(self) -> None:
+        """Judge all jobs and hosts, and tell what has changed."""
+        now = self._clock.now()
+        of_host: dict[str, list[JobRow]] = {}
+        series: dict[str, dict[str, float]] = {}
+        for job in self.jobs.values():
+            row = self.row_of(job)
+            way = self.way_of(job)
+            if self._rows.get(job.id) != row:
+                self._rows[job.id] = row
+                self._live.backups.put(job.id, row, way.labels if way else {"host": job.spec.host})
+            of_host.setdefault(job.host_id, []).append(row)
+            series.setdefault(job.host_id, {}).update(judge.series_of(job, row, now))
+        for way in self._ways.ways():
+            ready = judge.readiness(way, of_host.get(way.host_id, ()), now)
+            if self._live.readiness.get(way.host_id) != ready:
+                self._live.readiness.put(way.host_id, ready, way.labels)
+        self._tell_rules(series, now)
+
+    def _tell_rules(self, series: dict[str, dict[str, float]], now: float) -> None:
+        """The series of jobs; those of jobs that are gone are well for the last time."""
+        samples = []
+        for host_id in {*series, *self._told}:
+            values = series.get(host_id, {})
+            gone = self._told.get(host_id, set()) - set(values)
+            all_of_it = {**values, **dict.fromkeys(gone, 0.0)}
+            self._told[host_id] = set(values)
+            if not all_of_it or self._ways.way(host_id) is None:
+                continue
+            names = tuple(all_of_it)
+            layout = self._layouts.get(host_id)
+            if layout is None or layout.names != names:
+                layout = self._layouts[host_id] = Layout(names)
+            samples.append(Sample(host_id, now, layout, list(all_of_it.values())))
+        if samples:
+            self._bus.publish(WaveDone(tuple(samples), "backups"))
+
+    async def _judging(self) -> None:
+        while True:
+            await asyncio.sleep(JUDGE_SECONDS)
+            try:
+                self.judge()
+            except Exception:
+                log.exception("the backups could not be judged; they are the next time")
+
+    async def _observing(self) -> None:
+        await asyncio.sleep(random.uniform(1.0, 3.0))  # noqa: S311  # jitter, not a secret
+        while True:
+            await self._read_all(self.repositories.values())
+            await asyncio.sleep(OBSERVE_SECONDS * random.uniform(0.9, 1.1))  # noqa: S311  # as above
+
+    async def _read_all(self, some: Iterable[Repository]) -> None:
+        done = await asyncio.gather(
+            *[self.observer.read(one, self.jobs.values()) for one in some], return_exceptions=True
+        )
+        for fault in done:
+            if isinstance(fault, Exception) and not isinstance(fault, StoreUnavailable):
+                log.error("a repository could not be read", exc_info=fault)
+        with suppress(StoreUnavailable):
+            await self.refresh()
+
+    async def _cleaning(self) -> None:
+        while True:
+            with suppress(StoreUnavailable):
+                async with self._store.write() as tx:
+                    await records.remove_old_runs(tx, self._clock.now() - self._keep_days * judge.DAY)
+            await asyncio.sleep(CLEAN_SECONDS)

@@ -1,0 +1,194 @@
+"""What a run is to do, as it is kept on disk, and the stages that do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from guardian_tui.engine.backups import hashes
+from guardian_tui.engine.backups.dumping import dump_name, verify_command
+from guardian_tui.engine.backups.engines.base import Adapter, Place, RestoreOrder, Stage
+from guardian_tui.engine.backups.hashes import Hash
+from guardian_tui.protocol.backups import BackupEngine, CheckLevel, Dump, JobSpec, Operation
+
+DRILLS = "/var/tmp/guardian-drill-"  # noqa: S108  # a folder of mode 0700 below it, by a name that nobody can guess
+ROOM = "room"
+FOLDER = "folder"
+COUNT = "count"
+CLEAN = "clean"
+
+
+class Init(msgspec.Struct, frozen=True, tag="init"):
+    """Make the repository."""
+
+
+class Backup(msgspec.Struct, frozen=True, tag="backup"):
+    """Save what the job says."""
+
+
+class Check(msgspec.Struct, frozen=True, tag="check"):
+    """Verify the repository; of ``parts`` shares the one with this number is read."""
+
+    level: CheckLevel
+    part: int = 1
+    parts: int = 1
+
+
+class Unlock(msgspec.Struct, frozen=True, tag="unlock"):
+    """Remove stale locks."""
+
+
+class Retain(msgspec.Struct, frozen=True, tag="retain"):
+    """Forget what the job's policy does not keep."""
+
+
+class Copy(msgspec.Struct, frozen=True, tag="copy"):
+    """Copy snapshots to another repository of the same engine."""
+
+    repository: str
+    """Id of the other."""
+    name: str
+    snapshots: tuple[str, ...]
+    at: float
+    """When the backup of the newest of them began."""
+
+
+class Restore(msgspec.Struct, frozen=True, tag="restore"):
+    """Restore, and compare with what was hashed at backup time."""
+
+    snapshot: str
+    includes: tuple[str, ...]
+    target: str
+    bytes: int
+    """What it needs."""
+    known: tuple[tuple[str, str], ...] = ()
+    """Path and SHA-256 of files that it restores."""
+
+
+class Drill(msgspec.Struct, frozen=True, tag="drill"):
+    """Restore to a temporary folder, compare, and delete it."""
+
+    snapshot: str
+    includes: tuple[str, ...]
+    bytes: int
+    known: tuple[tuple[str, str], ...] = ()
+    dumps: tuple[tuple[str, Dump], ...] = ()
+    """Snapshot and dump that must be whole."""
+    whole: bool = False
+    """Whether all of the snapshot is restored: then its duration is a measured RTO."""
+
+
+Work = Init | Backup | Check | Unlock | Retain | Copy | Restore | Drill
+
+REPEATABLE = (Backup, Check, Copy, Drill)
+"""What may be started again without asking anybody, where it is certain that it has not begun."""
+OPERATIONS: dict[type, Operation] = {
+    Init: "init", Backup: "backup", Check: "check", Unlock: "unlock", Retain: "retain", Copy: "copy", Restore: "restore", Drill: "drill",
+}  # fmt: skip
+EXCLUSIVE: dict[BackupEngine, frozenset[Operation]] = {
+    "restic": frozenset({"init", "check", "retain", "unlock"}),
+    "borg": frozenset({"init", "backup", "check", "retain", "unlock", "restore", "drill"}),
+    "pgbackrest": frozenset({"init", "backup", "check", "retain", "unlock"}),
+    "dumps": frozenset({"init", "retain"}),
+    "rsync": frozenset({"init", "backup", "retain"}),
+}
+"""What needs a repository for itself; everything else goes on side by side."""
+
+
+def stages_of(
+    work: Work, adapter: Adapter, place: Place, job: JobSpec | None, run_id: str, other: Place | None = None
+) -> tuple[Stage, ...]:
+    """The stages of a run.
+
+    Args:
+        work: what it is to do.
+        adapter: of its repository's engine.
+        place: its repository, where it runs.
+        job: the job; None: it is of a repository as a whole.
+        run_id: tags its snapshots.
+        other: the repository that is copied to.
+
+    Raises:
+        ValueError: it can't be done; says why.
+    """
+    match work:
+        case Init():
+            return adapter.init(place)
+        case Check():
+            return adapter.check(place, work.level, (work.part, work.parts))
+        case Unlock():
+            return adapter.unlock(place)
+    if job is None:
+        raise ValueError("its job is gone")
+    match work:
+        case Backup():
+            return _backup(adapter, place, job, run_id)
+        case Copy():
+            if other is None:
+                raise ValueError("the repository that it copies to is gone")
+            return adapter.copy(place, other, work.snapshots)
+        case Retain():
+            return adapter.retain(place, job, job.keep, dry=False)
+        case Restore():
+            return _restore(work, adapter, place)
+        case Drill():
+            return _drill(work, adapter, place, run_id)
+
+
+def _backup(adapter: Adapter, place: Place, job: JobSpec, run_id: str) -> tuple[Stage, ...]:
+    own = adapter.backup(place, job, run_id)
+    taking = hashes.taking(job, run_id)
+    if taking is not None:
+        own = (taking[0], *own, taking[1])
+    return (*_hooks("before", job.before), *own, *_hooks("after", job.after))
+
+
+def _hooks(name: str, commands: Sequence[str]) -> tuple[Stage, ...]:
+    """Commands of the job's admin, as they stand: the one place where a shell reads words of a person."""
+    return tuple(
+        Stage(f"{name} {number}", ("/bin/sh", "-c", command), told=False, always=name == "after")
+        for number, command in enumerate(commands, 1)
+    )
+
+
+def room_stage(folder: str, needed: int) -> Stage:
+    """Ends with 1 where the disk below a folder (or below the nearest that is there) has not the room."""
+    script = (
+        'd=$1; while [ ! -d "$d" ]; do d=$(dirname -- "$d"); done; '
+        'set -- "$2" $(df -Pk -- "$d" | awk \'END { print $4 }\'); '
+        '[ "$2" -ge "$1" ] || { echo "No space left: $1 KiB are needed, $2 are free" >&2; exit 1; }'
+    )
+    return Stage(ROOM, ("/bin/sh", "-c", script, "sh", folder, str(needed // 1024 + 1)), told=False)
+
+
+def _restore(work: Restore, adapter: Adapter, place: Place) -> tuple[Stage, ...]:
+    order = RestoreOrder(work.snapshot, work.includes, work.target)
+    stages = [room_stage(work.target, work.bytes), *adapter.restore(place, order)]
+    if work.target != "/":
+        stages.insert(1, Stage(FOLDER, ("mkdir", "-p", "--", work.target), told=False))
+    if work.known:
+        stages.append(hashes.comparing([Hash(*one) for one in work.known], work.target))
+    return tuple(stages)
+
+
+def _drill(work: Drill, adapter: Adapter, place: Place, run_id: str) -> tuple[Stage, ...]:
+    folder = f"{DRILLS}{run_id}"
+    stages = [room_stage(folder, work.bytes), Stage(FOLDER, ("mkdir", "-m", "700", "--", folder), told=False)]
+    if work.whole or work.includes:
+        stages += adapter.restore(place, RestoreOrder(work.snapshot, work.includes, folder))
+        stages.append(Stage(COUNT, ("/bin/sh", "-c", _COUNT, "sh", folder), told=False, kept=True))
+    if work.known:
+        stages.append(hashes.comparing([Hash(*one) for one in work.known], folder))
+    for number, (snapshot, dump) in enumerate(work.dumps):
+        below, name = f"{folder}/dump-{number}", dump_name(dump)
+        stages.append(Stage(FOLDER, ("mkdir", "-m", "700", "--", below), told=False))
+        stages += adapter.restore(place, RestoreOrder(snapshot, (f"/{name}",), below))
+        whole = ("/bin/sh", "-c", 'cat -- "$(find "$1" -type f -name "$2" | head -n 1)"', "sh", below, name)
+        stages.append(Stage(f"verify {name}", verify_command(dump), source=whole, told=False))
+    stages.append(Stage(CLEAN, ("rm", "-rf", "--", folder), told=False, always=True))
+    return tuple(stages)
+
+
+_COUNT = 'find "$1" -type f | wc -l; du -sk -- "$1" | awk \'{ print $1 * 1024 }\''
+"""Files and bytes that are there now."""

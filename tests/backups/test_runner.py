@@ -1,0 +1,239 @@
+"""Runs: queued, followed, taken up again after the engine was killed, ended; and each of it on disk.  Real runs, detached on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from guardian_tui.engine.backups import records
+from tests.backups.house import House, house
+
+
+@pytest.fixture
+async def home(tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with house(tmp_path, store_url) as one:
+        await one.start()
+        yield one
+
+
+def waiting(flag: Path) -> str:
+    """A command that lasts until a file is there."""
+    return f"while [ ! -e {flag} ]; do sleep 0.05; done"
+
+
+async def test_a_run_ends_well_and_its_snapshot_counts(home: House) -> None:
+    await home.repository()
+    job = await home.job()
+    run = await home.queue(job)
+    row = await home.ended(run.row.id)
+    assert (row.verdict, row.by, row.attempt) == ("ok", "ada", 1), row
+
+    async def counted() -> bool:
+        return home.backups.row_of(job).state == "ok"
+
+    await home.until(counted, "the snapshot counts")
+    assert home.backups.row_of(job).snapshots == 1
+    assert [entry.action for entry in home.sink.entries] == ["backups.backup.ended"]
+    series = home.waves[-1].samples[-1]
+    assert series.values[series.layout.index["backup_failed{shop}"]] == 0.0
+
+
+async def test_an_engine_that_is_killed_finds_its_run_again_and_tells_its_end(
+    home: House, tmp_path: Path
+) -> None:
+    flag = tmp_path / "go"
+    await home.repository()
+    await home.job(before=(f"echo begun; {waiting(flag)}",))
+    run = await home.queue(home.backups.jobs["j-shop"])
+
+    async def running() -> bool:
+        live = home.backups.runner.log_of(run.row.id)
+        return live is not None and "begun" in live[0]
+
+    await home.until(running, "it runs")
+    await home.restart()
+    assert home.backups.runner.runs[run.row.id].row.state == "running"
+    await home.until(running, "it is followed again, from its beginning")
+    flag.touch()
+    row = await home.ended(run.row.id)
+    assert (row.verdict, row.attempt) == ("ok", 1), row
+
+
+async def test_it_may_end_while_no_engine_is_there(home: House, tmp_path: Path) -> None:
+    flag = tmp_path / "go"
+    await home.repository()
+    await home.job(before=(waiting(flag),))
+    run = await home.queue(home.backups.jobs["j-shop"])
+
+    async def begun() -> bool:
+        return (await home.row(run.row.id)).state == "running"
+
+    await home.until(begun, "it begins")
+    await asyncio.sleep(0.5)
+    await home.backups.stop()
+    flag.touch()
+    await asyncio.sleep(2.0)
+    home.begin()
+    await home.start()
+    assert (await home.ended(run.row.id)).verdict == "ok"
+
+
+async def test_cancelled_means_that_all_of_it_is_gone(home: House) -> None:
+    await home.repository()
+    mark = f"31{os.getpid()}"
+    await home.job(before=(f"trap '' TERM INT; sleep {mark} & wait",))
+    run = await home.queue(home.backups.jobs["j-shop"])
+
+    def sleepers() -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter(["cmdline", "status"]):
+            if mark in (process.info["cmdline"] or []) and process.info["status"] != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        return found
+
+    async def sleeping() -> bool:
+        return bool(sleepers())
+
+    await home.until(sleeping, "it sleeps")
+    await home.backups.runner.cancel(home.backups.runner.runs[run.row.id])
+    row = await home.ended(run.row.id)
+    assert row.verdict == "cancelled", row
+    assert not sleepers()
+
+
+async def test_one_that_waits_for_its_turn_can_be_cancelled_and_never_begins(
+    home: House, tmp_path: Path
+) -> None:
+    flag = tmp_path / "go"
+    await home.repository()
+    jobs = [await home.job(f"job-{number}", before=(waiting(flag),)) for number in range(3)]
+    runs = [await home.queue(job) for job in jobs]
+
+    async def two_run() -> bool:
+        return home.backups.runner.by_state().get("running") == 2
+
+    await home.until(two_run, "two run, one waits")
+    last = home.backups.runner.runs[runs[2].row.id]
+    assert last.row.state == "queued"
+    await home.backups.runner.cancel(last)
+    row = await home.ended(runs[2].row.id)
+    assert (row.verdict, row.started_at) == ("cancelled", None)
+    flag.touch()
+    for run in runs[:2]:
+        assert (await home.ended(run.row.id)).verdict == "ok"
+
+
+async def test_a_host_that_was_restarted_in_mid_run_makes_it_lost_and_says_so(
+    home: House, tmp_path: Path
+) -> None:
+    await home.repository()
+    await home.job(before=(f"echo begun; {waiting(tmp_path / 'never')}",))
+    run = await home.queue(home.backups.jobs["j-shop"])
+
+    async def running() -> bool:
+        live = home.backups.runner.log_of(run.row.id)
+        return live is not None and "begun" in live[0]
+
+    await home.until(running, "it runs")
+    folders = (Path("/var/lib/guardian-runs"), tmp_path / ".local/state/guardian-runs")
+    boots = [
+        folder / f"{run.row.id}-1" / "boot" for folder in folders if (folder / f"{run.row.id}-1").is_dir()
+    ]
+    assert boots, "where the run keeps its boot id"
+    for boot in boots:
+        machine = boot.read_text().split()[0]
+        boot.write_text(f"{machine} another-boot\n")
+    row = await home.ended(run.row.id)
+    assert (row.state, row.verdict) == ("lost", "failed")
+    assert "restarted" in row.words
+    for process in psutil.process_iter(["cmdline"]):
+        if str(tmp_path / "never") in " ".join(process.info["cmdline"] or []):
+            process.send_signal(signal.SIGKILL)
+
+
+async def test_an_engine_that_ended_between_its_intent_and_the_start_starts_it_once(home: House) -> None:
+    await home.repository()
+    job = await home.job()
+    started = []
+    real = home.backups.runner._detached.start
+
+    async def never(target: object, run: object) -> None:
+        started.append(run)
+        await asyncio.sleep(3600)
+
+    home.backups.runner._detached.start = never  # type: ignore[method-assign]  # the engine is killed here
+    run = await home.queue(job)
+
+    async def intent() -> bool:
+        return bool(started)
+
+    await home.until(intent, "its intent is on disk")
+    assert (await home.row(run.row.id)).state == "running"
+    await home.restart()
+    assert real is not home.backups.runner._detached.start
+    row = await home.ended(run.row.id)
+    assert row.verdict == "ok", row
+
+
+async def test_what_is_locked_is_tried_again_later_and_given_up_in_the_end(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from guardian_tui.engine.backups import runner
+
+    monkeypatch.setattr(runner, "RETRY_SECONDS", {"failed": 0.3})
+    await home.repository()
+    tries = home.folder / "tries"
+    await home.job(before=(f"echo x >>{tries}; [ $(wc -l <{tries}) -ge 3 ]",), tries=3)
+    run = await home.queue(home.backups.jobs["j-shop"])
+    for _ in range(3):
+        await asyncio.sleep(0.5)
+        home.clock.advance(5)
+    row = await home.ended(run.row.id)
+    assert (row.verdict, row.attempt) == ("ok", 3), row
+
+
+async def test_a_job_deleted_while_it_runs_ends_its_run(home: House, tmp_path: Path) -> None:
+    await home.repository()
+    job = await home.job(before=(f"echo begun; {waiting(tmp_path / 'never')}",))
+    run = await home.queue(job)
+
+    async def running() -> bool:
+        live = home.backups.runner.log_of(run.row.id)
+        return live is not None and "begun" in live[0]
+
+    await home.until(running, "it runs")
+    async with home.store.write() as tx:
+        await records.remove_job(tx, job.id)
+        tx.after_commit(lambda: home.backups.left(job))
+    assert (await home.ended(run.row.id)).verdict == "cancelled"
+    assert home.live.backups.get(job.id) is None
+
+
+async def test_a_store_that_is_full_at_the_end_of_a_run_loses_nothing(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from guardian_tui.engine.backups import runner
+    from guardian_tui.protocol.errors import StoreUnavailable
+
+    monkeypatch.setattr(runner, "UNHEARD_SECONDS", 0.2)
+    await home.repository()
+    job = await home.job()
+    real, refused = records.put_run, []
+
+    async def full(tx: object, row: object, *more: object, **named: object) -> None:
+        if getattr(row, "state", "") == "ended" and len(refused) < 3:
+            refused.append(row)
+            raise StoreUnavailable("the disk is full")
+        await real(tx, row, *more, **named)  # type: ignore[arg-type]  # as it was called
+
+    monkeypatch.setattr(records, "put_run", full)
+    run = await home.queue(job)
+    row = await home.ended(run.row.id)
+    assert (row.verdict, len(refused)) == ("ok", 3)
