@@ -246,35 +246,6 @@ def test_a_run_that_is_cancelled_says_so_and_the_next_one_goes_on(
     assert backed_up(runner, place, "run-4").verdict == "ok"
 
 
-def test_a_worker_that_hangs_when_it_is_told_to_stop_does_not_keep_the_lock(tmp_path: Path) -> None:
-    program = tmp_path / "pgbackrest"
-    program.write_text(
-        "#!/bin/sh\n"
-        f'if [ "$1" = worker ]; then trap "" TERM; echo $$ >{tmp_path}/pid; while :; do sleep 0.1; done; fi\n'
-        '"$0" worker &\n'
-        f"while ! [ -s {tmp_path}/pid ]; do sleep 0.1; done\n"
-        'echo "P01 DETAIL: backup file x (8KB, 1.00%)"\nexec sleep 60\n'
-    )
-    program.chmod(0o755)
-    runner = Runner(ADAPTER, tmp_path, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
-    place = Place(
-        RepositorySpec("repo", "pgbackrest", "main", "h", options={"full_days": "0"}), Capabilities((2, 45))
-    )
-    order = RestoreOrder("20200101-000000F", (), "/srv/x")
-    for stages in (ADAPTER.backup(place, JOB, "run-1"), ADAPTER.restore(place, order)):
-        (tmp_path / "pid").unlink(missing_ok=True)
-        ran = runner.run(
-            "backup",
-            stages,
-            JOB,
-            on_line=lambda process, line, stream: os.killpg(process.pid, signal.SIGTERM),
-        )
-        assert ran.verdict == "cancelled", ran
-        worker = (tmp_path / "pid").read_text().strip()
-        status = Path(f"/proc/{worker}/status")
-        assert not status.exists() or "State:\tZ" in status.read_text()
-
-
 def test_damage_is_found_though_verify_ends_well(lab: Archived, runner: Runner, place: Place) -> None:
     assert checked(runner, place, "all").verdict == "ok"
     full = listed(runner, place)[0].id

@@ -9,7 +9,12 @@ if TYPE_CHECKING:
     from guardian_tui.engine.backups.engines.base import Adapter
     from guardian_tui.protocol.backups import BackupEngine
 
-_ADAPTERS: dict[BackupEngine, str] = {"dumps": "Dumps", "pgbackrest": "Pgbackrest", "restic": "Restic"}
+_ADAPTERS: dict[BackupEngine, str] = {
+    "borg": "Borg",
+    "dumps": "Dumps",
+    "pgbackrest": "Pgbackrest",
+    "restic": "Restic",
+}
 """Engine → class of the module of its name, loaded when it is asked for: most engines use one or two."""
 
 

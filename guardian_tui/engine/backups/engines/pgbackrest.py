@@ -55,30 +55,8 @@ _OPTIONS = frozenset(("config", "user", "repo", "type", "full_days", "socket", "
 FULL_DAYS = 7
 """A full backup is made when the newest one is so old; the others are those of the option ``type``."""
 
-# A worker that is told to stop can hang for ever in its signal handler, while it holds the stanza's lock (seen with 2.45).  So the shell outlives
-# pgBackRest, and ends what is left of it in the run's own process group
-_TIDY = """
-code=$?
-own=$(cut -d ' ' -f 5 "/proc/$$/stat")
-for stat in /proc/[0-9]*/stat; do
-    { read -r line <"$stat"; } 2>/dev/null || continue
-    case $line in *' (pgbackrest) '*) ;; *) continue ;; esac
-    set -- ${line##*) }
-    if [ "$3" = "$own" ]; then kill -s KILL "${line%% *}" 2>/dev/null; fi
-done
-exit "$code"
-"""
-_RUN = (
-    """
-trap : HUP INT TERM
-"$@"
-"""
-    + _TIDY
-)
-
 # $1 days between full backups, $2 the type of the others, $3 options of the backup, one a line, then pgBackRest
-_BACKUP = (
-    """
+_BACKUP = """
 days=$1 type=$2 more=$3
 shift 3
 if [ "$days" != 0 ]; then
@@ -91,15 +69,8 @@ fi
 set -f
 IFS='
 '
-trap : HUP INT TERM
-"$@" $more "--type=$type" backup
-code=$?
-unset IFS
-set +f
-(exit "$code")
+exec "$@" $more "--type=$type" backup
 """
-    + _TIDY
-)
 
 
 class Pgbackrest:
@@ -319,20 +290,15 @@ def _pgbackrest(spec: RepositorySpec) -> tuple[str, ...]:
 
 def _stage(name: str, spec: RepositorySpec, *more: str) -> Stage:
     level = "off" if "--output=json" in more else "info"
-    return _run(name, spec, (*_pgbackrest(spec), f"--log-level-console={level}", *more))
-
-
-def _run(name: str, spec: RepositorySpec, argv: tuple[str, ...]) -> Stage:
-    return Stage(
-        name, as_user(spec.options.get("user", ""), ("sh", "-c", _RUN, "guardian-pgbackrest", *argv))
-    )
+    argv = (*_pgbackrest(spec), f"--log-level-console={level}", *more)
+    return Stage(name, as_user(spec.options.get("user", ""), argv))
 
 
 def _restore(place: Place, data: str, *how: str) -> Stage:
     if not data.startswith("/") or not data.strip("/"):
         raise ValueError("A cluster is restored into a data folder, which is named by its whole path.")
     argv = (*_pgbackrest(place.spec), "--log-level-console=detail", f"--pg1-path={data}", *how, "restore")
-    return _run("restore", place.spec, argv)
+    return Stage("restore", as_user(place.spec.options.get("user", ""), argv))
 
 
 def _repo(spec: RepositorySpec) -> str:

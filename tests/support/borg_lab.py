@@ -1,0 +1,122 @@
+"""A real Borg with a repository, a folder to save and an adapter that drives it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from guardian_tui.engine.backups.engines import adapter
+from guardian_tui.engine.backups.engines.base import Place, RestoreOrder, Stage
+from guardian_tui.protocol.backups import JobSpec, Operation, Snapshot
+from tests.support.sshd import SshUser
+from tests.support.stages import OnLine, Ran, Runner
+
+PROGRAMS = ["borg", *filter(None, os.environ.get("GUARDIAN_BORGS", "").split(":"))]
+"""The installed one, and those of other versions whose paths are named there."""
+PASSPHRASE = "correct horse"
+
+
+class Lab:
+    """Where one test works.
+
+    Attributes:
+        folder: readable by everybody, so that an unprivileged user can work in it.
+        source: a folder with three files.
+        repository: path of a repository that was made.
+        user: who runs the stages; empty: whoever runs the tests.
+    """
+
+    def __init__(self, program: str, user: SshUser | None = None) -> None:
+        if shutil.which(program) is None:
+            raise RuntimeError("Borg is not installed (Debian: apt-get install borgbackup)")
+        self.folder = Path(tempfile.mkdtemp(prefix="borg-"))
+        self.source, self.repository = self.folder / "data", self.folder / "repo of mine"
+        self.user = user.name if user is not None and os.geteuid() == 0 else ""
+        shims, home = self.folder / "bin", self.folder / "home"
+        for folder in (shims, home, self.source, self.source / "sub"):
+            folder.mkdir()
+        (shims / "borg").symlink_to(shutil.which(program) or program)
+        for name in ("one", "two", "sub/three"):
+            (self.source / name).write_text(f"{name}\n")
+        if user is not None:
+            for folder in (self.folder, home, self.source, self.source / "sub"):
+                shutil.chown(folder, user.name)
+        self.runner = Runner(
+            adapter("borg"), home, {"BORG_PASSPHRASE": PASSPHRASE}, user=self.user,
+            env={"PATH": f"{shims}:{os.environ['PATH']}"},
+        )  # fmt: skip
+        self.place = self.runner.place(self.repository, secrets={"BORG_PASSPHRASE": "secret:b"})
+        self.adapter = self.runner.adapter
+        ran = self.run("init", self.adapter.init(self.place))
+        assert ran.verdict == "ok", ran
+
+    def close(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def job(self, **more: object) -> JobSpec:
+        """One that saves :attr:`source`."""
+        known = {"name": "web", "host": "web1", "repository": "repo", "sources": (str(self.source),)}
+        return JobSpec(**{**known, **more})  # type: ignore[arg-type]
+
+    def run(
+        self, operation: Operation, stages: Sequence[Stage], job: JobSpec | None = None, **more: OnLine
+    ) -> Ran:
+        return self.runner.run(operation, stages, job, **more)
+
+    def backup(self, job: JobSpec | None = None, run_id: str = "r1", **more: OnLine) -> Ran:
+        job = job or self.job()
+        return self.run("backup", self.adapter.backup(self.place, job, run_id), job, **more)
+
+    def restore(self, snapshot: str, *includes: str, target: Path | None = None) -> Ran:
+        order = RestoreOrder(snapshot, includes, str(target or self.folder / "restored"))
+        return self.run("restore", self.adapter.restore(self.place, order))
+
+    def check(self, level: str = "structure") -> Ran:
+        return self.run("check", self.adapter.check(self.place, level, (1, 1)))  # type: ignore[arg-type]
+
+    def unlock(self) -> Ran:
+        return self.run("unlock", self.adapter.unlock(self.place))
+
+    def snapshots(self, place: Place | None = None) -> list[Snapshot]:
+        place = place or self.place
+        ran = self.run("list", self.adapter.list(place))
+        assert ran.verdict == "ok", ran
+        return list(self.adapter.snapshots(place, ran.told))
+
+    def paths(self, snapshot: str, folder: str = "") -> list[str]:
+        ran = self.run("files", self.adapter.files(self.place, snapshot, folder))
+        assert ran.verdict == "ok", ran
+        return [entry.path for entry in self.adapter.entries(ran.told)]
+
+    @property
+    def segments(self) -> list[Path]:
+        return sorted((self.repository / "data/0").iterdir(), key=lambda path: int(path.name))
+
+    @contextmanager
+    def locked(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Somebody who holds the repository's lock until he is killed."""
+        process = subprocess.Popen(
+            [str(self.folder / "bin/borg"), "with-lock", str(self.repository), "sleep", "600"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            env={**os.environ, "BORG_PASSPHRASE": PASSPHRASE, "HOME": str(self.folder / "home")},
+        )  # fmt: skip
+        try:
+            wait_for((self.repository / "lock.exclusive").exists)
+            yield process
+        finally:
+            os.killpg(process.pid, 9)
+            process.wait()
+
+
+def wait_for(done: object, seconds: float = 30.0) -> None:
+    """Until ``done()`` is true."""
+    deadline = time.monotonic() + seconds
+    while not done():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
