@@ -26,6 +26,9 @@ FS = (
 )
 NIC = "network_error_ratio{eth0}"
 DROPS = "network_drop_ratio{eth0}"
+STALE, BROKEN, ODD, DRILL = (
+    f"backup_{name}{{web}}" for name in ("age_ratio", "failed", "anomaly", "drill_trouble")
+)
 HTTP, CHECK = "check_http_trouble{web}", "check_trouble{mail}"
 LEFT, INVALID = "check_certificate_seconds{web}", "check_certificate_invalid{web}"
 LAG, USED = "check_replication_lag_seconds{db}", "check_connections_ratio{db}"
@@ -292,6 +295,12 @@ CASES = [
     ("tls_certificate_invalid", "critical", (INVALID,), {INVALID: 1.0}, 0, None, {}, 0),
     ("database_replication_lag", "warning", (LAG,), {LAG: 31.0}, 300, {LAG: 20.0}, {}, 0),
     ("database_connections", "warning", (USED,), {USED: 0.81}, 300, {USED: 0.78}, {}, 0),
+    ("backup_stale", "warning", (STALE,), {STALE: 1.1}, 0, None, {}, 0),
+    ("backup_stale", "critical", (STALE,), {STALE: 2.1}, 0, None, {}, 0),
+    ("backup_run_failed", "warning", (BROKEN,), {BROKEN: 1.0}, 0, None, {}, 0),
+    ("backup_anomaly", "warning", (ODD,), {ODD: 1.0}, 0, None, {}, 0),
+    ("restore_drill", "warning", (DRILL,), {DRILL: 1.0}, 0, None, {}, 0),
+    ("restore_drill", "critical", (DRILL,), {DRILL: 2.0}, 0, None, {}, 0),
 ]
 
 
