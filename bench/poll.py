@@ -16,8 +16,9 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncssh
@@ -31,13 +32,44 @@ from guardian_tui.client import Client
 from guardian_tui.config import FleetSettings, find_paths
 from guardian_tui.engine.fleet import probe
 from guardian_tui.engine.fleet.channel import ProbeChannel
+from guardian_tui.engine.fleet.sections import ALL, Section, due_every
+from guardian_tui.engine.fleet.sections.kept import Kept
+from guardian_tui.engine.fleet.sections.raw import lines_of, raw_of
 from guardian_tui.engine.remote.connections import Connection, Remote
 from guardian_tui.engine.remote.credentials import Offer
 from guardian_tui.engine.remote.pins import Trusted
 from guardian_tui.engine.remote.target import Target
+from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS, RARE_SECONDS, SLOW_SECONDS
 from tests.support.sshd import Sshd, ssh_user
 
-HOSTS = 250
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        hosts, interval_seconds: whom the engine polls, and how often.
+        lines: whose transport is measured, in so many ``waves``.
+        polls: of a lone host, for each way.
+        plain, master: execs by ssh.
+        ansible, parallel: hosts of the other tools.
+    """
+
+    hosts: int
+    interval_seconds: float
+    seconds: float
+    lines: int
+    waves: int
+    polls: int
+    plain: int
+    master: int
+    ansible: int
+    parallel: int
+
+
+FULL = Size(250, 5.0, 60.0, 250, 40, 300, 60, 200, 100, 50)
+QUICK = Size(100, 2.0, 6.0, 100, 8, 60, 10, 40, 10, 10)
+"""As many samples a second from fewer hosts, after their first surveys and before the next: without them."""
 WAVE_SECONDS = 0.25
 LONE_SECONDS = 0.05
 LIMIT = 1 << 20
@@ -83,22 +115,22 @@ class _Line:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.channel = ProbeChannel(self, LIMIT)
-        self.answer: asyncio.Future[int] | None = None
+        self.answer: asyncio.Future[bytes] | None = None
 
     async def open(self, command: str) -> None:
         """Start what answers."""
         await self.connection.ssh.create_session(lambda: self.channel, command, encoding=None)
 
-    def ask(self, seq: int) -> asyncio.Future[int]:
-        """Send a request; the length of its answer will come."""
+    def ask(self, seq: int, request: str = "f") -> asyncio.Future[bytes]:
+        """Send a request; its answer will come."""
         self.answer = asyncio.get_running_loop().create_future()
-        self.channel.ask(seq, "f")
+        self.channel.ask(seq, request)
         return self.answer
 
     def answered(self, body: bytes) -> None:
         """The whole answer."""
         if self.answer is not None and not self.answer.done():
-            self.answer.set_result(len(body))
+            self.answer.set_result(body)
 
     def lost(self, why: str, *, no_probe: bool = False) -> None:
         """The end of the channel."""
@@ -125,8 +157,8 @@ class Collector:
     async def wave(self, lines: list[_Line]) -> None:
         """Ask all, and wait for all answers."""
         self._seq += 1
-        sizes = await asyncio.gather(*[line.ask(self._seq) for line in lines])
-        assert min(sizes) > 200
+        answers = await asyncio.gather(*[line.ask(self._seq) for line in lines])
+        assert min(map(len, answers)) > 200
 
     async def close(self) -> None:
         """Close all connections."""
@@ -185,11 +217,28 @@ async def measure_host(server: Sshd, count: int) -> tuple[float, float, float]:
     return spent[0], spent[1], spent[2]
 
 
-async def measure_engine(server: Sshd, seconds: float, *, wait: bool) -> tuple[float, int]:
+async def measure_round(server: Sshd, sections: Sequence[Section]) -> tuple[float, float]:
+    """CPU seconds of asking for these sections one by one: on the host, and of our side, to read and pack them."""
+    collector, root = Collector(server), psutil.Process(server.pid)
+    line = await collector.line("sections", probe.command())
+    await collector.wave([line])
+    before, ours = tree_cpu(root), time.process_time()
+    for number, section in enumerate(sections, 10):
+        for name, lines in lines_of(await line.ask(number, f"q {section.name}"), (section.name,)).items():
+            Kept.of(lines, 0.0, 0.0, 0.0)
+            ALL[name].read(raw_of(lines), None, 0.0)
+    spent = tree_cpu(root) - before, time.process_time() - ours
+    await collector.close()
+    return spent
+
+
+async def measure_engine(server: Sshd, size: Size) -> tuple[float, int]:
     """CPU seconds of the engine for one sample, and how many samples were counted."""
     paths = find_paths()
     paths.config.mkdir(parents=True, exist_ok=True)
-    (paths.config / "config.toml").write_text("[fleet]\nconnects_at_once = 50\n")
+    (paths.config / "config.toml").write_text(
+        f"[fleet]\nconnects_at_once = 50\ninterval_seconds = {size.interval_seconds}\n"
+    )
     process = start_engine(paths, linger=True)
     try:
         await wait_until_listening(paths, process)
@@ -197,14 +246,13 @@ async def measure_engine(server: Sshd, seconds: float, *, wait: bool) -> tuple[f
         await admit(client)
         hosts = [
             {"name": f"host-{number:03}", "address": server.address, "port": server.port}
-            for number in range(HOSTS)
+            for number in range(size.hosts)
         ]
         await watch_many(client, hosts, server.host_key, server.user, server.client_key)
-        following = await follow(client, HOSTS, "host-", 90)
-        if wait:
-            await surveyed(client)
+        following = await follow(client, size.hosts, "host-", 90)
+        await surveyed(client)
         before, counted = cpu_of(process.pid), following.samples
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(size.seconds)
         spent, samples = cpu_of(process.pid) - before, following.samples - counted
         await following.close()
         await client.close()
@@ -220,32 +268,39 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="under half a minute, once the other tools are installed"
     )
-    quick = parser.parse_args().quick
+    size = QUICK if parser.parse_args().quick else FULL
     others = Environment()
     values: dict[str, float] = {}
     with real_server() as server, tempfile.TemporaryDirectory(prefix="gb") as folder:
         os.environ["GUARDIAN_HOME"] = folder
         ssh = Ssh(server, Path(folder))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            by_probe, by_cat, by_exec = runner.run(measure_host(server, 50 if quick else 300))
-            plain, master = ssh.plain(10 if quick else 60), ssh.through_master(40 if quick else 200)
-            transport, lone = runner.run(
-                measure_transport(server, 100 if quick else HOSTS, 8 if quick else 40)
-            )
-        engine, samples = asyncio.run(measure_engine(server, 6.0 if quick else 60.0, wait=not quick))
+            by_probe, by_cat, by_exec = runner.run(measure_host(server, size.polls))
+            plain, master = ssh.plain(size.plain), ssh.through_master(size.master)
+            transport, lone = runner.run(measure_transport(server, size.lines, size.waves))
+            rounds = {
+                name: runner.run(measure_round(server, sections))
+                for name, sections in (("medium", due_every(MEDIUM_SECONDS)), ("slow", due_every(SLOW_SECONDS)), ("rare", due_every(RARE_SECONDS)))
+                if size is FULL or name == "medium"
+            }  # fmt: skip
+        engine, samples = asyncio.run(measure_engine(server, size))
         print(
             f"ms of CPU a sample: transport {transport * 1000:.3f} (a lone poll every 50 ms {lone * 1000:.3f}),"
             f" engine {engine * 1000:.3f} ({samples} samples); ssh through a master {master * 1000:.2f}, plain {plain * 1000:.1f}"
         )
         print(f"on the host: probe {by_probe * 1000:.3f}, cat {by_cat * 1000:.2f}, exec {by_exec * 1000:.2f}")
+        for name, (on_host, ours) in rounds.items():
+            print(
+                f"a first round of {name} sections: {on_host * 1000:.0f} on the host, {ours * 1000:.1f} of ours"
+            )
         values["controlmaster"] = transport / master
         values["engine_controlmaster"] = engine / master
         values["ssh"] = engine / plain
         values["host_cat"], values["host_exec"] = by_probe / by_cat, by_probe / by_exec
         values["lone_controlmaster"] = lone / master
         if others.ready():
-            ansible = others.ansible(server, ssh, Path(folder), 25 if quick else 100)
-            parallel = others.parallel_ssh(server, 10 if quick else 50, 10 if quick else 20)
+            ansible = others.ansible(server, ssh, Path(folder), size.ansible)
+            parallel = others.parallel_ssh(server, size.parallel, 10 if size is QUICK else 20)
             print(f"ansible raw {ansible * 1000:.1f}, parallel-ssh {parallel * 1000:.2f}")
             values["ansible"], values["parallel_ssh"] = transport / ansible, transport / parallel
     print(json.dumps({"bench": "poll", "values": {name: round(value, 5) for name, value in values.items()}}))

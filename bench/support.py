@@ -28,6 +28,7 @@ import pyotp
 from guardian_tui.client import Client
 from guardian_tui.protocol.access import ConfirmEnrolment, Enrolled, Enrolment, SetUp
 from guardian_tui.protocol.base import Nothing
+from guardian_tui.protocol.engine_figures import EngineFigures
 from guardian_tui.protocol.events import Delta, Heartbeat
 from guardian_tui.protocol.fleet import HostList
 from guardian_tui.protocol.imports import ImportPreview, ImportRequest, SourceText
@@ -227,7 +228,10 @@ async def surveyed(client: Client) -> None:
     while time.monotonic() < deadline:
         rows = (await client.call("hosts.list", HostList, Nothing())).hosts
         if all(row.disk is not None for row in rows):
-            return
+            figures = await client.call("engine.figures", EngineFigures, Nothing())
+            # this machine's may still come
+            if figures.sections and all(one.hosts >= len(rows) - 1 for one in figures.sections):
+                return
         await asyncio.sleep(0.5)
     raise SystemExit("not all hosts were surveyed")
 
