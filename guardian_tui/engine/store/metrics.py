@@ -16,8 +16,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from operator import itemgetter
+from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, tuple_, union_all, update
+from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -62,21 +63,6 @@ RETRY_SECONDS = 2.0
 _span_of = {RAW: HOUR, MINUTE: HOUR, QUARTER: DAY}
 
 
-_CHUNKS_OF = union_all(
-    # each period by itself: asked for several at once, SQLite goes through the chunks of all hosts of that time
-    *[
-        select(chunks.c.start, chunks.c.data).where(
-            chunks.c.host_id == bindparam("host"),
-            chunks.c.resolution == bindparam("resolution"),
-            chunks.c.period == period,
-            chunks.c.start > bindparam("after"),
-            chunks.c.start < bindparam("end"),
-        )
-        for period in PERIODS.values()
-    ]
-)
-
-
 class MetricStore:
     """Writes samples and answers charts.
 
@@ -96,6 +82,12 @@ class MetricStore:
         mark = "?" if dialect == "sqlite" else "%s"
         self._insert = (
             f"INSERT INTO waves (id, part, first, last, hosts, data) VALUES ({', '.join([mark] * 6)})"  # noqa: S608  # our own text
+        )
+        # as text, for a chart must not wait for a statement to be put together; one period at a time, since asked for several at once SQLite
+        # goes through the chunks of all hosts of that time
+        self._chunks_of = (
+            f"SELECT start, data FROM chunks WHERE host_id = {mark} AND resolution = {mark}"  # noqa: S608  # our own text
+            f" AND period = {mark} AND start > {mark} AND start < {mark}"
         )
         self._queue: deque[HotSample] = deque()
         self._more = asyncio.Event()
@@ -387,8 +379,11 @@ class MetricStore:
         self, conn: AsyncConnection, host_id: str, metric: str, start: float, end: float, resolution: int
     ) -> tuple[list[Columns], list[str]]:
         found, problems = [], []
-        span = {"host": host_id, "resolution": resolution, "after": start - _span_of[resolution], "end": end}
-        for begin, data in sorted(await conn.execute(_CHUNKS_OF, span), key=itemgetter(0)):
+        rows: list[Sequence[Any]] = []  # Any: columns of a statement that is text
+        for period in _periods_of(metric):
+            span = (host_id, resolution, period, start - _span_of[resolution], end)
+            rows += await conn.exec_driver_sql(self._chunks_of, span)
+        for begin, data in sorted(rows, key=itemgetter(0)):
             try:
                 columns = codec.decode(data, (metric,))
             except ChunkDamaged as error:
@@ -482,6 +477,11 @@ class MetricStore:
 def _period_of(series: str) -> int:
     metric = METRICS.get(series.partition("{")[0])
     return PERIODS[metric.period] if metric else PERIODS["fast"]
+
+
+def _periods_of(series: str) -> tuple[int, ...]:
+    """Whose chunks may hold a series: it is always of one period, but of one that is not in the catalogue we don't know which."""
+    return (_period_of(series),) if series.partition("{")[0] in METRICS else tuple(PERIODS.values())
 
 
 def _portions(rows: Sequence[int]) -> list[list[int]]:

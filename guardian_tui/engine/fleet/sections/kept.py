@@ -46,7 +46,9 @@ class Kept:
 
     def after(self, earlier: Kept | None) -> Kept:
         """The same with the reading before, of which none is kept in turn."""
-        return replace(self, earlier=replace(earlier, earlier=None) if earlier is not None else None)
+        if earlier is None:
+            return self
+        return replace(self, earlier=replace(earlier, earlier=None))
 
     @property
     def before(self) -> tuple[Raw | None, float]:
