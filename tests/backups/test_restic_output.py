@@ -163,6 +163,25 @@ def test_escapes_before_a_line_do_not_hide_it():
     assert isinstance(cancelled, Summary) and "signal interrupt" in cancelled.words
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "snapshot c08ea7c8 saved",
+        "snapshot c08ea7c8 saved, copied from source snapshot 6cd43c8e",
+        "skipping source snapshot 6cd43c8e, was already copied to snapshot c08ea7c8",
+    ],
+)
+def test_each_version_tells_of_a_copy_in_its_own_words(line: str):
+    event = RESTIC.parse("copy", "copy", line.encode(), "out")
+    assert isinstance(event, Summary) and event.snapshot == "c08ea7c8"
+    assert (
+        RESTIC.parse(
+            "copy", "copy", b"snapshot 6cd43c8e of [/srv] at 2026-11-25 08:11:16 +0000 UTC by root@h", "out"
+        )
+        is None
+    )
+
+
 def test_progress_tells_files_speed_and_time_where_a_whole_is_known():
     line = (
         b'{"message_type":"status","seconds_elapsed":2,"seconds_remaining":6,"percent_done":0.25,"total_files":4,"files_done":1,'
@@ -189,7 +208,7 @@ def _place(**spec: object) -> Place:
         "host": "web1",
         "secrets": {"RESTIC_PASSWORD": "secret:r"},
     }
-    return Place(RepositorySpec(**{**known, **spec}), Capabilities((0, 18, 0)))  # type: ignore[arg-type]
+    return Place(RepositorySpec(**{**known, **spec}), Capabilities((0, 18, 0)))
 
 
 def test_times_with_nanoseconds_and_offsets_are_utc():

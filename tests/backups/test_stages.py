@@ -93,4 +93,4 @@ def test_each_adapter_answers_all_that_the_contract_asks_for(engine):
 
 def test_an_engine_that_nobody_drives_is_told_so():
     with pytest.raises(LookupError, match="floppies"):
-        adapter("floppies")  # type: ignore[arg-type]
+        adapter("floppies")

@@ -7,13 +7,13 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from guardian_tui.engine.backups.engines import adapter
-from guardian_tui.engine.backups.engines.base import Place, Stage
-from guardian_tui.protocol.backups import JobSpec, Operation, Snapshot
+from guardian_tui.engine.backups.engines.base import Place, RestoreOrder, Stage
+from guardian_tui.protocol.backups import CheckLevel, JobSpec, Operation, Snapshot
 from tests.support.sshd import SshUser
 from tests.support.stages import OnLine, Ran, Runner
 
@@ -71,7 +71,7 @@ class Lab:
     def job(self, **more: object) -> JobSpec:
         """One that saves :attr:`source`."""
         known = {"name": "web", "host": "web1", "repository": "repo", "sources": (str(self.source),)}
-        return JobSpec(**{**known, **more})  # type: ignore[arg-type]
+        return JobSpec(**{**known, **more})
 
     def run(
         self, operation: Operation, stages: Sequence[Stage], job: JobSpec | None = None, **more: OnLine
@@ -83,13 +83,11 @@ class Lab:
         return self.run("backup", self.adapter.backup(self.place, job, run_id), job, **more)
 
     def restore(self, snapshot: str, *includes: str, target: Path | None = None) -> Ran:
-        from guardian_tui.engine.backups.engines.base import RestoreOrder
-
         order = RestoreOrder(snapshot, includes, str(target or self.folder / "restored"))
         return self.run("restore", self.adapter.restore(self.place, order))
 
-    def check(self, level: str = "structure", part: tuple[int, int] = (1, 1)) -> Ran:
-        return self.run("check", self.adapter.check(self.place, level, part))  # type: ignore[arg-type]
+    def check(self, level: CheckLevel = "structure", part: tuple[int, int] = (1, 1)) -> Ran:
+        return self.run("check", self.adapter.check(self.place, level, part))
 
     def unlock(self) -> Ran:
         return self.run("unlock", self.adapter.unlock(self.place))
@@ -125,10 +123,10 @@ class Lab:
             process.stdin.close()
 
 
-def wait_for(done: object, seconds: float = SECONDS) -> None:
+def wait_for(done: Callable[[], object], seconds: float = SECONDS) -> None:
     """Until ``done()`` is true."""
     deadline = time.monotonic() + seconds
-    while not done():  # type: ignore[operator]
+    while not done():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)
 

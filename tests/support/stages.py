@@ -121,7 +121,7 @@ class Runner:
         assert able.version, able.words
         repository = RepositorySpec(
             name=name, engine=self.adapter.name, location=str(location), host="", **spec
-        )  # type: ignore[arg-type]
+        )
         return Place(repository, able, lock_wait_seconds)
 
     def run(
@@ -186,7 +186,7 @@ class Runner:
         if stage.source and source is None:
             ran.out[stage.name] = ran.err[stage.name] = b""
             return StageEnd(stage.name, 0, NOT_FOUND, f"{stage.source[0]}: not found")
-        process = self._start(stage.argv, stage, source.stdout if source else subprocess.DEVNULL)  # type: ignore[arg-type]
+        process = self._start(stage.argv, stage, source.stdout if source else subprocess.DEVNULL)
         if source is not None:
             assert source.stdout is not None
             source.stdout.close()  # or a source whose reader died would never notice

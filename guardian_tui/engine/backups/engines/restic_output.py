@@ -32,7 +32,7 @@ WORDS_LIMIT = 1000
 _ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[ -/]*[@-~]|\r")
 _PROGRESS = re.compile(rb"\[[\d:]+\]\s+[\d.]+%\s+(\d{1,18}) / (\d{1,18}) (\w+)")
 _VERIFIED = re.compile(rb"finished verifying (\d{1,18}) files")
-_COPIED = re.compile(rb"snapshot ([0-9a-f]{8,64}) saved")
+_COPIED = re.compile(rb"snapshot ([0-9a-f]{8,64}) saved(, copied from source snapshot [0-9a-f]+)?")
 _COPIED_BEFORE = re.compile(
     rb"skipping source snapshot [0-9a-f]+, was already copied to snapshot ([0-9a-f]{8,64})"
 )
