@@ -163,10 +163,10 @@ class Survey:
     async def _sections(
         self, due: Sequence[Section], ask: _Ask
     ) -> tuple[dict[str, tuple[bytes, float]], list[str]]:
-        """Ask for sections: those that start nothing on the host in one request; the others too, one by one if that does not end, and
-        always one by one if they are slow ones, which take their time.
+        """Ask for sections: in one request, since a wake-up of ours costs more than to read an answer; those that start programs one by one
+        if that does not end, and always if they are slow ones, which take their time.
         """
-        groups = [[s for s in due if not s.forks], [s for s in due if s.forks and _is_quick(s)]]
+        groups = [[s for s in due if not s.forks or _is_quick(s)]]
         groups += [[section] for section in due if section.forks and not _is_quick(section)]
         found: dict[str, tuple[bytes, float]] = {}
         problems = []
@@ -174,8 +174,9 @@ class Survey:
             if await self._ask_for(group, ask, found):
                 continue
             # what hung as a group is not asked for as a group for a while
-            alone = [[section] for section in group] if len(group) > 1 else []
-            hung = [one for one in alone if not await self._ask_for(one, ask, found)] if alone else [group]
+            alone = [[s for s in group if not s.forks], *([section] for section in group if section.forks)]
+            parts = [part for part in alone if part] if len(group) > 1 else []
+            hung = [one for one in parts if not await self._ask_for(one, ask, found)] if parts else [group]
             problems += [f"{section.name}: no answer in time" for one in hung for section in one]
         return found, problems
 
