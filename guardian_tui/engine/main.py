@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import json
 import logging
@@ -45,6 +46,8 @@ from guardian_tui.protocol.system import EngineStatus, Hello, Linger, Shutdown
 from guardian_tui.text import json_safe, safe
 
 log = logging.getLogger(__name__)
+_M_ARENA_MAX = -8
+"""Of glibc's malloc.h."""
 
 IDLE_STOP_SECONDS = 900.0
 """A private engine stops so long after its last client, unless it lingers."""
@@ -325,6 +328,7 @@ def run_engine(paths: Paths | None = None, *, linger: bool) -> int:
     # a core dump would hold the data key
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _raise_file_limit()
+    _keep_one_heap()
     try:
         open_log(paths)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -347,6 +351,15 @@ async def _run(paths: Paths, *, linger: bool) -> None:
     # a terminal that closes must not end the engine that it started
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     await engine.run()
+
+
+def _keep_one_heap() -> None:
+    """Have all threads share glibc's first heap: each that packs an hour or reads a host's answer would keep one of its own, an eighth of
+    what a fleet takes in all.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        # other C libraries have no such call
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _raise_file_limit() -> None:
