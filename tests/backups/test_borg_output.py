@@ -48,7 +48,7 @@ _LINES = st.one_of(
 
 @given(
     _LINES, st.sampled_from(("backup", "restore", "check", "retain", "list", "unlock")),
-    st.sampled_from(("backup", "count", "dump: x")), st.sampled_from(("out", "err")),
+    st.sampled_from(("backup", "look", "dump: x")), st.sampled_from(("out", "err")),
 )  # fmt: skip
 def test_no_line_breaks_the_reader_nor_brings_an_escape_to_the_screen(line, operation, stage, stream):
     event = BORG.parse(operation, stage, line, stream)
@@ -214,3 +214,12 @@ def test_no_secret_stands_in_a_command_and_no_question_is_left_open():
         assert stage.env["BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK"] == "no"
         assert "BatchMode=yes" in stage.env["BORG_RSH"]
         assert "BORG_PASSPHRASE" not in stage.env
+
+
+def test_a_shells_own_words_around_a_dry_run_hide_nothing():
+    name = "guardian~web~files~r1"
+    words = f"Would prune:                             {name}   Wed, 2026-11-25 07:45:17 [{'a' * 64}]"
+    out = b"bash: warning: setlocale: LC_ALL\n" + _log(words, "INFO", "borg.output.list") + b"\n"
+    assert list(BORG.doomed(out)) == [name]
+    with pytest.raises(ValueError, match="list"):
+        BORG.doomed(out + b"{cut")

@@ -14,6 +14,7 @@ _ADAPTERS: dict[BackupEngine, str] = {
     "dumps": "Dumps",
     "pgbackrest": "Pgbackrest",
     "restic": "Restic",
+    "rsync": "Rsync",
 }
 """Engine → class of the module of its name, loaded when it is asked for: most engines use one or two."""
 

@@ -25,7 +25,8 @@ from guardian_tui.engine.backups.engines.base import (
     StageEnd,
     Stream,
 )
-from guardian_tui.engine.backups.engines.borg_output import BACKUP, COUNT, DUMP, FILES, archive_name
+from guardian_tui.engine.backups.engines.borg_output import BACKUP, DUMP, FILES, LOOK, TARGET, archive_name
+from guardian_tui.engine.backups.engines.ssh import LEAVE_IT_OUT, PASSWORD_INSIDE, SSH
 from guardian_tui.protocol.backups import (
     BackupEngine,
     CheckLevel,
@@ -46,15 +47,12 @@ SAMPLE_SECONDS = 1800
 """How long a check of a sample reads, unless the option ``sample-seconds`` says otherwise."""
 _OPTIONS = ("compression", "encryption", "passcommand", "relocated", "remote-path", "rsh", "sample-seconds")
 _UNENCRYPTED = "none"
-_SSH = "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=30 -oServerAliveCountMax=4"
-"""Neither asks for a password, nor waits for a server that is gone."""
 _REASON = """sh -c '"$@" || { code=$?; sleep 1; exit $code; }' guardian-rsh"""
 """Holds the line for a moment: Borg that sees it closed first would not read why ssh gave up."""
 
 _WARNINGS = (0, 1, *range(100, 126))
 """Exit codes of a run that was done, but for what it warns of."""
 _VERSION = re.compile(r"borg (\d+(?:\.\d+)+)")
-_PASSWORD_INSIDE = re.compile(r"://[^/@]*:[^/@]*@|^[^/@:]+:[^/@]+@")
 _LOCATION = re.compile(r"/.*|ssh://[^/-].*|[^/:-][^/:]*:[^/:].*|[^/:-][^/:]*:/[^/].*", re.DOTALL)
 
 
@@ -83,11 +81,8 @@ class Borg:
 
     def problem(self, spec: RepositorySpec) -> str:
         """Why a repository can't be used as it is given, and what to write instead; empty: nothing stands against it."""
-        if _PASSWORD_INSIDE.search(spec.location):
-            return (
-                "A password stands in the location, where everybody reads it, and ssh takes none from there."
-                " Leave it out, and let the host log in by a key."
-            )
+        if PASSWORD_INSIDE.search(spec.location):
+            return LEAVE_IT_OUT
         if "::" in spec.location or not _LOCATION.fullmatch(spec.location):
             return (
                 f"{safe(spec.location, 100)!r} is no location of a Borg repository:"
@@ -185,8 +180,8 @@ class Borg:
         listed = (*_borg(place), "list", "--format=x", "--", archive, *paths)
         argv = ("extract", "--progress", "--numeric-ids", "--", archive, *paths)
         return (
-            Stage("folder", ("mkdir", "-p", "--", order.target), told=False),
-            Stage(COUNT, ("wc", "-c"), source=listed, env=_environment(place)),
+            Stage(TARGET, ("mkdir", "-p", "--", order.target), told=False),
+            Stage(LOOK, ("wc", "-c"), source=listed, env=_environment(place)),
             _stage(place, "restore", *argv, folder=order.target, exit_codes=_WARNINGS),
         )
 
@@ -289,7 +284,7 @@ def _environment(place: Place) -> dict[str, str]:
         "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes"
         if options.get("encryption") == _UNENCRYPTED
         else "no",
-        "BORG_RSH": f"{_REASON} {options.get('rsh', _SSH)}",
+        "BORG_RSH": f"{_REASON} {options.get('rsh', SSH)}",
     }
     return env | ({"BORG_PASSCOMMAND": options["passcommand"]} if "passcommand" in options else {})
 

@@ -24,8 +24,9 @@ from guardian_tui.text import safe
 BACKUP = "backup"
 DUMP = "dump: "
 """Begins the names of the stages that save dumps."""
-COUNT = "count"
-"""Stage of a restore that counts what is wanted."""
+TARGET = "target"
+LOOK = "look"
+"""Stages of a restore: the first makes the folder, the second counts what is wanted."""
 FILES = "files"
 """Part of a job that is no dump."""
 
@@ -108,7 +109,7 @@ def parse(operation: Operation, stage: str, line: bytes, stream: Stream) -> Even
         return None
     if operation == "backup":
         return _of_archive(stage, line)
-    if stage == COUNT and line.strip().isdigit():
+    if stage == LOOK and line.strip().isdigit():
         return Summary(stage=stage, files=int(line.strip()[:18]))
     return None
 
@@ -138,7 +139,8 @@ def doomed(out: bytes) -> tuple[str, ...]:
     Raises:
         ValueError: it can't be read.
     """
-    messages = [_message(line) for line in out.split(b"\n") if line.strip()]
+    # a shell may have had something to say in between
+    messages = [_message(line) for line in out.split(b"\n") if line.startswith(b"{")]
     if None in messages:
         raise ValueError("borg told no list of archives")
     found = [_PRUNED.match(one.message) for one in messages if one and one.name == "borg.output.list"]

@@ -11,7 +11,7 @@ from typing import Literal
 
 from guardian_tui.engine.backups.dumping import dump_name
 from guardian_tui.engine.backups.engines.base import Event, Judgement, StageEnd, Summary, Warned
-from guardian_tui.engine.backups.engines.borg_output import BACKUP, COUNT, DUMP, NAME_LIMIT, lines_of
+from guardian_tui.engine.backups.engines.borg_output import BACKUP, DUMP, LOOK, NAME_LIMIT, TARGET, lines_of
 from guardian_tui.protocol.backups import JobSpec, Operation
 from guardian_tui.text import safe
 
@@ -29,7 +29,6 @@ _STOPPED = (129, 130, 143)
 _KILLED = 137
 _NOT_RUN = (126, 127)
 _BROKEN_PIPE = 141
-_NO_FOLDER = "folder"
 
 _WORDS: tuple[tuple[Trouble, str], ...] = (
     ("cancelled", r"^(Error: )?(Keyboard interrupt|Got Ctrl-C)|^Received SIG(TERM|HUP)|^Cancelled by user"),
@@ -114,7 +113,7 @@ def _trouble(operation: Operation, end: StageEnd, summaries: Sequence[Summary]) 
         return _told("cancelled", "")
     # a reader that died takes its source with it: then the reader's is the story
     if source and not (source == _BROKEN_PIPE and code):
-        if end.name == COUNT:
+        if end.name == LOOK:
             return _named(end, source, list(lines_of(end.tail)))
         last = next(lines_of(end.tail), "it said nothing")
         return Judgement(
@@ -147,7 +146,7 @@ def _named(end: StageEnd, code: int, said: Sequence[str]) -> Judgement:
         return Judgement(
             "failed", f"{end.name}: Borg can't be run. {_first(said)}", "Install Borg 1.2 or 1.4."
         )
-    if named and end.name != _NO_FOLDER:
+    if named and end.name != TARGET:
         # a failure of the link is often told beside its cause
         return _told(*min(named, key=lambda one: one[0] == "network"))
     if any("ccess aborted" in words for words in said):
@@ -217,7 +216,9 @@ def _backup(
 
 
 def _restore(ends: Sequence[StageEnd], summaries: Sequence[Summary], warned: Sequence[str]) -> Judgement:
-    files = sum(one.files or 0 for one in summaries if one.stage == COUNT)
+    # a drill restores several times in one run
+    counts = [one.files or 0 for one in summaries if one.stage == LOOK]
+    files = sum(counts) if all(counts) and len(counts) == sum(end.name == LOOK for end in ends) else 0
     unmatched = [found[1] for words in warned if (found := _UNMATCHED.fullmatch(words))]
     unmatched = [pattern.removeprefix("pp:") for pattern in unmatched]
     if not files:
