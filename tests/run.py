@@ -21,11 +21,7 @@ def scratch() -> str | None:
     """A folder in memory for all that the tests write, where there is room: they wait for a disk at each commit otherwise."""
     if not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK) or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
         return None
-    return (
-        tempfile.mkdtemp(prefix="guardian-", dir=MEMORY)
-        if shutil.disk_usage(MEMORY).free >= ROOM_BYTES
-        else None
-    )
+    return tempfile.mkdtemp(prefix="g-", dir=MEMORY) if shutil.disk_usage(MEMORY).free >= ROOM_BYTES else None
 
 
 def main() -> int:
@@ -34,10 +30,15 @@ def main() -> int:
         old.unlink()
     run = [sys.executable, "-m", "coverage"]
     # pytest's workers, and the engines that tests start, measure themselves too: patch = subprocess in pyproject.toml
-    command = [*run, "run", "-m", "pytest", "-n", "2", "--dist", "loadscope", "-q", *sys.argv[1:]]
+    command = [*run, "run", "-m", "pytest", "-q", "-n", "2"]
+    # a module is one worker's, and modules begin in the order of tests/order.py: the long ones first
+    command += ["--dist", "loadscope", "--no-loadscope-reorder", *sys.argv[1:]]
     folder = scratch()
     if folder is not None:
-        Path(folder).chmod(0o755)
+        # databases that are started as users of their own write there too
+        Path(folder).chmod(0o1777)
+        # pytest's own name for it is so long that no socket fits below it
+        command.append(f"--basetemp={folder}/t")
     try:
         tests = subprocess.run(
             command, cwd=ROOT, env={**os.environ, **({"TMPDIR": folder} if folder else {})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from guardian_tui.engine.fleet import probe
 from guardian_tui.engine.fleet.sections import Raw, split
 from tests.fleet.test_probe import AWKS
 
+_TOPS = re.compile(r"""([ "])(/(?:proc|etc|run|var|root|home|boot|lib|dev|sys)/)""")
 RECORDED = Path(__file__).parent / "recorded"
 _PLAIN = ("cat", "date", "find", "grep", "ls", "sh", "timeout", "true")
 """What every host has; nothing else of this machine is seen."""
@@ -66,10 +68,8 @@ class FakeHost:
     def command(self) -> str:
         """The probe's command, for which this folder is the whole host."""
         text = probe.command().replace(":/usr/local/sbin:/usr/sbin:/sbin", "")
-        for top in ("proc", "etc", "run", "var", "root", "home", "boot", "lib", "dev", "sys"):
-            text = text.replace(f" /{top}/", f" {self.folder}/{top}/").replace(
-                f'"/{top}/', f'"{self.folder}/{top}/'
-            )
+        # in one go: the folder may lie below one of them itself, and must not be replaced again
+        text = _TOPS.sub(lambda found: f"{found[1]}{self.folder}{found[2]}", text)
         return text.replace('"/.docker', f'"{self.folder}/.docker')
 
     def ask(self, *names: str) -> dict[str, Raw]:

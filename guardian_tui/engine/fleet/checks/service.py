@@ -334,6 +334,8 @@ class Checks:
     def tell(self) -> None:
         """Tell all what was found since the last time."""
         some, self._finished = list(self._finished.values()), {}
+        if not some:
+            return
         now = self._clock.now()
         own = []
         for check in some:
