@@ -37,6 +37,7 @@ from guardian_tui.engine.status import Health
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.streams import Streams
 from guardian_tui.engine.vault.orders import VaultOrders
+from guardian_tui.engine.vault.sealing import Stretcher
 from guardian_tui.engine.vault.slots import SlotOrders
 from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol.base import PROTOCOL_VERSION, Done, Nothing
@@ -55,13 +56,26 @@ LOG_BYTES = 10 << 20
 
 
 class Engine:
-    """One engine: everything that it is made of, in the order in which it starts."""
+    """One engine: everything that it is made of, in the order in which it starts.
 
-    def __init__(self, paths: Paths, settings: Settings, *, linger: bool, clock: Clock | None = None) -> None:
+    Args:
+        stretcher: runs argon2id; tests hand in a cheap one.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        settings: Settings,
+        *,
+        linger: bool,
+        clock: Clock | None = None,
+        stretcher: Stretcher | None = None,
+    ) -> None:
         self.paths = paths
         self.settings = settings
         self.linger = linger
         self.clock: Clock = clock or SystemClock()
+        self._stretcher = stretcher
         self.boot = secrets.token_hex(4)
         self.bus = Bus()
         self.live = Live()
@@ -116,7 +130,7 @@ class Engine:
         closing.push_async_callback(slots.stop)
         self.access = Access(
             self.store, self.vault, self.bus, clock, settings.access, engine_uid=os.geteuid(),
-            advisory=settings.mode == "personal",
+            advisory=settings.mode == "personal", stretcher=self._stretcher,
         )  # fmt: skip
         self._set_up = await self.access.is_set_up()
         self.dispatch = Dispatch(

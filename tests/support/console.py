@@ -14,8 +14,10 @@ from guardian_tui.app import GuardianApp
 from guardian_tui.client import Client, wait_for_engine
 from guardian_tui.config import AuditSettings, FleetSettings, Paths, Settings
 from guardian_tui.engine.main import Engine
+from guardian_tui.engine.vault.sealing import Stretcher
 from guardian_tui.protocol.access import ConfirmEnrolment, Enrolled, Enrolment, SetUp, StepUp
 from guardian_tui.protocol.access import Session as LoginSession
+from tests.support.gate import CHEAP
 
 PASSWORD = "correct donkey staple 9"
 WAIT_SECONDS = 60.0
@@ -68,7 +70,7 @@ async def house(
     settings = settings or Settings(
         fleet=FleetSettings(interval_seconds=1.0, file_systems_seconds=1.0), audit=AuditSettings(syslog=False)
     )
-    engine = Engine(paths, settings, linger=True)
+    engine = Engine(paths, settings, linger=True, stretcher=Stretcher(CHEAP))
     running = asyncio.create_task(engine.run())
     try:
         async with asyncio.timeout(WAIT_SECONDS):
