@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -11,10 +12,31 @@ import pytest
 
 from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import ManualClock
+from guardian_tui.engine.store import migrate
 from guardian_tui.engine.store.database import Store
+from tests.order import begins
 from tests.support.postgres import Cluster, cluster
+from tests.support.schema import run_or_repeat
 from tests.support.sshd import Sshd, SshUser, ssh_user
 from tests.support.terminal import Terminal
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long modules first."""
+    items.sort(key=lambda item: begins(item.nodeid))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Do not measure the coverage of a test that is marked ``unmeasured``: the tracer would double its time."""
+    tracer = sys.gettrace()
+    if tracer is None or item.get_closest_marker("unmeasured") is None:
+        return (yield)
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +53,24 @@ def postgres_url(postgres: Cluster) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest) -> str:
-    """``store.url`` of an empty store: SQLite in the state folder, then PostgreSQL."""
+def bare_store_url(request: pytest.FixtureRequest) -> str:
+    """``store.url`` of a store that was never opened: SQLite in the state folder, then PostgreSQL."""
     return "" if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """``store.url`` of a store without rows: SQLite in the state folder, then PostgreSQL, where the tables are there."""
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres").store()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def migrations_run_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Stores that this process opens repeat what migrations did; the store's own tests run them each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.parent.name != "store":
+            patch.setattr(migrate, "run_alembic", run_or_repeat)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -109,6 +109,7 @@ async def app(tmp_path: Path) -> AsyncIterator[StillApp]:
     yield app
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 @pytest.mark.parametrize("kind", HOSTILE)
 async def test_only_safe_text_reaches_the_terminal(app: StillApp, kind: str, size: tuple[int, int]) -> None:

@@ -26,12 +26,12 @@ async def write(engine: EngineProcess) -> None:
 
 
 async def test_the_second_engine_says_who_has_the_store_and_the_first_one_goes_on(
-    store_url: str, tmp_path: Path
+    bare_store_url: str, tmp_path: Path
 ) -> None:
-    settings = f'[store]\nurl = "{store_url}"\n'
+    settings = f'[store]\nurl = "{bare_store_url}"\n'
     async with engine_process(tmp_path / "g", settings) as first:
         # SQLite: the same folder; PostgreSQL: another one, as on another machine
-        second = EngineProcess(tmp_path / ("other" if store_url else "g"), settings)
+        second = EngineProcess(tmp_path / ("other" if bare_store_url else "g"), settings)
         second.begin()
         assert await ended(second) == 1
         assert f"{first.process.pid}" in second.said()
@@ -45,9 +45,11 @@ async def test_the_second_engine_says_who_has_the_store_and_the_first_one_goes_o
         await second.client.close()
 
 
-async def test_of_two_engines_started_at_once_one_runs(store_url: str, tmp_path: Path) -> None:
-    settings = f'[store]\nurl = "{store_url}"\n'
-    both = [EngineProcess(tmp_path / name, settings) for name in (("a", "b") if store_url else ("a", "a"))]
+async def test_of_two_engines_started_at_once_one_runs(bare_store_url: str, tmp_path: Path) -> None:
+    settings = f'[store]\nurl = "{bare_store_url}"\n'
+    both = [
+        EngineProcess(tmp_path / name, settings) for name in (("a", "b") if bare_store_url else ("a", "a"))
+    ]
     try:
         for engine in both:
             engine.begin()

@@ -38,8 +38,8 @@ KINDS = (STATE, METRICS)
 
 
 @pytest.fixture
-async def engine(store_url: str, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    url = store_url.replace("postgresql://", "postgresql+psycopg://")
+async def engine(bare_store_url: str, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    url = bare_store_url.replace("postgresql://", "postgresql+psycopg://")
     made = create_async_engine(url) if url else engine_of(tmp_path / "x.db", "NORMAL")
     yield made
     await made.dispose()
@@ -88,9 +88,9 @@ async def test_up_down_and_up_again_with_data(engine: AsyncEngine) -> None:
 
 
 async def test_the_open_hour_is_charted_after_both_ways_between_a_row_for_each_sample_and_for_each_wave(
-    store_url: str, tmp_path: Path, clock: ManualClock
+    bare_store_url: str, tmp_path: Path, clock: ManualClock
 ) -> None:
-    settings, layout, start = StoreSettings(url=store_url), Layout(("cpu",)), clock.now() // HOUR * HOUR
+    settings, layout, start = StoreSettings(url=bare_store_url), Layout(("cpu",)), clock.now() // HOUR * HOUR
     hosts = [f"h{n}" for n in range(20)]
     store = await Store.open(settings, tmp_path, clock)
     for n in range(5):
@@ -118,9 +118,9 @@ async def test_the_open_hour_is_charted_after_both_ways_between_a_row_for_each_s
 
 
 async def test_a_store_of_a_newer_program_is_refused_and_left_alone(
-    store_url: str, tmp_path: Path, clock: ManualClock
+    bare_store_url: str, tmp_path: Path, clock: ManualClock
 ) -> None:
-    settings = StoreSettings(url=store_url)
+    settings = StoreSettings(url=bare_store_url)
     store = await Store.open(settings, tmp_path, clock)
     async with store.write() as tx:
         await tx.execute(text("UPDATE revision_state SET version_num = 's9999'"))
