@@ -32,6 +32,8 @@ from guardian_tui.protocol.engine_figures import EngineFigures
 from guardian_tui.protocol.events import Delta, Heartbeat
 from guardian_tui.protocol.fleet import HostList
 from guardian_tui.protocol.imports import ImportPreview, ImportRequest, SourceText
+from guardian_tui.protocol.section_kinds import MEDIUM_SECONDS
+from guardian_tui.protocol.sections import SECTIONS
 from guardian_tui.protocol.system import EngineStatus
 
 ROOT = Path(__file__).parents[1]
@@ -229,8 +231,10 @@ async def surveyed(client: Client) -> None:
         rows = (await client.call("hosts.list", HostList, Nothing())).hosts
         if all(row.disk is not None for row in rows):
             figures = await client.call("engine.figures", EngineFigures, Nothing())
+            read = {one.section: one.hosts for one in figures.sections}
+            medium = [name for name, kind in SECTIONS.items() if kind.period_seconds == MEDIUM_SECONDS]
             # this machine's may still come
-            if figures.sections and all(one.hosts >= len(rows) - 1 for one in figures.sections):
+            if all(read.get(name, 0) >= len(rows) - 1 for name in medium):
                 return
         await asyncio.sleep(0.5)
     raise SystemExit("not all hosts were surveyed")
