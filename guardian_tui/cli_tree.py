@@ -8,6 +8,7 @@ from guardian_tui.cli_demo import demo_command
 from guardian_tui.cli_engine import engine_group
 from guardian_tui.cli_routes import add_route_commands
 from guardian_tui.cli_session import login_command, logout_command, recover_command
+from guardian_tui.cli_state import state_group
 
 
 def add_commands(main: click.Group) -> None:
@@ -17,4 +18,5 @@ def add_commands(main: click.Group) -> None:
     main.add_command(login_command)
     main.add_command(logout_command)
     main.add_command(recover_command)
+    main.add_command(state_group)
     add_route_commands(main)

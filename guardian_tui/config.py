@@ -240,6 +240,11 @@ class Paths:
         return self.state / "cli-token"
 
 
+def paths_below(base: Path) -> Paths:
+    """Paths of an installation that lies in one folder."""
+    return Paths(base / "config", base / "state", base / "run")
+
+
 def find_paths() -> Paths:
     """Paths of this person, from ``GUARDIAN_HOME`` or the platform's habits.
 
@@ -248,8 +253,7 @@ def find_paths() -> Paths:
     """
     home = os.environ.get("GUARDIAN_HOME")
     if home:
-        base = Path(home)
-        return Paths(base / "config", base / "state", base / "run")
+        return paths_below(Path(home))
     dirs = platformdirs.PlatformDirs("guardian-tui", appauthor=False)
     state = Path(dirs.user_state_dir)
     return Paths(Path(dirs.user_config_dir), state, state / "run")

@@ -156,6 +156,7 @@ class Engine:
         """Start what watches; its imports (asyncssh among them) come after login is served."""
         from guardian_tui.engine.alerts.service import Alerts
         from guardian_tui.engine.backups.orders import BackupOrders
+        from guardian_tui.engine.backups.own_state import OwnState
         from guardian_tui.engine.backups.planner import Planner
         from guardian_tui.engine.backups.proofs import ProofOrders
         from guardian_tui.engine.backups.scope import Scope
@@ -170,6 +171,7 @@ class Engine:
         from guardian_tui.engine.fleet.section_orders import SectionOrders
         from guardian_tui.engine.fleet.service import Fleet
         from guardian_tui.engine.fleet.trial import try_probe
+        from guardian_tui.engine.own_state.snapshot import Source, taker
         from guardian_tui.engine.remote.commands import Commands
         from guardian_tui.engine.remote.connections import Remote
         from guardian_tui.engine.remote.credentials import Credentials
@@ -201,6 +203,9 @@ class Engine:
         self.backups = Backups(
             self.store, self.bus, self.live, self.clock, self.audit, self.fleet.inventory, commands, self.vault.resolve,
             settings.store.alerts_days, (settings.repository_specs(), settings.job_specs()),
+            own_state=OwnState(
+                self.paths.state / "own-state", taker(Source(self.paths, settings.store), self.clock), self.vault.resolve
+            ),
         )  # fmt: skip
         scope = Scope(self.backups)
         for handlers in (

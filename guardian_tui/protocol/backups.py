@@ -108,6 +108,8 @@ class JobSpec(Request, frozen=True):
     """Name of the host whose data it is; empty: the engine's own machine."""
     repository: BackupName
     sources: tuple[PathText, ...] = ()
+    own_state: bool = False
+    """Whether Guardian's own state is saved: an archive of it, sealed by the secret ``backups/own-state``; the engine's own machine only."""
     excludes: tuple[PathText, ...] = ()
     dumps: tuple[Dump, ...] = ()
     before: tuple[Command, ...] = ()

@@ -7,10 +7,11 @@ from statistics import quantiles
 
 from guardian_tui.engine.backups import records
 from guardian_tui.engine.backups.dumping import dump_name
+from guardian_tui.engine.backups.own_state import OwnState
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.work import Drill
 from guardian_tui.engine.store.database import Store
-from guardian_tui.protocol.backups import RunRow, Snapshot
+from guardian_tui.protocol.backups import JobSpec, RunRow, Snapshot
 
 RTO_DRILLS = 10
 """The newest drills from which an RTO is measured."""
@@ -20,7 +21,7 @@ class Unprovable(Exception):
     """There is nothing that could be drilled; says why."""
 
 
-async def drill_of(store: Store, job: Job, repository: Repository) -> Drill:
+async def drill_of(store: Store, job: Job, repository: Repository, own_state: OwnState) -> Drill:
     """The drill of a job's newest good snapshot.
 
     Raises:
@@ -37,22 +38,23 @@ async def drill_of(store: Store, job: Job, repository: Repository) -> Drill:
     files = next((s for s in same if not (len(s.paths) == 1 and s.paths[0] in names)), None)
     if files is None:
         return Drill(same[0].id, (), job.spec.drill.most_bytes, dumps=dumps)
-    return _of_files(job, files, await records.hashes_of(store, repository.id, files.id), dumps)
+    known = await records.hashes_of(store, repository.id, files.id)
+    return _of_files(own_state.spec(job.spec), files, known, dumps, own_state.archive_of(job.spec))
 
 
 def _of_files(
-    job: Job, snapshot: Snapshot, known: Sequence[tuple[str, str]], dumps: tuple[tuple[str, object], ...]
-) -> Drill:
-    policy = job.spec.drill
+    job: JobSpec, snapshot: Snapshot, known: Sequence[tuple[str, str]], dumps: tuple[tuple[str, object], ...], archive: str
+) -> Drill:  # fmt: skip
+    policy = job.drill
     whole = snapshot.bytes is not None and snapshot.bytes <= policy.most_bytes
     includes = () if whole else tuple(dict.fromkeys([*(path for path, _ in known), *policy.pinned]))
     if not whole and not includes and not dumps:
         raise Unprovable(
-            f"Nothing is known of the newest snapshot of {job.spec.name}: no files were hashed at backup time, and it is too large to be"
+            f"Nothing is known of the newest snapshot of {job.name}: no files were hashed at backup time, and it is too large to be"
             " restored whole. Pin a file, or allow a larger drill."
         )
     needed = snapshot.bytes if whole and snapshot.bytes is not None else policy.most_bytes
-    return Drill(snapshot.id, includes, needed, tuple(known), dumps, whole)  # type: ignore[arg-type]  # made by drill_of
+    return Drill(snapshot.id, includes, needed, tuple(known), dumps, whole, archive)  # type: ignore[arg-type]  # made by drill_of
 
 
 def measured_rto(drills: Sequence[RunRow]) -> float | None:

@@ -12,6 +12,7 @@ from guardian_tui import filter as filters
 from guardian_tui.engine.backups import judge, previews, records
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import FileEntry
+from guardian_tui.engine.backups.own_state import problem
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.schedule import BadSchedule, check_window, parse
 from guardian_tui.engine.backups.scope import Scope
@@ -179,11 +180,21 @@ class BackupOrders:
                     f"{name} can't hold copies: it must be another repository of {repository.spec.engine}.",
                     field="copies",
                 )
-        if not (spec.sources or spec.dumps or spec.match or repository.spec.engine == "pgbackrest"):
+        if not (
+            spec.sources
+            or spec.dumps
+            or spec.own_state
+            or spec.match
+            or repository.spec.engine == "pgbackrest"
+        ):
             raise InvalidRequest(
-                "Say what is to be saved: sources or dumps; or what another tool saves: match.",
+                "Say what is to be saved: sources or dumps, or own_state; or what another tool saves: match.",
                 field="sources",
             )
+        reader = self._backups.way(repository.spec.host)
+        wrong = problem(spec, self._backups.way(spec.host), repository.spec.engine, reader)
+        if wrong:
+            raise InvalidRequest(wrong, field="own_state")
         try:
             if spec.schedule:
                 parse(spec.schedule)

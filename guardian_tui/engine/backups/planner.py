@@ -177,7 +177,7 @@ class Planner:
                 continue
             memory.drill_tried_at = now
             try:
-                work = await drill_of(self._store, job, repository)
+                work = await drill_of(self._store, job, repository, self._backups.own_state)
             except Unprovable as error:
                 log.info("no drill of %s: %s", job.spec.name, error)
                 continue

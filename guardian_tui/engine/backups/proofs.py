@@ -131,7 +131,7 @@ class ProofOrders:
         if self._backups.runner.active(job.id, "drill") is not None:
             raise Conflict(f"A drill of {job.spec.name} is under way or queued already.")
         try:
-            work = await drill_of(self._store, job, repository)
+            work = await drill_of(self._store, job, repository, self._backups.own_state)
         except Unprovable as error:
             raise Conflict(str(error)) from error
         call.target = job.spec.name

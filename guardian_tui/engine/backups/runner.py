@@ -17,6 +17,7 @@ from guardian_tui.engine.backups import records
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import Judgement, Place
 from guardian_tui.engine.backups.outcome import Outcome, outcome
+from guardian_tui.engine.backups.own_state import OwnState
 from guardian_tui.engine.backups.records import Job, Plan, Repository
 from guardian_tui.engine.backups.script import Mark, Reader, marks_of, render
 from guardian_tui.engine.backups.sites import Sites
@@ -25,6 +26,7 @@ from guardian_tui.engine.backups.work import (
     EXCLUSIVE,
     OPERATIONS,
     REPEATABLE,
+    Backup,
     Check,
     Copy,
     Drill,
@@ -103,10 +105,12 @@ class Runner:
 
     Args:
         ended: called after a run's end is on disk.
+        own_state: makes the archive that a job of Guardian's own state saves.
     """
 
     def __init__(
-        self, store: Store, live: Live, clock: Clock, audit: AuditSink, ways: Ways, sites: Sites, detached: DetachedRuns, ended: Ended
+        self, store: Store, live: Live, clock: Clock, audit: AuditSink, ways: Ways, sites: Sites, detached: DetachedRuns, ended: Ended,
+        own_state: OwnState,
     ) -> None:  # fmt: skip
         self._store = store
         self._live = live
@@ -116,6 +120,7 @@ class Runner:
         self._sites = sites
         self._detached = detached
         self._ended = ended
+        self._own_state = own_state
         self._turns = Turns()
         self._of_host: dict[str, asyncio.Semaphore] = {}
         self._followers: dict[str, asyncio.Task[None]] = {}
@@ -249,7 +254,7 @@ class Runner:
         assert run.reader is not None  # noqa: S101  # whoever set `ended` has read to the end
         run.reader.close()
         one = adapter(run.repository.spec.engine)
-        job = run.job.spec if run.job else None
+        job = self._spec(run)
         run.outcome = outcome(run.work, run.row.operation, one, job, run.reader, run.row.id)
         if look.cancelled or run.cancelled:
             return Judgement("cancelled", "It was ended by a person.")
@@ -262,10 +267,14 @@ class Runner:
     async def _begin(self, run: Run) -> Judgement | None:
         """Start it on its host; its intent is on disk before."""
         spec = run.repository.spec
-        job = run.job.spec if run.job else None
+        job = self._spec(run)
         place = await self._sites.place(run.way, spec, job.lock_wait_seconds if job else 600.0)
         if not place.capabilities.version:
             return Judgement("failed", place.capabilities.words, f"Install {spec.engine} on {run.way.name}.")
+        if job is not None and job.own_state and isinstance(run.work, Backup):
+            fault = await self._own_state.prepare(job, run.way)
+            if fault is not None:
+                return fault
         try:
             other = await self._other(run)
             stages = stages_of(run.work, adapter(spec.engine), place, job, run.row.id, other)
@@ -298,6 +307,10 @@ class Runner:
             # it may have begun all the same: whoever follows it sees
             log.info("the start of run %s was not answered: %s", run.row.id, error.detail)
         return None
+
+    def _spec(self, run: Run) -> JobSpec | None:
+        """The job as its engine is told it."""
+        return self._own_state.spec(run.job.spec) if run.job else None
 
     async def _other(self, run: Run) -> Place | None:
         """The repository that a run copies to, as its host reaches it."""
@@ -405,6 +418,8 @@ class Runner:
                 await asyncio.sleep(UNHEARD_SECONDS)
         self.runs.pop(run.row.id, None)
         self._show(run)
+        if run.job is not None and run.job.spec.own_state and isinstance(run.work, Backup):
+            await self._own_state.clear(run.job.spec)
         with suppress(ConnectFailed, DetachedFailed):
             await self._detached.forget(run.way.target, run.detached_id)
         await self._ended(run)

@@ -12,6 +12,7 @@ from guardian_tui.engine.backups import judge, records, settle
 from guardian_tui.engine.backups.drills import estimated_rto, measured_rto
 from guardian_tui.engine.backups.engines.base import Judgement
 from guardian_tui.engine.backups.observer import Observer
+from guardian_tui.engine.backups.own_state import OwnState
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.runner import Run, Runner
 from guardian_tui.engine.backups.settings import take_jobs, take_repositories
@@ -49,12 +50,14 @@ class Backups:
         keep_days: how long runs are remembered.
         wanted: repositories and jobs of the config file.
         detached: how runs are started; the usual way if it is not given.
+        own_state: how Guardian's own state is saved; not at all if it is not given.
     """
 
     def __init__(
         self, store: Store, bus: Bus, live: Live, clock: Clock, audit: AuditSink, ways: Ways, commands: Commands,
         resolve: Callable[[str], Awaitable[str]], keep_days: float,
         wanted: tuple[Sequence[RepositorySpec], Sequence[JobSpec]] = ((), ()), detached: DetachedRuns | None = None,
+        own_state: OwnState | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._bus = bus
@@ -66,9 +69,10 @@ class Backups:
         self._wanted = wanted
         self.sites = Sites(commands, resolve)
         self.observer = Observer(store, clock, ways, self.sites, self._read)
+        self.own_state = own_state or OwnState(None, None, resolve)
         self.runner = Runner(
-            store, live, clock, audit, ways, self.sites, detached or DetachedRuns(commands), self._run_ended
-        )
+            store, live, clock, audit, ways, self.sites, detached or DetachedRuns(commands), self._run_ended, self.own_state
+        )  # fmt: skip
         self.jobs: dict[str, Job] = {}
         self.repositories: dict[str, Repository] = {}
         self._since: dict[str, tuple[str, float]] = {}

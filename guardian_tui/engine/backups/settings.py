@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 
 from guardian_tui.engine.backups import records
+from guardian_tui.engine.backups.own_state import problem
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.schedule import BadSchedule, check_window, parse
 from guardian_tui.engine.clock import Clock
@@ -68,6 +69,9 @@ async def take_jobs(
                 )
             _check(spec)
             way = ways.way(spec.host)
+            wrong = problem(spec, way, repository.spec.engine, ways.way(repository.spec.host))
+            if wrong:
+                raise InvalidRequest(f"[backups.{spec.name}]: {wrong}", field=f"backups.{spec.name}")
             host_id = way.host_id if way else f"missing:{spec.host}"
             found = named.get(spec.name)
             if found is None:

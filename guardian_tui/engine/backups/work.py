@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from guardian_tui.engine.backups import hashes
+from guardian_tui.engine.backups import hashes, own_state
 from guardian_tui.engine.backups.dumping import dump_name, verify_command
 from guardian_tui.engine.backups.engines.base import Adapter, Place, RestoreOrder, Stage
 from guardian_tui.engine.backups.hashes import Hash
@@ -77,6 +77,8 @@ class Drill(msgspec.Struct, frozen=True, tag="drill"):
     """Snapshot and dump that must be whole."""
     whole: bool = False
     """Whether all of the snapshot is restored: then its duration is a measured RTO."""
+    own_state: str = ""
+    """The archive of Guardian's own state in the snapshot, which is verified."""
 
 
 Work = Init | Backup | Check | Unlock | Retain | Copy | Restore | Drill
@@ -186,6 +188,8 @@ def _drill(work: Drill, adapter: Adapter, place: Place, run_id: str) -> tuple[St
         stages += adapter.restore(place, RestoreOrder(snapshot, (f"/{name}",), below))
         whole = ("/bin/sh", "-c", 'cat -- "$(find "$1" -type f -name "$2" | head -n 1)"', "sh", below, name)
         stages.append(Stage(f"verify {name}", verify_command(dump), source=whole, told=False))
+    if work.own_state:
+        stages.append(own_state.verifying(f"{folder}{work.own_state}"))
     stages.append(Stage(CLEAN, ("rm", "-rf", "--", folder), told=False, always=True))
     return tuple(stages)
 

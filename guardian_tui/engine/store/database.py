@@ -111,7 +111,7 @@ class Store:
         Raises:
             StoreUnavailable: another engine has it; it is damaged, read-only, on a network file system, or not there.
         """
-        url = _resolve(settings.url)
+        url = resolve_url(settings.url)
         if url and not url.startswith("sqlite"):
             return await cls._open_postgresql(url, clock)
         return await cls._open_sqlite(state_dir, clock)
@@ -305,7 +305,12 @@ def _connect_args(url: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _resolve(url: str) -> str:
+def resolve_url(url: str) -> str:
+    """`store.url` as SQLAlchemy takes it; empty: SQLite in the state folder.
+
+    Raises:
+        StoreUnavailable: it names a variable that is not set, or another database.
+    """
     if url.startswith("env:"):
         name = url.removeprefix("env:")
         if name not in os.environ:

@@ -1,0 +1,1 @@
+"""Guardian's own state: taken, verified, restored from nothing."""
