@@ -24,6 +24,7 @@ from guardian_tui.keyboard import KeyboardApp
 from guardian_tui.meeting import listener_of, meet, mismatch, replace_engine
 from guardian_tui.ordinary import OrdinaryCommands
 from guardian_tui.protocol.access import Session, StepUp
+from guardian_tui.protocol.backups import RunRow
 from guardian_tui.protocol.base import Done, Request, Response
 from guardian_tui.protocol.errors import (
     GuardianError,
@@ -39,6 +40,8 @@ from guardian_tui.world import Change, World
 from screens.alert import AlertScreen
 from screens.alerts import AlertsScreen
 from screens.audit import AuditScreen
+from screens.backup import BackupScreen
+from screens.backups import BackupsScreen
 from screens.base import GuardianScreen
 from screens.check import CheckScreen
 from screens.checks import ChecksScreen
@@ -50,6 +53,7 @@ from screens.host import HostScreen
 from screens.lock import LockScreen
 from screens.login import LoginScreen
 from screens.people import PeopleScreen
+from screens.run_log import RunLogScreen
 from themes import ThemeSet, folder_signature, for_terminal, load_themes
 from widgets.backstop import Backstop
 from widgets.header import HeaderLine
@@ -88,6 +92,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         "audit": AuditScreen,
         "people": PeopleScreen,
         "checks": ChecksScreen,
+        "backups": BackupsScreen,
         "engine": EngineScreen,
     }
 
@@ -375,6 +380,14 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
     def open_check(self, check_id: str) -> None:
         """Open a check."""
         self.push_screen(CheckScreen(check_id))
+
+    def open_backup(self, job_id: str) -> None:
+        """Open a backup job."""
+        self.push_screen(BackupScreen(job_id))
+
+    def open_run(self, run: RunRow) -> None:
+        """Open a run's log."""
+        self.push_screen(RunLogScreen(run))
 
     def open_alert(self, alert_id: str) -> None:
         """Open an alert."""

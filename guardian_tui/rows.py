@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from guardian_tui.protocol.alerts import Alert
-from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow
+from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow
 
@@ -94,3 +94,13 @@ def readiness_columns(row: ReadinessRow) -> dict[str, Any]:  # Any: the row's va
 def readiness_text(row: ReadinessRow) -> str:
     """The text of a host's readiness in which words are looked for, in lower case."""
     return f"{row.host} {row.ready} {' '.join(row.why)}".lower()
+
+
+def run_columns(row: RunRow) -> dict[str, Any]:  # Any: the row's values
+    """A run's columns by name."""
+    return msgspec.structs.asdict(row)
+
+
+def run_text(row: RunRow) -> str:
+    """The text of a run in which words are looked for, in lower case."""
+    return f"{row.job} {row.host} {row.repository} {row.operation} {row.state} {row.verdict or ''} {row.words} {row.by}".lower()

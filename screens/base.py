@@ -87,7 +87,9 @@ class GuardianScreen(Screen[None]):
             # it is drawn as soon as it is there
             return
         self.refresh_frame()
-        self.world_changed(Change(complete=True, alerts=True, audit=True, questions=True, checks=True))
+        self.world_changed(
+            Change(complete=True, alerts=True, audit=True, questions=True, checks=True, backups=True)
+        )
 
     def world_changed(self, change: Change) -> None:
         """Draw what an event changed."""

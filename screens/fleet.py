@@ -10,23 +10,25 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from guardian_tui import filter as filters
+from guardian_tui.protocol.backups import shown_job_state
 from guardian_tui.protocol.fleet import HostRow
 from guardian_tui.rows import host_columns, host_text
-from guardian_tui.world import Change
+from guardian_tui.world import Change, World
 from screens.base import GuardianScreen
 from widgets.alerts_list import AlertsList
 from widgets.audit_list import AuditList
+from widgets.backups_pane import BackupsPane
 from widgets.counts_line import Count, CountsLine
 from widgets.hosts_table import HostsTable
 from widgets.live_list import LiveList
 
 NARROW = 110
 """Below this many columns the side panes fold into one line of counts."""
-_PANES = ("hosts", "alerts", "audit")
+_PANES = ("hosts", "alerts", "backups", "audit")
 
 
 class FleetScreen(GuardianScreen):
-    """Three panes; a digit goes to one, `z` zooms it."""
+    """Four panes; a digit goes to one, `z` zooms it."""
 
     CONTEXT: ClassVar[str] = "fleet"
     DEFAULT_CSS = """
@@ -34,15 +36,19 @@ class FleetScreen(GuardianScreen):
     FleetScreen #hosts { width: 1fr; }
     FleetScreen #side { width: 31%; max-width: 60; min-width: 37; }
     FleetScreen #alerts { height: 1fr; }
+    FleetScreen #backups { height: auto; min-height: 4; max-height: 10; }
+    FleetScreen #backups.empty { display: none; }
     FleetScreen #audit { height: 1fr; }
     FleetScreen #counts { display: none; }
     FleetScreen.narrow #side, FleetScreen.narrow #audit { display: none; }
     FleetScreen.narrow #counts { display: block; }
     FleetScreen.zoom-hosts #side { display: none; }
-    FleetScreen.zoom-alerts #hosts, FleetScreen.zoom-audit #hosts { display: none; }
-    FleetScreen.zoom-alerts #side, FleetScreen.zoom-audit #side { display: block; width: 1fr; max-width: 100%; }
-    FleetScreen.zoom-alerts #audit, FleetScreen.zoom-audit #alerts { display: none; }
+    FleetScreen.zoom-alerts #hosts, FleetScreen.zoom-audit #hosts, FleetScreen.zoom-backups #hosts { display: none; }
+    FleetScreen.zoom-alerts #side, FleetScreen.zoom-audit #side, FleetScreen.zoom-backups #side { display: block; width: 1fr; max-width: 100%; }
+    FleetScreen.zoom-alerts #audit, FleetScreen.zoom-alerts #backups, FleetScreen.zoom-audit #alerts, FleetScreen.zoom-audit #backups,
+    FleetScreen.zoom-backups #alerts, FleetScreen.zoom-backups #audit { display: none; }
     FleetScreen.zoom-audit #audit, FleetScreen.zoom-alerts #alerts { display: block; height: 1fr; }
+    FleetScreen.zoom-backups #backups { display: block; height: 1fr; max-height: 100%; }
     """
 
     def __init__(self) -> None:
@@ -52,11 +58,12 @@ class FleetScreen(GuardianScreen):
         self._filter = ""
 
     def content(self) -> ComposeResult:
-        """Hosts at the left, alerts and audit at the right."""
+        """Hosts at the left, alerts, backups and audit at the right."""
         with Horizontal(id="panes"):
             yield HostsTable(id="hosts")
             with Vertical(id="side"):
                 yield AlertsList(id="alerts")
+                yield BackupsPane(id="backups")
                 yield AuditList(id="audit")
         yield CountsLine(id="counts")
 
@@ -97,6 +104,8 @@ class FleetScreen(GuardianScreen):
             self._hosts.apply(hosts, change.hosts_gone, now)
         if change.alerts:
             self.query_one(AlertsList).show(world.firing(), now)
+        if change.backups or change.complete:
+            self._show_backups(now)
         if change.audit:
             self.query_one(AuditList).show(
                 world.events(), self.console.verified_words(), holds=self.console.audit_holds
@@ -108,8 +117,15 @@ class FleetScreen(GuardianScreen):
         super().tick(now)
         self._hosts.tick(now)
         self.query_one(AlertsList).tick(now)
+        self._show_backups(now)
         self.query_one(AuditList).say_verified(self.console.verified_words(), holds=self.console.audit_holds)
         self._show_counts()
+
+    def _show_backups(self, now: float) -> None:
+        world, pane = self.console.world, self.query_one(BackupsPane)
+        pane.set_class(not world.backups, "empty")
+        pane.show(world.backups_by_trouble(), world.readiness.values(), now)
+        pane.styles.height = min(10, len(pane.ids) + 2)
 
     def _show_counts(self) -> None:
         counts = self.console.world.counts()
@@ -120,6 +136,8 @@ class FleetScreen(GuardianScreen):
                 "critical" if counts.critical else "muted",
             )
         ]
+        if self.console.world.backups:
+            parts.append(_backups_count(self.console.world))
         parts.append(
             Count(
                 "4",
@@ -157,6 +175,11 @@ class FleetScreen(GuardianScreen):
                 self.console.open_host(id)
         elif self._pane == "alerts":
             self.console.open_alert(id)
+        elif self._pane == "backups":
+            if id in self.console.world.backups:
+                self.console.open_backup(id)
+            else:
+                self.console.go("backups")
         else:
             self.console.go("audit")
 
@@ -226,6 +249,10 @@ class FleetScreen(GuardianScreen):
         """Alerts."""
         self._go_pane("alerts")
 
+    def command_pane_3(self, arguments: tuple[str, ...]) -> None:
+        """Backups."""
+        self._go_pane("backups")
+
     def command_pane_4(self, arguments: tuple[str, ...]) -> None:
         """Audit."""
         self._go_pane("audit")
@@ -261,3 +288,10 @@ class FleetScreen(GuardianScreen):
 
 def _passes(wanted: filters.Filter) -> Callable[[HostRow], bool]:
     return lambda row: wanted.matches(host_columns(row), host_text(row))
+
+
+def _backups_count(world: World) -> Count:
+    """The backups pane in a word, for the line of counts."""
+    judged = [shown_job_state(row, world.now()) for row in world.backups.values() if row.enabled]
+    well = sum(state in ("ok", "running") for state in judged)
+    return Count("3", f"backups {well}/{len(judged)}", "muted" if well == len(judged) else "critical")

@@ -15,7 +15,7 @@ from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.chart_pane import ChartCommands, ChartPane, view_of
-from screens.host_lines import device_lines, fact_lines, gauge_lines
+from screens.host_lines import device_lines, fact_lines, gauge_lines, readiness_line
 from screens.host_panes import ChangesPane, LogPane, Pane, ProcessesPane, UnitsPane
 from screens.reports import ReportDialog
 from widgets import figures
@@ -98,6 +98,7 @@ class HostScreen(ChartCommands, GuardianScreen):
     def content(self) -> ComposeResult:
         """State; chart and gauges; disks, processes, alerts and units; what changed, and the log."""
         yield StateLine(id="state")
+        yield StateLine(id="restore")
         with Horizontal(id="top"):
             yield ChartPane(id="chart")
             yield Box("pressure & load", id="gauges")
@@ -196,8 +197,13 @@ class HostScreen(ChartCommands, GuardianScreen):
     # --- drawing -------------------------------------------------------------------------------
 
     def _draw_state(self) -> None:
+        ready = self.console.world.readiness.get(self._host_id) if self.console.world.backups else None
+        restore = self.query_one("#restore", StateLine)
+        restore.display = ready is not None
+        if ready is not None:
+            restore.show(*readiness_line(ready, self.console.world.now()))
         row, now = self.console.world.hosts.get(self._host_id), self.console.world.now()
-        line = self.query_one(StateLine)
+        line = self.query_one("#state", StateLine)
         if row is None:
             line.show([("✖ gone", "critical"), (" · nobody watches this host any more", "muted")], [])
             return

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from guardian_tui.protocol.backups import ReadinessRow
 from guardian_tui.protocol.fleet import HostDetail
 from guardian_tui.text import safe
 from widgets import figures
+from widgets.backups_list import READY_GLYPHS, ago
 from widgets.box import WIDE, Line, gauge
 from widgets.painting import fit
 
@@ -117,3 +119,20 @@ def fact_lines(detail: HostDetail) -> list[Line]:
             ]
         )
     return lines
+
+
+def readiness_line(row: ReadinessRow, now: float) -> tuple[Line, Line]:
+    """Whether the host could be restored tonight, and why not; at the right, what that rests on."""
+    glyph, paint = READY_GLYPHS[row.ready]
+    left: Line = [("restore tonight? ", "muted"), (f"{glyph} {row.ready}", paint)]
+    if row.why:
+        left.append((f"  {safe('; '.join(row.why), 200)}", paint if row.ready == "no" else "muted"))
+    if row.ready == "none":
+        return left, []
+    rto = (
+        ""
+        if row.rto_seconds is None
+        else f" · back in {'' if row.rto_measured else '~'}{figures.age(row.rto_seconds)}"
+    )
+    words = f"good {ago(row.good_at, now)} · checked {ago(row.verified_at, now)} · drilled {ago(row.drilled_at, now)}{rto} · copies {row.copies}"
+    return left, [(words, "muted")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from guardian_tui.ordinary.alerts import AlertCommands
+from guardian_tui.ordinary.backups import BackupCommands
 from guardian_tui.ordinary.bulk import BulkCommands
 from guardian_tui.ordinary.checks import CheckCommands
 from guardian_tui.ordinary.going import GoingCommands
@@ -25,6 +26,7 @@ class OrdinaryCommands(
     TrustCommands,
     AlertCommands,
     CheckCommands,
+    BackupCommands,
     LookingCommands,
     SavingCommands,
     SectionCommands,

@@ -22,12 +22,16 @@ from guardian_tui.protocol.routes import PERMISSIONS, ROUTES
 from screens.alert import AlertScreen
 from screens.alerts import AlertsScreen
 from screens.audit import AuditScreen
+from screens.backup import BackupScreen
+from screens.backups import BackupsScreen
 from screens.check import CheckScreen
 from screens.checks import ChecksScreen
 from screens.fleet import FleetScreen
 from screens.host import HostScreen
 from screens.log import LogScreen
 from screens.people import PeopleScreen
+from screens.restore import RestoreScreen
+from screens.run_log import RunLogScreen
 from screens.section import SectionScreen
 
 SCREENS = {
@@ -43,6 +47,10 @@ SCREENS = {
         PeopleScreen,
         SectionScreen,
         LogScreen,
+        BackupsScreen,
+        BackupScreen,
+        RestoreScreen,
+        RunLogScreen,
     )
 }
 

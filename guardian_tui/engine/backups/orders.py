@@ -129,10 +129,9 @@ class BackupOrders:
         way = self._backups.way(repository.spec.host)
         if way is None:
             raise HostUnavailable(f"{repository.spec.host}, which reads the repository, is not watched.")
-        entries = await previews.files_of(
-            self._backups.sites, way, repository, request.snapshot, request.folder
-        )
-        return _file_list(entries)
+        folder = request.folder or "/"
+        entries = await previews.files_of(self._backups.sites, way, repository, request.snapshot, folder)
+        return _file_list(entries, folder)
 
     async def log(self, call: Call, request: wire.RunRef) -> wire.RunDetail:
         """`backups.log`: a run with the end of what it wrote."""
@@ -412,7 +411,10 @@ def _rank(verdict: str) -> int:
     return _WORST.index(verdict) if verdict in _WORST else len(_WORST)
 
 
-def _file_list(entries: Sequence[FileEntry]) -> wire.FileList:
+def _file_list(entries: Sequence[FileEntry], folder: str) -> wire.FileList:
+    """What lies in the folder itself: engines tell it with all that is below, or with the folder."""
+    inside = folder.rstrip("/")
+    entries = [entry for entry in entries if entry.path.rpartition("/")[0] == inside and entry.path != "/"]
     ordered = sorted(entries, key=lambda entry: (entry.kind != "dir", entry.path))
     files = tuple(
         wire.SnapshotFile(

@@ -1,0 +1,282 @@
+"""A backup job's page: what is saved, its run as it goes on, what came of the last half year, its snapshots."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from guardian_tui.protocol.backups import (
+    JobDetail,
+    JobRef,
+    JobRow,
+    RunRow,
+    SnapshotList,
+    SnapshotsQuery,
+    shown_job_state,
+)
+from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.text import safe
+from guardian_tui.world import Change
+from screens.base import GuardianScreen
+from widgets import figures
+from widgets.backups_list import JOB_GLYPHS, RunsList, ago, progress_pieces, verdict_paint
+from widgets.box import Box, Line
+from widgets.heat_map import heat_map
+from widgets.live_list import LiveList
+from widgets.snapshots_list import SnapshotsList
+
+WEEKS = 26
+_PANES = ("runs", "snapshots")
+
+
+class BackupScreen(GuardianScreen):
+    """A job's page.
+
+    Args:
+        job_id: its id.
+    """
+
+    CONTEXT: ClassVar[str] = "backup"
+    DEFAULT_CSS = """
+    BackupScreen #top { height: 15; max-height: 60%; }
+    BackupScreen #words { width: 1fr; height: 1fr; }
+    BackupScreen #days { width: 60; height: 1fr; }
+    BackupScreen.narrow #days { display: none; }
+    BackupScreen.narrow #top { height: 11; }
+    BackupScreen #lists { height: 1fr; }
+    BackupScreen #runs { width: 1fr; height: 1fr; }
+    BackupScreen #snapshots { width: 1fr; height: 1fr; }
+    BackupScreen.narrow #lists { layout: vertical; }
+    """
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__()
+        self.job_id = job_id
+        self._row: JobRow | None = None
+        self._detail: JobDetail | None = None
+        self._read_of: tuple[object, ...] = ()
+        self._pane = "runs"
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        """Backups, then this one."""
+        return ("backups", safe(self._row.name, 60) if self._row else "gone")
+
+    @property
+    def job(self) -> JobRow | None:
+        """The job."""
+        return self._row
+
+    @property
+    def run(self) -> RunRow | None:
+        """The run under the cursor, else the one that is under way."""
+        detail = self._detail
+        if self._pane == "runs" and detail is not None:
+            found = next((run for run in detail.runs if run.id == self.query_one(RunsList).cursor_id), None)
+            if found is not None:
+                return self.console.world.runs.get(found.id, found)
+        return self._row.run if self._row else None
+
+    @property
+    def snapshot_id(self) -> str:
+        """The snapshot under the cursor."""
+        return self.query_one(SnapshotsList).cursor_id
+
+    @property
+    def subjects(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Its host."""
+        return ((self._row.host_id,) if self._row else ()), ()
+
+    def content(self) -> ComposeResult:
+        """Words and the calendar, then runs and snapshots."""
+        with Horizontal(id="top"):
+            yield Box("backup", id="words")
+            yield Box("half a year", id="days")
+        with Horizontal(id="lists"), Vertical():
+            yield RunsList(id="runs")
+            yield SnapshotsList(id="snapshots")
+
+    def on_mount(self) -> None:
+        """Focus the runs."""
+        self.query_one(RunsList).focus()
+
+    def on_resize(self) -> None:
+        """The calendar needs room."""
+        self.set_class(self.app.size.width < 110, "narrow")
+
+    def world_changed(self, change: Change) -> None:
+        """Draw; the page is read again when something of it has changed."""
+        if not (change.complete or change.backups):
+            return
+        self._row = row = self.console.world.backups.get(self.job_id)
+        self._draw()
+        known = (
+            (row.good_at, row.snapshots, row.state, row.run.state if row.run else "", row.drilled_at)
+            if row
+            else ()
+        )
+        if row is not None and known != self._read_of:
+            self._read_of = known
+            self.run_worker(self._read(), exclusive=True, group="page", exit_on_error=False)
+
+    def tick(self, now: float) -> None:
+        """Ages tick."""
+        super().tick(now)
+        self._draw()
+
+    async def _read(self) -> None:
+        console = self.console
+        try:
+            self._detail = await console.client.call("backups.show", JobDetail, JobRef(job=self.job_id))
+            found = await console.client.call(
+                "backups.snapshots", SnapshotList, SnapshotsQuery(job=self.job_id)
+            )
+        except GuardianError as error:
+            # the banner speaks for an engine that is gone; what is shown stays, and ages
+            if error.status != 503:
+                console.say_error(error)
+            return
+        self.query_one(SnapshotsList).show(found.snapshots, found.total, console.world.now())
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self.composed:
+            return
+        row, now, box = self._row, self.console.world.now(), self.query_one("#words", Box)
+        if row is None:
+            box.show([[("This job was removed.", "muted")]])
+            return
+        detail = self._detail
+        box.show([_title(row, now), *_run_lines(row), *_facts(row, detail, now)], title=safe(row.name, 60))
+        if detail is not None:
+            today = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
+            legend: Line = [
+                ("■", "ok"),
+                (" good  ", "muted"),
+                ("▲", "warning"),
+                (" in part  ", "muted"),
+                ("✖", "critical"),
+                (" bad  · none", "muted"),
+            ]
+            self.query_one("#days", Box).show(
+                [*heat_map(dict(detail.days), today, WEEKS), [], legend, *_growth(detail)]
+            )
+            live = self.console.world.runs
+            self.query_one(RunsList).show([live.get(run.id, run) for run in detail.runs], now)
+        self.query_one(SnapshotsList).tick(now)
+
+    # --- commands ------------------------------------------------------------------------------
+
+    def on_descendant_focus(self, event: object) -> None:
+        """The list in focus is the one that commands act on."""
+        if self.focused is not None and self.focused.id in _PANES:
+            self._pane = self.focused.id
+
+    def command_pane_next(self, arguments: tuple[str, ...]) -> None:
+        """The other list."""
+        self._pane = _PANES[(_PANES.index(self._pane) + 1) % len(_PANES)]
+        self.query_one(f"#{self._pane}", LiveList).focus()
+
+    def command_open(self, arguments: tuple[str, ...]) -> None:
+        """The run's log; a snapshot is restored from."""
+        if self._pane == "runs":
+            if self.run is not None:
+                self.console.open_run(self.run)
+        else:
+            self.console.command_backup_restore(())
+
+    def on_live_list_chosen(self, event: LiveList.Chosen) -> None:
+        """A double click opens."""
+        self._pane = event.list.id or "runs"
+        self.command_open(())
+
+    def command_back(self, arguments: tuple[str, ...]) -> None:
+        """Back to where it was opened."""
+        self.console.pop_screen()
+
+
+def _title(row: JobRow, now: float) -> Line:
+    state = shown_job_state(row, now)
+    glyph, paint = JOB_GLYPHS[state]
+    return [
+        (f"{glyph} {state}", paint),
+        (f"  for {figures.age(now - row.since)}  ", "muted"),
+        (safe(row.anomaly or row.words, 300), "strong"),
+    ]
+
+
+def _run_lines(row: JobRow) -> list[Line]:
+    run = row.run
+    if run is None:
+        return [[("it has not run yet", "muted")]]
+    if run.state in ("queued", "running"):
+        current = run.progress.current if run.progress else ""
+        lines: list[Line] = [[(f"{run.operation:<10}", "muted"), *progress_pieces(run, 24)]]
+        if current:
+            lines.append([("at        ", "muted"), (safe(current, 300), "muted")])
+        return lines
+    lines = [
+        [
+            ("last run  ", "muted"),
+            (run.verdict or "", verdict_paint(run.verdict)),
+            (f"  {safe(run.words, 400)}", "text"),
+        ]
+    ]
+    if run.advice:
+        lines.append([("do        ", "muted"), (safe(run.advice, 400), "strong")])
+    return lines
+
+
+def _facts(row: JobRow, detail: JobDetail | None, now: float) -> list[Line]:
+    rto = row.measured_rto_seconds or row.estimated_rto_seconds
+    rto_words = (
+        "not known: no drill yet"
+        if rto is None
+        else f"{'measured' if row.measured_rto_seconds else 'estimated'} {figures.age(rto)}"
+    )
+    worst = (
+        f", worst in 30 days {figures.age(row.worst_age_seconds)}"
+        if row.worst_age_seconds is not None
+        else ""
+    )
+    rows = [
+        ("good", f"{ago(row.good_at, now)} old, RPO {figures.age(row.rpo_seconds)}{worst}"),
+        ("back in", f"{rto_words}, RTO {figures.age(row.rto_seconds)}"),
+        ("proven", f"checked {ago(row.verified_at, now)} ago, drilled {ago(row.drilled_at, now)} ago{': ' + row.drill if row.drill else ''}"),
+        ("copies", f"{row.copies} in time"), ("from", f"{row.host} to {row.engine} {row.repository}"),
+        ("when", _when(row)),
+    ]  # fmt: skip
+    if detail is not None:
+        spec = detail.spec
+        what = [*spec.sources, *(f"{dump.kind} {dump.database}" for dump in spec.dumps)]
+        rows.append(("what", " ".join(what) or f"what another tool saves: {spec.match}"))
+    return [[(f"{label:<10}", "muted"), (safe(words, 300), "text")] for label, words in rows]
+
+
+def _when(row: JobRow) -> str:
+    if row.observed:
+        return "another tool makes it"
+    if not row.schedule:
+        return "only by hand"
+    at = time.strftime("%a %H:%M", time.localtime(row.next_at)) if row.next_at else ""
+    return f"{row.schedule}{', next ' + at if at else ''}"
+
+
+def _growth(detail: JobDetail) -> list[Line]:
+    points = [size for _, size in detail.growth][-52:]
+    if len(points) < 2:
+        return []
+    top = max(points) or 1.0
+    shares = tuple(round(100 * point / top) for point in points)
+    return [
+        [],
+        [
+            ("size ", "muted"),
+            (figures.spark(shares, min(40, len(shares))), "meter"),
+            (f" {figures.size(points[-1])}", "text"),
+        ],
+    ]

@@ -1,0 +1,166 @@
+"""Backups at a glance: jobs, hosts that could be restored tonight, repositories, runs; a digit goes from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+
+from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow
+from guardian_tui.rows import (
+    job_columns,
+    job_text,
+    readiness_columns,
+    readiness_text,
+    repository_columns,
+    repository_text,
+    run_columns,
+    run_text,
+)
+from guardian_tui.world import Change
+from screens.list_screen import ListScreen
+from widgets.backups_list import JobsList, ReadinessList, RepositoriesList, RunsList
+from widgets.live_list import LiveList
+
+VIEWS = ("jobs", "hosts", "repositories", "runs")
+
+
+class BackupsScreen(ListScreen):
+    """Four lists, one of which is shown."""
+
+    CONTEXT: ClassVar[str] = "backups"
+    DEFAULT_CSS = "BackupsScreen LiveList { height: 1fr; display: none; } BackupsScreen LiveList.shown { display: block; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._view = "jobs"
+
+    def content(self) -> ComposeResult:
+        """All four; one has the room."""
+        yield JobsList(id="jobs")
+        yield ReadinessList(id="hosts")
+        yield RepositoriesList(id="repositories")
+        yield RunsList(id="runs")
+
+    def on_mount(self) -> None:
+        """Begin with the jobs."""
+        self._go_view(self._view)
+
+    @property
+    def listing(self) -> LiveList:
+        """The list that is shown."""
+        return self.query_one(f"#{self._view}", LiveList)
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        """Which of the lists it is."""
+        first, *rest = super().crumbs
+        return (first, self._view, *rest)
+
+    @property
+    def subjects(self) -> tuple[Sequence[str], Sequence[str]]:
+        """The host of the row."""
+        host = self.host_id
+        return ((host,) if host else ()), ()
+
+    @property
+    def host_id(self) -> str:
+        """Id of the host that the row under the cursor is about."""
+        if self._view == "hosts":
+            return self.listing.cursor_id
+        job = self.job
+        return job.host_id if job else ""
+
+    @property
+    def job(self) -> JobRow | None:
+        """The job under the cursor."""
+        return self.console.world.backups.get(self.listing.cursor_id) if self._view == "jobs" else None
+
+    @property
+    def repository(self) -> RepositoryRow | None:
+        """The repository under the cursor, or that of the job there."""
+        world = self.console.world
+        if self._view == "repositories":
+            return world.repositories.get(self.listing.cursor_id)
+        job = self.job
+        return next((one for one in world.repositories.values() if job and one.name == job.repository), None)
+
+    @property
+    def run(self) -> RunRow | None:
+        """The run under the cursor, or the one of the job there that is under way."""
+        if self._view == "runs":
+            return self.console.world.runs.get(self.listing.cursor_id)
+        job = self.job
+        return job.run if job else None
+
+    def concerns(self, change: Change) -> bool:
+        """Backups."""
+        return change.backups
+
+    def draw(self, now: float) -> None:
+        """Show what passes the filter."""
+        world, wanted = self.console.world, self.wanted
+        if self._view == "jobs":
+            jobs = world.backups_by_trouble()
+            self.query_one(JobsList).show(
+                [r for r in jobs if wanted.matches(job_columns(r), job_text(r))], now
+            )
+        elif self._view == "hosts":
+            hosts = sorted(world.readiness.values(), key=_by_readiness)
+            self.query_one(ReadinessList).show(
+                [r for r in hosts if wanted.matches(readiness_columns(r), readiness_text(r))], now
+            )
+        elif self._view == "repositories":
+            found = sorted(world.repositories.values(), key=lambda r: (r.verdict in (None, "ok"), r.name))
+            self.query_one(RepositoriesList).show(
+                [r for r in found if wanted.matches(repository_columns(r), repository_text(r))], now
+            )
+        else:
+            runs = sorted(
+                world.runs.values(), key=lambda r: (r.state not in ("running", "queued"), -r.queued_at)
+            )
+            self.query_one(RunsList).show(
+                [r for r in runs if wanted.matches(run_columns(r), run_text(r))], now
+            )
+
+    def open_row(self, id: str) -> None:
+        """A job's page, a host's page, or a run's log."""
+        world = self.console.world
+        if self._view == "jobs":
+            self.console.open_backup(id)
+        elif self._view == "hosts":
+            self.console.open_host(id)
+        elif self._view == "runs" and id in world.runs:
+            self.console.open_run(world.runs[id])
+
+    def _go_view(self, view: str) -> None:
+        self._view = view
+        for one in self.query(LiveList):
+            one.set_class(one.id == view, "shown")
+        self.draw(self.console.world.now())
+        self.give_back_focus()
+        self.refresh_frame()
+
+    def command_backups_jobs(self, arguments: tuple[str, ...]) -> None:
+        """`1`."""
+        self._go_view("jobs")
+
+    def command_backups_hosts(self, arguments: tuple[str, ...]) -> None:
+        """`2`."""
+        self._go_view("hosts")
+
+    def command_backups_repositories(self, arguments: tuple[str, ...]) -> None:
+        """`3`."""
+        self._go_view("repositories")
+
+    def command_backups_runs(self, arguments: tuple[str, ...]) -> None:
+        """`4`."""
+        self._go_view("runs")
+
+
+_READY = {"no": 0, "none": 1, "unknown": 2, "yes": 3}
+
+
+def _by_readiness(row: ReadinessRow) -> tuple[int, str]:
+    return (_READY[row.ready], row.host)

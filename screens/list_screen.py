@@ -1,0 +1,109 @@
+"""A screen that is one list: filtered as it is typed, opened by its rows, left by ``esc``.
+
+To make one: give ``CONTEXT``, ``LIST`` (the widget, made without arguments but ``id="list"``), :meth:`ListScreen.draw`, which shows the rows that pass
+:attr:`ListScreen.wanted`, and :meth:`ListScreen.open_row`; say in :meth:`ListScreen.concerns` which changes of the world it draws.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+
+from guardian_tui import filter as filters
+from guardian_tui.world import Change
+from screens.base import GuardianScreen
+from widgets.live_list import LiveList
+
+
+class ListScreen(GuardianScreen):
+    """One list over the whole width."""
+
+    LIST: ClassVar[type[LiveList]]
+    DEFAULT_CSS = "ListScreen #list { height: 1fr; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = filters.parse("")
+
+    def content(self) -> ComposeResult:
+        """The list."""
+        yield self.LIST(id="list")
+
+    def on_mount(self) -> None:
+        """Focus it."""
+        self.give_back_focus()
+
+    @property
+    def listing(self) -> LiveList:
+        """The list that is shown."""
+        return self.query_one("#list", LiveList)
+
+    # --- for subclasses ------------------------------------------------------------------------
+
+    def draw(self, now: float) -> None:
+        """Show the rows that pass the filter."""
+        raise NotImplementedError
+
+    def open_row(self, id: str) -> None:
+        """Open a row."""
+        raise NotImplementedError
+
+    def concerns(self, change: Change) -> bool:
+        """Whether a change of the world may change a row."""
+        raise NotImplementedError
+
+    # --- the rest is the same for all ------------------------------------------------------------
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        """The filter is part of where we are."""
+        text = self.wanted.text.strip()
+        return (self.CONTEXT, f"/{self.wanted.text}") if text else (self.CONTEXT,)
+
+    def world_changed(self, change: Change) -> None:
+        """Draw what an event changed."""
+        if change.complete or self.concerns(change):
+            self.draw(self.console.world.now())
+
+    def tick(self, now: float) -> None:
+        """Ages tick."""
+        super().tick(now)
+        self.draw(now)
+
+    def filter_typed(self, text: str, *, done: bool) -> None:
+        """Filter as it is typed."""
+        wanted = self.parsed_filter(text, done=done)
+        if wanted is not None:
+            self.wanted = wanted
+            self.draw(self.console.world.now())
+
+    def give_back_focus(self) -> None:
+        """Back to the list."""
+        self.listing.focus()
+
+    def command_open(self, arguments: tuple[str, ...]) -> None:
+        """Open the row under the cursor."""
+        if self.listing.cursor_id:
+            self.open_row(self.listing.cursor_id)
+
+    def on_live_list_chosen(self, event: LiveList.Chosen) -> None:
+        """A double click opens."""
+        self.open_row(event.id)
+
+    def command_mark(self, arguments: tuple[str, ...]) -> None:
+        """Mark the row."""
+        self.listing.toggle_mark()
+
+    def command_range(self, arguments: tuple[str, ...]) -> None:
+        """Mark from the last mark to here."""
+        self.listing.mark_range()
+
+    def command_back(self, arguments: tuple[str, ...]) -> None:
+        """Undo the marks, then the filter, then back to the fleet."""
+        if self.listing.clear_marks():
+            return
+        if self.wanted.text.strip():
+            self.filter_typed("", done=True)
+        else:
+            self.console.go("fleet")

@@ -1,0 +1,232 @@
+"""Backups on screen: the lists, a job's page, a restore; answers by table, rows by the stream."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from guardian_tui.app import GuardianApp
+from guardian_tui.protocol.backups import (
+    FileList,
+    JobDetail,
+    JobRow,
+    JobSpec,
+    Progress,
+    ReadinessRow,
+    RepositoryRow,
+    RestorePlan,
+    RestoreQuery,
+    RunDetail,
+    RunRow,
+    Snapshot,
+    SnapshotFile,
+    SnapshotList,
+)
+from guardian_tui.protocol.backups import Restore as RestoreOrder
+from guardian_tui.protocol.events import Delta
+from screens.backup import BackupScreen
+from screens.backups import BackupsScreen
+from screens.edit_backup import EditJobDialog
+from screens.restore import RestoreScreen
+from screens.run_log import RunLogScreen
+from tests.screens.test_pictures import picture
+from tests.support.canned import NOW, canned
+from tests.support.console import until
+from widgets.backups_list import JobsList
+from widgets.backups_pane import BackupsPane
+
+
+def words_of(app: GuardianApp) -> str:
+    """All that is on screen."""
+    return "\n".join(picture(app))
+
+
+RUNNING = RunRow(
+    id="r1", job="db", host="db-eu-1", repository="vault", operation="backup", state="running", queued_at=NOW - 100, started_at=NOW - 90,
+    by="schedule",
+    progress=Progress(
+        stage="backup", bytes_done=5 << 30, bytes_total=9 << 30, bytes_per_second=5e7, left_seconds=80.0, files_done=1, files_total=2, current="/srv/a\x1b[2J",
+    ),
+)  # fmt: skip
+ENDED = RunRow(
+    id="r2", job="files", host="files-2", repository="vault", operation="backup", state="ended", verdict="partial", words="1 file could not be read.",
+    advice="Let the backup read it.", queued_at=NOW - 4000, started_at=NOW - 3990, ended_at=NOW - 3900, by="ada", warnings=1,
+)  # fmt: skip
+BASE = JobRow(
+    id="j0", name="web", host_id="local", host="web-eu-01", repository="vault", engine="restic", state="ok", since=NOW - 90, rpo_seconds=93600.0,
+    rto_seconds=14400.0, good_at=NOW - 20000, verified_at=NOW - 90000, drilled_at=NOW - 99999, drill="ok", next_at=NOW + 7200, schedule="daily", snapshots=2,
+    copies=2, measured_rto_seconds=400.0,
+)  # fmt: skip
+JOBS = (
+    BASE, replace(BASE, id="j1", name="db", state="running", run=RUNNING, good_at=NOW - 50000),
+    replace(BASE, id="j2", name="files", state="failed", run=ENDED, words="1 file could not be read.", good_at=None, drilled_at=None, drill=None),
+    replace(BASE, id="j3", name="mail", state="ok", good_at=NOW - 100000),
+)  # fmt: skip
+ROWS = Delta(
+    seq=99, backups=JOBS, runs=(RUNNING, ENDED),
+    repositories=(RepositoryRow(id="a", name="vault", engine="restic", location="/srv/b", host="web-eu-01", verdict="ok", listed_at=NOW - 60, snapshots=12),),
+    readiness=(
+        ReadinessRow(host_id="local", host="here", ready="no", why=("files: no good snapshot",), jobs=2),
+        ReadinessRow(host_id="web-eu-01", host="web-eu-01", ready="yes", good_at=NOW - 20000, rto_seconds=400.0, rto_measured=True, copies=2, jobs=1),
+        ReadinessRow(host_id="lab-7", host="lab-7", ready="none", why=("nothing of it is backed up",)),
+    ),
+)  # fmt: skip
+SNAPSHOTS = SnapshotList(
+    snapshots=(
+        Snapshot(id="s2", repository="vault", at=NOW - 20000, files=30, bytes=60 << 20, drilled_at=NOW - 99999),
+        Snapshot(id="s1", repository="vault", at=NOW - 110000, files=30, bytes=50 << 20, good=False, why="a source was missing"),
+    ),
+    total=2,
+)  # fmt: skip
+DETAIL = JobDetail(
+    row=BASE, spec=JobSpec(name="web", host="web-eu-01", repository="vault", sources=("/etc", "/srv")), runs=(replace(ENDED, job="web", id="r9"),),
+    days=(("2025-06-30", "ok"), ("2025-07-01", "partial")), growth=((NOW - 9e5, 5e7), (NOW - 2e4, 6e7)),
+)  # fmt: skip
+
+
+async def test_jobs_stand_in_the_order_of_their_trouble_with_age_progress_and_reason() -> None:
+    async with canned((120, 40)) as (app, pilot, _):
+        app._changed(ROWS)
+        await pilot.press("g", "3")
+        await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+        assert app.screen.query_one(JobsList).ids == ["j2", "j3", "j1", "j0"]
+        shown = words_of(app)
+        for words in (
+            "✖ failed",
+            "▲ late",
+            "◷ running",
+            "● ok",
+            "55 %",
+            "1 file could not be read",
+            "2/4 in RPO",
+        ):
+            assert words in shown, words
+        await pilot.press("2")
+        assert "restore tonight? 1 yes" in words_of(app) and "files: no good snapshot" in words_of(app)
+        await pilot.press("3")
+        assert "/srv/b by web-eu-01" in words_of(app)
+        await pilot.press("4")
+        assert "1 running" in words_of(app)
+        await pilot.press("1", "slash", *"mail", "enter")
+        assert app.screen.query_one(JobsList).ids == ["j3"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+async def test_a_jobs_page_shows_its_run_its_half_year_and_its_snapshots(size: tuple[int, int]) -> None:
+    async with canned(size) as (app, pilot, client):
+        client.answers |= {
+            "backups.show": DETAIL,
+            "backups.snapshots": SNAPSHOTS,
+            "backups.log": RunDetail(row=ENDED, log="open /etc/x: denied\x1b[2J"),
+        }
+        app._changed(ROWS)
+        app.open_backup("j0")
+        await until(lambda: isinstance(app.screen, BackupScreen) and "60.0 MiB" in words_of(app))
+        shown = words_of(app)
+        assert "measured 6m" in shown
+        assert "not whole: a sou" in shown
+        assert ("half a year" in shown) == (size[0] >= 110)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, RunLogScreen) and "denied" in words_of(app))
+        assert "Let the backup read it." in words_of(app)
+        assert "\x1b" not in words_of(app)
+
+
+async def test_a_restore_is_browsed_previewed_and_only_then_ordered() -> None:
+    async with canned((120, 40)) as (app, pilot, client):
+        files = FileList(
+            files=(
+                SnapshotFile(path="/etc", kind="dir"),
+                SnapshotFile(path="/motd\x1b]0;x\x07", kind="file", size=5),
+            )
+        )
+        plan = RestorePlan(
+            host="web-eu-01",
+            target="/",
+            files=1,
+            bytes=5,
+            overwritten=("/etc/motd",),
+            overwritten_files=1,
+            free_bytes=1 << 30,
+        )
+        client.answers |= {
+            "backups.show": DETAIL, "backups.snapshots": SNAPSHOTS, "backups.files": files, "backups.preview": plan, "backups.restore": RUNNING,
+            "backups.log": RunDetail(row=RUNNING, log="restoring"),
+        }  # fmt: skip
+        app._changed(ROWS)
+        app.open_backup("j0")
+        await until(lambda: isinstance(app.screen, BackupScreen) and "60.0 MiB" in words_of(app))
+        await pilot.press("R")
+        await until(lambda: isinstance(app.screen, RestoreScreen) and "etc/" in words_of(app))
+        assert "\x1b" not in words_of(app)
+        await pilot.press("space")
+        assert "1 chosen" in words_of(app)
+        await pilot.press("R")
+        await until(lambda: "What: /etc." in words_of(app))
+        await pilot.press("enter", *["backspace"] * 30, "slash", "enter")
+        await until(lambda: "would be OVERWRITTEN" in words_of(app))
+        asked = [request for request in client.asked if isinstance(request, RestoreQuery)]
+        assert (asked[-1].includes, asked[-1].target) == (("/etc",), "/")
+        assert not [name for name, _ in client.orders if name == "backups.restore"]
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, RunLogScreen))
+        order = next(request for name, request in client.orders if name == "backups.restore")
+        assert isinstance(order, RestoreOrder) and order.overwrite
+
+
+async def test_the_fleet_has_the_backups_in_a_pane_and_folded_in_a_word() -> None:
+    async with canned((120, 40)) as (app, pilot, _):
+        app._changed(ROWS)
+        await pilot.pause()
+        shown = words_of(app)
+        for words in (
+            "backups 2/4 in RPO",
+            "55 %",
+            "stale 27h",
+            "1 good",
+            "restore tonight? 1 yes 1 no 1 none",
+        ):
+            assert words in shown, words
+        await pilot.press("3")
+        assert app.screen.query_one(BackupsPane).has_focus
+    async with canned((80, 24)) as (app, pilot, _):
+        app._changed(ROWS)
+        await pilot.pause()
+        assert "backups 2/4" in words_of(app)
+
+
+async def test_a_job_that_is_typed_wrong_says_what_and_where_and_a_right_one_is_ordered() -> None:
+    async with canned((120, 40)) as (app, pilot, client):
+        client.answers["backups.add"] = BASE
+        app._changed(ROWS)
+        app.go("backups")
+        await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+        await pilot.press("n")
+        await until(lambda: isinstance(app.screen, EditJobDialog))
+        app.screen.query_one("#name").value = "new job"
+        await pilot.press("ctrl+s")
+        assert "name" in words_of(app) and isinstance(app.screen, EditJobDialog)
+        app.screen.query_one("#name").value = "shop"
+        app.screen.query_one("#sources").value = "/etc '/with space'"
+        app.screen.query_one("#dumps").value = "postgresql:shop"
+        app.screen.query_one("#keep").value = "daily=7"
+        await pilot.press("ctrl+s")
+        await until(lambda: client.orders)
+        name, spec = client.orders[-1]
+        assert name == "backups.add" and isinstance(spec, JobSpec)
+        assert (spec.sources, spec.keep.daily, spec.dumps[0].database) == (("/etc", "/with space"), 7, "shop")
+
+
+async def test_five_thousand_jobs_draw_only_what_is_seen() -> None:
+    async with canned((120, 40)) as (app, pilot, _):
+        many = tuple(replace(BASE, id=f"m{n}", name=f"job-{n:04}") for n in range(5000))
+        app._changed(Delta(seq=100, backups=many))
+        app.go("backups")
+        await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+        await pilot.pause()
+        jobs = app.screen.query_one(JobsList)
+        drawn = jobs.lines_drawn
+        assert drawn < 200
+        await pilot.press("down")
+        await pilot.pause()
+        assert jobs.lines_drawn - drawn <= 4

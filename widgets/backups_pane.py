@@ -1,0 +1,105 @@
+"""The backups at a glance, for a pane: what runs, what is in trouble, and whether all could be restored tonight."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from guardian_tui.protocol.backups import JobRow, ReadinessRow, shown_job_state
+from guardian_tui.text import safe
+from widgets import figures
+from widgets.backups_list import JOB_GLYPHS
+from widgets.live_list import LiveList
+from widgets.painting import Piece, fit
+
+GOOD, TONIGHT = "good", "tonight"
+"""Ids of the two lines that are about all jobs."""
+_BAR = 8
+
+
+class BackupsPane(LiveList):
+    """Jobs that run or are in trouble, then one line for those that are good and one for the hosts."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._jobs: dict[str, JobRow] = {}
+        self._good: list[JobRow] = []
+        self._hosts: Collection[ReadinessRow] = ()
+        self._now = 0.0
+
+    def show(self, jobs: Sequence[JobRow], hosts: Collection[ReadinessRow], now: float) -> None:
+        """Show these, in the order in which they are given."""
+        self._now = now
+        judged = [(row, shown_job_state(row, now)) for row in jobs if row.enabled]
+        self._good = [row for row, state in judged if state == "ok"]
+        told = [row for row, state in judged if state != "ok"]
+        self._jobs = {row.id: row for row in told}
+        self._hosts = hosts
+        ids = [row.id for row in sorted(told, key=lambda row: row.state != "running")]
+        self.set_order([*ids, *([GOOD] if self._good else []), *([TONIGHT] if judged else [])])
+        bad = sum(state in ("critical", "failed", "never") for _, state in judged)
+        well = len(self._good) + sum(state == "running" for _, state in judged)
+        self.set_caption(
+            "backups",
+            f"{well}/{len(judged)} in RPO" if judged else "none yet",
+            f"{bad} in trouble" if bad else "",
+            "critical",
+        )
+        self.redraw_changed()
+
+    def look(self, id: str, width: int) -> object:
+        """What decides how the line looks."""
+        if id in (GOOD, TONIGHT):
+            return tuple(map(str, self.line(id, width)))
+        row = self._jobs[id]
+        return (
+            row.name,
+            row.engine,
+            row.words,
+            row.run,
+            row.anomaly,
+            shown_job_state(row, self._now),
+            self._age(row),
+        )
+
+    def _age(self, row: JobRow) -> str:
+        return "never" if row.good_at is None else figures.age(self._now - row.good_at)
+
+    def line(self, id: str, width: int) -> list[Piece]:
+        """One line."""
+        if id == GOOD:
+            oldest = max(self._now - (row.good_at or self._now) for row in self._good)
+            drilled = sum(row.drilled_at is not None and row.drill == "ok" for row in self._good)
+            return [
+                ("● ", "ok"),
+                (f"{len(self._good)} good", "text"),
+                (f"  oldest {figures.age(oldest)} · drilled {drilled}", "muted"),
+            ]
+        if id == TONIGHT:
+            return self._tonight()
+        row, state = self._jobs[id], shown_job_state(self._jobs[id], self._now)
+        glyph, paint = JOB_GLYPHS[state]
+        name = max(8, min(16, width // 3))
+        pieces: list[Piece] = [(f"{glyph} ", paint), (fit(safe(row.name, 60), name) + " ", "text")]
+        progress = row.run.progress if state == "running" and row.run is not None else None
+        if progress is not None and progress.bytes_total:
+            filled, rest = figures.meter(progress.bytes_done / progress.bytes_total, _BAR)
+            return [
+                *pieces,
+                (filled, "accent"),
+                (rest, "rest"),
+                (f" {min(100, progress.bytes_done * 100 // progress.bytes_total)} %", "text"),
+            ]
+        words = (
+            f"stale {self._age(row)}" if state in ("late", "critical") else row.anomaly or row.words or state
+        )
+        return [*pieces, (fit(safe(words, 200), max(0, width - name - 4)), paint)]
+
+    def _tonight(self) -> list[Piece]:
+        ready = [row.ready for row in self._hosts]
+        yes, no, none = (ready.count(word) for word in ("yes", "no", "none"))
+        pieces: list[Piece] = [("restore tonight? ", "muted"), (f"{yes} yes", "ok")]
+        if no:
+            pieces.append((f" {no} no", "critical"))
+        if none:
+            pieces.append((f" {none} none", "warning"))
+        return pieces
