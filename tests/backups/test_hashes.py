@@ -44,7 +44,7 @@ def filled(folder: Path) -> dict[str, bytes]:
 
 
 def job(folder: Path, **policy: object) -> JobSpec:
-    return JobSpec(name="j", host="", repository="r", sources=(str(folder),), drill=DrillPolicy(**policy))  # type: ignore[arg-type]
+    return JobSpec(name="j", host="", repository="r", sources=(str(folder),), drill=DrillPolicy(**policy))
 
 
 def test_what_did_not_change_is_known_by_its_name_whatever_that_is(tmp_path: Path) -> None:

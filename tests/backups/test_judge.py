@@ -27,7 +27,7 @@ def repository(name: str = "vault", **more: object) -> Repository:
 def job(*ages_hours: float, last: Verdict | None = "ok", **more: object) -> Job:
     spec = JobSpec(
         name="web", host="web-1", repository="vault", sources=("/srv",), rpo_seconds=24 * HOUR, **more
-    )  # type: ignore[arg-type]
+    )
     found = Job("j1", spec, "h1", "vault", "screen", NOW - 90 * judge.DAY)
     found.good_ats = [NOW - hours * HOUR for hours in sorted(ages_hours, reverse=True)]
     if last is not None:
@@ -37,7 +37,7 @@ def job(*ages_hours: float, last: Verdict | None = "ok", **more: object) -> Job:
 
 def run(verdict: Verdict, operation: str = "backup", seconds: float = 60.0, **more: object) -> RunRow:
     return RunRow(
-        id="r", job="web", host="web-1", repository="vault", operation=operation, state="ended", verdict=verdict,  # type: ignore[arg-type]
+        id="r", job="web", host="web-1", repository="vault", operation=operation, state="ended", verdict=verdict,
         words=f"it was {verdict}", queued_at=NOW - 100, started_at=NOW - seconds, ended_at=NOW, **more,  # type: ignore[arg-type]  # of the row
     )  # fmt: skip
 

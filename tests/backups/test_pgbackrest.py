@@ -73,11 +73,11 @@ def listed(runner: Runner, place: Place) -> list[Snapshot]:
 
 
 def backed_up(runner: Runner, place: Place, run: str = "run-2", **options: object) -> Ran:
-    return runner.run("backup", ADAPTER.backup(place, JOB, run), JOB, **options)  # type: ignore[arg-type]
+    return runner.run("backup", ADAPTER.backup(place, JOB, run), JOB, **options)
 
 
 def checked(runner: Runner, place: Place, level: str = "structure") -> Ran:
-    return runner.run("check", ADAPTER.check(place, level, (1, 1)))  # type: ignore[arg-type]
+    return runner.run("check", ADAPTER.check(place, level, (1, 1)))
 
 
 def test_backups_are_snapshots_of_their_job_full_first_and_then_what_changed(

@@ -54,12 +54,12 @@ class Lab:
         self.count += 1
         folder = str(self.made.folder / "restores" / f"{self.count}")
         order = Order(f"run-{self.count}", folder, self.made.user, Target(self.moment), "tester")
-        return replace(order, **options)  # type: ignore[arg-type]
+        return replace(order, **options)
 
     def restore(self, order: Order, *more: Stage, **options: object) -> Ran:
         """Run it; ``more``: stages after the backup engine's own."""
         stages = point_in_time.stages(order, (*ADAPTER.restore_to(self.place, order), *more))
-        ran = self.runner.run("drill", stages, **options)  # type: ignore[arg-type]
+        ran = self.runner.run("drill", stages, **options)
         assert not running(order), ran
         if order.drill and not Path(order.folder, "keep").exists():
             assert not Path(order.folder).exists(), ran
@@ -313,7 +313,7 @@ def test_what_would_be_lost_is_what_was_committed_since_the_last_archived_commit
     ],
 )
 def test_an_order_that_could_reach_something_else_is_refused(change: dict[str, object], words: str) -> None:
-    order = replace(Order("run-1", "/srv/restore", "postgres", Target(1.0)), **change)  # type: ignore[arg-type]
+    order = replace(Order("run-1", "/srv/restore", "postgres", Target(1.0)), **change)
     with pytest.raises(ValueError, match=words):
         point_in_time.stages(order, ())
 

@@ -62,7 +62,7 @@ class Lab:
     def job(self, **more: object) -> JobSpec:
         """One that saves :attr:`source`."""
         known = {"name": "web", "host": "web1", "repository": "repo", "sources": (str(self.source),)}
-        return JobSpec(**{**known, **more})  # type: ignore[arg-type]
+        return JobSpec(**{**known, **more})
 
     def run(
         self, operation: Operation, stages: Sequence[Stage], job: JobSpec | None = None, **more: OnLine
@@ -78,7 +78,7 @@ class Lab:
         return self.run("restore", self.adapter.restore(self.place, order))
 
     def check(self, level: str = "structure") -> Ran:
-        return self.run("check", self.adapter.check(self.place, level, (1, 1)))  # type: ignore[arg-type]
+        return self.run("check", self.adapter.check(self.place, level, (1, 1)))
 
     def unlock(self) -> Ran:
         return self.run("unlock", self.adapter.unlock(self.place))
@@ -117,6 +117,6 @@ class Lab:
 def wait_for(done: object, seconds: float = 30.0) -> None:
     """Until ``done()`` is true."""
     deadline = time.monotonic() + seconds
-    while not done():  # type: ignore[operator]
+    while not done():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)
