@@ -109,6 +109,23 @@ def _plain_type(hint: Any) -> Any:  # Any: a type
     return parts[0] if type(None) in typing.get_args(hint) and len(parts) == 1 else hint
 
 
+def _is_struct(hint: Any) -> bool:  # Any: a type
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+
+
+def _example(kind: type[msgspec.Struct]) -> str:
+    """The names of a struct's fields, those that must be given first."""
+    fields = msgspec.structs.fields(kind)
+    return ", ".join(field.name for field in sorted(fields, key=lambda field: not field.required))
+
+
+def _of_json(name: str, text: str) -> Any:  # Any: JSON values
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise click.UsageError(f"--{name.replace('_', '-')} is no JSON: {error}.") from error
+
+
 def _option(name: str, hint: Any, field: msgspec.structs.FieldInfo) -> click.Option:  # Any: a type
     required = field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
     flag = "--" + name.replace("_", "-")
@@ -124,6 +141,13 @@ def _option(name: str, hint: Any, field: msgspec.structs.FieldInfo) -> click.Opt
         return click.Option(
             [flag, name], multiple=True, metavar="KEY=VALUE", required=required, help="May be given again."
         )
+    if _is_struct(hint):
+        return click.Option(
+            [flag, name], required=required, metavar="JSON", help=f"As JSON: {_example(hint)}"
+        )
+    if origin is tuple and _is_struct(typing.get_args(hint)[0]):
+        words = f"As JSON, may be given again: {_example(typing.get_args(hint)[0])}"
+        return click.Option([flag, name], multiple=True, required=required, metavar="JSON", help=words)
     if origin is tuple:
         return click.Option([flag, name], multiple=True, required=required, help="May be given again.")
     return click.Option([flag, name], required=required, help="")
@@ -135,6 +159,10 @@ def _shape(route: Route, given: dict[str, Any]) -> Request:  # Any: click's valu
     for name, value in given.items():
         if typing.get_origin(_plain_type(hints[name])) is dict:
             fields[name] = dict(pair.partition("=")[::2] for pair in value)
+        elif _is_struct(_plain_type(hints[name])):
+            fields[name] = _of_json(name, value)
+        elif isinstance(value, tuple) and _is_struct((typing.get_args(hints[name]) or (None,))[0]):
+            fields[name] = [_of_json(name, one) for one in value]
         elif route.request.__name__ in ("Invite", "SetGrants") and name == "grants":
             fields[name] = [
                 dict(zip(("profile", "scope"), word.split("@", 1), strict=False)) for word in value

@@ -57,6 +57,8 @@ class FleetSettings(Section, frozen=True):
     breaker_max_seconds: Seconds = 60.0
     answer_limit_bytes: Annotated[int, msgspec.Meta(ge=4096, le=64 << 20)] = 1 << 20
     watch_this_machine: bool = True
+    backup_runs_at_once: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
+    """Runs of backups beside each other on one host."""
     checks_at_once: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 200
     plugin_folders: tuple[str, ...] = (
         "/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins", "/usr/lib/monitoring-plugins", "/usr/local/lib/nagios/plugins",

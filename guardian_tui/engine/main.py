@@ -202,7 +202,7 @@ class Engine:
         commands = Commands(remote)
         self.backups = Backups(
             self.store, self.bus, self.live, self.clock, self.audit, self.fleet.inventory, commands, self.vault.resolve,
-            settings.store.alerts_days, (settings.repository_specs(), settings.job_specs()),
+            settings.store.alerts_days, (settings.repository_specs(), settings.job_specs()), at_once=settings.fleet.backup_runs_at_once,
             own_state=OwnState(
                 self.paths.state / "own-state", taker(Source(self.paths, settings.store), self.clock), self.vault.resolve
             ),

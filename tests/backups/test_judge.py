@@ -60,6 +60,17 @@ def test_the_state_of_a_job_is_judged_from_its_snapshots_first(one: Job, state: 
     assert judge.job_state(one, repository(), None, NOW)[0] == state
 
 
+def test_a_snapshot_from_the_future_makes_nothing_look_fresh() -> None:
+    one = job(30)
+    one.ahead_at = NOW + 3 * judge.DAY
+    assert judge.job_state(one, repository(), None, NOW) == (
+        "unknown", "a snapshot is dated 3.0 days ahead: the clock of its host is wrong"
+    )  # fmt: skip
+    fresh = job(5)
+    fresh.ahead_at = NOW + judge.DAY
+    assert judge.job_state(fresh, repository(), None, NOW)[0] == "ok"
+
+
 def test_a_repository_that_cannot_be_read_makes_a_job_unknown_once_what_was_read_is_old() -> None:
     where = repository()
     where.memory.verdict, where.memory.words = "network", "no route"

@@ -20,6 +20,8 @@ from guardian_tui.protocol.backups import (
 
 DAY = 86400.0
 WORST_SECONDS = 30 * DAY
+AHEAD_SECONDS = 900.0
+"""A snapshot that is dated so much later than now was made by a clock that is wrong."""
 NOT_READ_SECONDS = 3 * 3600.0
 """A repository that was not read for so long is not believed."""
 UNPROVEN_DAYS = 45.0
@@ -62,6 +64,9 @@ def job_state(
     ):
         return "unknown", f"its repository can't be read: {memory.words}"
     newest = good_at(job)
+    if job.ahead_at is not None and (newest is None or (now - newest) / job.spec.rpo_seconds > LATE):
+        days = (job.ahead_at - now) / DAY
+        return "unknown", f"a snapshot is dated {days:.1f} days ahead: the clock of its host is wrong"
     if newest is None:
         if job.last is not None and job.last.verdict not in (None, "ok"):
             return "failed", job.last.words

@@ -93,6 +93,8 @@ class Job:
     newest: Snapshot | None = None
     last: RunRow | None = None
     """Its newest backup run."""
+    ahead_at: float | None = None
+    """A snapshot is dated in the future: when."""
     measured_rto: float | None = None
     estimated_rto: float | None = None
 

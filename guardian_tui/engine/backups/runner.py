@@ -52,7 +52,6 @@ SOON_SECONDS = 0.2
 """A run that has just begun is looked at so soon, then less and less often: most end quickly, and somebody waits."""
 UNHEARD_SECONDS = 10.0
 """A host that did not answer is asked again so much later."""
-AT_ONCE_PER_HOST = 2
 RETRY_SECONDS = {"locked": 300.0, "network": 60.0}
 """What is tried again, and after how long (each time twice as long)."""
 MISMATCHES_KEPT = 100
@@ -105,13 +104,16 @@ class Runner:
 
     Args:
         ended: called after a run's end is on disk.
+        at_once: runs beside each other on one host.
         own_state: makes the archive that a job of Guardian's own state saves.
+        at_once: runs beside each other on one host.
     """
 
     def __init__(
         self, store: Store, live: Live, clock: Clock, audit: AuditSink, ways: Ways, sites: Sites, detached: DetachedRuns, ended: Ended,
-        own_state: OwnState,
+        own_state: OwnState, at_once: int,
     ) -> None:  # fmt: skip
+        self._at_once = at_once
         self._store = store
         self._live = live
         self._clock = clock
@@ -120,6 +122,7 @@ class Runner:
         self._sites = sites
         self._detached = detached
         self._ended = ended
+        self._at_once = at_once
         self._own_state = own_state
         self._turns = Turns()
         self._of_host: dict[str, asyncio.Semaphore] = {}
@@ -212,7 +215,7 @@ class Runner:
         while run.row.id in self.runs:
             if run.row.state == "queued" and run.not_before > self._clock.now():
                 await asyncio.sleep(run.not_before - self._clock.now())
-            at_once = self._of_host.setdefault(run.way.host_id, asyncio.Semaphore(AT_ONCE_PER_HOST))
+            at_once = self._of_host.setdefault(run.way.host_id, asyncio.Semaphore(self._at_once))
             async with self._turns.turn(run.repository.id, alone=alone), at_once:
                 judgement = await self._attempt(run)
             if await self._again(run, judgement):

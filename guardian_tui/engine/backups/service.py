@@ -50,13 +50,14 @@ class Backups:
         keep_days: how long runs are remembered.
         wanted: repositories and jobs of the config file.
         detached: how runs are started; the usual way if it is not given.
+        at_once: runs beside each other on one host.
         own_state: how Guardian's own state is saved; not at all if it is not given.
     """
 
     def __init__(
         self, store: Store, bus: Bus, live: Live, clock: Clock, audit: AuditSink, ways: Ways, commands: Commands,
         resolve: Callable[[str], Awaitable[str]], keep_days: float,
-        wanted: tuple[Sequence[RepositorySpec], Sequence[JobSpec]] = ((), ()), detached: DetachedRuns | None = None,
+        wanted: tuple[Sequence[RepositorySpec], Sequence[JobSpec]] = ((), ()), detached: DetachedRuns | None = None, at_once: int = 2,
         own_state: OwnState | None = None,
     ) -> None:  # fmt: skip
         self._store = store
@@ -71,7 +72,7 @@ class Backups:
         self.observer = Observer(store, clock, ways, self.sites, self._read)
         self.own_state = own_state or OwnState(None, None, resolve)
         self.runner = Runner(
-            store, live, clock, audit, ways, self.sites, detached or DetachedRuns(commands), self._run_ended, self.own_state
+            store, live, clock, audit, ways, self.sites, detached or DetachedRuns(commands), self._run_ended, self.own_state, at_once,
         )  # fmt: skip
         self.jobs: dict[str, Job] = {}
         self.repositories: dict[str, Repository] = {}
@@ -110,15 +111,19 @@ class Backups:
         """What is known of all jobs, from the store; taken up at once, so that nobody sees half of it."""
         now = self._clock.now()
         good: dict[str, list[float]] = {}
+        ahead: dict[str, float] = {}
         for age in await records.ages_since(self._store, now - judge.WORST_SECONDS):
-            if age.good:
+            if age.at > now + judge.AHEAD_SECONDS:
+                # a clock that is wrong must not make a backup look fresh for ever
+                ahead[age.job_id] = max(age.at, ahead.get(age.job_id, 0.0))
+            elif age.good:
                 good.setdefault(age.job_id, []).append(age.at)
         counts, newest = await records.counts(self._store), await records.newest_snapshots(self._store)
         last = await records.last_runs(self._store, "backup")
         drills = await records.drills(self._store, now - RTO_DAYS * judge.DAY)
         for job in self.jobs.values():
             job.good_ats, job.snapshots = good.get(job.id, []), counts.get(job.id, 0)
-            job.newest, job.last = newest.get(job.id), last.get(job.id)
+            job.newest, job.last, job.ahead_at = newest.get(job.id), last.get(job.id), ahead.get(job.id)
             of_job = drills.get(job.id, [])
             job.measured_rto = measured_rto(of_job)
             job.estimated_rto = estimated_rto(of_job, job.newest.bytes if job.newest else None)
