@@ -122,7 +122,7 @@ def test_of_a_traceback_the_end_is_told():
 
 def test_ten_thousand_archives_are_listed_oldest_first_in_utc():
     at = datetime(2026, 11, 25, 7, 45, 17, tzinfo=UTC)
-    names = [f"guardian~web~files~r{n}" for n in range(10_000)]
+    names = [f"guardian~web~files~r{n}~20261125T074517Z" for n in range(10_000)]
     archives = [
         {
             "archive": name,
@@ -134,7 +134,7 @@ def test_ten_thousand_archives_are_listed_oldest_first_in_utc():
         for n, name in enumerate(names)
     ]
     archives.append({"name": "made by hand", "start": "2026-11-25T06:45:17.000000-01:00"})
-    archives.append({"name": "guardian~two~parts", "start": "2026-11-25T07:45:17"})
+    archives.append({"name": "guardian~four~parts~only", "start": "2026-11-25T07:45:17"})
     found = BORG.snapshots(
         _place(), json.dumps({"archives": archives[::-1], "repository": {}}, indent=4).encode()
     )
@@ -217,7 +217,7 @@ def test_no_secret_stands_in_a_command_and_no_question_is_left_open():
 
 
 def test_a_shells_own_words_around_a_dry_run_hide_nothing():
-    name = "guardian~web~files~r1"
+    name = "guardian~web~files~r1~20261125T074517Z"
     words = f"Would prune:                             {name}   Wed, 2026-11-25 07:45:17 [{'a' * 64}]"
     out = b"bash: warning: setlocale: LC_ALL\n" + _log(words, "INFO", "borg.output.list") + b"\n"
     assert list(BORG.doomed(out)) == [name]

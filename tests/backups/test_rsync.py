@@ -112,6 +112,16 @@ def test_what_did_not_change_is_kept_once_and_what_changed_is_kept_twice(lab: La
     assert (lab.trees / "latest-web").resolve() == lab.trees / second
 
 
+def test_an_attempt_that_is_made_again_hashes_its_own_tree(lab: Lab):
+    first = _tree(lab.backup())
+    time.sleep(1.1)
+    (lab.source / "one").write_text("changed\n")
+    second = _tree(lab.backup())
+    assert second != first
+    assert lab.check("all").verdict == "ok"
+    assert (lab.trees / f"{first}.sha256").read_text() != (lab.trees / f"{second}.sha256").read_text()
+
+
 def test_one_missing_source_makes_a_backup_partial_and_is_named(lab: Lab):
     ran = lab.backup(job=lab.job(sources=(str(lab.source), "/no\nsuch")))
     assert ran.verdict == "partial", ran
@@ -349,11 +359,14 @@ def test_a_dump_lies_at_the_top_of_the_tree_even_where_all_is_saved(lab: Lab):
     assert ran.verdict == "ok", ran
 
 
-@pytest.mark.parametrize("script", ["echo half; exit 3", "true", "kill -9 $$", "no-such-program"])
+@pytest.mark.parametrize(
+    "script", ["echo half; echo the server hung up >&2; exit 3", "true", "kill -9 $$", "no-such-program"]
+)
 def test_a_dump_that_is_not_whole_is_a_failure_and_the_rest_is_saved_all_the_same(lab: Lab, script: str):
     ran = _dumping(lab, script, "echo whole")
     assert ran.verdict == "failed", ran
     assert "postgresql-shop0.dump" in ran.words
+    assert ("the server hung up" in ran.words) == ("hung" in script)
     (snapshot,) = lab.snapshots()
     assert not snapshot.good and "1 of its dumps failed" in snapshot.why
     paths = lab.entries(snapshot.id)

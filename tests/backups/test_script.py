@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardian_tui.engine.backups.engines.base import Event, Stage, Stream, Summary, Warned
+from guardian_tui.engine.backups.engines import adapter
+from guardian_tui.engine.backups.engines.base import (
+    Capabilities,
+    Event,
+    Place,
+    Stage,
+    Stream,
+    Summary,
+    Warned,
+)
 from guardian_tui.engine.backups.script import LOG_LINES, WARNINGS_KEPT, Reader, marks_of, render
-from guardian_tui.protocol.backups import Operation, Progress
+from guardian_tui.protocol.backups import BackupEngine, JobSpec, Operation, Progress, RepositorySpec
 
 WORD = "@c0ffee"
 SHELLS = (["dash"], ["busybox", "ash"], ["bash", "--posix"])
@@ -170,3 +180,30 @@ def test_however_the_bytes_arrive_the_same_is_read(parts: list[bytes], chance: o
     assert whole.ends == torn.ends
     assert whole.summaries == torn.summaries
     assert list(whole.log) == list(torn.log)
+
+
+@pytest.mark.parametrize("engine", ["borg", "rsync"])
+def test_of_what_a_stage_tells_of_a_snapshot_line_by_line_all_is_known_in_the_end(
+    engine: BackupEngine, tmp_path: Path
+) -> None:
+    """Through the host's script and back, by the real programs: a run's figures are what anomalies are judged by."""
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / "file").write_text("four")
+    one = adapter(engine)
+    place = Place(RepositorySpec("r", engine, str(tmp_path / "r"), "h"), Capabilities((1,)))
+    spec = JobSpec("web", "h", "r", (str(saved),))
+    stages = one.backup(place, spec, "run1")
+    secret = {"BORG_PASSPHRASE": "x", "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    run = partial(subprocess.run, capture_output=True, check=True, env=secret)
+    run(["sh", "-c", render(one.init(place), WORD)])
+    done = run(["sh", "-c", render(stages, WORD)])
+    reader = Reader(one, "backup", marks_of(stages), WORD)
+    reader.feed("out", done.stdout)
+    reader.feed("err", done.stderr)
+    reader.close()
+    assert one.verdict("backup", spec, reader.ends, reader.events).verdict == "ok"
+    made = reader.made
+    assert made is not None and "web" in made.snapshot
+    assert made.files == 1 and made.bytes and made.bytes >= 4 and made.added_bytes
+    assert Reader(one, "backup", (), WORD).made is None

@@ -397,7 +397,7 @@ class Runner:
 
     async def _finish(self, run: Run, judgement: Judgement) -> None:
         reader = run.reader
-        summary = next((s for s in reversed(reader.summaries) if s.snapshot), None) if reader else None
+        summary = reader.made if reader else None
         lost = judgement is RESTARTED
         run.row = replace(
             run.row, state="lost" if lost else "ended", verdict=judgement.verdict, words=judgement.words, advice=judgement.advice,

@@ -10,7 +10,7 @@ import re
 import shlex
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -134,6 +134,23 @@ class Reader:
     def events(self) -> tuple[Event, ...]:
         """What the adapter judges by."""
         return (*(Warned(words) for words in self.warnings), *self.summaries)
+
+    @property
+    def made(self) -> Summary | None:
+        """The last snapshot that was told of, with the figures that its stage told in other lines; None: none was."""
+        last = next((one for one in reversed(self.summaries) if one.snapshot), None)
+        if last is None or not last.stage:
+            return last
+        made = last
+        for one in self.summaries:
+            if one.stage == last.stage:
+                made = replace(
+                    made,
+                    files=made.files if one.files is None else one.files,
+                    bytes=made.bytes if one.bytes is None else one.bytes,
+                    added_bytes=made.added_bytes if one.added_bytes is None else one.added_bytes,
+                )
+        return made
 
     def feed(self, stream: Stream, data: bytes) -> None:
         """Take what came next on a stream."""

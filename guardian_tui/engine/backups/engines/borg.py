@@ -2,7 +2,7 @@
 
 Its output is read in :mod:`borg_output`, and what came of a run is judged in :mod:`borg_verdict`.
 
-Each of a job's parts, its files and each of its dumps, is an archive of its own, named ``guardian~JOB~PART~RUN``: Borg 1 finds archives by name alone, so the name
+Each of a job's parts, its files and each of its dumps, is an archive of its own, named ``guardian~JOB~PART~RUN~TIME``: Borg 1 finds archives by name alone, so the name
 is also a snapshot's id.
 """
 
@@ -123,7 +123,7 @@ class Borg:
         stages = [
             _stage(
                 place, f"{DUMP}{dump_name(dump)}", *_create(place, job), f"--stdin-name={dump_name(dump)}",
-                _archive(place, archive_name(job.name, dump_name(dump), run_id)), "-",
+                _new(place, job, dump_name(dump), run_id), "-",
                 source=dump_command(dump), exit_codes=_WARNINGS, source_may_fail=True,
             )
             for dump in job.dumps
@@ -132,8 +132,7 @@ class Borg:
             # a lone dash would be standard input
             sources = ("./-" if source == "-" else source for source in job.sources)
             excludes = (f"--exclude={pattern}" for pattern in job.excludes)
-            name = archive_name(job.name, FILES, run_id)
-            argv = (*_create(place, job), *excludes, "--", _archive(place, name), *sources)
+            argv = (*_create(place, job), *excludes, "--", _new(place, job, FILES, run_id), *sources)
             stages.append(_stage(place, BACKUP, *argv, exit_codes=_WARNINGS))
         return tuple(stages)
 
@@ -287,6 +286,10 @@ def _environment(place: Place) -> dict[str, str]:
         "BORG_RSH": f"{_REASON} {options.get('rsh', SSH)}",
     }
     return env | ({"BORG_PASSCOMMAND": options["passcommand"]} if "passcommand" in options else {})
+
+
+def _new(place: Place, job: JobSpec, part: str, run_id: str) -> str:
+    return f"{place.spec.location}::{archive_name(job.name, part, run_id)}"
 
 
 def _archive(place: Place, name: str) -> str:

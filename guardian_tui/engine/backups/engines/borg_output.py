@@ -91,13 +91,16 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 def archive_name(job: str, part: str, run_id: str) -> str:
-    """Name of the archive that a run makes of a part of a job: a dump's name, or :data:`FILES`."""
-    return _BETWEEN.join((_MARK, job, part, run_id))
+    """Name of the archive that a run makes of a part of a job (a dump's name, or :data:`FILES`), as Borg takes it.
+
+    Borg itself ends it with the time: an attempt that is made again finds no archive of the same name in its way.
+    """
+    return _BETWEEN.join((_MARK, job, part, run_id, "{utcnow:%Y%m%dT%H%M%SZ}"))
 
 
 def archives_of(job: str, part: str) -> str:
     """Pattern of all archives of a part of a job, and of no other's."""
-    return archive_name(job, part, "*")
+    return _BETWEEN.join((_MARK, job, part, "*"))
 
 
 def parse(operation: Operation, stage: str, line: bytes, stream: Stream) -> Event | None:
@@ -179,7 +182,7 @@ def _message(line: bytes) -> _Message | None:
 
 
 def _snapshot(repository: str, one: _Archive) -> Snapshot:
-    mark, job, part, run_id = ours if len(ours := one.name.split(_BETWEEN)) == 4 else ("", "", "", "")
+    mark, job, part, run_id, _ = ours if len(ours := one.name.split(_BETWEEN)) == 5 else ("",) * 5
     tags = (_MARK, f"job={job}", f"run={run_id}", f"part={part}") if mark == _MARK else ()
     return Snapshot(
         # Borg 1 finds an archive by its name alone

@@ -130,7 +130,7 @@ class Rsync:
         else:
             stages.append(_there(place, BACKUP, scripts.KEEP, *keep, "0"))
         if place.spec.options.get("hashes") != "no":
-            stages.append(_there(place, HASHES, scripts.HASH, run_id))
+            stages.append(_there(place, HASHES, scripts.HASH, run_id, job.name))
         return (*stages, _lock(place, "release", "release", always=True))
 
     def list(self, place: Place) -> tuple[Stage, ...]:

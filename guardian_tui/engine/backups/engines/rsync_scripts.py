@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from guardian_tui.engine.backups.engines.keeping import DOOMED
 
+NOT_WHOLE = "the dump is empty, or its end is missing"
+"""Said at the far end of a dump whose program did not end well."""
+
 _FOLDER = """
 umask 077
 if ! [ -d "$1" ]; then echo "there is no folder $1" >&2; exit 66; fi
@@ -114,7 +117,9 @@ size=$(wc -c <"../.partial-$2.dump")
 whole=$((size - ${#4}))
 if [ "$whole" -lt 1 ] || [ "$(tail -c "${#4}" "../.partial-$2.dump")" != "$4" ]; then
     rm -f -- "../.partial-$2.dump"
-    echo 'the dump is empty, or its end is missing' >&2
+    echo '"""
+    + NOT_WHOLE
+    + """' >&2
     exit 65
 fi
 truncate -s "$whole" "../.partial-$2.dump" && mv -f -- "../.partial-$2.dump" "./$3" || exit 73
@@ -166,13 +171,12 @@ echo "tree $name $count"
 """
 )
 
-# $1 folder, $2 run: hashes of what was saved, as it is now
+# $1 folder, $2 run, $3 job: hashes of what was saved, as it is now
 HASH = (
     _FOLDER
     + """
 cd -- "$1" || exit 66
-for tree in *Z-*-"$2"; do [ -d "$tree" ] && break; done
-cd -- "$tree" || exit 66
+tree=$(readlink "latest-$3") && cd -- "$tree" || exit 66
 find . -type f -exec sha256sum -- {} + >"../.partial-$2.sha256" || exit 73
 mv -f -- "../.partial-$2.sha256" "../$tree.sha256"
 """

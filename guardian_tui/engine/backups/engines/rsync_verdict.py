@@ -8,6 +8,7 @@ from typing import Literal
 
 from guardian_tui.engine.backups.engines.base import Event, Judgement, StageEnd, Summary, Warned
 from guardian_tui.engine.backups.engines.rsync_output import BACKUP, DUMP
+from guardian_tui.engine.backups.engines.rsync_scripts import NOT_WHOLE
 from guardian_tui.protocol.backups import JobSpec, Operation
 from guardian_tui.text import safe
 
@@ -87,7 +88,8 @@ def _trouble(operation: Operation, end: StageEnd, warned: Sequence[str]) -> Judg
     if code in _STOPPED or source in _STOPPED:
         return _told("cancelled", "")
     if end.name.startswith(DUMP) and (source or code == DAMAGED) and not (source == _BROKEN_PIPE and code):
-        name, last = end.name.removeprefix(DUMP), _last(end.tail)
+        # what the database's program said is the cause, not what came of it at the other end
+        name, last = end.name.removeprefix(DUMP), _last(end.tail.replace(NOT_WHOLE, "") or end.tail)
         how = f"broke off with exit code {source}" if source else "is not whole"
         return Judgement(
             "failed", f"The dump {name} {how}: {last}. Nothing of it is kept.",
