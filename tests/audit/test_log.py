@@ -18,7 +18,7 @@ from guardian_tui.config import StoreSettings
 from guardian_tui.engine.audit import orders as orders_module
 from guardian_tui.engine.audit.anchors import Anchors
 from guardian_tui.engine.audit.entries import BODY_LIMIT_BYTES, TEXT_LIMIT, body_text
-from guardian_tui.engine.audit.keys import load_keys
+from guardian_tui.engine.audit.keys import are_made, load_keys
 from guardian_tui.engine.audit.log import LIVE_EVENTS, AuditLog
 from guardian_tui.engine.calls import Entry
 from guardian_tui.engine.clock import ManualClock
@@ -349,3 +349,17 @@ async def test_no_reserve_is_taken_from_a_disk_that_is_nearly_full(tmp_path: Pat
     none = AuditLog(store, Live(), ManualClock(), LOUD, tmp_path, reserve_bytes=0)
     assert not await none.fill_reserve()
     await store.close()
+
+
+def test_whether_keys_are_made_is_known_without_making_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert not are_made(tmp_path / "keys")
+    assert not (tmp_path / "keys").exists()
+    load_keys(tmp_path / "keys")
+    assert are_made(tmp_path / "keys")
+    (tmp_path / "keys" / "audit-mac.key").rename(tmp_path / "audit-mac")
+    assert not are_made(tmp_path / "keys")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert are_made(tmp_path / "keys")

@@ -264,6 +264,27 @@ async def test_a_database_that_was_damaged_before_is_not_taken(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
+async def test_keys_that_the_engine_alone_has_are_not_made_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = paths_below(tmp_path / "old")
+    await lived(old)
+    given = tmp_path / "given"
+    given.mkdir()
+    for name in ("audit-mac", "audit-signing"):
+        (old.state / "keys" / f"{name}.key").rename(given / name)
+    with pytest.raises(StoreUnavailable, match="systemd credentials"):
+        taken(old, tmp_path / "state.tar")
+    assert list((old.state / "keys").iterdir()) == []
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(given))
+    taken(old, tmp_path / "state.tar")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    done = await restore.restore(
+        restore.verify(tmp_path / "state.tar"), PASSPHRASE, paths_below(tmp_path / "new")
+    )
+    assert done.verdict.ok, done.verdict
+
+
 def test_where_nothing_is_there_is_nothing_to_take(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no state"):
         taken(paths_below(tmp_path / "none"), tmp_path / "state.tar")

@@ -50,15 +50,33 @@ def load_keys(folder: Path) -> AuditKeys:
     return AuditKeys(mac, Ed25519PrivateKey.from_private_bytes(signing))
 
 
+def are_made(folder: Path) -> bool:
+    """Whether both keys are there, so that :func:`load_keys` makes none."""
+    return all(
+        _credential(name) is not None or _file(folder, name).exists()
+        for name in ("audit-mac", "audit-signing")
+    )
+
+
+def _credential(name: str) -> Path | None:
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(folder) / name if folder else None
+    return path if path is not None and path.exists() else None
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.key"
+
+
 def _new_signing_key() -> bytes:
     return Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
 
 
 def _key(folder: Path, name: str, make: Callable[[], bytes]) -> bytes:
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if credentials and (Path(credentials) / name).exists():
-        return _checked((Path(credentials) / name).read_bytes(), name)
-    path = folder / f"{name}.key"
+    credential = _credential(name)
+    if credential is not None:
+        return _checked(credential.read_bytes(), name)
+    path = _file(folder, name)
     if not path.exists():
         _write(path, make())
     info = path.stat()

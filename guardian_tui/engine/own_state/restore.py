@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +19,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from guardian_tui.config import Paths, Settings, StoreSettings, parse_settings
 from guardian_tui.engine.audit.log import AuditLog
+from guardian_tui.engine.backups import records
+from guardian_tui.engine.backups.records import StoredRun
 from guardian_tui.engine.calls import Entry
 from guardian_tui.engine.clock import Clock, SystemClock
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.own_state import archive, postgresql
 from guardian_tui.engine.own_state.archive import Archive, Manifest, Part, Private
 from guardian_tui.engine.own_state.snapshot import integrity
-from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.store.database import Store, Tx
 from guardian_tui.engine.store.faults import words_of
 from guardian_tui.engine.store.locking import StoreLock
 from guardian_tui.engine.store.migrate import HEADS
@@ -272,7 +274,9 @@ async def _brought_forward(found: Archive, settings: Settings, state: Path, cloc
             "made_at_ms": int(manifest.made_at * 1000), "machine": manifest.machine, "program": manifest.program, "head": manifest.head,
             "store": manifest.store,
         }  # fmt: skip
+        left = await records.unfinished_runs(store)
         async with store.write() as tx:
+            await _close_runs(tx, left, manifest, clock.now())
             # whoever held a token where the state was lost has it still
             await tx.execute(update(sessions).where(sessions.c.ended_at.is_(None)).values(ended_at=clock.now()))  # fmt: skip
             await audit.append(
@@ -282,6 +286,20 @@ async def _brought_forward(found: Archive, settings: Settings, state: Path, cloc
         return await audit.verify()
     finally:
         await store.close()
+
+
+async def _close_runs(tx: Tx, left: Sequence[StoredRun], manifest: Manifest, now: float) -> None:
+    """End the backup runs that went with the machine, the one that saved this archive first of all; those on other hosts are found again there."""
+    # as the inventory names the engine's own machine
+    lost = manifest.machine.split(".")[0] or "localhost"
+    for run in left:
+        if run.row.state == "running" and run.row.host != lost:
+            continue
+        words = "It had not ended when Guardian's own state was saved, and went with the machine."
+        row = msgspec.structs.replace(run.row, state="ended", verdict="cancelled", words=words, ended_at=now, progress=None)  # fmt: skip
+        await records.put_run(
+            tx, row, run.plan, job_id=run.job_id, repository_id=run.repository_id, new=False
+        )
 
 
 def _into_place(moves: tuple[tuple[Path, Path], ...], now: float) -> tuple[Path, ...]:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from guardian_tui.audit_verify import FIRST_PREV, read_checkpoint
 from guardian_tui.config import Paths, StoreSettings
-from guardian_tui.engine.audit.keys import load_keys
+from guardian_tui.engine.audit.keys import AuditKeys, are_made, load_keys
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.own_state import archive, postgresql
 from guardian_tui.engine.own_state.archive import Manifest, Part, Private
@@ -84,7 +84,7 @@ def take(
     work = Path(tempfile.mkdtemp(prefix=".guardian-state-", dir=target.parent))
     try:
         found, head = _store(source, work, with_metrics=with_metrics)
-        keys = load_keys(source.paths.state / "keys")
+        keys = _keys(source.paths.state / "keys")
         signing = keys.signing.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
         private = Private(keys.mac, signing, _text(source.paths.settings_file))
         parts = [
@@ -129,6 +129,16 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _keys(folder: Path) -> AuditKeys:
+    # new ones, made here, would open nothing of the chain that is taken
+    if not are_made(folder):
+        raise StoreUnavailable(
+            f"The audit log's keys are not in {folder}. If they are systemd credentials of the engine's unit, only the engine has them: let a"
+            " backup job save its state."
+        )
+    return load_keys(folder)
 
 
 def _text(path: Path) -> str | None:
