@@ -10,13 +10,23 @@ from datetime import datetime
 
 import msgspec
 
+from guardian_tui.protocol.backups import CopiesRow, JobRow, ReadinessRow, RepositoryRow, RunRow, Snapshot
 from guardian_tui.protocol.base import Response
 from guardian_tui.text import safe
 
 WIDEST_CELLS = 40
 _PROOF = frozenset({"chain", "prev_hash", "hash", "mac"})
 """Columns that nobody reads: what verifies an event is in its JSON and in an export."""
-_TIMES = frozenset({"since", "until", "fresh_until"})
+_TIMES = frozenset({"since", "until", "fresh_until", "at", "earliest", "latest"})
+_COLUMNS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
+    JobRow: ("name", "host", "repository", "engine", "state", "good_at", "rpo_seconds", "verified_at", "drilled_at", "drill", "next_at", "anomaly", "words"),
+    ReadinessRow: ("host", "ready", "good_at", "verified_at", "drilled_at", "rto_seconds", "rto_measured", "copies", "jobs", "why"),
+    RepositoryRow: ("name", "engine", "location", "host", "verdict", "snapshots", "newest_at", "listed_at", "verified_at", "bytes", "words", "advice"),
+    RunRow: ("id", "job", "repository", "operation", "state", "verdict", "by", "queued_at", "started_at", "ended_at", "words", "advice"),
+    Snapshot: ("id", "at", "repository", "bytes", "files", "good", "why", "verified_at", "drilled_at"),
+    CopiesRow: ("job", "host", "copies", "places", "elsewhere", "untouchable", "errors", "flags"),
+}  # fmt: skip
+"""What a table tells of rows that have more than fits a terminal, what is long at the end."""
 
 
 def words_of(answer: Response) -> str:
@@ -58,8 +68,8 @@ def _lines(fields: Mapping[str, object]) -> list[str]:
 def _table(rows: Sequence[msgspec.Struct]) -> str:
     names = [
         name
-        for name in rows[0].__struct_fields__
-        if name not in _PROOF and any(_plain(getattr(row, name)) for row in rows)
+        for name in _COLUMNS.get(type(rows[0]), rows[0].__struct_fields__)
+        if name not in _PROOF and any(_told(rows[0], getattr(row, name)) for row in rows)
     ]
     lines = [[*names], *([_cell(name, getattr(row, name)) for name in names] for row in rows)]
     widths = [min(WIDEST_CELLS, max(len(line[place]) for line in lines)) for place in range(len(names))]
@@ -71,6 +81,11 @@ def _table(rows: Sequence[msgspec.Struct]) -> str:
 
 def _fit(cell: str, width: int) -> str:
     return cell.ljust(width) if len(cell) <= width else cell[: width - 1] + "…"
+
+
+def _told(row: msgspec.Struct, value: object) -> bool:
+    """Whether a column has something to tell: lists of words too, where the column was chosen."""
+    return _plain(value) or (type(row) in _COLUMNS and isinstance(value, tuple) and bool(value))
 
 
 def _plain(value: object) -> bool:

@@ -25,11 +25,13 @@ from screens.base import GuardianScreen
 from widgets import figures
 from widgets.backups_list import JOB_GLYPHS, RunsList, ago, progress_pieces, verdict_paint
 from widgets.box import Box, Line
-from widgets.heat_map import heat_map
+from widgets.heat_map import day_strip, heat_map
 from widgets.live_list import LiveList
 from widgets.snapshots_list import SnapshotsList
 
 WEEKS = 26
+DAYS = 60
+"""Of the strip that stands in for the calendar on a narrow terminal."""
 _PANES = ("runs", "snapshots")
 
 
@@ -46,7 +48,7 @@ class BackupScreen(GuardianScreen):
     BackupScreen #words { width: 1fr; height: 1fr; }
     BackupScreen #days { width: 60; height: 1fr; }
     BackupScreen.narrow #days { display: none; }
-    BackupScreen.narrow #top { height: 11; }
+    BackupScreen.narrow #top { height: 12; }
     BackupScreen #lists { height: 1fr; }
     BackupScreen #runs { width: 1fr; height: 1fr; }
     BackupScreen #snapshots { width: 1fr; height: 1fr; }
@@ -105,8 +107,9 @@ class BackupScreen(GuardianScreen):
         self.query_one(RunsList).focus()
 
     def on_resize(self) -> None:
-        """The calendar needs room."""
+        """The calendar needs room; where there is none, a strip of days stands in for it."""
         self.set_class(self.app.size.width < 110, "narrow")
+        self._draw()
 
     def world_changed(self, change: Change) -> None:
         """Draw; the page is read again when something of it has changed."""
@@ -151,9 +154,12 @@ class BackupScreen(GuardianScreen):
             box.show([[("This job was removed.", "muted")]])
             return
         detail = self._detail
-        box.show([_title(row, now), *_run_lines(row), *_facts(row, detail, now)], title=safe(row.name, 60))
+        today = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
+        lines = [_title(row, now), *_run_lines(row)]
+        if detail is not None and self.has_class("narrow"):
+            lines.append([("days      ", "muted"), *day_strip(dict(detail.days), today, DAYS)])
+        box.show([*lines, *_facts(row, detail, now)], title=safe(row.name, 60))
         if detail is not None:
-            today = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
             legend: Line = [
                 ("■", "ok"),
                 (" good  ", "muted"),
@@ -215,7 +221,7 @@ def _run_lines(row: JobRow) -> list[Line]:
         return [[("it has not run yet", "muted")]]
     if run.state in ("queued", "running"):
         current = run.progress.current if run.progress else ""
-        lines: list[Line] = [[(f"{run.operation:<10}", "muted"), *progress_pieces(run, 24)]]
+        lines: list[Line] = [[(f"{run.operation:<10}", "muted"), *progress_pieces(run, 16)]]
         if current:
             lines.append([("at        ", "muted"), (safe(current, 300), "muted")])
         return lines
@@ -247,7 +253,7 @@ def _facts(row: JobRow, detail: JobDetail | None, now: float) -> list[Line]:
         ("good", f"{ago(row.good_at, now)} old, RPO {figures.age(row.rpo_seconds)}{worst}"),
         ("back in", f"{rto_words}, RTO {figures.age(row.rto_seconds)}"),
         ("proven", f"checked {ago(row.verified_at, now)} ago, drilled {ago(row.drilled_at, now)} ago{': ' + row.drill if row.drill else ''}"),
-        ("copies", f"{row.copies} in time"), ("from", f"{row.host} to {row.engine} {row.repository}"),
+        ("from", f"{row.host} to {row.engine} {row.repository}, copies in time: {row.copies}"),
         ("when", _when(row)),
     ]  # fmt: skip
     if detail is not None:

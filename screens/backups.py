@@ -104,7 +104,9 @@ class BackupsScreen(ListScreen):
         if self._view == "jobs":
             jobs = world.backups_by_trouble()
             self.query_one(JobsList).show(
-                [r for r in jobs if wanted.matches(job_columns(r), job_text(r))], now
+                [r for r in jobs if wanted.matches(job_columns(r), job_text(r))],
+                world.readiness.values(),
+                now,
             )
         elif self._view == "hosts":
             hosts = sorted(world.readiness.values(), key=_by_readiness)

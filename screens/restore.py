@@ -98,6 +98,7 @@ class RestoreScreen(GuardianScreen):
         self._snapshot = snapshot
         self._folder = ""
         self._chosen: dict[str, None] = {}
+        self._listed = FileList(files=())
 
     @property
     def crumbs(self) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ class RunLogScreen(GuardianScreen):
             title=f"{row.operation} of {safe(row.job or row.repository, 60)} on {safe(row.host, 253)}",
         )
         if detail is not None:
-            lines: list[Line] = [[(words, "warning")] for words in detail.warnings]
+            lines: list[Line] = [[(safe(words, 500), "warning")] for words in detail.warnings]
             lines += [[(safe(line, 500), "text")] for line in detail.log.splitlines()]
             self.query_one("#log", Box).show(
                 lines or [[("it has written nothing yet", "muted")]],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from guardian_tui.protocol.backups import (
     JobRow,
@@ -44,6 +44,10 @@ VERDICT_PAINTS: Mapping[str, str] = {
 }
 """All other verdicts are critical."""
 _NARROW = 100
+_WIDE = 160
+"""Cells from which there is room for what a snapshot holds and how soon it would be back."""
+_MORE = 31
+"""Cells of those columns."""
 
 
 def verdict_paint(verdict: str | None) -> str:
@@ -56,11 +60,25 @@ def ago(at: float | None, now: float) -> str:
     return "–" if at is None else figures.age(now - at)
 
 
+def tonight_words(hosts: Collection[ReadinessRow]) -> str:
+    """How many could be restored tonight: ``47 yes 2 no``; what is none of them is not told."""
+    ready = [row.ready for row in hosts]
+    told = [f"{ready.count(word)} {word}" for word in READY_GLYPHS if word in ready]
+    return " ".join(told)
+
+
+def rto_words(row: JobRow) -> str:
+    """How soon it would be back; ``~`` before what was never measured."""
+    if row.measured_rto_seconds is not None:
+        return figures.age(row.measured_rto_seconds)
+    return "–" if row.estimated_rto_seconds is None else "~" + figures.age(row.estimated_rto_seconds)
+
+
 def progress_pieces(run: RunRow, bar: int) -> list[Piece]:
     """How far a run is: a bar, bytes, rate, and what is left."""
     progress = run.progress
     if run.state == "queued":
-        return [(run.words or "waits for its turn", "muted")]
+        return [(safe(run.words or "waits for its turn", 300), "muted")]
     if progress is None:
         return [("it has begun", "muted")]
     pieces: list[Piece] = []
@@ -105,8 +123,8 @@ class JobsList(_Rows):
         super().__init__(id=id)
         self._jobs: dict[str, JobRow] = {}
 
-    def show(self, jobs: Sequence[JobRow], now: float) -> None:
-        """Show these jobs."""
+    def show(self, jobs: Sequence[JobRow], hosts: Collection[ReadinessRow], now: float) -> None:
+        """Show these jobs; of the hosts the border tells which could be restored tonight."""
         self._now = now
         self._jobs = {row.id: row for row in jobs}
         self.set_order([row.id for row in jobs])
@@ -114,7 +132,12 @@ class JobsList(_Rows):
         well = sum(state in ("ok", "running") for state in judged)
         bad = sum(state in ("critical", "failed", "never") for state in judged)
         self.set_caption(
-            "backups", f"{well}/{len(judged)} in RPO", f"{bad} in trouble" if bad else "", "critical"
+            "backups",
+            f"{well}/{len(judged)} in RPO · restore tonight {tonight_words(hosts)}"
+            if hosts
+            else f"{well}/{len(judged)} in RPO",
+            f"{bad} in trouble" if bad else "",
+            "critical",
         )
         self.redraw_changed()
 
@@ -132,15 +155,20 @@ class JobsList(_Rows):
             row.run,
             row.drill,
             row.rpo_seconds,
+            row.bytes,
+            row.snapshots,
+            row.copies,
+            rto_words(row),
         )
         return (*known, shown_job_state(row, now), *ages, _until(row.next_at, now))
 
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
         name, host, where, ages = _widths(width)
-        words = width - 1 - 11 - name - host - where - 15 - ages
+        words = width - 1 - 11 - name - host - where - 15 - ages - (_MORE if width >= _WIDE else 0)
         line = f"{'STATE':<11}{fit('JOB', name)}{fit('HOST', host)}{fit('REPOSITORY', where)}{'GOOD':>5} {'OF RPO':<8} {fit('', words)}"
-        return [(line + (f"{'CHECK':>6}{'DRILL':>6}{'NEXT':>6}" if ages else ""), "muted")]
+        more = f"{'SIZE':>11}{'KEPT':>6}{'RTO':>6}{'COPIES':>8}" if width >= _WIDE else ""
+        return [(line + more + (f"{'CHECK':>6}{'DRILL':>6}{'NEXT':>6}" if ages else ""), "muted")]
 
     def line(self, id: str, width: int) -> list[Piece]:
         """One job."""
@@ -148,7 +176,7 @@ class JobsList(_Rows):
         state = shown_job_state(row, now)
         glyph, paint = JOB_GLYPHS[state]
         name, host, where, ages = _widths(width)
-        words = width - 1 - 11 - name - host - where - 15 - ages
+        words = width - 1 - 11 - name - host - where - 15 - ages - (_MORE if width >= _WIDE else 0)
         quiet = state in ("ok", "off")
         pieces: list[Piece] = [
             (f"{glyph} {state:<9}", paint), (fit(safe(row.name, 60), name), "text" if quiet else "strong"),
@@ -156,6 +184,9 @@ class JobsList(_Rows):
             (f"{ago(row.good_at, now):>5} ", "text" if quiet else paint), *_of_rpo(row, now), (" ", "text"),
         ]  # fmt: skip
         pieces += _words(row, state, words, paint)
+        if width >= _WIDE:
+            size = "–" if row.bytes is None else figures.size(row.bytes)
+            pieces.append((f"{size:>11}{row.snapshots:>6}{rto_words(row):>6}{row.copies or '–':>8}", "muted"))
         if ages:
             pieces.append((f"{ago(row.verified_at, now):>6}", "muted"))
             pieces.append(
@@ -234,10 +265,10 @@ class ReadinessList(_Rows):
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
         host = 18 if width < _NARROW else 28
-        words = width - 1 - 11 - host - 32
+        words = width - 1 - 11 - host - 34
         return [
             (
-                f"{'TONIGHT':<11}{fit('HOST', host)}{'GOOD':>5}{'CHECK':>7}{'DRILL':>7}{'RTO':>7}{'COPIES':>6}{fit(' WHY', words)}",
+                f"{'TONIGHT':<11}{fit('HOST', host)}{'GOOD':>5}{'CHECK':>7}{'DRILL':>7}{'RTO':>7}{'COPIES':>8}{fit(' WHY', words)}",
                 "muted",
             )
         ]
@@ -247,7 +278,7 @@ class ReadinessList(_Rows):
         row, now = self._hosts[id], self._now
         glyph, paint = READY_GLYPHS[row.ready]
         host = 18 if width < _NARROW else 28
-        words = width - 1 - 11 - host - 32
+        words = width - 1 - 11 - host - 34
         rto = (
             "–"
             if row.rto_seconds is None
@@ -257,7 +288,7 @@ class ReadinessList(_Rows):
         return [
             (f"{glyph} {row.ready:<9}", paint), (fit(safe(row.host, 253), host), "text" if quiet else "strong"),
             (f"{ago(row.good_at, now):>5}{ago(row.verified_at, now):>7}{ago(row.drilled_at, now):>7}{rto:>7}", "muted"),
-            (f"{row.copies or '–':>6}", "muted"), (fit(" " + safe("; ".join(row.why), 300), words), "muted" if quiet else paint),
+            (f"{row.copies or '–':>8}", "muted"), (fit(" " + safe("; ".join(row.why), 300), words), "muted" if quiet else paint),
         ]  # fmt: skip
 
 

@@ -11,13 +11,13 @@ from widgets.backups_list import JOB_GLYPHS
 from widgets.live_list import LiveList
 from widgets.painting import Piece, fit
 
-GOOD, TONIGHT = "good", "tonight"
-"""Ids of the two lines that are about all jobs."""
+GOOD, TONIGHT, WORST = "good", "tonight", "worst"
+"""Ids of the lines that are about all of them."""
 _BAR = 8
 
 
 class BackupsPane(LiveList):
-    """Jobs that run or are in trouble, then one line for those that are good and one for the hosts."""
+    """Jobs that run or are in trouble, then a line for those that are good, one for the hosts, one for the slowest of them."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -35,7 +35,13 @@ class BackupsPane(LiveList):
         self._jobs = {row.id: row for row in told}
         self._hosts = hosts
         ids = [row.id for row in sorted(told, key=lambda row: row.state != "running")]
-        self.set_order([*ids, *([GOOD] if self._good else []), *([TONIGHT] if judged else [])])
+        proven = any(row.rto_measured and row.rto_seconds is not None for row in hosts)
+        whole = [
+            *([GOOD] if self._good else []),
+            *([TONIGHT] if judged else []),
+            *([WORST] if proven else []),
+        ]
+        self.set_order([*ids, *whole])
         bad = sum(state in ("critical", "failed", "never") for _, state in judged)
         well = len(self._good) + sum(state == "running" for _, state in judged)
         self.set_caption(
@@ -48,7 +54,7 @@ class BackupsPane(LiveList):
 
     def look(self, id: str, width: int) -> object:
         """What decides how the line looks."""
-        if id in (GOOD, TONIGHT):
+        if id in (GOOD, TONIGHT, WORST):
             return tuple(map(str, self.line(id, width)))
         row = self._jobs[id]
         return (
@@ -76,6 +82,8 @@ class BackupsPane(LiveList):
             ]
         if id == TONIGHT:
             return self._tonight()
+        if id == WORST:
+            return self._worst()
         row, state = self._jobs[id], shown_job_state(self._jobs[id], self._now)
         glyph, paint = JOB_GLYPHS[state]
         name = max(8, min(16, width // 3))
@@ -96,10 +104,26 @@ class BackupsPane(LiveList):
 
     def _tonight(self) -> list[Piece]:
         ready = [row.ready for row in self._hosts]
-        yes, no, none = (ready.count(word) for word in ("yes", "no", "none"))
+        yes, no, none, unknown = (ready.count(word) for word in ("yes", "no", "none", "unknown"))
         pieces: list[Piece] = [("restore tonight? ", "muted"), (f"{yes} yes", "ok")]
         if no:
             pieces.append((f" {no} no", "critical"))
         if none:
             pieces.append((f" {none} none", "warning"))
+        if unknown:
+            pieces.append((f" {unknown} unknown", "muted"))
         return pieces
+
+    def _worst(self) -> list[Piece]:
+        """The host that was the slowest to come back when it was tried; what is only estimated is no measure."""
+        measured = [
+            (row.rto_seconds, row.host)
+            for row in self._hosts
+            if row.rto_measured and row.rto_seconds is not None
+        ]
+        seconds, host = max(measured)
+        return [
+            ("worst RTO ", "muted"),
+            (figures.age(seconds), "text"),
+            (f" measured, {safe(host, 253)}", "muted"),
+        ]

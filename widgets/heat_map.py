@@ -39,6 +39,15 @@ def heat_map(days: Mapping[str, str], today: datetime.date, weeks: int) -> list[
     return lines
 
 
+def day_strip(days: Mapping[str, str], today: datetime.date, count: int) -> Line:
+    """The last days in one line, today at its right end: where there is no room for the calendar."""
+    line: Line = []
+    for back in range(count - 1, -1, -1):
+        verdict = days.get((today - datetime.timedelta(days=back)).isoformat())
+        line.append(NONE if verdict is None else CELLS.get(verdict, BAD))
+    return line
+
+
 def _months(first: datetime.date, weeks: int) -> Line:
     """The names of the months above the weeks in which they begin."""
     text, shown = "   ", 0

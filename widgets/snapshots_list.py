@@ -53,18 +53,29 @@ class SnapshotsList(LiveList):
         """One snapshot."""
         one = self._snapshots[id]
         glyph, paint = ("●", "ok") if one.good else ("▲", "warning")
-        proof = [
-            words
-            for words, at in (("drilled", one.drilled_at), ("verified", one.verified_at))
-            if at is not None
-        ]
-        words = ", ".join(proof) if one.good else f"not whole: {one.why}"
+        words = ", ".join(_proofs(one)) if one.good else f"not whole: {one.why}"
         room = width - 1 - 52
         return [
             (f"{glyph} ", paint), (fit(when(one.at, self._now), 24), "text"), (f"{figures.age(self._now - one.at):>5}", "muted"),
             (f"{'' if one.bytes is None else figures.size(one.bytes):>10}", "text"), (f"{'' if one.files is None else one.files:>9}  ", "muted"),
             (fit(safe(words, 300), max(0, room)), "muted" if one.good else paint),
         ]  # fmt: skip
+
+
+def _proofs(one: Snapshot) -> list[str]:
+    return [
+        words for words, at in (("drilled", one.drilled_at), ("verified", one.verified_at)) if at is not None
+    ]
+
+
+def point_words(one: Snapshot, now: float) -> str:
+    """What is to be known of a point in time before it is picked: ``5h ago, 12.3 GiB, 30 files, drilled``."""
+    told = [f"{figures.age(now - one.at)} ago"]
+    if one.bytes is not None:
+        told.append(figures.size(one.bytes))
+    if one.files is not None:
+        told.append(f"{one.files} files")
+    return ", ".join([*told, *(_proofs(one) if one.good else [f"not whole: {one.why}"])])
 
 
 def when(at: float, now: float) -> str:

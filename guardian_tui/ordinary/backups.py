@@ -31,11 +31,13 @@ from guardian_tui.protocol.fleet import SecretSet
 from guardian_tui.text import safe
 from screens.backup import BackupScreen
 from screens.backups import BackupsScreen
+from screens.choice import ChoiceDialog
 from screens.dialogs import ConfirmDialog
 from screens.edit_backup import EditJobDialog, EditRepositoryDialog
 from screens.reports import ReportDialog
 from screens.restore import RestoreScreen
 from screens.run_log import RunLogScreen
+from widgets.snapshots_list import point_words, when
 
 RUN_SCREENS = (BackupsScreen, BackupScreen, RunLogScreen)
 
@@ -177,23 +179,30 @@ class BackupCommands(CommandPart):
     # --- restores -------------------------------------------------------------------------------------
 
     def command_backup_restore(self, arguments: tuple[str, ...]) -> None:
-        """`R`: of the snapshot under the cursor, else of the newest."""
+        """`R`: of the snapshot under the cursor; where there is none, which one is asked."""
         row = self._job(arguments)
         if row is None:
             return
         screen = self._app.screen
         wanted = screen.snapshot_id if isinstance(screen, BackupScreen) and not arguments else ""
 
-        def picked(found: SnapshotList) -> None:
-            snapshot = next((one for one in found.snapshots if one.id == wanted), None) or next(
-                iter(found.snapshots), None
-            )
-            if snapshot is None:
-                self._app.say(f"{row.name} has no snapshot to restore from.", severity="error")
-            else:
-                self._app.push_screen(RestoreScreen(row, snapshot))
+        def listed(found: SnapshotList) -> None:
+            known = {one.id: one for one in found.snapshots}
 
-        self._app.order("backups.snapshots", SnapshotList, SnapshotsQuery(job=row.name, limit=1000), picked)
+            def picked(id: str | None) -> None:
+                if id is not None:
+                    self._app.push_screen(RestoreScreen(row, known[id]))
+
+            if not known:
+                self._app.say(f"{row.name} has no snapshot to restore from.", severity="error")
+            elif wanted in known:
+                self._app.push_screen(RestoreScreen(row, known[wanted]))
+            else:
+                now = self._app.world.now()
+                points = [(one.id, when(one.at, now), point_words(one, now)) for one in found.snapshots]
+                self._app.push_screen(ChoiceDialog(f"restore {row.name} as it was", points), picked)
+
+        self._app.order("backups.snapshots", SnapshotList, SnapshotsQuery(job=row.name, limit=1000), listed)
 
     def command_restore_go(self, arguments: tuple[str, ...]) -> None:
         """Only on the screen of a restore."""

@@ -8,6 +8,7 @@ import pytest
 
 from guardian_tui.cli_words import words_of
 from guardian_tui.protocol.audit import AuditEvent, AuditPage
+from guardian_tui.protocol.backups import JobList, JobRow, ReadinessList, ReadinessRow, Snapshot, SnapshotList
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.fleet import FileSystem, HostDetail, HostList, HostRow, HostSpec
 
@@ -96,3 +97,24 @@ def test_a_time_that_is_none_stays_a_number() -> None:
 def test_a_cell_without_a_value_is_empty() -> None:
     shown = words_of(HostList(hosts=(row(measured_at=NOW), row(name="web-2"))))
     assert "measured_at" in shown and "None" not in shown
+
+
+def test_hosts_that_could_not_be_restored_say_why() -> None:
+    why = ("files: no good snapshot", EVIL)
+    shown = words_of(ReadinessList(hosts=(ReadinessRow(host_id="a", host="web-1", ready="no", why=why),)))
+    assert "files: no good snapshot" in shown and "\x1b" not in shown
+    assert "host_id" not in shown
+
+
+def test_a_snapshot_is_told_by_its_time() -> None:
+    shown = words_of(SnapshotList(snapshots=(Snapshot(id="s1", repository="vault", at=NOW),), total=1))
+    assert "2027-01-15 08:00:00+00:00" in shown
+
+
+def test_a_job_is_told_by_what_is_asked_of_it_and_its_reason_stands_last() -> None:
+    job = JobRow(
+        id="j1", name="web", host_id="a", host="web-1", repository="vault", engine="restic", state="failed", since=NOW, words="no room",
+    )  # fmt: skip
+    head, line = words_of(JobList(jobs=(job,))).splitlines()
+    assert head.split()[:5] == ["name", "host", "repository", "engine", "state"]
+    assert line.endswith("no room") and "j1" not in line

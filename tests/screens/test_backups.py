@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
+from textual.pilot import Pilot
 
 from guardian_tui.app import GuardianApp
+from guardian_tui.config import Paths, Settings
 from guardian_tui.protocol.backups import (
     FileList,
     JobDetail,
@@ -26,11 +31,13 @@ from guardian_tui.protocol.backups import Restore as RestoreOrder
 from guardian_tui.protocol.events import Delta
 from screens.backup import BackupScreen
 from screens.backups import BackupsScreen
+from screens.choice import ChoiceDialog
 from screens.edit_backup import EditJobDialog
+from screens.fleet import FleetScreen
 from screens.restore import RestoreScreen
 from screens.run_log import RunLogScreen
 from tests.screens.test_pictures import picture
-from tests.support.canned import NOW, canned
+from tests.support.canned import NOW, SESSION, canned, standing_still
 from tests.support.console import until
 from widgets.backups_list import JobsList
 from widgets.backups_pane import BackupsPane
@@ -126,6 +133,9 @@ async def test_a_jobs_page_shows_its_run_its_half_year_and_its_snapshots(size: t
         assert "measured 6m" in shown
         assert "not whole: a sou" in shown
         assert ("half a year" in shown) == (size[0] >= 110)
+        assert ("days      ·" in shown) == (size[0] < 110), (
+            "without room for the calendar a strip stands in for it"
+        )
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, RunLogScreen) and "denied" in words_of(app))
         assert "Let the backup read it." in words_of(app)
@@ -174,6 +184,72 @@ async def test_a_restore_is_browsed_previewed_and_only_then_ordered() -> None:
         assert isinstance(order, RestoreOrder) and order.overwrite
 
 
+async def test_from_the_list_a_point_in_time_is_picked_before_anything_is_read() -> None:
+    async with canned((120, 40)) as (app, pilot, client):
+        client.answers |= {
+            "backups.snapshots": SNAPSHOTS, "backups.files": FileList(files=(SnapshotFile(path="/etc", kind="dir"),)),
+        }  # fmt: skip
+        app._changed(ROWS)
+        app.go("backups")
+        await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+        await pilot.press("R")
+        await until(lambda: isinstance(app.screen, ChoiceDialog) and "5h ago" in words_of(app))
+        shown = words_of(app)
+        assert "5h ago, 60.0 MiB, 30 files, drilled" in shown
+        assert "30h ago, 50.0 MiB, 30 files, not whole: a source was missing" in shown
+        await pilot.press("down", "enter")
+        await until(lambda: isinstance(app.screen, RestoreScreen) and "etc/" in words_of(app))
+        assert "It is not whole: a source was missing" in words_of(app)
+
+
+async def test_a_repository_that_can_t_be_browsed_says_so_and_a_refused_preview_does_no_harm() -> None:
+    async with canned((120, 40)) as (app, pilot, client):
+        client.answers["backups.snapshots"] = (
+            SNAPSHOTS  # files and preview are refused: there is no answer for them
+        )
+        app._changed(ROWS)
+        app.push_screen(RestoreScreen(BASE, SNAPSHOTS.snapshots[0]))
+        await until(lambda: isinstance(app.screen, RestoreScreen) and app.screen.composed)
+        await until(lambda: "reading the repository" not in words_of(app))
+        await pilot.press("R")
+        await until(lambda: "all of the snapshot" in words_of(app))
+        await pilot.press("enter", "enter")
+        await until(lambda: isinstance(app.screen, RestoreScreen) and "60.0 MiB" in words_of(app))
+        await until(
+            lambda: any(told.severity == "error" for told in app._notifications), "the refusal is told"
+        )
+        assert not [name for name, _ in client.orders if name == "backups.restore"]
+
+
+async def test_hosts_of_which_nothing_is_known_are_told_too_and_an_estimate_is_no_measure() -> None:
+    async with canned((120, 40)) as (app, pilot, _):
+        hosts = (
+            ReadinessRow(
+                host_id="a", host="a", ready="unknown", rto_seconds=9000.0, rto_measured=False, jobs=1
+            ),
+            ReadinessRow(host_id="b", host="b", ready="yes", rto_seconds=400.0, rto_measured=True, jobs=1),
+        )
+        app._changed(Delta(seq=99, backups=(BASE,), readiness=hosts))
+        await pilot.pause()
+        shown = words_of(app)
+        assert "restore tonight? 1 yes 1 unknown" in shown and "worst RTO 6m measured, b" in shown
+        await pilot.press("g", "3")
+        await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+        assert "1/1 in RPO · restore tonight 1 yes 1 unknown" in words_of(app)
+
+
+async def test_a_wide_terminal_has_more_columns_and_no_title_touches_the_next() -> None:
+    for width in (80, 120, 200):
+        async with canned((width, 50)) as (app, pilot, _):
+            app._changed(ROWS)
+            await pilot.press("g", "3")
+            await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+            assert ("COPIES" in words_of(app)) == (width == 200)
+            await pilot.press("2")
+            await pilot.pause()
+            assert "RTO  COPIES WHY" in words_of(app)
+
+
 async def test_the_fleet_has_the_backups_in_a_pane_and_folded_in_a_word() -> None:
     async with canned((120, 40)) as (app, pilot, _):
         app._changed(ROWS)
@@ -185,6 +261,7 @@ async def test_the_fleet_has_the_backups_in_a_pane_and_folded_in_a_word() -> Non
             "stale 27h",
             "1 good",
             "restore tonight? 1 yes 1 no 1 none",
+            "worst RTO 6m measured, web-eu-01",
         ):
             assert words in shown, words
         await pilot.press("3")
@@ -230,3 +307,26 @@ async def test_five_thousand_jobs_draw_only_what_is_seen() -> None:
         await pilot.press("down")
         await pilot.pause()
         assert jobs.lines_drawn - drawn <= 4
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_whole_picture(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    nowhere = Path("/nonexistent")
+    with standing_still():
+        app = GuardianApp(
+            Paths(nowhere, nowhere, nowhere), Settings(), theme="guardian-dark", clock=lambda: NOW
+        )
+
+        async def begin(pilot: Pilot[int]) -> None:
+            await until(lambda: app.hello is not None)
+            app.begin(SESSION)
+            await until(
+                lambda: isinstance(app.screen, FleetScreen) and app.screen.composed and app.world.hosts
+            )
+            app._changed(ROWS)
+            app.go("backups")
+            await until(lambda: isinstance(app.screen, BackupsScreen) and "in RPO" in words_of(app))
+            app.screen.refresh_frame()  # type: ignore[attr-defined]  # it has one
+            await pilot.pause()
+
+        assert snap_compare(app, terminal_size=size, run_before=begin)
