@@ -145,6 +145,14 @@ def _option(name: str, hint: Any, field: msgspec.structs.FieldInfo) -> click.Opt
         return click.Option(
             [flag, name], required=required, metavar="JSON", help=f"As JSON: {_example(hint)}"
         )
+    if name == "grants":
+        return click.Option(
+            [flag, name],
+            multiple=True,
+            required=required,
+            metavar="PROFILE[@SCOPE]",
+            help="May be given again.",
+        )
     if origin is tuple and _is_struct(typing.get_args(hint)[0]):
         words = f"As JSON, may be given again: {_example(typing.get_args(hint)[0])}"
         return click.Option([flag, name], multiple=True, required=required, metavar="JSON", help=words)
@@ -161,12 +169,12 @@ def _shape(route: Route, given: dict[str, Any]) -> Request:  # Any: click's valu
             fields[name] = dict(pair.partition("=")[::2] for pair in value)
         elif _is_struct(_plain_type(hints[name])):
             fields[name] = _of_json(name, value)
-        elif isinstance(value, tuple) and _is_struct((typing.get_args(hints[name]) or (None,))[0]):
-            fields[name] = [_of_json(name, one) for one in value]
         elif route.request.__name__ in ("Invite", "SetGrants") and name == "grants":
             fields[name] = [
                 dict(zip(("profile", "scope"), word.split("@", 1), strict=False)) for word in value
             ]
+        elif isinstance(value, tuple) and _is_struct((typing.get_args(hints[name]) or (None,))[0]):
+            fields[name] = [_of_json(name, one) for one in value]
         else:
             fields[name] = value
     try:

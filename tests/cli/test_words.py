@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import time
 
+import click
 import pytest
 
+from guardian_tui.cli_routes import _shape
 from guardian_tui.cli_words import words_of
+from guardian_tui.protocol.access import Invite
 from guardian_tui.protocol.audit import AuditEvent, AuditPage
-from guardian_tui.protocol.backups import JobList, JobRow, ReadinessList, ReadinessRow, Snapshot, SnapshotList
+from guardian_tui.protocol.backups import (
+    JobList,
+    JobRow,
+    JobSpec,
+    ReadinessList,
+    ReadinessRow,
+    Snapshot,
+    SnapshotList,
+)
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.fleet import FileSystem, HostDetail, HostList, HostRow, HostSpec
+from guardian_tui.protocol.routes import ROUTES
 
 NOW = 1_800_000_000.0
 EVIL = "\x1b]52;c;aGk=\x07\x9b2J\u202e"
@@ -118,3 +130,19 @@ def test_a_job_is_told_by_what_is_asked_of_it_and_its_reason_stands_last() -> No
     head, line = words_of(JobList(jobs=(job,))).splitlines()
     assert head.split()[:5] == ["name", "host", "repository", "engine", "state"]
     assert line.endswith("no room") and "j1" not in line
+
+
+def test_structs_are_json_and_grants_are_words() -> None:
+    shaped = _shape(
+        ROUTES["backups.add"],
+        {
+            "name": "web", "host": "web-1", "repository": "vault", "keep": '{"daily": 7}', "drill": '{"every_days": 30}',
+            "dumps": ('{"kind": "sqlite", "database": "/srv/a.db"}',),
+        },
+    )  # fmt: skip
+    assert isinstance(shaped, JobSpec)
+    assert (shaped.keep.daily, shaped.drill.every_days, shaped.dumps[0].database) == (7, 30, "/srv/a.db")
+    invited = _shape(ROUTES["accounts.invite"], {"name": "eve", "grants": ("viewer@role=web",)})
+    assert isinstance(invited, Invite) and invited.grants[0].scope == "role=web"
+    with pytest.raises(click.UsageError, match="--keep is no JSON"):
+        _shape(ROUTES["backups.add"], {"name": "web", "host": "", "repository": "vault", "keep": "daily=7"})
