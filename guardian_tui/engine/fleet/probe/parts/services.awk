@@ -75,7 +75,8 @@ function readable(f,   l, ok) {
     return ok
 }
 
-function exists(f) { return readable(f) || answer_of("ls -d " f) != "" }
+# not by getline first: it may be a folder, and the one true awk warns on stderr of a folder that it reads
+function exists(f) { return answer_of("ls -d " f) != "" }
 
 # blocks of KEY=VALUE lines with blank lines between them: a row of these keys' values for each that `wanted` does not leave out
 function blocks(kind, seconds, program, arguments, keys, wanted,   n, i, j, k, count, order, value, row) {
