@@ -79,7 +79,8 @@ def quantity(value: float | None, unit: str) -> str:
             else age(value)
         )
     if unit == "per_second":
-        return f"{value:.0f}/s"
+        # one in a minute is not none
+        return f"{value:.2g}/s" if 0 < abs(value) < 0.95 else f"{value:.0f}/s"
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 

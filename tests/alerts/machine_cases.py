@@ -1,4 +1,4 @@
-"""Cases of the rules over containers, hardware and links; columns as in test_rules.CASES."""
+"""Cases of the rules over containers, hardware, links and mounts over the network; columns as in test_rules.CASES."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ RAID = "raid_missing_members{md0}"
 LINK = "link_down{eno1}"
 BOND = "bond_inactive_members{bond0}"
 PORTS = "listening_drift"
+NFS = "nfs_timeouts_per_second{/home/our people}"
 
 MACHINE_CASES = [
     ("container_unhealthy", "warning", (UNHEALTHY,), {UNHEALTHY: 1.0}, 120, None, {}, 0),
@@ -23,4 +24,5 @@ MACHINE_CASES = [
     ("link_down", "warning", (LINK,), {LINK: 1.0}, 300, None, {}, 0),
     ("bond_degraded", "warning", (BOND,), {BOND: 1.0}, 300, None, {}, 0),
     ("new_listening_port", "warning", (PORTS,), {PORTS: 1.0}, 0, None, {}, 0),
+    ("nfs_stalled", "warning", (NFS,), {NFS: 1 / 60}, 0, None, {}, 600),
 ]

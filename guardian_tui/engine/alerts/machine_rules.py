@@ -1,4 +1,4 @@
-"""The shipped rules about containers, hardware and links."""
+"""The shipped rules about containers, hardware, links and mounts over the network."""
 
 from __future__ import annotations
 
@@ -71,5 +71,14 @@ MACHINE_RULES: tuple[MetricRule, ...] = (
         "notify",
         Term("listening_drift", ">", 0.0),
         why="{value} not in the accepted baseline",
+    ),
+    # a request that waits doubles or lengthens its patience each time, so that minutes without a timeout are no sign of an answer
+    one(
+        "nfs_stalled",
+        "NFS server does not answer",
+        "notify",
+        Term("nfs_timeouts_per_second", ">", 0.0),
+        keep=10 * MINUTE,
+        why="requests wait that were not answered in time",
     ),
 )
