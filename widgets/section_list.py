@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from guardian_tui.protocol.section_kinds import Cell, CellUnit, Column, SectionKind
+from guardian_tui.protocol.section_order import rank
 from widgets import figures
 from widgets.live_list import LiveList
 from widgets.painting import Piece, fit
@@ -116,7 +117,7 @@ def arranged(rows: Sequence[Row], kind: SectionKind, order: Order) -> list[tuple
     names = [column.name for column in kind.columns]
     place = names.index(order.column) if order.column in names else -1
     ranked = (
-        sorted(rows, key=lambda row: _rank(row[place] if place >= 0 else None, order.falling))
+        sorted(rows, key=lambda row: rank(row[place], kind.columns[place], falling=order.falling))
         if place >= 0
         else list(rows)
     )
@@ -141,15 +142,6 @@ def arranged(rows: Sequence[Row], kind: SectionKind, order: Order) -> list[tuple
         waiting += [(child, depth + 1) for child in reversed(children.get(row[0], []))]
     # a circle of parents has no root: its rows are shown all the same
     return out + [(row, 0) for row in ranked if row[0] not in seen]
-
-
-def _rank(value: Cell, falling: bool) -> tuple[int, float, str]:
-    """What is not known stands last either way; numbers before text."""
-    if value is None:
-        return (2, 0.0, "")
-    if isinstance(value, str):
-        return (1, 0.0, "".join(chr(0x10FFFF - ord(c)) for c in value.lower()) if falling else value.lower())
-    return (0, -value if falling else value, "")
 
 
 class SectionList(LiveList):

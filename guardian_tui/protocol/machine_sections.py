@@ -87,14 +87,15 @@ NETWORK_SECTIONS: tuple[SectionKind, ...] = (
     SectionKind(
         "connections", "connections", "Connections of TCP and UDP, with the process where it can be seen.",
         (
-            Column("local", "local"), Column("remote", "remote"), Column("protocol", "protocol"), Column("state", "state"), Column("pid", "pid", "number"),
+            Column("local", "local", address=True), Column("remote", "remote", address=True),
+            Column("protocol", "protocol"), Column("state", "state"), Column("pid", "pid", "number"),
             Column("process", "process"), Column("uid", "uid", "number"),
         ), sort="remote",
     ),
     SectionKind(
         "listening", "listening ports", "Ports that this host listens on, with the process where it can be seen.",
         (
-            Column("address", "address"), Column("port", "port", "number"), Column("protocol", "protocol"), Column("pid", "pid", "number"),
+            Column("address", "address", address=True), Column("port", "port", "number"), Column("protocol", "protocol"), Column("pid", "pid", "number"),
             Column("process", "process"), Column("uid", "uid", "number"), Column("reach", "reach"),
         ), period_seconds=MEDIUM_SECONDS, sort="port",
     ),

@@ -13,11 +13,15 @@ Cell = str | float | None
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name (for filters, CSV and JSON), its heading on screen, and what its cells are."""
+    """One column: its name (for filters, CSV and JSON), its heading on screen, and what its cells are.
+
+    ``address``: its texts are addresses of the network, which stand in the order of their numbers.
+    """
 
     name: str
     title: str
     unit: CellUnit = "text"
+    address: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,14 +36,14 @@ SERVICE_KINDS: tuple[SectionKind, ...] = (
     SectionKind(
         "clock_sync", "clock", "Who keeps the clock, the server that it follows, and how far it is off.",
         (
-            Column("by", "kept by"), Column("synchronised", "sync"), Column("server", "server"), Column("stratum", "stratum", "count"),
+            Column("by", "kept by"), Column("synchronised", "sync"), Column("server", "server", address=True), Column("stratum", "stratum", "count"),
             Column("offset", "offset", "seconds"),
         ), period_seconds=MEDIUM_SECONDS,
     ),
     SectionKind(
         "sessions", "sessions", "Who is logged in, from where and since when.",
         (
-            Column("user", "user"), Column("tty", "tty"), Column("from", "from"), Column("since", "since", "time"), Column("state", "state"),
+            Column("user", "user"), Column("tty", "tty"), Column("from", "from", address=True), Column("since", "since", "time"), Column("state", "state"),
             Column("service", "by"), Column("pid", "pid", "number"),
         ), sort="-since",
     ),
@@ -51,13 +51,13 @@ SERVICE_KINDS: tuple[SectionKind, ...] = (
         "accounts", "accounts", "Accounts with a shell or the rights of root, the groups that make administrators, and their last login.",
         (
             Column("user", "user"), Column("uid", "uid", "number"), Column("shell", "shell"), Column("groups", "groups"),
-            Column("last", "last login", "time"), Column("from", "from"), Column("home", "home"),
+            Column("last", "last login", "time"), Column("from", "from", address=True), Column("home", "home"),
         ), period_seconds=SLOW_SECONDS, sort="user",
     ),
     SectionKind(
         "logins", "logins", "Where logins of the last five minutes came from: how many failed, how many were let in.",
         (
-            Column("source", "from"), Column("failed", "failed", "count"), Column("accepted", "accepted", "count"), Column("user", "user"),
+            Column("source", "from", address=True), Column("failed", "failed", "count"), Column("accepted", "accepted", "count"), Column("user", "user"),
         ), period_seconds=MEDIUM_SECONDS, sort="-failed",
     ),
     SectionKind(

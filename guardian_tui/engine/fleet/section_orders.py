@@ -11,7 +11,8 @@ from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.protocol.changes import Change, ChangeList, ChangesQuery, SetMark
 from guardian_tui.protocol.errors import Conflict, InvalidRequest
 from guardian_tui.protocol.fleet import HostRef
-from guardian_tui.protocol.section_kinds import Cell
+from guardian_tui.protocol.section_kinds import Cell, Column
+from guardian_tui.protocol.section_order import Rank, rank
 from guardian_tui.protocol.sections import (
     SECTIONS,
     AcceptDrift,
@@ -46,12 +47,13 @@ class SectionOrders:
         raw, findings, measured_at, took = await self._fleet.watch.survey.open(
             host, request.section, fresh=request.fresh
         )
-        columns = tuple(column.name for column in SECTIONS[request.section].columns)
+        kind = SECTIONS[request.section]
+        columns = tuple(column.name for column in kind.columns)
         rows = [
             row for row in findings.rows if wanted.matches(dict(zip(columns, row, strict=True)), _text(row))
         ]
         if request.sort:
-            rows.sort(key=sort_key(columns, request.sort))
+            rows.sort(key=sort_key(kind.columns, request.sort))
         return SectionTable(
             host=host.spec.name, section=request.section, columns=columns, rows=tuple(rows[: request.most]), measured_at=measured_at,
             took_seconds=took, withheld=tuple(Withheld(what=what, why=why, rule=rule) for what, why, rule in raw.withheld),
@@ -91,25 +93,15 @@ def _text(row: tuple[Cell, ...]) -> str:
     return " ".join(str(cell) for cell in row if isinstance(cell, str)).lower()
 
 
-def sort_key(columns: tuple[str, ...], sort: str) -> Callable[[tuple[Cell, ...]], tuple[bool, float, str]]:
+def sort_key(columns: tuple[Column, ...], sort: str) -> Callable[[tuple[Cell, ...]], Rank]:
     """The key by which rows are sorted: what is not known stands last either way.
 
     Raises:
         InvalidRequest: there is no such column.
     """
     name = sort.lstrip("-")
-    if name not in columns:
-        raise InvalidRequest(
-            f"There is no column {name[:60]!r}; there are {', '.join(columns)}.", field="sort"
-        )
-    place, sign = columns.index(name), -1.0 if sort.startswith("-") else 1.0
-
-    def key(row: tuple[Cell, ...]) -> tuple[bool, float, str]:
-        value = row[place]
-        return (
-            value is None,
-            sign * value if isinstance(value, int | float) else 0.0,
-            value.lower() if isinstance(value, str) else "",
-        )
-
-    return key
+    names = [column.name for column in columns]
+    if name not in names:
+        raise InvalidRequest(f"There is no column {name[:60]!r}; there are {', '.join(names)}.", field="sort")
+    place, falling = names.index(name), sort.startswith("-")
+    return lambda row: rank(row[place], columns[place], falling=falling)
