@@ -59,6 +59,7 @@ def _registry(*commands: Command) -> dict[str, Command]:
 
 
 _LISTS = ("fleet", "alerts", "audit", "checks", "backups")
+_CHARTED = ("host", "check", "alert")
 
 COMMANDS: dict[str, Command] = _registry(
     # what is in front of you
@@ -213,22 +214,22 @@ COMMANDS: dict[str, Command] = _registry(
             arguments="[REPOSITORY]", route="repositories.unlock", dangerous=True),
     Command("repository.remove", "Forget the repository", "Nothing in it is touched.", ("backups",), words=("repository-remove",),
             arguments="[REPOSITORY]", route="repositories.remove", dangerous=True),
-    # a host's page
-    Command("range.wider", "Wider span", "1 h, 6 h, 24 h, 7 d.", ("host", "check"), ("plus", "equals_sign"), footer="range"),
-    Command("range.narrower", "Narrower span", "7 d, 24 h, 6 h, 1 h.", ("host", "check"), ("underscore",)),
-    Command("time.back", "Back in time", "Moves the chart half a span into the past.", ("host", "check"), ("left_square_bracket",), footer="time"),
-    Command("time.forward", "Forward in time", "Moves the chart half a span towards now.", ("host", "check"), ("right_square_bracket",)),
-    Command("time.now", "Now", "The chart follows again, without a cursor.", ("host", "check"), ("full_stop",), words=("now",)),
+    # a chart, on whichever page it stands
+    Command("range.wider", "Wider span", "1 h, 6 h, 24 h, 7 d.", _CHARTED, ("plus", "equals_sign"), footer="range"),
+    Command("range.narrower", "Narrower span", "7 d, 24 h, 6 h, 1 h.", _CHARTED, ("underscore",)),
+    Command("time.back", "Back in time", "Moves the chart half a span into the past.", _CHARTED, ("left_square_bracket",), footer="time"),
+    Command("time.forward", "Forward in time", "Moves the chart half a span towards now.", _CHARTED, ("right_square_bracket",)),
+    Command("time.now", "Now", "The chart follows again, without a cursor.", _CHARTED, ("full_stop",), words=("now",)),
     Command("cursor.left", "Chart's cursor to the left",
-            "Shows time, value, lowest and highest, and what is typical; at the edge the chart moves. The mouse moves it too.", ("host", "check"), ("left",)),
-    Command("cursor.right", "Chart's cursor to the right", "Towards now; at the edge the chart moves.", ("host", "check"), ("right",)),
-    Command("cursor.far_left", "Chart's cursor far to the left", "Ten cells.", ("host", "check"), ("shift+left",)),
-    Command("cursor.far_right", "Chart's cursor far to the right", "Ten cells.", ("host", "check"), ("shift+right",)),
-    Command("chart.closer", "Zoom in", "Half the span, around the cursor.", ("host", "check"), ("x",), words=("closer",)),
-    Command("chart.farther", "Zoom out", "Twice the span, around the cursor.", ("host", "check"), ("X",), words=("farther",)),
-    Command("chart.next", "Next chart", "CPU, memory, load, pressure; of an instance all its figures; of a check too. Or the series named.", ("host", "check"), ("m",),
+            "Shows time, value, lowest and highest, and what is typical; at the edge the chart moves. The mouse moves it too.", _CHARTED, ("left",)),
+    Command("cursor.right", "Chart's cursor to the right", "Towards now; at the edge the chart moves.", _CHARTED, ("right",)),
+    Command("cursor.far_left", "Chart's cursor far to the left", "Ten cells.", _CHARTED, ("shift+left",)),
+    Command("cursor.far_right", "Chart's cursor far to the right", "Ten cells.", _CHARTED, ("shift+right",)),
+    Command("chart.closer", "Zoom in", "Half the span, around the cursor.", _CHARTED, ("x",), words=("closer",)),
+    Command("chart.farther", "Zoom out", "Twice the span, around the cursor.", _CHARTED, ("X",), words=("farther",)),
+    Command("chart.next", "Next chart", "CPU, memory, load, pressure; of an instance all its figures; of a check too. Or the series named.", _CHARTED, ("m",),
             words=("chart",), arguments="[SERIES]"),
-    Command("chart.compare", "Compare", "A second line (○): a day before, a week before, none; or the same of another host.", ("host", "check"), ("c",),
+    Command("chart.compare", "Compare", "A second line (○): a day before, a week before, none; or the same of another host.", _CHARTED, ("c",),
             words=("compare",), arguments="[HOST|1d|1w|off]"),
     # the audit log
     Command("audit.verify", "Verify the chain", "Checks every event, MAC and checkpoint.", ("audit", "fleet"), ("V",), words=("verify",),

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
 
 from guardian_tui.protocol.alerts import Alert
-from guardian_tui.protocol.errors import GuardianError
-from guardian_tui.protocol.fleet import History, HistoryQuery
 from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
+from screens.chart_pane import ChartCommands, ChartPane, view_of
+from screens.chart_window import Window
+from screens.host import VIEWS
 from widgets import figures
 from widgets.box import Box, Line
-from widgets.chart import Chart
 from widgets.painting import SEVERITY_GLYPHS
 from widgets.plot import ChartData, Mark
 
 _BEFORE_SECONDS = 1800.0
 
 
-class AlertScreen(GuardianScreen):
+class AlertScreen(ChartCommands, GuardianScreen):
     """An alert's page.
 
     Args:
@@ -40,7 +41,7 @@ class AlertScreen(GuardianScreen):
         super().__init__()
         self._alert_id = alert_id
         self._alert: Alert | None = None
-        self._asked = 0.0
+        self._charted = False
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -56,16 +57,20 @@ class AlertScreen(GuardianScreen):
     def content(self) -> ComposeResult:
         """Words, then the chart."""
         yield Box("alert", id="words")
-        yield Chart(id="chart")
+        yield ChartPane(id="chart")
 
     def world_changed(self, change: Change) -> None:
-        """Draw; the chart is read when the alert or its host changed."""
+        """Draw; the chart goes on with its host's figures."""
         self._alert = self.console.world.alerts.get(self._alert_id) or self._alert
         self._draw()
-        now = self.console.world.now()
-        if self._alert is not None and now - self._asked > 5.0:
-            self._asked = now
-            self.run_worker(self._read(self._alert), exclusive=True, exit_on_error=False)
+        if self._alert is None:
+            return
+        if not self._charted:
+            self._charted = True
+            self._chart_it(self._alert)
+        elif change.complete or any(row.id == self._alert.host_id for row in change.hosts):
+            row = self.console.world.hosts.get(self._alert.host_id)
+            self.chart.follow(row.interval_seconds if row else 5.0)
 
     def tick(self, now: float) -> None:
         """Ages tick."""
@@ -100,28 +105,17 @@ class AlertScreen(GuardianScreen):
             note=_keys(alert),
         )
 
-    async def _read(self, alert: Alert) -> None:
-        chart = self.query_one(Chart)
+    def _chart_it(self, alert: Alert) -> None:
+        """Its series from before it began, with the threshold that it was judged by; behind it what its host's page charts."""
         if not alert.metric or not alert.host_id:
-            chart.show(ChartData(alert.title, "", None, words="this alert has no value to chart"))
+            self.chart.show(ChartData(alert.title, "", None, words="this alert has no value to chart"))
             return
-        now = self.console.world.now()
-        start = min(alert.since - _BEFORE_SECONDS, now - 3600)
-        query = HistoryQuery(
-            host=alert.host_id,
-            metric=alert.metric,
-            start=start,
-            end=now,
-            points=max(20, min(400, chart.columns)),
-        )
-        try:
-            history = await self.console.client.call("hosts.history", History, query)
-        except GuardianError as error:
-            chart.show(ChartData(alert.metric, "", None, words=safe(error.detail, 200)))
-            return
-        top = 1.0 if alert.unit == "ratio" else None
-        marks = [Mark(alert.since, "⚑", "warning")]
-        chart.show(ChartData(alert.metric, alert.unit, history, alert.threshold, top, marks))
+        own = replace(view_of(alert.metric), limit=alert.threshold)
+        others = [view for view in VIEWS if view.series != alert.metric]
+        began = Mark(alert.since, "⚑", "warning", alert.title)
+        self.chart.offer(alert.host_id, [own, *others], instance=alert.instance, marks=[began])
+        self.chart.look_at(Window.holding(alert.since - _BEFORE_SECONDS, self.console.world.now()))
+        self.chart.load()
 
     def command_back(self, arguments: tuple[str, ...]) -> None:
         """Back to where it was opened."""

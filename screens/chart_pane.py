@@ -15,7 +15,7 @@ from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.fleet import History, HistoryQuery
 from guardian_tui.text import safe
 from screens.base import GuardianScreen
-from screens.chart_views import View, limits_of, view_of, views_beside
+from screens.chart_views import View, limits_for, view_of, views_beside
 from screens.chart_window import Window
 from widgets.chart import Chart
 from widgets.plot import ChartData, Mark
@@ -56,22 +56,26 @@ class ChartPane(Chart):
         self._other: History | None = None
         self._rules: tuple[Rule, ...] | None = None
         self._changes: tuple[Change, ...] = ()
+        self._own_marks: tuple[Mark, ...] = ()
 
     @property
     def console(self) -> GuardianApp:
         """The app, by its own type."""
         return self.app  # type: ignore[return-value]  # there is no other app
 
-    def offer(self, host_id: str, views: Sequence[View], *, instance: str = "") -> None:
+    def offer(
+        self, host_id: str, views: Sequence[View], *, instance: str = "", marks: Sequence[Mark] = ()
+    ) -> None:
         """Say what can be charted; what is shown stays if it is still among it.
 
         Args:
             host_id: whose series they are.
             views: in the order of `m`.
             instance: mark only alerts about this one.
+            marks: what is marked besides, though nothing fires any more.
         """
         shown = self.view.series if self._views else ""
-        self._host_id, self._instance = host_id, instance
+        self._host_id, self._instance, self._own_marks = host_id, instance, tuple(marks)
         self._usual, self._views = list(views), list(views)
         self._place = next((place for place, view in enumerate(views) if view.series == shown), 0)
 
@@ -112,7 +116,7 @@ class ChartPane(Chart):
 
     def load(self) -> None:
         """Read what is to be shown."""
-        if self._views and self.is_attached:
+        if self._views and self._host_id and self.is_attached:
             self._asked, self._asked_points = self.console.world.now(), self._points
             self.run_worker(self._read(), exclusive=True, group="chart", exit_on_error=False)
 
@@ -174,7 +178,7 @@ class ChartPane(Chart):
         """Draw what was read, with what is known of alerts now."""
         if self._history is None or not self.is_mounted:
             return
-        view, limits = self.view, limits_of(self.view.series, self._rules or ())
+        view, limits = self.view, limits_for(self.view, self._rules or ())
         data = ChartData(
             safe(view.title, 200), view.unit, self._history, limits.critical, view.top, self._marks(), warning=limits.warning,
             limit_words=limits.words, other=self._other, other_words=self._compared_words(),
@@ -194,7 +198,7 @@ class ChartPane(Chart):
         for alert in self.console.world.alerts_of(self._host_id):
             if not self._instance or alert.instance == self._instance:
                 marks.append(Mark(alert.since, "⚑", "warning", alert.title))
-        return marks
+        return [*marks, *self._own_marks]
 
     def _compared_words(self) -> str:
         if parse_duration(self._compared) is not None:

@@ -12,12 +12,13 @@ from widgets import figures
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One series that can be charted; ``top`` fixes the axis' end."""
+    """One series that can be charted; ``top`` fixes the axis' end, ``limit`` stands where rules in force would draw the line."""
 
     series: str
     title: str
     unit: str = ""
     top: float | None = None
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,13 @@ def views_beside(series: str, known: Iterable[str], usual: Sequence[View]) -> li
     ]
     seen = {series, *(view.series for view in beside)}
     return [*first, *beside, *(view for view in usual if view.series not in seen)]
+
+
+def limits_for(view: View, rules: Iterable[Rule]) -> Limits:
+    """The limit that a view was given, or those of the rules in force."""
+    if view.limit is None:
+        return limits_of(view.series, rules)
+    return Limits(view.limit, words=f"limit {figures.quantity(view.limit, view.unit)}")
 
 
 def limits_of(series: str, rules: Iterable[Rule]) -> Limits:

@@ -16,6 +16,11 @@ class Window:
     seconds: float = SPANS[0][0]
     end: float | None = None
 
+    @classmethod
+    def holding(cls, start: float, now: float) -> Window:
+        """The shortest named span that goes on with the present and holds a moment; the longest if none does."""
+        return cls(next((seconds for seconds, _ in SPANS if now - seconds <= start), SPANS[-1][0]))
+
     def bounds(self, now: float) -> tuple[float, float]:
         """Its start and end."""
         end = now if self.end is None else self.end

@@ -1,4 +1,4 @@
-"""Charts on a host's page: the cursor, zoom, comparison, limits of the rules, series of an instance; and how little is drawn for it."""
+"""Charts on the pages of hosts and alerts: the cursor, zoom, comparison, limits of the rules, series of an instance; and how little is drawn for it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from textual.widgets import Input
 
 from guardian_tui.protocol.alerts import Rule
 from guardian_tui.protocol.fleet import HistoryQuery
+from screens.alert import AlertScreen
 from screens.chart_pane import FAR_CELLS, ChartPane
 from screens.chart_views import Limits, limits_of, view_of, views_beside
 from screens.chart_window import LEAST_SECONDS, SPANS, Window
@@ -233,3 +234,34 @@ def test_no_way_through_time_leaves_it(steps: list[object]) -> None:
         start, end = window.bounds(NOW)
         assert start < end <= NOW and LEAST_SECONDS <= window.seconds <= SPANS[-1][0]
         assert window.words.count("[") == 1
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_an_alert_s_chart_has_a_cursor_a_zoom_and_the_threshold_that_it_was_judged_by(
+    size: tuple[int, int],
+) -> None:
+    async with canned(size) as (app, pilot, client):
+        app.open_alert("a1")
+        await until(lambda: isinstance(app.screen, AlertScreen) and app.screen.composed)
+        chart = app.screen.query_one(ChartPane)
+        await until(lambda: chart.has_values and chart._drawn_size[0] > 0)
+        assert "limit 95 %" in legend_of(chart) or "limit 95 %" in "\n".join(text_of(chart))
+        first = queries(client)[-1]
+        assert first.metric == "cpu_busy_ratio" and first.start <= app.world.alerts["a1"].since - 1800
+        assert any("⚑" in line for line in text_of(chart))
+        await pilot.press("left")
+        await until(lambda: "97 %" in text_of(chart)[-1])
+        await pilot.press("x")
+        await until(lambda: queries(client)[-1].end - queries(client)[-1].start < first.end - first.start)
+        # what else its host's page charts is behind it, under the limits of the rules
+        await pilot.press("m")
+        await until(lambda: queries(client)[-1].metric == VIEWS[1].series)
+
+
+@pytest.mark.parametrize(
+    ("hours", "span"), [(0.4, HOUR), (1.0, HOUR), (1.1, 6 * HOUR), (20.0, 24 * HOUR), (500.0, 168 * HOUR)]
+)
+def test_a_chart_that_shall_hold_a_moment_takes_the_shortest_span_that_does(
+    hours: float, span: float
+) -> None:
+    assert Window.holding(NOW - hours * HOUR, NOW) == Window(span)
