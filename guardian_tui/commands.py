@@ -198,8 +198,6 @@ COMMANDS: dict[str, Command] = _registry(
             route="backups.restore", footer="restore"),
     Command("backups.copies", "Report of copies", "3-2-1-1-0: copies, places, elsewhere, untouchable, errors.", (GLOBAL,), words=("copies",),
             arguments="[FILTER]", route="backups.copies"),
-    Command("backups.discover", "Find backups on a host", "Set-ups of borgmatic, restic, resticprofile, pgBackRest.", (GLOBAL,), words=("discover",),
-            arguments="[HOST]", route="backups.discover"),
     Command("repository.add", "Add a repository", "Where backups are kept, and who reads it.", ("backups",), ("N",), words=("repository-add",),
             route="repositories.add"),
     Command("repository.edit", "Edit the repository", "How it is reached.", ("backups",), words=("repository-edit",), arguments="[REPOSITORY]",

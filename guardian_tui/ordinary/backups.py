@@ -7,10 +7,8 @@ from guardian_tui.protocol.backups import (
     BackupsQuery,
     CheckRepository,
     CopiesReport,
-    DiscoverQuery,
     EditJob,
     EditRepository,
-    FoundList,
     JobDetail,
     JobRef,
     JobRow,
@@ -252,30 +250,6 @@ class BackupCommands(CommandPart):
             )
 
         self._app.order("backups.copies", CopiesReport, BackupsQuery(filter=" ".join(arguments)), shown)
-
-    def command_backups_discover(self, arguments: tuple[str, ...]) -> None:
-        """`:discover HOST`."""
-        host = self._host(arguments)
-        if host is None:
-            return
-
-        def shown(found: FoundList) -> None:
-            lines = [
-                (
-                    f"{one.tool}: {one.engine} {one.location or one.words}",
-                    "strong" if not one.known else "good",
-                )
-                for one in found.found
-            ]
-            lines += [(words, "error") for words in found.problems]
-            self._app.push_screen(
-                ReportDialog(
-                    f"backups found on {host.name}",
-                    lines or [("No set-up of another tool was found.", "muted")],
-                )
-            )
-
-        self._app.order("backups.discover", FoundList, DiscoverQuery(host=host.name), shown)
 
     # --- repositories ---------------------------------------------------------------------------------
 

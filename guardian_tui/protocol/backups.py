@@ -496,7 +496,8 @@ class RestoreQuery(Request, frozen=True):
     """
 
     job: Annotated[str, msgspec.Meta(max_length=253)]
-    snapshot: Annotated[str, msgspec.Meta(max_length=200)]
+    snapshot: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """May be left out where ``at`` is given."""
     includes: tuple[PathText, ...] = ()
     host: Annotated[str, msgspec.Meta(max_length=253)] = ""
     target: Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"^/[^\0]*\Z")] = "/"
@@ -581,31 +582,3 @@ class CopiesReport(Response, frozen=True):
     """The report, the worst first."""
 
     rows: tuple[CopiesRow, ...]
-
-
-class DiscoverQuery(Request, frozen=True):
-    """Look on a host for backup set-ups of other tools."""
-
-    host: Annotated[str, msgspec.Meta(max_length=253)]
-
-
-class Found(Response, frozen=True):
-    """A set-up that was found on a host."""
-
-    tool: str
-    """``borgmatic``, ``restic``, ``resticprofile``, ``pgbackrest``."""
-    path: str
-    engine: str
-    location: str = ""
-    sources: tuple[str, ...] = ()
-    schedule: str = ""
-    words: str = ""
-    known: str = ""
-    """Name of the repository here that is the same."""
-
-
-class FoundList(Response, frozen=True):
-    """What was found, and where nothing could be read."""
-
-    found: tuple[Found, ...]
-    problems: tuple[str, ...] = ()

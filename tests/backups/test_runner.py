@@ -237,3 +237,28 @@ async def test_a_store_that_is_full_at_the_end_of_a_run_loses_nothing(
     run = await home.queue(job)
     row = await home.ended(run.row.id)
     assert (row.verdict, len(refused)) == ("ok", 3)
+
+
+async def test_nobody_asks_about_a_run_before_its_host_was_told_to_begin(home: House, tmp_path: Path) -> None:
+    """A follower that is under way for another run must not take one that is about to begin for one that is gone."""
+    flag = tmp_path / "go"
+    await home.repository()
+    first = await home.queue(await home.job("first", before=(f"echo begun; {waiting(flag)}",)))
+
+    async def running() -> bool:
+        live = home.backups.runner.log_of(first.row.id)
+        return live is not None and "begun" in live[0]
+
+    await home.until(running, "the first runs")
+    real, detached = home.backups.runner._detached.start, home.backups.runner._detached
+
+    async def slow(target: object, run: object) -> None:
+        await asyncio.sleep(4.0)
+        await real(target, run)  # type: ignore[arg-type]  # as it was called
+
+    detached.start = slow  # type: ignore[method-assign]  # a host that takes its time
+    second = await home.queue(await home.job("second"))
+    row = await home.ended(second.row.id)
+    assert (row.state, row.verdict, row.attempt) == ("ended", "ok", 1), row
+    flag.touch()
+    assert (await home.ended(first.row.id)).verdict == "ok"

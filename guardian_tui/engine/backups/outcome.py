@@ -39,7 +39,7 @@ def outcome(
         return Outcome(early)
     own = [end for end in reader.ends if not is_ours(end.name)]
     told = sum(not is_ours(mark.name) for mark in reader.marks)
-    asked: Operation = "restore" if operation == "drill" else operation
+    asked: Operation = "restore" if isinstance(work, Drill) else operation
     judgement = adapter.verdict(asked, job, own, reader.events)
     if judgement.verdict in ("ok", "partial") and len(own) < told:
         judgement = Judgement(

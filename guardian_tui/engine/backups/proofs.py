@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guardian_tui import filter as filters
-from guardian_tui.engine.backups import previews, records
+from guardian_tui.engine.backups import moments, previews, records
 from guardian_tui.engine.backups.copies import copies_row, rank
 from guardian_tui.engine.backups.drills import Unprovable, drill_of
 from guardian_tui.engine.backups.engines import adapter
@@ -11,7 +11,7 @@ from guardian_tui.engine.backups.planner import PARTS
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.scope import Scope
 from guardian_tui.engine.backups.service import Backups
-from guardian_tui.engine.backups.work import Check, Restore, Retain, Unlock
+from guardian_tui.engine.backups.work import Check, Drill, Moment, Restore, Retain, Unlock
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.remote.commands import Commands
@@ -40,7 +40,7 @@ class ProofOrders:
     def handlers(self) -> dict[str, Handler]:
         """Route name → handler."""
         return {
-            "backups.preview": self.preview, "backups.restore": self.restore, "backups.drill": self.drill, "backups.ledger": self.ledger,
+            "backups.preview": self.preview, "backups.window": self.window, "backups.restore": self.restore, "backups.drill": self.drill, "backups.ledger": self.ledger,
             "backups.retention": self.retention, "backups.retain": self.retain, "backups.copies": self.copies,
             "repositories.check": self.check, "repositories.unlock": self.unlock,
         }  # fmt: skip
@@ -86,6 +86,8 @@ class ProofOrders:
 
     async def restore(self, call: Call, request: wire.Restore) -> wire.RunRow:
         """`backups.restore`: refused where it would overwrite what nobody agreed to, or does not fit."""
+        if request.at:
+            return await self._to_a_moment(call, request)
         job, repository, way, snapshot = await self._asked(call, request)
         reader = self._reader(repository)
         wanted = await previews.wanted_of(
@@ -121,6 +123,25 @@ class ProofOrders:
             call.body["run"] = run.row.id
         return run.row
 
+    async def window(self, call: Call, request: wire.JobRef) -> wire.Window:
+        """`backups.window`."""
+        _, repository = self._scope.job_with_repository(call, request.job)
+        found = await moments.window_of(self._backups.sites, self._reader(repository), repository)
+        return wire.Window(earliest=found.earliest, latest=found.latest, words=found.words)
+
+    async def _to_a_moment(self, call: Call, request: wire.Restore) -> wire.RunRow:
+        job, repository = self._scope.job_with_repository(call, request.job)
+        way = self._reader(repository)
+        self._scope.host(call, way.name)
+        window = await moments.window_of(self._backups.sites, way, repository)
+        work = moments.restore_to(window, request.at, request.target)
+        call.target = job.spec.name
+        body = {"moment": int(request.at), "host": way.name, "target": request.target}
+        async with call.change(job.spec.name, body=body) as tx:
+            run = await self._backups.runner.queue(tx, work, job, repository, way, call.actor)
+            call.body["run"] = run.row.id
+        return run.row
+
     # --- proofs ---------------------------------------------------------------------------------------
 
     async def drill(self, call: Call, request: wire.JobRef) -> wire.RunRow:
@@ -130,8 +151,14 @@ class ProofOrders:
         self._scope.host(call, reader.name)
         if self._backups.runner.active(job.id, "drill") is not None:
             raise Conflict(f"A drill of {job.spec.name} is under way or queued already.")
+        work: Drill | Moment
         try:
-            work = await drill_of(self._store, job, repository, self._backups.own_state)
+            if repository.spec.engine in moments.ENGINES:
+                work = moments.drill_to(
+                    await moments.window_of(self._backups.sites, reader, repository), job, ""
+                )
+            else:
+                work = await drill_of(self._store, job, repository, self._backups.own_state)
         except Unprovable as error:
             raise Conflict(str(error)) from error
         call.target = job.spec.name

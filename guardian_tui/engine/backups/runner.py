@@ -24,14 +24,15 @@ from guardian_tui.engine.backups.sites import Sites
 from guardian_tui.engine.backups.turns import Turns
 from guardian_tui.engine.backups.work import (
     EXCLUSIVE,
-    OPERATIONS,
     REPEATABLE,
     Backup,
     Check,
     Copy,
     Drill,
+    Moment,
     Restore,
     Work,
+    operation_of,
     stages_of,
 )
 from guardian_tui.engine.calls import AuditSink, Entry
@@ -82,6 +83,8 @@ class Run:
     look: Look | None = None
     outcome: Outcome | None = None
     cancelled: bool = False
+    on_its_host: bool = True
+    """Whether its host was told to begin: nobody asks about it before."""
     task: asyncio.Task[None] | None = None
 
     @property
@@ -170,8 +173,8 @@ class Runner:
         """Queue a run; it begins once the transaction is committed."""
         row = RunRow(
             id=secrets.token_hex(8), job=job.spec.name if job else "", host=way.name, repository=repository.spec.name,
-            operation=OPERATIONS[type(work)], state="queued", by=by, queued_at=self._clock.now(),
-            level=work.level if isinstance(work, Check) else "", whole=isinstance(work, Drill) and work.whole,
+            operation=operation_of(work), state="queued", by=by, queued_at=self._clock.now(),
+            level=work.level if isinstance(work, Check) else "", whole=(isinstance(work, Drill) and work.whole) or isinstance(work, Moment),
         )  # fmt: skip
         run = Run(row, work, job, repository, way)
         await records.put_run(
@@ -286,7 +289,9 @@ class Runner:
             return Judgement("failed", str(error))
         if not stages:
             return Judgement("failed", f"{spec.engine} can't do that.")
-        run.word, run.marks = f"@{secrets.token_hex(12)}", marks_of(stages)
+        # one that was begun under this id already goes on under its word
+        run.word, run.marks = run.word or f"@{secrets.token_hex(12)}", marks_of(stages)
+        run.on_its_host = False
         run.row = replace(run.row, state="running", started_at=self._clock.now(), progress=None)
         run.reader, run.offsets = None, (0, 0)
         run.ended.clear()
@@ -309,6 +314,7 @@ class Runner:
         except ConnectFailed as error:
             # it may have begun all the same: whoever follows it sees
             log.info("the start of run %s was not answered: %s", run.row.id, error.detail)
+        run.on_its_host = True
         return None
 
     def _spec(self, run: Run) -> JobSpec | None:
@@ -329,7 +335,7 @@ class Runner:
         wait = pause * 2 ** (run.row.attempt - 1)
         with suppress(ConnectFailed, DetachedFailed):
             await self._detached.forget(run.way.target, run.detached_id)
-        run.not_before = self._clock.now() + wait
+        run.not_before, run.word = self._clock.now() + wait, ""
         run.row = replace(
             run.row, state="queued", attempt=run.row.attempt + 1, started_at=None, progress=None,
             words=f"{judgement.words} It is tried again in {wait / 60:.0f} min.",
@@ -351,7 +357,10 @@ class Runner:
         return [
             run
             for run in self.runs.values()
-            if run.way.host_id == host_id and run.row.state == "running" and not run.ended.is_set()
+            if run.way.host_id == host_id
+            and run.row.state == "running"
+            and run.on_its_host
+            and not run.ended.is_set()
         ]
 
     async def _follow_host(self, way: Way) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from guardian_tui.engine.backups import hashes, own_state
+from guardian_tui.engine.backups import hashes, own_state, point_in_time
 from guardian_tui.engine.backups.dumping import dump_name, verify_command
 from guardian_tui.engine.backups.engines.base import Adapter, Place, RestoreOrder, Stage
+from guardian_tui.engine.backups.engines.pgbackrest import Pgbackrest, server_of
 from guardian_tui.engine.backups.hashes import Hash
 from guardian_tui.protocol.backups import BackupEngine, CheckLevel, Dump, JobSpec, Operation
 
@@ -81,13 +82,30 @@ class Drill(msgspec.Struct, frozen=True, tag="drill"):
     """The archive of Guardian's own state in the snapshot, which is verified."""
 
 
-Work = Init | Backup | Check | Unlock | Retain | Copy | Restore | Drill
+class Moment(msgspec.Struct, frozen=True, tag="moment"):
+    """Bring a database back to a moment, in a new folder; a drill proves it and deletes it again."""
+
+    at: float
+    folder: str
+    drill: bool = False
+    probe_sql: str = ""
+    snapshot: str = ""
+
+
+Work = Init | Backup | Check | Unlock | Retain | Copy | Restore | Drill | Moment
 
 REPEATABLE = (Backup, Check, Copy, Drill)
 """What may be started again without asking anybody, where it is certain that it has not begun."""
 OPERATIONS: dict[type, Operation] = {
-    Init: "init", Backup: "backup", Check: "check", Unlock: "unlock", Retain: "retain", Copy: "copy", Restore: "restore", Drill: "drill",
+    Moment: "restore", Init: "init", Backup: "backup", Check: "check", Unlock: "unlock", Retain: "retain", Copy: "copy", Restore: "restore", Drill: "drill",
 }  # fmt: skip
+
+
+def operation_of(work: Work) -> Operation:
+    """What the run is called."""
+    return "drill" if isinstance(work, Moment) and work.drill else OPERATIONS[type(work)]
+
+
 EXCLUSIVE: dict[BackupEngine, frozenset[Operation]] = {
     "restic": frozenset({"init", "check", "retain", "unlock"}),
     "borg": frozenset({"init", "backup", "check", "retain", "unlock", "restore", "drill"}),
@@ -136,6 +154,19 @@ def stages_of(
             return _restore(work, adapter, place)
         case Drill():
             return _drill(work, adapter, place, run_id)
+        case Moment():
+            return _moment(work, adapter, place, run_id)
+
+
+def _moment(work: Moment, adapter: Adapter, place: Place, run_id: str) -> tuple[Stage, ...]:
+    if not isinstance(adapter, Pgbackrest):
+        raise ValueError("only pgBackRest brings a database back to a moment")
+    folder = work.folder or f"{DRILLS}{run_id}"
+    server = server_of(place.spec)
+    order = point_in_time.Order(
+        run_id, folder, server.user, point_in_time.Target(work.at), server.role, drill=work.drill, probe_sql=work.probe_sql
+    )  # fmt: skip
+    return point_in_time.stages(order, adapter.restore_to(place, order))
 
 
 def _backup(adapter: Adapter, place: Place, job: JobSpec, run_id: str) -> tuple[Stage, ...]:

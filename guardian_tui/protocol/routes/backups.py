@@ -44,8 +44,6 @@ BACKUPS: tuple[Route, ...] = (
           "Forget what the policy does not keep, and free its room.", "local", scoping="host", step_up=True),
     Route("backups.copies", "GET", "/v1/backups-copies", "backups.see", backups.BackupsQuery, backups.CopiesReport,
           "The 3-2-1-1-0 report.", scoping="rows"),
-    Route("backups.discover", "POST", "/v1/backups-discover", "backups.edit", backups.DiscoverQuery, backups.FoundList,
-          "Look on a host for set-ups of borgmatic, restic, resticprofile and pgBackRest.", "remote", scoping="host"),
     Route("repositories.check", "POST", "/v1/repositories/{repository}/check", "backups.run", backups.CheckRepository, backups.RunRow,
           "Verify a repository.", "local", scoping="host"),
     Route("repositories.unlock", "POST", "/v1/repositories/{repository}/unlock", "backups.delete", backups.RepositoryRef, backups.RunRow,

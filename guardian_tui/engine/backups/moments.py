@@ -1,0 +1,77 @@
+"""A database brought back to a moment: the window in which that can be, and the run that does it.  Today pgBackRest's."""
+
+from __future__ import annotations
+
+from guardian_tui.engine.backups import point_in_time
+from guardian_tui.engine.backups.drills import Unprovable
+from guardian_tui.engine.backups.engines.pgbackrest import Pgbackrest
+from guardian_tui.engine.backups.records import Job, Repository
+from guardian_tui.engine.backups.sites import Sites
+from guardian_tui.engine.backups.work import Moment
+from guardian_tui.engine.remote.target import ConnectFailed
+from guardian_tui.engine.remote.ways import Way
+from guardian_tui.protocol.errors import Conflict, HostUnavailable, InvalidRequest
+from guardian_tui.text import safe
+
+WINDOW_SECONDS = 60.0
+ENGINES = frozenset({"pgbackrest"})
+"""Those that can."""
+
+
+async def window_of(sites: Sites, way: Way, repository: Repository) -> point_in_time.Window:
+    """The window, asked of the repository and of the running server.
+
+    Raises:
+        Conflict: its engine can't bring anything back to a moment.
+        HostUnavailable: it could not be asked; says why.
+    """
+    if repository.spec.engine not in ENGINES:
+        raise Conflict(
+            f"{repository.spec.engine} restores snapshots; only pgBackRest brings a database back to any moment."
+        )
+    one, out = Pgbackrest(), b""
+    try:
+        place = await sites.place(way, repository.spec)
+        for stage in one.window(place):
+            done = await sites.ask(way, repository.spec, stage, WINDOW_SECONDS)
+            if done.exit_status not in stage.exit_codes:
+                raise HostUnavailable(
+                    f"pgBackRest could not tell the window: {safe((done.err or done.out)[-500:].strip(), 500)}"
+                )
+            out += done.out
+        return one.window_of(out)
+    except ConnectFailed as error:
+        raise HostUnavailable(error.detail) from error
+    except ValueError as error:
+        raise HostUnavailable(
+            f"What pgBackRest said of the window can't be read: {safe(str(error), 300)}."
+        ) from error
+
+
+def restore_to(window: point_in_time.Window, at: float, folder: str) -> Moment:
+    """The restore to a moment, into a new folder.
+
+    Raises:
+        InvalidRequest: the moment is not in the window, or the folder can't be.
+    """
+    if why := point_in_time.refusal(window, point_in_time.Target(at)):
+        raise InvalidRequest(why, field="at")
+    if folder == "/":
+        raise InvalidRequest(
+            "A database is restored into a new folder, beside the one that runs: name it.", field="target"
+        )
+    return Moment(at, folder)
+
+
+def drill_to(window: point_in_time.Window, job: Job, folder: str) -> Moment:
+    """The drill: to the last moment that can be.
+
+    Raises:
+        Unprovable: there is none.
+    """
+    latest = window.latest if window.latest is not None else 0.0
+    if why := point_in_time.refusal(window, point_in_time.Target(latest)):
+        raise Unprovable(why)
+    # a moment is known to be reached by a commit after it: the last one that is archived must be that one
+    at = max(window.earliest or 0.0, latest - 0.001)
+    return Moment(at, folder, drill=True, probe_sql=job.spec.drill.probe_sql)

@@ -1,0 +1,91 @@
+"""A database brought back to a moment through the service, with the real pgBackRest and PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from guardian_tui.engine.backups import moments, records
+from guardian_tui.engine.backups.records import Job, Repository
+from guardian_tui.engine.backups.work import Init
+from guardian_tui.protocol.backups import DrillPolicy, JobSpec, RepositorySpec
+from guardian_tui.protocol.errors import Conflict, InvalidRequest
+from tests.backups.house import HERE, House, house
+from tests.support.pgbackrest import Archived, archived
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Archived]:
+    with archived() as running:
+        yield running
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path) as one:
+        await one.start()
+        yield one
+
+
+async def said(home: House, run_id: str) -> str:
+    """What a run came to, and the end of its log."""
+    row, _, _, log = await records.run_named(home.store, run_id)
+    return f"{row.verdict}: {row.words}\n{log[-3000:]}"
+
+
+async def test_a_window_a_drill_and_a_restore_to_a_moment(home: House, made: Archived) -> None:
+    spec = RepositorySpec(name="pg", engine="pgbackrest", location="main", host="here", options=made.options)
+    repository = Repository("r1", spec, "screen", home.clock.now())
+    policy = DrillPolicy(probe_sql="SELECT n FROM t WHERE n = 1")
+    job = Job(
+        "j1",
+        JobSpec(name="shop", host="here", repository="pg", drill=policy),
+        "local",
+        "r1",
+        "screen",
+        home.clock.now(),
+    )
+    async with home.store.write() as tx:
+        await records.put_repository(tx, repository, new=True)
+        await records.put_job(tx, job, new=True)
+    home.backups.repositories["r1"], home.backups.jobs["j1"] = repository, job
+    async with home.store.write() as tx:
+        init = await home.backups.runner.queue(tx, Init(), None, repository, HERE, "ada")
+    row = await home.ended(init.row.id)
+    assert row.verdict == "ok", await said(home, row.id)
+    made.sql("CREATE TABLE t (n int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    row = await home.ended((await home.queue(job)).row.id)
+    assert row.verdict == "ok", await said(home, row.id)
+    time.sleep(1.2)
+    made.sql("INSERT INTO t VALUES (2)")
+    moment = float(str(made.sql("SELECT extract(epoch FROM clock_timestamp()) + 0.05")))
+    time.sleep(0.3)
+    made.sql("INSERT INTO t VALUES (3)", "SELECT pg_current_xact_id()", "SELECT pg_switch_wal()")
+    time.sleep(1.0)
+
+    window = await moments.window_of(home.backups.sites, HERE, repository)
+    assert window.earliest is not None and window.latest is not None
+    assert window.earliest <= moment <= window.latest
+    with pytest.raises(InvalidRequest, match="before the window"):
+        moments.restore_to(window, window.earliest - 60, "/var/tmp/x")
+    with pytest.raises(InvalidRequest, match="new folder"):
+        moments.restore_to(window, moment, "/")
+    other = Repository(
+        "r2", RepositorySpec(name="r", engine="restic", location="/x", host="here"), "screen", 0.0
+    )
+    with pytest.raises(Conflict, match="any moment"):
+        await moments.window_of(home.backups.sites, HERE, other)
+
+    drill = await home.ended((await home.queue(job, moments.drill_to(window, job, ""))).row.id, 120)
+    assert (drill.operation, drill.verdict, drill.whole) == ("drill", "ok", True), await said(home, drill.id)
+    assert not list(Path("/var/tmp").glob(f"guardian-drill-{drill.id}*"))
+
+    folder = str(made.folder / "restored")
+    restored = await home.ended(
+        (await home.queue(job, moments.restore_to(window, moment, folder))).row.id, 120
+    )
+    assert (restored.operation, restored.verdict) == ("restore", "ok"), await said(home, restored.id)
+    assert Path(folder, "data", "PG_VERSION").exists()
