@@ -48,6 +48,7 @@ def test_faults_by_name_take_different_hosts_and_last_all_day() -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.unmeasured
 async def test_the_day_raises_the_alerts_that_it_should_in_their_order_and_no_others(tmp_path: Path) -> None:
     async with day(tmp_path, 20) as one:
         places = roster(20)

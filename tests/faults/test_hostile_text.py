@@ -44,6 +44,19 @@ HOSTILE = {
     "nothing": "",
 }
 
+WHERE_WIDTH_COUNTS = ("markup that acts", "line", "marks", "long", "wide")
+CASES = [
+    pytest.param(
+        kind,
+        size,
+        id=f"{kind}-{size[0]}",
+        marks=() if size == (120, 40) or kind in WHERE_WIDTH_COUNTS else pytest.mark.soak,
+    )
+    for kind in HOSTILE
+    for size in ((80, 24), (120, 40))
+]
+"""All of them on a screen that has room for every column, and on a small one those that a column may cut; the rest of these in the soak."""
+
 NOW = 1_800_000_000.0
 
 
@@ -110,8 +123,7 @@ async def app(tmp_path: Path) -> AsyncIterator[StillApp]:
 
 
 @pytest.mark.unmeasured
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize(("kind", "size"), CASES)
 async def test_only_safe_text_reaches_the_terminal(app: StillApp, kind: str, size: tuple[int, int]) -> None:
     async with app.run_test(headless=False, size=size) as pilot:
         app.begin(session())
