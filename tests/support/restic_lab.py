@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -21,6 +22,8 @@ PROGRAMS = ["restic", *filter(None, os.environ.get("GUARDIAN_RESTICS", "").split
 """The installed one, and those of other versions whose paths are named there."""
 PASSWORD = "correct horse"
 SECONDS = 30.0
+_MADE: dict[tuple[str, str], Path] = {}
+"""A new repository, by program and user."""
 
 
 def words(program: str) -> str:
@@ -63,7 +66,22 @@ class Lab:
         )  # fmt: skip
         self.place = self.runner.place(self.repository, secrets={"RESTIC_PASSWORD": "secret:r"})
         self.adapter = self.runner.adapter
-        assert self.run("init", self.adapter.init(self.place)).verdict == "ok"
+        self._make_repository()
+
+    def _make_repository(self) -> None:
+        """The first one of each version and user is made by the adapter; the others are its copies, since each takes restic a second of work."""
+        key = str(Path(shutil.which("restic", path=str(self.folder / "bin")) or "").resolve()), self.user
+        if key in _MADE:
+            shutil.copytree(_MADE[key], self.repository)
+        else:
+            assert self.run("init", self.adapter.init(self.place)).verdict == "ok"
+            kept = Path(tempfile.mkdtemp(prefix="restic-new-"))
+            atexit.register(shutil.rmtree, kept, ignore_errors=True)
+            _MADE[key] = Path(shutil.copytree(self.repository, kept / "repo"))
+        if self.user:
+            for folder, _, files in os.walk(self.repository):
+                for path in (folder, *(os.path.join(folder, name) for name in files)):
+                    shutil.chown(path, self.user)
 
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
