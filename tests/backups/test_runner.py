@@ -40,6 +40,8 @@ async def test_a_run_ends_well_and_its_snapshot_counts(home: House) -> None:
 
     await home.until(counted, "the snapshot counts")
     assert home.backups.row_of(job).snapshots == 1
+    taken = home.backups.repositories[job.repository_id].memory
+    assert taken.bytes is not None and len(taken.sizes) == 1
     assert [entry.action for entry in home.sink.entries] == ["backups.backup.ended"]
     series = home.waves[-1].samples[-1]
     assert series.values[series.layout.index["backup_failed{shop}"]] == 0.0

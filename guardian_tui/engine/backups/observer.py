@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from guardian_tui.engine.backups import records
 from guardian_tui.engine.backups.engines import adapter
-from guardian_tui.engine.backups.engines.base import Adapter, Judgement, Place, StageEnd
+from guardian_tui.engine.backups.engines.base import Adapter, Judgement, Place, Stage, StageEnd
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.sites import Sites
 from guardian_tui.engine.clock import Clock
@@ -23,6 +24,7 @@ from guardian_tui.text import safe
 log = logging.getLogger(__name__)
 
 LIST_SECONDS = 300.0
+WEIGH_SECONDS = 120.0
 AT_ONCE = 4
 DAY = 86400.0
 SIZES_KEPT = 400
@@ -64,12 +66,27 @@ class Observer:
             memory.verdict, memory.words, memory.advice = judgement.verdict, judgement.words, judgement.advice
             if judgement.verdict == "ok":
                 memory.listed_at = now
+                await self._weigh(repository, now)
                 await self._take(repository, listed.snapshots, list(jobs))
             else:
                 async with self._store.write() as tx:
                     await records.put_repository(tx, repository, new=False)
         self._told(repository)
         return judgement
+
+    async def _weigh(self, repository: Repository, now: float) -> None:
+        """What a repository on a disk of its host takes there, once a day; what can't be told is left as it is."""
+        spec, memory = repository.spec, repository.memory
+        way = self._ways.way(spec.host)
+        due = not memory.sizes or now - memory.sizes[-1][0] >= DAY
+        if way is None or not spec.location.startswith("/") or not due:
+            return
+        stage = Stage("size", ("du", "-sk", "--", spec.location))
+        with suppress(ConnectFailed, GuardianError):
+            done = await self._sites.ask(way, spec, stage, WEIGH_SECONDS, limit_bytes=4096)
+            text = done.out.split(b"\t")[0]
+            if text.isdigit() and len(text) < 16:
+                grown(memory, now, int(text) * 1024)
 
     async def _list(self, repository: Repository) -> Listed:
         spec = repository.spec
