@@ -96,7 +96,8 @@ def _median(weighed: Sequence[tuple[float, float]]) -> float:
         if reached > half * (1 + 1e-9):
             return value
         if reached >= half * (1 - 1e-9) and place + 1 < len(ordered):
-            return (value + ordered[place + 1][0]) / 2
+            # halves first: two numbers near the largest there is have no sum
+            return value / 2 + ordered[place + 1][0] / 2
     return ordered[-1][0]
 
 
