@@ -7,41 +7,15 @@ and the number of nodes and aliases are bounded.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from guardian_tui.engine.fleet.sources.ansible_vars import DEPTH, MOST_GROUPS, Tree, expand, take
 from guardian_tui.engine.fleet.sources.entry import MOST_HOSTS, Reading
+from guardian_tui.engine.yaml_nodes import Limits, Node, Unreadable, read_nodes
 
 MOST_CHARACTERS = 1_000_000
-MOST_NODES = 200_000
 MOST_ALIASES = 1_000
-MOST_LEVELS = 2 * DEPTH + 8
+LIMITS = Limits(nodes=200_000, aliases=MOST_ALIASES, levels=2 * DEPTH + 8)
 MOST_GROUP_VISITS = 4 * MOST_GROUPS
-
-
-@dataclass(slots=True)
-class Node:
-    """A piece of the document; exactly one of text, pairs and items says what it is, or none for what is empty or can't be followed."""
-
-    line: int
-    text: str | None = None
-    pairs: list[tuple[Node, Node]] | None = None
-    items: list[Node] | None = None
-    sealed: bool = False
-    """It has a tag of its own (``!vault``)."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing was written."""
-        return self.text is None and self.pairs is None and self.items is None
-
-
-class _Refused(Exception):
-    """The document can't be read; with its line and words."""
-
-    def __init__(self, line: int, words: str) -> None:
-        super().__init__(words)
-        self.line = line
 
 
 def parse_yaml(text: str, file: str = "inventory.yml") -> Reading:
@@ -53,8 +27,8 @@ def parse_yaml(text: str, file: str = "inventory.yml") -> Reading:
         )  # fmt: skip
         return reading
     try:
-        root = read_nodes(text)
-    except _Refused as error:
+        root = read_nodes(text, LIMITS)
+    except Unreadable as error:
         reading.problem(error.line, f"{error}; correct it and import again")
         return reading
     if root is None:
@@ -66,114 +40,6 @@ def parse_yaml(text: str, file: str = "inventory.yml") -> Reading:
     for name, body in walk.pairs(root):
         walk.group(name.text or "", name.line, body, 0)
     return take(tree, reading)
-
-
-def read_nodes(text: str) -> Node | None:
-    """The document as nodes; None when it is empty.
-
-    Raises:
-        _Refused: it is no YAML, or larger or deeper than it may be.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    builder = _Builder()
-    try:
-        for event in YAML(typ="safe", pure=True).parse(text):
-            builder.take(event)
-            if builder.done:
-                break
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise _Refused(line, f"it is no YAML ({(error.problem or 'unreadable')[:100]})") from error
-    except (
-        YAMLError,
-        ValueError,
-        RecursionError,
-        AssertionError,
-        IndexError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        # its scanner stumbles over some texts that are no YAML in ways of its own
-        raise _Refused(0, f"it is no YAML ({str(error)[:100] or type(error).__name__})") from error
-    return builder.root
-
-
-@dataclass(slots=True)
-class _Builder:
-    """Makes nodes of events, and counts them."""
-
-    root: Node | None = None
-    done: bool = False
-    _open: list[Node] = field(default_factory=list)
-    _keys: list[Node | None] = field(default_factory=list)
-    _anchors: dict[str, Node] = field(default_factory=dict)
-    _nodes: int = 0
-    _aliases: int = 0
-
-    def take(self, event: object) -> None:
-        """The next event."""
-        kind = type(event).__name__
-        mark = getattr(event, "start_mark", None)
-        line = mark.line + 1 if mark else 0
-        if kind == "DocumentEndEvent":
-            self.done = True
-        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
-            self._open.pop()
-            self._keys.pop()
-        elif kind == "AliasEvent":
-            self._aliases += 1
-            named = self._anchors.get(getattr(event, "anchor", ""))
-            if named is None:
-                raise _Refused(line, "it uses an alias before its anchor")
-            if self._aliases > MOST_ALIASES:
-                raise _Refused(line, f"it has more than {MOST_ALIASES} aliases")
-            if any(named is one for one in self._open):
-                raise _Refused(line, "an alias stands within what it names")
-            self._put(named)
-        elif kind in ("MappingStartEvent", "SequenceStartEvent", "ScalarEvent"):
-            self._begin(kind, event, line)
-
-    def _begin(self, kind: str, event: object, line: int) -> None:
-        self._nodes += 1
-        if self._nodes > MOST_NODES:
-            raise _Refused(line, f"it has more than {MOST_NODES} values")
-        if len(self._open) >= MOST_LEVELS:
-            raise _Refused(line, f"it is nested deeper than {MOST_LEVELS} levels")
-        node = Node(line)
-        tag = getattr(event, "tag", None)
-        node.sealed = bool(tag) and not str(tag).startswith("tag:yaml.org")
-        if kind == "ScalarEvent":
-            value = str(getattr(event, "value", ""))
-            plain = not getattr(event, "style", None)
-            node.text = None if plain and value in ("", "~", "null", "Null", "NULL") else value
-        elif kind == "MappingStartEvent":
-            node.pairs = []
-        else:
-            node.items = []
-        anchor = getattr(event, "anchor", None)
-        self._put(node)
-        if anchor:
-            self._anchors[str(anchor)] = node
-        if kind != "ScalarEvent":
-            self._open.append(node)
-            self._keys.append(None)
-
-    def _put(self, node: Node) -> None:
-        if not self._open:
-            self.root = node
-            return
-        parent = self._open[-1]
-        if parent.items is not None:
-            parent.items.append(node)
-        elif parent.pairs is not None:
-            key = self._keys[-1]
-            if key is None:
-                self._keys[-1] = node
-            else:
-                parent.pairs.append((key, node))
-                self._keys[-1] = None
 
 
 class _Walk:

@@ -1,0 +1,1 @@
+"""Runbooks: documents that lead a person through a repair, their plan, and their runs."""
