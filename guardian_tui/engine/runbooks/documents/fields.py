@@ -31,9 +31,9 @@ class Fields:
         self._pairs: dict[str, tuple[Node, Node]] = {}
         for key, value in node.pairs or ():
             if key.text is None:
-                self._at(key, 0, "odd-key", "A key is no plain text.", "Write it as a word.")
+                self._at(key, None, "odd-key", "A key is no plain text.", "Write it as a word.")
             elif key.text in self._pairs:
-                self._at(key, 0, "double-key", f"{key.text[:60]} stands here twice.", "Take one out.")
+                self._at(key, None, "double-key", f"{key.text[:60]} stands here twice.", "Take one out.")
             else:
                 self._pairs[key.text] = (key, value)
 
@@ -44,7 +44,7 @@ class Fields:
         return iter(self._pairs)
 
     def note(
-        self, key: str, code: str, words: str, hint: str = "", *, offset: int = 0, of_key: bool = False, severity: Severity = "error"
+        self, key: str, code: str, words: str, hint: str = "", *, offset: int | None = None, of_key: bool = False, severity: Severity = "error"
     ) -> None:  # fmt: skip
         """Note something at a key's value, or at the key itself."""
         pair = self._pairs.get(key)
@@ -153,28 +153,28 @@ class Fields:
             words = f"{key} is empty." if node.empty else f"{key} is no text."
             self._at(
                 node,
-                0,
+                None,
                 "no-text",
                 words,
                 "Put it in quotes if it begins with { or [." if not node.empty else "Give it a value.",
             )
             return default
         if len(node.text) > most:
-            self._at(node, 0, "too-long", f"{key} is longer than {most} characters.", "Shorten it.")
+            self._at(node, None, "too-long", f"{key} is longer than {most} characters.", "Shorten it.")
             return default
         return node.text.rstrip("\n") if node.style in ("|", ">") else node.text
 
     def _at(
-        self, node: Node, offset: int, code: str, words: str, hint: str, severity: Severity = "error"
+        self, node: Node, offset: int | None, code: str, words: str, hint: str, severity: Severity = "error"
     ) -> None:
         line, column = node.line, node.column
-        if offset and node.style == "|" and node.text is not None:
+        if offset is not None and node.style == "|" and node.text is not None:
             number = node.text.count("\n", 0, offset)
             line += 1 + number
             raw = self._lines[line - 1] if line <= len(self._lines) else ""
             # what YAML takes off is the block's own indentation, not the line's
             column = len(raw) - len(node.text.split("\n")[number]) + offset - node.text.rfind("\n", 0, offset)
-        elif offset and "\n" not in (node.text or ""):
+        elif offset is not None and "\n" not in (node.text or ""):
             column += offset + (node.style in ("'", '"'))
         elif node.style == "|":
             line += 1

@@ -30,8 +30,11 @@ def compiled(text: str) -> Any:  # Any: re2 has no types
     try:
         return re2.compile(f"(?m){text}", options)
     except re2.error as error:
-        words = str(error.args[0] if error.args else error)
-        raise InvalidRequest(f"{text[:200]!r} is no pattern of RE2: {words[:200]}.", field="regex") from error
+        said = error.args[0] if error.args else b""
+        words = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        raise InvalidRequest(
+            f"{text[:200]!r} is no pattern of RE2 ({words.partition(': (?m)')[0][:200]}).", field="regex"
+        ) from error
 
 
 def matches(text: str, wanted: str) -> bool:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from guardian_tui.engine.runbooks.documents.checks import check_names, check_step
 from guardian_tui.engine.runbooks.documents.fields import Fields, read_fields
 from guardian_tui.engine.runbooks.documents.findings import Findings, Notes
+from guardian_tui.engine.runbooks.documents.flow import check_flow
 from guardian_tui.engine.runbooks.documents.front import read_front
 from guardian_tui.engine.runbooks.documents.markdown import Block, split
 from guardian_tui.engine.runbooks.documents.model import Document, Step, Variable
@@ -155,6 +157,11 @@ class _Reader:
                 document, hash=self.hash, steps=tuple(step for step, _ in self.steps), epilogue=self.epilogue,
                 includes=tuple(self.includes), variables=_all_variables(document, [step for step, _ in self.steps]),
             )  # fmt: skip
+            check_names(document, self.notes)
+            for step, read in self.steps:
+                check_step(step, read, document)
+            if self.steps:
+                check_flow(document, self.steps, self.notes)
         found = self.notes.all()
         if document is None or self.notes.failed:
             return Findings(self.name, self.hash, found)

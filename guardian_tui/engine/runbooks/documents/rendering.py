@@ -81,6 +81,12 @@ def render(
 def render_text(document: Document, text: str, values: Mapping[str, str], *, partial: bool = False) -> str:
     """A text for people with values in it; secrets are masked.
 
+    Args:
+        document: where the variables are declared.
+        text: prose, a question, a message, or what has to be typed to confirm.
+        values: by variable.
+        partial: leave what has no value yet, or is no variable, as it stands.
+
     Raises:
         InvalidRequest: a value is missing or does not fit.
     """
@@ -105,6 +111,8 @@ class _Sight:
         def value(match: re.Match[str]) -> str:
             name = match[1]
             variable = self._variables.get(name)
+            if variable is None and self._mask and self._partial:
+                return match[0]
             if variable is None:
                 raise InvalidRequest(f"{name} is no variable of this runbook.", field=name)
             given = self._values.get(name, variable.default)
