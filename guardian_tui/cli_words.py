@@ -12,6 +12,7 @@ import msgspec
 
 from guardian_tui.protocol.backups import CopiesRow, JobRow, ReadinessRow, RepositoryRow, RunRow, Snapshot
 from guardian_tui.protocol.base import Response
+from guardian_tui.protocol.discovery import FoundBackups
 from guardian_tui.text import safe
 
 WIDEST_CELLS = 40
@@ -31,6 +32,8 @@ _COLUMNS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
 
 def words_of(answer: Response) -> str:
     """An answer for a person: a table where it holds rows, else its fields."""
+    if isinstance(answer, FoundBackups):
+        return _found(answer)
     fields = _fields(answer)
     rows = next(filter(None, map(_rows, fields.values())), None)
     if rows is not None and len(fields) <= 3:
@@ -38,6 +41,32 @@ def words_of(answer: Response) -> str:
     if fields == {"ok": True}:
         return "Done."
     return "\n".join(_lines(fields)) or "None."
+
+
+def _found(answer: FoundBackups) -> str:
+    """Set-ups of a host, each with its repositories below it; the ids are what `repositories observe` wants."""
+    lines = [f"{answer.host}, read as {answer.user}: {', '.join(answer.programs) or 'no program of backups'}"]
+    for setup in answer.setups:
+        name = f"{setup.file}{f' [{setup.profile}]' if setup.profile else ''}"
+        lines += ["", f"{setup.tool}  {name}"]
+        told = [
+            ("but", setup.words),
+            ("last run", f"{_time(setup.ran_at)}, {setup.ran_words}" if setup.ran_at else ""),
+        ]
+        told += [(plan.kind, f"{plan.when}  {plan.what}  ({plan.where})") for plan in setup.schedules]
+        lines += [f"  {what}: {words}" for what, words in told if words]
+        for one in setup.repositories:
+            here = (
+                f"observed as {one.observed}" if one.observed else f"not observed, id {one.id}, as {one.name}"
+            )
+            lines.append(f"  repository: {one.location}  ({here})")
+            lines += [f"    but: {one.problem}"] if one.problem else []
+    lines += ["", *(f"unread: {words}" for words in answer.unread)] if answer.unread else []
+    return safe(
+        "\n".join(lines if answer.setups else [*lines, "Nothing that makes backups was found."]),
+        200_000,
+        newlines=True,
+    )
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, object]:

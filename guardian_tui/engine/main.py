@@ -155,6 +155,7 @@ class Engine:
     async def _start_features(self, closing: contextlib.AsyncExitStack) -> None:
         """Start what watches; its imports (asyncssh among them) come after login is served."""
         from guardian_tui.engine.alerts.service import Alerts
+        from guardian_tui.engine.backups.discovery.orders import DiscoveryOrders
         from guardian_tui.engine.backups.orders import BackupOrders
         from guardian_tui.engine.backups.own_state import OwnState
         from guardian_tui.engine.backups.planner import Planner
@@ -208,11 +209,15 @@ class Engine:
             ),
         )  # fmt: skip
         scope = Scope(self.backups)
+        backup_orders = BackupOrders(self.backups, scope, self.store, self.clock)
+        discovery = DiscoveryOrders(
+            self.backups, scope, self.clock, commands, backup_orders.add_repository, self.vault
+        )
         for handlers in (
             orders.handlers(), authorities.handlers(), SectionOrders(self.fleet).handlers(), ProbeOrders(self.fleet, remote).handlers(),
             Acts(self.fleet, commands).handlers(), Logs(self.fleet, commands).handlers(), questions.handlers(),
             self.alerts.handlers(),
-            CheckOrders(self.checks, self.clock).handlers(), BackupOrders(self.backups, scope, self.store, self.clock).handlers(),
+            CheckOrders(self.checks, self.clock).handlers(), backup_orders.handlers(), discovery.handlers(),
             ProofOrders(self.backups, scope, self.store, self.clock, commands).handlers(),
         ):  # fmt: skip
             self.dispatch.bind(handlers)

@@ -32,6 +32,7 @@ from screens.backups import BackupsScreen
 from screens.choice import ChoiceDialog
 from screens.dialogs import ConfirmDialog
 from screens.edit_backup import EditJobDialog, EditRepositoryDialog
+from screens.found import FoundScreen
 from screens.reports import ReportDialog
 from screens.restore import RestoreScreen
 from screens.run_log import RunLogScreen
@@ -250,6 +251,23 @@ class BackupCommands(CommandPart):
             )
 
         self._app.order("backups.copies", CopiesReport, BackupsQuery(filter=" ".join(arguments)), shown)
+
+    def command_backups_discover(self, arguments: tuple[str, ...]) -> None:
+        """`O`, `:discover [HOST]`: without a host in front, which one is asked."""
+        app = self._app
+        hosts, _ = self._subjects()
+        if arguments or hosts:
+            row = self._host(arguments)
+            if row is not None:
+                app.push_screen(FoundScreen(row.name))
+            return
+
+        def picked(name: str | None) -> None:
+            if name is not None:
+                app.push_screen(FoundScreen(name))
+
+        names = sorted(row.name for row in app.world.hosts.values())
+        app.push_screen(ChoiceDialog("look for backups on", [(name, name, "") for name in names]), picked)
 
     # --- repositories ---------------------------------------------------------------------------------
 

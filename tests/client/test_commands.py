@@ -27,6 +27,7 @@ from screens.backups import BackupsScreen
 from screens.check import CheckScreen
 from screens.checks import ChecksScreen
 from screens.fleet import FleetScreen
+from screens.found import FoundScreen
 from screens.host import HostScreen
 from screens.log import LogScreen
 from screens.people import PeopleScreen
@@ -50,6 +51,7 @@ SCREENS = {
         BackupsScreen,
         BackupScreen,
         RestoreScreen,
+        FoundScreen,
         RunLogScreen,
     )
 }

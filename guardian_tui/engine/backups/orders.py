@@ -292,20 +292,17 @@ class BackupOrders:
         """`repositories.list`."""
         wanted = filters.parse(request.filter)
         rows = [
-            judge.repository_row(one, len(self._backups.jobs_in(one)))
+            self._backups.repository_row(one)
             for one in self._backups.repositories.values()
             if call.sees(self._scope.labels(one.spec.host))
         ]
         shown = [row for row in rows if wanted.matches(repository_columns(row), repository_text(row))]
         return wire.RepositoryList(repositories=tuple(sorted(shown, key=lambda row: row.name)))
 
-    def _repository_row(self, repository: Repository) -> wire.RepositoryRow:
-        return judge.repository_row(repository, len(self._backups.jobs_in(repository)))
-
     async def repository(self, call: Call, request: wire.RepositoryRef) -> wire.RepositoryDetail:
         """`repositories.show`."""
         repository = self._scope.repository(call, request.repository)
-        return wire.RepositoryDetail(row=self._repository_row(repository), spec=repository.spec)
+        return wire.RepositoryDetail(row=self._backups.repository_row(repository), spec=repository.spec)
 
     def _sound(self, spec: wire.RepositorySpec) -> None:
         for name, reference in spec.secrets.items():
@@ -334,7 +331,7 @@ class BackupOrders:
         async with call.change(request.name, body={"host": request.host, "engine": request.engine}) as tx:
             await records.put_repository(tx, repository, new=True)
             tx.after_commit(lambda: self._backups.repository_joined(repository))
-        return self._repository_row(repository)
+        return self._backups.repository_row(repository)
 
     async def edit_repository(self, call: Call, request: wire.EditRepository) -> wire.RepositoryRow:
         """`repositories.edit`."""
@@ -351,7 +348,7 @@ class BackupOrders:
         async with call.change(request.spec.name, body={"host": request.spec.host}) as tx:
             await records.put_repository(tx, changed, new=False)
             tx.after_commit(lambda: self._backups.repository_joined(changed))
-        return self._repository_row(changed)
+        return self._backups.repository_row(changed)
 
     def _repository_changeable(self, call: Call, name: str) -> Repository:
         repository = self._scope.repository(call, name)
@@ -391,7 +388,7 @@ class BackupOrders:
         repository = self._scope.repository(call, request.repository)
         await self._backups.observer.read(repository, self._backups.jobs.values())
         await self._backups.refresh()
-        return self._repository_row(repository)
+        return self._backups.repository_row(repository)
 
 
 def _named(spec: wire.JobSpec, way: Way) -> wire.JobSpec:

@@ -27,7 +27,7 @@ from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached import DetachedRuns
 from guardian_tui.engine.remote.ways import Way, Ways
 from guardian_tui.engine.store.database import Store
-from guardian_tui.protocol.backups import JobRow, JobSpec, RepositorySpec
+from guardian_tui.protocol.backups import JobRow, JobSpec, RepositoryRow, RepositorySpec
 from guardian_tui.protocol.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -226,9 +226,13 @@ class Backups:
     def _read(self, repository: Repository) -> None:
         self._show_repository(repository)
 
+    def repository_row(self, repository: Repository) -> RepositoryRow:
+        """The repository's line, as it was when it was last read."""
+        return judge.repository_row(repository, len(self.jobs_in(repository)))
+
     def _show_repository(self, repository: Repository) -> None:
         way = self._ways.way(repository.spec.host)
-        row = judge.repository_row(repository, len(self.jobs_in(repository)))
+        row = self.repository_row(repository)
         if self._live.repositories.get(repository.id) != row:
             self._live.repositories.put(repository.id, row, way.labels if way else NO_HOST.labels)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardian_tui.protocol import backups
+from guardian_tui.protocol import backups, discovery
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.routes.route import Route
 
@@ -44,6 +44,12 @@ BACKUPS: tuple[Route, ...] = (
           "Forget what the policy does not keep, and free its room.", "local", scoping="host", step_up=True),
     Route("backups.copies", "GET", "/v1/backups-copies", "backups.see", backups.BackupsQuery, backups.CopiesReport,
           "The 3-2-1-1-0 report.", scoping="rows"),
+    Route("backups.discover", "GET", "/v1/hosts/{host}/backups-found", "backups.edit", discovery.DiscoverBackups, discovery.FoundBackups,
+          "What makes backups on a host already, whoever set it up.", scoping="host"),
+    Route("repositories.observe", "POST", "/v1/hosts/{host}/backups-found/{found}", "backups.edit", discovery.ObserveFound,
+          backups.RepositoryRow, "Look at a repository that was found, without its secrets.", "local", scoping="host"),
+    Route("repositories.take_secrets", "POST", "/v1/repositories/{repository}/take-secrets", "secrets.write", discovery.TakeSecrets,
+          backups.RepositoryRow, "Seal the passwords that a configuration on its host holds.", "local", scoping="whole", step_up=True),
     Route("repositories.check", "POST", "/v1/repositories/{repository}/check", "backups.run", backups.CheckRepository, backups.RunRow,
           "Verify a repository.", "local", scoping="host"),
     Route("repositories.unlock", "POST", "/v1/repositories/{repository}/unlock", "backups.delete", backups.RepositoryRef, backups.RunRow,
