@@ -163,6 +163,17 @@ def _named(table: str, name: str, fields: Mapping[str, Any], kind: type[S]) -> S
         raise InvalidRequest(f"[{table}.{name}]: {error}", field=f"{table}.{name}") from error
 
 
+class RunbooksSettings(Section, frozen=True):
+    """Where runbooks are read from."""
+
+    folder: str = ""
+    """A folder or a git work tree of your own, beside the shipped ones."""
+    signers: str = ""
+    """OpenSSH's file of allowed signers: the folder's commit must then be signed by one of them."""
+    shipped: bool = True
+    """Whether the runbooks that come with Guardian are offered."""
+
+
 class UiSettings(Section, frozen=True):
     """The terminal."""
 
@@ -187,6 +198,7 @@ class Settings(Section, frozen=True):
     """Repositories of backups by name: the fields of :class:`~guardian_tui.protocol.backups.RepositorySpec`."""
     backups: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)  # Any: TOML values
     """Backup jobs by name: the fields of :class:`~guardian_tui.protocol.backups.JobSpec`."""
+    runbooks: RunbooksSettings = msgspec.field(default_factory=RunbooksSettings)
     ui: UiSettings = msgspec.field(default_factory=UiSettings)
 
     def repository_specs(self) -> list[RepositorySpec]:

@@ -39,6 +39,8 @@ class Findings(msgspec.Struct, frozen=True):
     name: str
     hash: str
     found: tuple[Finding, ...]
+    id: str = ""
+    """What it would be called, if that much could be read."""
 
     @property
     def errors(self) -> tuple[Finding, ...]:

@@ -164,7 +164,7 @@ class _Reader:
                 check_flow(document, self.steps, self.notes)
         found = self.notes.all()
         if document is None or self.notes.failed:
-            return Findings(self.name, self.hash, found)
+            return Findings(self.name, self.hash, found, document.id if document else "")
         return msgspec.structs.replace(document, findings=found)
 
 

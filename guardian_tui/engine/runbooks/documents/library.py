@@ -1,0 +1,208 @@
+"""The library: all runbooks that there are, the shipped ones and those of a person's own folder or repository, read again when they change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from guardian_tui.engine.runbooks.documents.findings import Finding, Findings
+from guardian_tui.engine.runbooks.documents.folders import ENDING, PART, Folder, survey
+from guardian_tui.engine.runbooks.documents.model import Document
+from guardian_tui.engine.runbooks.documents.reading import parse
+from guardian_tui.engine.runbooks.documents.repository import Commit, committed, head, is_repository, marks
+from guardian_tui.protocol.errors import GuardianError, InvalidRequest, NotFound
+
+SHIPPED = Path(__file__).parent.parent / "shipped"
+
+Origin = Literal["shipped", "own"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One runbook of the library, sound or broken."""
+
+    id: str
+    """Of one whose id can't be read the name of its file."""
+    file: str
+    origin: Origin
+    hash: str
+    document: Document | None
+    """None: it is broken, and no older version stands in for it."""
+    findings: tuple[Finding, ...] = ()
+    commit: str = ""
+    signer: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its title, or its file."""
+        return self.document.title if self.document else self.file
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why it can't be run, each with its place."""
+        return tuple(str(one) for one in self.findings if one.severity == "error")
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """One folder, and what was read of it."""
+
+    origin: Origin
+    root: Path
+    entries: dict[str, Entry] = field(default_factory=dict)
+    problem: str = ""
+    seen: object = None
+
+
+class Library:
+    """All runbooks.
+
+    Args:
+        folder: a person's own; None: there is none.
+        signers: OpenSSH's file of allowed signers; given, the folder must be a git repository whose commit one of them signed.
+        shipped: whether those that come with Guardian are offered.
+        rules: alert rules that there are; None: ``for`` is not held against any.
+    """
+
+    def __init__(
+        self, folder: Path | None, *, signers: Path | None = None, shipped: bool = True, rules: Collection[str] | None = None
+    ) -> None:  # fmt: skip
+        self._signers = signers
+        self._rules = rules
+        self._shelves = [_Shelf("shipped", SHIPPED)] if shipped else []
+        if folder is not None:
+            self._shelves.append(_Shelf("own", folder))
+        self._entries: tuple[Entry, ...] = ()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All of them, by title."""
+        return self._entries
+
+    @property
+    def problem(self) -> str:
+        """Why not all of it could be read; empty when it could."""
+        return " ".join(one.problem for one in self._shelves if one.problem)
+
+    def get(self, id_: str) -> Document:
+        """The document of this id.
+
+        Raises:
+            NotFound: there is none.
+            InvalidRequest: it is broken; says how.
+        """
+        for one in self._entries:
+            if one.id == id_ and one.document is not None:
+                return one.document
+            if one.id == id_:
+                raise InvalidRequest(
+                    f"The runbook {id_} can't be run. {one.problems[0] if one.problems else ''}",
+                    field="runbook",
+                )
+        raise NotFound(f"There is no runbook {id_!r}. See the list of runbooks.", field="runbook")
+
+    def answering(self, rule: str) -> tuple[Document, ...]:
+        """The sound documents that answer an alert rule."""
+        return tuple(one.document for one in self._entries if one.document and rule in one.document.rules)
+
+    def refresh(self) -> bool:
+        """Read again what has changed; whether anything has.  It reads files and may ask git: run it in a thread."""
+        changed = [self._refresh(one) for one in self._shelves]
+        if any(changed):
+            self._entries = _arranged(self._shelves)
+        return any(changed)
+
+    def _refresh(self, shelf: _Shelf) -> bool:
+        work, commit, refused = survey(shelf.root), None, dict[str, str]()
+        seen = (work.files, work.problem, marks(shelf.root, self._signers) if shelf.origin == "own" else ())
+        if seen == shelf.seen:
+            return False
+        try:
+            commit = self._commit(shelf)
+            if commit is not None and self._signers is not None:
+                work, refused = committed(shelf.root, commit, work)
+            shelf.problem = work.problem
+        except (GuardianError, OSError) as error:
+            words = error.detail if isinstance(error, GuardianError) else str(error)
+            # what can't be vouched for is listed as such, not hidden
+            shelf.problem, refused = words, dict.fromkeys(work.files, words)
+        shelf.seen = seen
+        shelf.entries = {
+            path: _refused(shelf, path, refused[path])
+            if path in refused
+            else _read(shelf, path, work, commit, self._rules)
+            for path in {**work.files, **refused}
+            if path.endswith(ENDING) and not path.rpartition("/")[2].startswith(PART)
+        }
+        return True
+
+    def _commit(self, shelf: _Shelf) -> Commit | None:
+        if shelf.origin == "shipped":
+            return None
+        if is_repository(shelf.root):
+            return head(shelf.root, self._signers)
+        if self._signers is not None:
+            raise InvalidRequest(
+                f"{shelf.root} is no git repository, so nobody signed it. Make it one, or take runbooks.signers out of the settings.",
+                field="runbooks.folder",
+            )  # fmt: skip
+        return None
+
+
+def _read(
+    shelf: _Shelf, path: str, folder: Folder, commit: Commit | None, rules: Collection[str] | None
+) -> Entry:
+    try:
+        read = parse(folder.read(path), path, load=folder.read, rules=rules)
+    except GuardianError as error:
+        return _refused(shelf, path, error.detail)
+    document = read if isinstance(read, Document) else None
+    findings = read.found if isinstance(read, Findings) else read.findings
+    return Entry(
+        read.id or _stem(path), path, shelf.origin, read.hash, document, findings, commit.id if commit else "",
+        commit.signer if commit else "",
+    )  # fmt: skip
+
+
+def _refused(shelf: _Shelf, path: str, words: str) -> Entry:
+    finding = Finding(file=path, line=1, code="refused", words=words)
+    return Entry(
+        _stem(path), path, shelf.origin, hashlib.sha256(words.encode()).hexdigest(), None, (finding,)
+    )
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(ENDING)
+
+
+def _arranged(shelves: list[_Shelf]) -> tuple[Entry, ...]:
+    """All entries by title: of two with one id in one folder both are broken, and a person's own stands in for a shipped one."""
+    by_id: dict[str, Entry] = {}
+    twice: list[Entry] = []
+    for shelf in shelves:
+        here: dict[str, list[Entry]] = {}
+        for entry in shelf.entries.values():
+            here.setdefault(entry.id, []).append(entry)
+        for id_, entries in here.items():
+            if len(entries) > 1:
+                entries = [
+                    _double(entry, [other.file for other in entries if other is not entry])
+                    for entry in entries
+                ]
+                twice += entries[1:]
+            by_id[id_] = entries[0]
+    return tuple(sorted((*by_id.values(), *twice), key=lambda entry: (entry.title.lower(), entry.file)))
+
+
+def _double(entry: Entry, others: list[str]) -> Entry:
+    finding = Finding(
+        file=entry.file,
+        line=1,
+        code="double-id",
+        words=f"{', '.join(others)} has the id {entry.id} too.",
+        hint="Change one.",
+    )
+    return replace(entry, document=None, findings=(*entry.findings, finding))
