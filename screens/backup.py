@@ -250,7 +250,7 @@ def _facts(row: JobRow, detail: JobDetail | None, now: float) -> list[Line]:
         else ""
     )
     rows = [
-        ("good", f"{ago(row.good_at, now)} old, RPO {figures.age(row.rpo_seconds)}{worst}"),
+        ("archived" if row.archived else "good", f"{ago(row.good_at, now)} old, RPO {figures.age(row.rpo_seconds)}{worst}"),
         ("back in", f"{rto_words}, RTO {figures.age(row.rto_seconds)}"),
         ("proven", f"checked {ago(row.verified_at, now)} ago, drilled {ago(row.drilled_at, now)} ago{': ' + row.drill if row.drill else ''}"),
         ("from", f"{row.host} to {row.engine} {row.repository}, copies in time: {row.copies}"),

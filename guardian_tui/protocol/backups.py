@@ -248,7 +248,9 @@ class JobRow(Response, frozen=True):
     rpo_seconds: float = 0.0
     rto_seconds: float = 0.0
     good_at: float | None = None
-    """When the backup of the newest good snapshot began."""
+    """When the backup of the newest good snapshot began; of a database whose log is archived the last commit that is there."""
+    archived: bool = False
+    """Whether it is that commit."""
     worst_age_seconds: float | None = None
     """The greatest age that the newest good snapshot had within 30 days."""
     next_at: float | None = None

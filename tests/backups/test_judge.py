@@ -8,6 +8,8 @@ from msgspec.structs import replace
 from guardian_tui.engine.backups import judge
 from guardian_tui.engine.backups.copies import copies_row
 from guardian_tui.engine.backups.drills import estimated_rto, measured_rto
+from guardian_tui.engine.backups.observer import archived
+from guardian_tui.engine.backups.point_in_time import Window
 from guardian_tui.engine.backups.records import Job, JobMemory, Repository, RepositoryMemory
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.protocol.backups import JobSpec, RepositorySpec, RunRow, Verdict, shown_job_state
@@ -100,6 +102,45 @@ def test_the_worst_age_of_thirty_days_is_the_longest_gap_that_reaches_into_them(
         )
         == 29 * judge.DAY
     )
+
+
+def test_a_database_is_as_old_as_its_last_archived_commit() -> None:
+    one = job(30)
+    one.archived_at = NOW - 2 * HOUR
+    one.archive_worst = 5 * HOUR
+    found = row(one)
+    assert (found.state, found.good_at, found.archived, found.worst_age_seconds) == (
+        "ok",
+        NOW - 2 * HOUR,
+        True,
+        5 * HOUR,
+    )
+    assert judge.series_of(one, found, NOW)["backup_age_ratio{web}"] == pytest.approx(2 / 24)
+    # an archive that stands still is judged, and says why
+    one.archived_at = NOW - 25 * HOUR
+    where = repository()
+    where.memory.archive_words = "archiving fails since noon"
+    late = row(one, where)
+    assert (late.state, late.words) == ("late", "older than its RPO: archiving fails since noon")
+    # the log alone restores nothing, and a newer backup counts
+    newer = job(1)
+    newer.archived_at = NOW - 2 * HOUR
+    assert (row(newer).good_at, row(newer).archived) == (NOW - HOUR, False)
+    alone = job()
+    alone.archived_at = NOW
+    assert row(alone).state == "never"
+
+
+def test_the_worst_of_each_day_is_kept_of_an_archive() -> None:
+    memory = RepositoryMemory()
+    day = NOW - NOW % judge.DAY
+    archived(memory, day + 100, Window(day - 900, day + 50, True))
+    archived(memory, day + 700, Window(day - 900, None, None, "archive_mode is off"))
+    assert (memory.archived_at, memory.archive_words) == (None, "archive_mode is off")
+    assert memory.archive_worst == [(day, 650.0)]
+    for number in range(40):
+        archived(memory, day + (number + 1) * judge.DAY, Window(day - 900, day + number * judge.DAY, True))
+    assert len(memory.archive_worst) == 31
 
 
 def test_a_host_is_ready_only_when_all_of_its_jobs_are() -> None:

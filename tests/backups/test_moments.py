@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from guardian_tui.engine.backups import moments, records
 from guardian_tui.engine.backups.records import Job, Repository
@@ -78,6 +79,35 @@ async def test_a_window_a_drill_and_a_restore_to_a_moment(home: House, made: Arc
     )
     with pytest.raises(Conflict, match="any moment"):
         await moments.window_of(home.backups.sites, HERE, other)
+
+    # the RPO counts from the last commit in the archive, not from the backup
+    home.clock.jump(time.time() - home.clock.now())
+    await home.backups.observer.read(repository, home.backups.jobs.values())
+    await home.backups.refresh()
+    row = home.backups.row_of(job)
+    assert row.archived and row.good_at == pytest.approx(home.clock.now(), abs=1.0), (
+        "nothing was committed since"
+    )
+    assert row.good_at > job.good_ats[-1] + 1.0
+    made.sql("INSERT INTO t VALUES (4)")
+    home.clock.jump(time.time() + 3600 - home.clock.now())
+    job.spec = replace(job.spec, rpo_seconds=600.0)
+    await home.backups.follow_archives()
+    row = home.backups.row_of(job)
+    assert row.archived and row.good_at == pytest.approx(window.latest, abs=1.0), (
+        "that commit is not archived yet"
+    )
+    assert row.state == "critical" and row.worst_age_seconds == pytest.approx(
+        home.clock.now() - window.latest, abs=2.0
+    )
+    made.sql("SELECT pg_switch_wal()")
+    time.sleep(1.0)
+    home.clock.jump(time.time() + 7200 - home.clock.now())
+    await home.backups.follow_archives()
+    row = home.backups.row_of(job)
+    assert row.good_at == home.clock.now() and row.state == "ok"
+    assert row.worst_age_seconds and row.worst_age_seconds > 7000, "the hours without it are not forgotten"
+    home.clock.jump(time.time() - home.clock.now())
 
     drill = await home.ended((await home.queue(job, moments.drill_to(window, job, ""))).row.id, 120)
     assert (drill.operation, drill.verdict, drill.whole) == ("drill", "ok", True), await said(home, drill.id)

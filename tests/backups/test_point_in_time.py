@@ -146,7 +146,7 @@ def test_without_a_later_commit_in_the_archive_the_moment_is_never_reached_and_p
     time.sleep(1.2)
     ran = lab.runner.run("window", ADAPTER.window(lab.place))
     window = ADAPTER.window_of(ran.told)
-    assert window.pending and (window.loss_seconds(time.time()) or 0) > 1
+    assert window.pending and time.time() - (window.saved_until(time.time()) or 0) > 1
     assert "nothing later is archived" in refusal(window, Target(moment))
     ran = lab.restore(lab.order(target=Target(moment)))
     assert ran.verdict == "failed", ran
@@ -157,7 +157,7 @@ def test_without_a_later_commit_in_the_archive_the_moment_is_never_reached_and_p
     )
     assert ran.verdict == "ok", ran
     window = ADAPTER.window_of(lab.runner.run("window", ADAPTER.window(lab.place)).told)
-    assert refusal(window, Target(moment)) == "" and window.loss_seconds(time.time()) == 0
+    assert refusal(window, Target(moment)) == "" and window.saved_until(5e9) == 5e9
 
 
 def test_an_archive_that_does_not_move_is_told_before_anything_is_restored(
@@ -287,13 +287,17 @@ def test_a_moment_outside_of_the_window_is_refused_in_words() -> None:
 def test_what_would_be_lost_is_what_was_committed_since_the_last_archived_commit() -> None:
     told = b"archiver\ton\t%s\t%s\t-1\t%s\t0\n"
     idle = point_in_time.archiver_of(told % (b"1000.5", b"1000", b"900"), 1.0)
-    assert (idle.latest, idle.pending, idle.loss_seconds(5000.0)) == (900.0, False, 0.0)
+    assert (idle.latest, idle.pending, idle.saved_until(5000.0)) == (900.0, False, 5000.0)
     busy = point_in_time.archiver_of(told % (b"1000.5", b"1000", b"4000"), 1.0)
-    assert (busy.latest, busy.pending, busy.loss_seconds(5000.0)) == (1000.0, True, 4000.0)
+    assert (busy.latest, busy.pending, busy.saved_until(5000.0)) == (1000.0, True, 1000.0)
     unknown = point_in_time.archiver_of(told % (b"1000.5", b"-1", b"-1"), 1.0)
-    assert (unknown.latest, unknown.pending, unknown.loss_seconds(5000.0)) == (1000.5, None, 3999.5)
+    assert (unknown.latest, unknown.pending, unknown.saved_until(5000.0)) == (1000.5, None, 1000.5)
     never = point_in_time.archiver_of(b"archiver\toff\t-1\t-1\t-1\t-1\t0\n", 1.0)
-    assert (never.latest, never.loss_seconds(5.0)) == (None, None) and "archive_mode is off" in never.words
+    assert Window(None, 900.0, False).saved_until(5000.0) is None, (
+        "without a backup the log alone restores nothing"
+    )
+    assert Window(950.0, 900.0, True).saved_until(5000.0) is None, "the backup is newer than what is archived"
+    assert (never.latest, never.saved_until(5.0)) == (None, None) and "archive_mode is off" in never.words
 
 
 @pytest.mark.parametrize(

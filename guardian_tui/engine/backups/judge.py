@@ -31,8 +31,11 @@ FEWEST_COMPARED = 4
 
 
 def good_at(job: Job) -> float | None:
-    """When the backup of its newest good snapshot began."""
-    return job.good_ats[-1] if job.good_ats else None
+    """Up to when nothing would be lost: when the backup of its newest good snapshot began, or the last commit in a database's archive."""
+    newest = job.good_ats[-1] if job.good_ats else None
+    if newest is None or job.archived_at is None:
+        return newest
+    return max(newest, job.archived_at)
 
 
 def worst_age(good_ats: Sequence[float], now: float) -> float | None:
@@ -46,6 +49,13 @@ def worst_age(good_ats: Sequence[float], now: float) -> float | None:
         if later >= since
     ]
     return max(ages, default=None)
+
+
+def worst_of(job: Job, now: float) -> float | None:
+    """The same of a job; of a database whose log is archived its last archived commit counts, as it was seen."""
+    if job.archived_at is None or not job.good_ats:
+        return worst_age(job.good_ats, now)
+    return max(job.archive_worst, now - (good_at(job) or now))
 
 
 def job_state(
@@ -76,10 +86,11 @@ def job_state(
             else ("never", "no good snapshot yet")
         )
     ratio = (now - newest) / job.spec.rpo_seconds
+    why = f": {memory.archive_words}" if memory.archive_words else ""
     if ratio > CRITICAL:
-        return "critical", "older than twice its RPO"
+        return "critical", f"older than twice its RPO{why}"
     if ratio > LATE:
-        return "late", "older than its RPO"
+        return "late", f"older than its RPO{why}"
     if job.last is not None and job.last.verdict not in (None, "ok", "cancelled"):
         return "failed", job.last.words
     return "ok", ""
@@ -120,13 +131,17 @@ def job_row(
     return JobRow(
         id=job.id, name=spec.name, host_id=job.host_id, host=way.name if way else spec.host, repository=spec.repository,
         engine=repository.spec.engine if repository else "", state=state, since=since, words=words, rpo_seconds=spec.rpo_seconds,
-        rto_seconds=spec.rto_seconds, good_at=good_at(job), worst_age_seconds=worst_age(job.good_ats, now), next_at=memory.next_at,
+        rto_seconds=spec.rto_seconds, good_at=good_at(job), worst_age_seconds=worst_of(job, now), archived=_by_archive(job), next_at=memory.next_at,
         schedule=spec.schedule, run=active or job.last, verified_at=_verified_at(job, repository), drilled_at=memory.drilled_at,
         drill=memory.drill, measured_rto_seconds=job.measured_rto, estimated_rto_seconds=None if job.measured_rto else job.estimated_rto,
         copies=copies_of(job, now), snapshots=job.snapshots, bytes=job.newest.bytes if job.newest else None,
         anomaly=memory.anomaly, listed_at=repository.memory.listed_at if repository else None, enabled=spec.enabled,
         observed=job.observed, labels=spec.labels, source=job.source,
     )  # fmt: skip
+
+
+def _by_archive(job: Job) -> bool:
+    return job.archived_at is not None and good_at(job) == job.archived_at
 
 
 def _verified_at(job: Job, repository: Repository | None) -> float | None:

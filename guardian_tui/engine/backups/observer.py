@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from guardian_tui.engine.backups import records
+from guardian_tui.engine.backups import moments, records
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import Adapter, Judgement, Place, Stage, StageEnd
+from guardian_tui.engine.backups.point_in_time import Window
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.sites import Sites
 from guardian_tui.engine.clock import Clock
@@ -28,6 +29,7 @@ WEIGH_SECONDS = 120.0
 AT_ONCE = 4
 DAY = 86400.0
 SIZES_KEPT = 400
+DAYS_KEPT = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,34 @@ class Observer:
             if judgement.verdict == "ok":
                 memory.listed_at = now
                 await self._weigh(repository, now)
+                await self._ask_archive(repository)
                 await self._take(repository, listed.snapshots, list(jobs))
             else:
                 async with self._store.write() as tx:
                     await records.put_repository(tx, repository, new=False)
         self._told(repository)
         return judgement
+
+    async def ask_archive(self, repository: Repository) -> None:
+        """Ask how far the archive of a database reaches, and write it."""
+        async with self._reading.setdefault(repository.id, asyncio.Lock()), self._turn:
+            await self._ask_archive(repository)
+            async with self._store.write() as tx:
+                await records.put_repository(tx, repository, new=False)
+
+    async def _ask_archive(self, repository: Repository) -> None:
+        """What can't be asked leaves what was known as it was: it grows old."""
+        way = self._ways.way(repository.spec.host)
+        if repository.spec.engine not in moments.ENGINES or way is None:
+            return
+        memory = repository.memory
+        try:
+            window = await moments.window_of(self._sites, way, repository)
+        except GuardianError as error:
+            memory.archive_asked_at = self._clock.now()
+            memory.archive_words = f"How far the archive reaches could not be asked: {error.detail}"
+            return
+        archived(memory, self._clock.now(), window)
 
     async def _weigh(self, repository: Repository, now: float) -> None:
         """What a repository on a disk of its host takes there, once a day; what can't be told is left as it is."""
@@ -186,6 +210,21 @@ def matches(match: dict[str, str], snapshot: Snapshot) -> bool:
         and ("tag" not in match or match["tag"] in snapshot.tags)
         and ("path" not in match or match["path"] in snapshot.paths)
     )
+
+
+def archived(memory: records.RepositoryMemory, now: float, window: Window) -> None:
+    """Note how far the archive reaches, and the greatest age that its end had until now."""
+    until = window.saved_until(now)
+    ages = [now - at for at in (memory.archived_at, until) if at is not None]
+    memory.archived_at, memory.archive_asked_at, memory.archive_words = until, now, window.words
+    if not ages:
+        return
+    day = now - now % DAY
+    worst = max(ages)
+    if memory.archive_worst and memory.archive_worst[-1][0] == day:
+        worst = max(worst, memory.archive_worst.pop()[1])
+    memory.archive_worst.append((day, worst))
+    del memory.archive_worst[:-DAYS_KEPT]
 
 
 def grown(memory: records.RepositoryMemory, now: float, taken: int) -> None:

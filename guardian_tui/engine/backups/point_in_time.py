@@ -78,11 +78,16 @@ class Window:
     pending: bool | None = None
     words: str = ""
 
-    def loss_seconds(self, now: float) -> float | None:
-        """What would be lost if the server burnt down now, for the RPO: the age of the last archived commit, 0 where nothing was committed since."""
-        if self.latest is None:
+    def saved_until(self, now: float) -> float | None:
+        """Up to when nothing would be lost if the server burnt down now, for the RPO: the last archived commit, or now where nothing came after it.
+
+        None: the archive brings nothing back that a backup would not.
+        """
+        if self.earliest is None:
             return None
-        return 0.0 if self.pending is False else max(0.0, now - self.latest)
+        if self.pending is False:
+            return now
+        return min(self.latest, now) if self.latest is not None and self.latest >= self.earliest else None
 
 
 @dataclass(frozen=True, slots=True)

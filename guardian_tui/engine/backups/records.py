@@ -48,6 +48,13 @@ class RepositoryMemory(msgspec.Struct):
     version: str = ""
     sizes: list[tuple[float, int]] = msgspec.field(default_factory=list)
     """When, and what it took on its disk; one a day."""
+    archived_at: float | None = None
+    """Up to when nothing of a database would be lost: its last commit that is in the archive, or when it was asked and had no later one."""
+    archive_asked_at: float | None = None
+    archive_words: str = ""
+    """What speaks against the archive, or why it could not be asked."""
+    archive_worst: list[tuple[float, float]] = msgspec.field(default_factory=list)
+    """Day (Unix seconds of its beginning) and the greatest age that the last archived commit had in it."""
 
 
 @dataclass(slots=True)
@@ -95,6 +102,10 @@ class Job:
     """Its newest backup run."""
     ahead_at: float | None = None
     """A snapshot is dated in the future: when."""
+    archived_at: float | None = None
+    """Of a database whose log is archived: up to when nothing would be lost."""
+    archive_worst: float = 0.0
+    """The greatest age that its last archived commit had within 30 days."""
     measured_rto: float | None = None
     estimated_rto: float | None = None
 

@@ -34,8 +34,9 @@ log = logging.getLogger(__name__)
 
 JUDGE_SECONDS = 30.0
 OBSERVE_SECONDS = 900.0
-FIRST_READ_SECONDS = 20.0
-"""Repositories are first read within so long after a start."""
+ARCHIVE_SECONDS = 30.0
+ASKED_WITHIN_RPO = 4
+"""An archive is asked so often within the shortest RPO of its jobs."""
 RTO_DAYS = 400.0
 """Drills older than that say nothing of a restore tonight."""
 CLEAN_SECONDS = 86400.0
@@ -96,6 +97,7 @@ class Backups:
         self._tasks = [
             asyncio.create_task(self._judging(), name="backups: judging"),
             asyncio.create_task(self._observing(), name="backups: reading repositories"),
+            asyncio.create_task(self._following_archives(), name="backups: archives of databases"),
             asyncio.create_task(self._cleaning(), name="backups: old runs"),
         ]
 
@@ -120,10 +122,18 @@ class Backups:
                 good.setdefault(age.job_id, []).append(age.at)
         counts, newest = await records.counts(self._store), await records.newest_snapshots(self._store)
         last = await records.last_runs(self._store, "backup")
+        archives = {
+            one.id: one.memory for one in self.repositories.values() if one.memory.archived_at is not None
+        }
         drills = await records.drills(self._store, now - RTO_DAYS * judge.DAY)
         for job in self.jobs.values():
             job.good_ats, job.snapshots = good.get(job.id, []), counts.get(job.id, 0)
             job.newest, job.last, job.ahead_at = newest.get(job.id), last.get(job.id), ahead.get(job.id)
+            archive = archives.get(job.repository_id)
+            job.archived_at = archive.archived_at if archive else None
+            job.archive_worst = (
+                max((age for _, age in archive.archive_worst), default=0.0) if archive else 0.0
+            )
             of_job = drills.get(job.id, [])
             job.measured_rto = measured_rto(of_job)
             job.estimated_rto = estimated_rto(of_job, job.newest.bytes if job.newest else None)
@@ -339,6 +349,28 @@ class Backups:
         while True:
             await self._read_all(self.repositories.values())
             await asyncio.sleep(OBSERVE_SECONDS * random.uniform(0.9, 1.1))  # noqa: S311  # as above
+
+    async def _following_archives(self) -> None:
+        """A database's last archived commit is asked for several times within the age that it may have."""
+        while True:
+            await asyncio.sleep(ARCHIVE_SECONDS)
+            with suppress(StoreUnavailable):
+                await self.follow_archives()
+
+    async def follow_archives(self) -> None:
+        """Ask the archives that are due."""
+        now = self._clock.now()
+        due = []
+        for one in self.repositories.values():
+            asked = one.memory.archive_asked_at
+            within = min(
+                (job.spec.rpo_seconds for job in self.jobs_in(one) if job.spec.enabled), default=None
+            )
+            if asked is not None and within is not None and now - asked >= within / ASKED_WITHIN_RPO:
+                due.append(one)
+        if due:
+            await asyncio.gather(*[self.observer.ask_archive(one) for one in due])
+            await self.refresh()
 
     async def _read_all(self, some: Iterable[Repository]) -> None:
         done = await asyncio.gather(
