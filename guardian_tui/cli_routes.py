@@ -16,6 +16,7 @@ import msgspec
 from guardian_tui.cli_edit import edit_command
 from guardian_tui.cli_hosts import bulk_command, import_command
 from guardian_tui.cli_probe import print_command
+from guardian_tui.cli_runbooks import lint_command, read_command, schema_command
 from guardian_tui.cli_session import EXIT_REFUSED, raise_words, save_token, with_client
 from guardian_tui.cli_trust import accept_command
 from guardian_tui.cli_words import words_of
@@ -77,6 +78,11 @@ def add_route_commands(main: click.Group) -> None:
     groups["questions"].add_command(accept_command, "accept")
     groups["hosts"].add_command(bulk_command, "bulk")
     groups["hosts"].add_command(edit_command)
+    if "runbooks" not in groups:
+        groups["runbooks"] = click.Group("runbooks", help="Runbooks: read, check, run.")
+        main.add_command(groups["runbooks"])
+    for command in (lint_command, read_command, schema_command):
+        groups["runbooks"].add_command(command)
     groups["audit"].add_command(_alias(groups["audit"].commands["list"]), "tail")
 
 

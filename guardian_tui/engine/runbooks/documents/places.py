@@ -9,7 +9,7 @@ from guardian_tui.engine.runbooks.documents.model import Fanout, Hosts, Retry, S
 from guardian_tui.engine.runbooks.documents.rendering import PLACEHOLDER
 
 MOST_HOSTS = 10_000
-_ORIGINS = ("alert", "person", "engine")
+ORIGINS = ("alert", "person", "engine")
 _SHARE = re.compile(r"(\d{1,5})|(\d{1,3}(?:\.\d{1,2})?)\s*%")
 
 
@@ -23,7 +23,7 @@ def read_hosts(fields: Fields) -> Hosts | None:
     inner = fields.mapping("hosts") if fields.is_mapping("hosts") else None
     if inner is None:
         words = fields.words("hosts")
-        if len(words) == 1 and words[0] in _ORIGINS:
+        if len(words) == 1 and words[0] in ORIGINS:
             return Hosts(origin=words[0])  # type: ignore[arg-type]  # one of the origins
         if len(words) == 1 and (variable := PLACEHOLDER.fullmatch(words[0])):
             return Hosts(origin="variable", variable=variable[1])
@@ -40,7 +40,7 @@ def read_hosts(fields: Fields) -> Hosts | None:
         return Hosts(origin="filter", filter=inner.text("filter", most=500), most=most)
     if ways == ["names"]:
         return Hosts(origin="names", names=inner.words("names"), most=most)
-    return Hosts(origin=inner.one_of("from", _ORIGINS, "person"), most=most)  # type: ignore[arg-type]  # as above
+    return Hosts(origin=inner.one_of("from", ORIGINS, "person"), most=most)  # type: ignore[arg-type]  # as above
 
 
 def read_fanout(fields: Fields) -> Fanout | None:

@@ -32,16 +32,18 @@ KEYS: dict[StepKind, tuple[str, ...]] = {
 }
 """What each kind may have beside itself."""
 OPERATIONS = ("backup", "check")
+MOST_QUORUM = 10
+MOST_ANSWERS = 20
 TIMEOUTS: dict[StepKind, float] = {"wait": 900.0, "backup": 6 * 3600.0}
 """Seconds where nothing is written; 60 for all others."""
 RESERVED = (END, STOP, ROLLBACK, ASK)
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_ENVIRONMENT = re.compile(r"[A-Z][A-Z0-9_]{0,59}")
+ENVIRONMENT = re.compile(r"[A-Z][A-Z0-9_]{0,59}")
 _LOADED = re.compile(
     r"(LD_|BASH_|DYLD_|PYTHON|PERL|RUBY).*|PATH|IFS|ENV|HOME|SHELL|SHELLOPTS|PS4|PROMPT_COMMAND|USER|LOGNAME|PWD"
 )
-_USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
+USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 _HOLD = re.compile(r"(?s)(.*\S)\s+for\s+(\S+)\s*")
 
 
@@ -85,7 +87,7 @@ def read_step(block: Block, file: str, notes: Notes) -> tuple[Step, Fields] | No
         env=_environment(fields), stdin=fields.text("stdin"), expect=fields.text("expect", most=1000), capture=_captures(fields),
         retry=read_retry(fields), rollback=fields.text("rollback").strip(), dangerous=_dangerous(fields), confirm=fields.text("confirm", most=200),
         detach=fields.flag("detach"), fanout=read_fanout(fields), next=fields.text("next", most=60), on_fail=fields.text("on_fail", ASK, most=60),
-        variable=variable, options=_options(fields) if kind == "choose" else (), quorum=fields.integer("quorum", 1, 1, 10),
+        variable=variable, options=_options(fields) if kind == "choose" else (), quorum=fields.integer("quorum", 1, 1, MOST_QUORUM),
         expires_seconds=fields.seconds("expires", 3600.0), wait_seconds=pause, hold_seconds=hold,
         operation=fields.one_of("operation", OPERATIONS, "backup") if kind == "backup" else "", rules=fields.words("rules"),
         duration_seconds=fields.seconds("duration", 3600.0) if kind == "silence" else 0.0, maintenance=fields.flag("maintenance"),
@@ -154,7 +156,7 @@ def _timeout(fields: Fields, kind: StepKind) -> float:
 
 def _user(fields: Fields) -> str:
     user = fields.text("as", most=60)
-    if user and not _USER.fullmatch(user):
+    if user and not USER.fullmatch(user):
         fields.note("as", "bad-user", f"{user!r} is no Unix user.", "Write it as root or postgres.")
     return user
 
@@ -180,7 +182,7 @@ def _environment(fields: Fields) -> dict[str, str]:
         return {}
     found = inner.texts()
     for name in found:
-        if not _ENVIRONMENT.fullmatch(name) or _LOADED.fullmatch(name):
+        if not ENVIRONMENT.fullmatch(name) or _LOADED.fullmatch(name):
             inner.note(
                 name,
                 "bad-environment",
@@ -227,6 +229,8 @@ def _options(fields: Fields) -> tuple[Option, ...]:
         fields.note("options", "no-options", "choose has no options.", "Add options: {answer: step}.")
         return ()
     found = tuple(Option(answer, inner.text(answer, most=60)) for answer in inner)
-    if len(found) > 20:
-        fields.note("options", "too-many", "There are more than 20 answers.", "Ask in two steps.")
+    if len(found) > MOST_ANSWERS:
+        fields.note(
+            "options", "too-many", f"There are more than {MOST_ANSWERS} answers.", "Ask in two steps."
+        )
     return found
