@@ -1,17 +1,16 @@
-"""Commands on authorities that sign host keys: which are pinned and whom they cover; pin one."""
+"""Commands on authorities that sign host keys: show them; pin one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from guardian_tui.ordinary.part import CommandPart
-from guardian_tui.protocol.trust import Authority, AuthorityList, PinAuthority
+from guardian_tui.protocol.trust import Authority, PinAuthority
 from guardian_tui.text import safe
+from screens.authorities import AuthoritiesScreen
 from screens.dialogs import ConfirmDialog
-from screens.reports import ReportDialog
 
 KEY_CHARACTERS = 8192
-MOST_SHOWN = 20
 
 
 class TrustCommands(CommandPart):
@@ -20,7 +19,8 @@ class TrustCommands(CommandPart):
     def command_authorities(self, arguments: tuple[str, ...]) -> None:
         """`:authorities`, or `:authorities PATTERN FILE.pub` to pin one."""
         if not arguments:
-            self._app.order("authorities.list", AuthorityList, None, self._show_authorities)
+            if not isinstance(self._app.screen, AuthoritiesScreen):
+                self._app.push_screen(AuthoritiesScreen())
             return
         if len(arguments) != 2:
             self._app.say(
@@ -51,15 +51,5 @@ class TrustCommands(CommandPart):
         self._app.say(
             f"{authority.fingerprint} is pinned for {authority.pattern}; it covers {len(authority.hosts)} hosts."
         )
-
-    def _show_authorities(self, answer: AuthorityList) -> None:
-        lines: list[tuple[str, str]] = []
-        for one in answer.authorities:
-            more = f" and {len(one.hosts) - MOST_SHOWN} more" if len(one.hosts) > MOST_SHOWN else ""
-            lines += [
-                (safe(one.pattern, 300), "strong"), (f"  {one.algorithm} {one.fingerprint}, pinned by {safe(one.pinned_by, 64)}", "muted"),
-                (f"  covers {len(one.hosts)} hosts: {safe(', '.join(one.hosts[:MOST_SHOWN]), 1000)}{more}", ""), ("", ""),
-            ]  # fmt: skip
-        if not lines:
-            lines = [("No authority is pinned. :authorities PATTERN FILE.pub pins one.", "")]
-        self._app.push_screen(ReportDialog("authorities that sign host keys", lines))
+        if isinstance(self._app.screen, AuthoritiesScreen):
+            self._app.screen.read()

@@ -22,6 +22,7 @@ from guardian_tui.protocol.routes import PERMISSIONS, ROUTES
 from screens.alert import AlertScreen
 from screens.alerts import AlertsScreen
 from screens.audit import AuditScreen
+from screens.authorities import AuthoritiesScreen
 from screens.backup import BackupScreen
 from screens.backups import BackupsScreen
 from screens.check import CheckScreen
@@ -52,6 +53,7 @@ SCREENS = {
         BackupScreen,
         RestoreScreen,
         FoundScreen,
+        AuthoritiesScreen,
         RunLogScreen,
     )
 }

@@ -12,12 +12,15 @@ from textual.widgets import Input, Static
 from guardian_tui.app import GuardianApp
 from guardian_tui.protocol.fleet import HostRow, HostSpec
 from guardian_tui.protocol.imports import ImportPreview, ImportRequest, SourceText
+from guardian_tui.protocol.trust import AuthorityList
+from screens.authorities import AuthoritiesScreen
 from screens.choosing import ChoiceDialog
 from screens.dialogs import ConfirmDialog, TextDialog
 from screens.fleet import FleetScreen
-from screens.reports import ReportDialog
+from tests.screens.test_backups import words_of as told
 from tests.screens.test_console import console, dialog, go, words_of
 from tests.support.console import House, house, until
+from widgets.authorities_list import AuthoritiesList
 from widgets.choice_list import ChoiceList
 from widgets.hosts_table import HostsTable
 
@@ -153,7 +156,7 @@ async def test_the_list_of_an_import_fits_a_small_terminal(tmp_path: Path, size:
         await until(lambda: isinstance(app.screen, FleetScreen))
 
 
-async def test_an_authority_is_pinned_with_its_pattern_typed_in_and_listed_with_whom_it_covers(
+async def test_an_authority_is_pinned_listed_with_whom_it_covers_and_taken_back_with_its_pattern_typed_in(
     tmp_path: Path,
 ) -> None:
     key = tmp_path / "ca.pub"
@@ -167,9 +170,32 @@ async def test_an_authority_is_pinned_with_its_pattern_typed_in_and_listed_with_
             await pilot.press("enter")
             await until(lambda: "it covers 7 hosts" in words_of(app))
             await go(app, pilot, "authorities")
-            await dialog(app, ReportDialog)
-            shown = " ".join(str(line.visual) for line in app.screen.query(Static))
-            assert "127.0.0.*" in shown and "covers 7 hosts: web-0" in shown and "SHA256:" in shown
-            await pilot.press("escape")
-            await go(app, pilot, "authorities *")
+            await until(lambda: isinstance(app.screen, AuthoritiesScreen))
+            listed = app.screen.query_one(AuthoritiesList)
+            await until(lambda: listed.authority is not None)
+            assert all(words in told(app) for words in ("127.0.0.*", "SHA256:", "web-0, web-1"))
+            await pilot.press("n")
+            await dialog(app, TextDialog)
+            app.screen.query_one(Input).value = "*"
+            await pilot.press("enter")
             await until(lambda: "PATTERN FILE.pub" in words_of(app))
+            await pilot.press("delete")
+            await dialog(app, ConfirmDialog)
+            assert "covers 7 hosts: web-0" in " ".join(str(line.visual) for line in app.screen.query(Static))
+            await pilot.press("y", "enter")
+            assert isinstance(app.screen, ConfirmDialog)
+            app.screen.query_one(Input).value = "127.0.0.*"
+            await pilot.press("enter")
+            await until(lambda: "trusted no longer" in words_of(app))
+            await until(lambda: listed.authority is None and "No authority is pinned" in told(app))
+            assert (await one.client.call("authorities.list", AuthorityList)).authorities == ()
+            await pilot.press("delete")
+            await until(lambda: "cursor on an authority" in words_of(app))
+            await until(
+                lambda: (
+                    ("authorities.remove", "127.0.0.*")
+                    in [(e.action, e.target) for e in app.world.audit.values()]
+                )
+            )
+            await pilot.press("escape")
+            await until(lambda: isinstance(app.screen, FleetScreen))
