@@ -17,6 +17,7 @@ from guardian_tui.cli_edit import edit_command
 from guardian_tui.cli_hosts import bulk_command, import_command
 from guardian_tui.cli_probe import print_command
 from guardian_tui.cli_runbooks import lint_command, read_command, schema_command
+from guardian_tui.cli_runs import follow_command, play_command, run_command, transcript_command
 from guardian_tui.cli_session import EXIT_REFUSED, raise_words, save_token, with_client
 from guardian_tui.cli_trust import accept_command
 from guardian_tui.cli_words import words_of
@@ -48,6 +49,7 @@ _GROUP_HELP = {
     "secrets": "Names in the vault.", "questions": "Answers to questions about hosts.", "recovery": "Recovery codes.", "password": "My password.",
     "checks": "Checks: see, add, edit, remove, make now.", "processes": "Processes of a host.", "units": "Units of a host.", "logs": "Logs of a host.",
     "backups": "Backups: jobs, runs, snapshots, and whether hosts could be restored.", "repositories": "Repositories of backups.",
+    "runbooks": "Runbooks: see, plan, run, follow, approve, read and play back.",
     "authorities": "Authorities that sign host keys.", "probe": "The probe as a file on a host.", "vault": "What can open the vault.",
 }  # fmt: skip
 _SECRET_FIELDS = frozenset({"password", "old", "new", "value", "secret", "code"})
@@ -78,10 +80,15 @@ def add_route_commands(main: click.Group) -> None:
     groups["questions"].add_command(accept_command, "accept")
     groups["hosts"].add_command(bulk_command, "bulk")
     groups["hosts"].add_command(edit_command)
-    if "runbooks" not in groups:
-        groups["runbooks"] = click.Group("runbooks", help="Runbooks: read, check, run.")
-        main.add_command(groups["runbooks"])
-    for command in (lint_command, read_command, schema_command):
+    for command in (
+        lint_command,
+        read_command,
+        schema_command,
+        run_command,
+        follow_command,
+        transcript_command,
+        play_command,
+    ):
         groups["runbooks"].add_command(command)
     groups["audit"].add_command(_alias(groups["audit"].commands["list"]), "tail")
 

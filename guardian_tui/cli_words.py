@@ -13,6 +13,7 @@ import msgspec
 from guardian_tui.protocol.backups import CopiesRow, JobRow, ReadinessRow, RepositoryRow, RunRow, Snapshot
 from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.discovery import FoundBackups
+from guardian_tui.protocol.runbooks import RunbookResult, RunbookRow, RunbookRun
 from guardian_tui.text import safe
 
 WIDEST_CELLS = 40
@@ -25,6 +26,9 @@ _COLUMNS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
     RepositoryRow: ("name", "engine", "location", "host", "verdict", "snapshots", "newest_at", "listed_at", "verified_at", "bytes", "words", "advice"),
     RunRow: ("id", "job", "repository", "operation", "state", "verdict", "by", "queued_at", "started_at", "ended_at", "words", "advice"),
     Snapshot: ("id", "at", "repository", "bytes", "files", "good", "why", "verified_at", "drilled_at"),
+    RunbookRow: ("id", "title", "version", "steps", "dangerous", "rules", "roles", "last_at", "last_verdict", "commit", "problems"),
+    RunbookRun: ("id", "runbook", "state", "verdict", "asked", "step", "leader", "started_at", "ended_at", "proof", "words"),
+    RunbookResult: ("step", "host", "state", "exit_code", "words", "last_line"),
     CopiesRow: ("job", "host", "copies", "places", "elsewhere", "untouchable", "errors", "flags"),
 }  # fmt: skip
 """What a table tells of rows that have more than fits a terminal, what is long at the end."""

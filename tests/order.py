@@ -36,6 +36,7 @@ LONGEST_FIRST = (
     "store/test_metrics.py",
     "store/test_watch.py",
     "cli/test_cli.py",
+    "runbooks/test_path.py",
     "checks/test_service.py",
     "checks/test_http.py",
 )

@@ -48,6 +48,8 @@ class Principal:
     fresh_until: float
     locked: bool = False
     expires_at: float = 0.0
+    roles: frozenset[str] = frozenset()
+    """Profiles all of whose permissions it holds, on some hosts at least."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,29 @@ class Dispatch:
                 f"Quote request {request_id} to whoever runs this engine; its log has the cause."
             ) from error
 
+    async def act(self, principal: Principal, name: str, request: Request) -> Response:
+        """Carry out an order that follows from an earlier one of a person (a step of a run), with that person's rights as they were then.
+
+        Raises:
+            GuardianError: it was refused or failed.
+        """
+        route = ROUTES[name]
+        call = Call(
+            route=route, principal=principal, peer=Peer(principal.peer_uid), request_id="", now=self._clock.now(),
+            audit=self._audit, begin=self._begin,
+        )  # fmt: skip
+        try:
+            call.scope = self._authorise(route, principal)
+            if route.step_up and call.now >= principal.fresh_until:
+                raise StepUpRequired(
+                    "It wants a fresh second factor, which nothing that goes on by itself can give."
+                )
+            async with asyncio.timeout(HANDLER_SECONDS):
+                return await self._carry_out(call, request)
+        except GuardianError as error:
+            await self._record_refusal(call, error)
+            raise
+
     async def open(self, name: str, *, token: str, peer: Peer, request_id: str) -> Call:
         """Authorise an order or a stream: who is it, and may they."""
         route = ROUTES[name]

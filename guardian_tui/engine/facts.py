@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -167,3 +167,38 @@ class QuestionAnswered:
     """A question about a host was answered: it is worth trying again now."""
 
     host_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Something a person is to be told that is no alert; told at least once, and under one ``key`` only once.
+
+    ``channels`` is empty for all; who takes it calls ``taken`` with the channel's name.
+    """
+
+    key: str
+    title: str
+    text: str
+    channels: tuple[str, ...]
+    taken: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ProofWanted:
+    """Somebody says that what an alert tells of is mended: its rule is to be judged by values measured after ``after``."""
+
+    token: str
+    alert_id: str
+    host_id: str
+    rule: str
+    instance: str
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProofGiven:
+    """What a rule said when it was judged again."""
+
+    token: str
+    proof: Literal["fixed", "not_fixed", "unknown"]
+    words: str

@@ -19,6 +19,7 @@ from guardian_tui.protocol.audit import AuditEvent
 from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow, Question
+from guardian_tui.protocol.runbooks import RunbookProgress, RunbookResult, RunbookRow, RunbookRun
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -115,6 +116,10 @@ class Live:
         self.runs: LiveTable[RunRow] = LiveTable(self, "runs")
         self.repositories: LiveTable[RepositoryRow] = LiveTable(self, "repositories")
         self.readiness: LiveTable[ReadinessRow] = LiveTable(self, "readiness")
+        self.runbooks: LiveTable[RunbookRow] = LiveTable(self, "runbooks")
+        self.runbook_runs: LiveTable[RunbookRun] = LiveTable(self, "runbook_runs")
+        self.runbook_progress: LiveTable[RunbookProgress] = LiveTable(self, "runbook_progress")
+        self.runbook_results: LiveTable[RunbookResult] = LiveTable(self, "runbook_results")
         self.tables: tuple[LiveTable[msgspec.Struct], ...] = (  # type: ignore[assignment]  # rows are only encoded here
             self.hosts,
             self.alerts,
@@ -126,6 +131,10 @@ class Live:
             self.runs,
             self.repositories,
             self.readiness,
+            self.runbooks,
+            self.runbook_runs,
+            self.runbook_progress,
+            self.runbook_results,
         )
         self._watchers: set[asyncio.Event] = set()
 

@@ -15,6 +15,7 @@ import secrets
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -179,6 +180,9 @@ class Engine:
         from guardian_tui.engine.remote.doctor import Doctor
         from guardian_tui.engine.remote.pins import Pins
         from guardian_tui.engine.remote.questions import Questions
+        from guardian_tui.engine.runbooks.documents.library import Library
+        from guardian_tui.engine.runbooks.orders import RunbookOrders
+        from guardian_tui.engine.runbooks.service import Runbooks
 
         settings = self.settings
         pins = Pins(self.store, self.clock)
@@ -213,12 +217,22 @@ class Engine:
         discovery = DiscoveryOrders(
             self.backups, scope, self.clock, commands, backup_orders.add_repository, self.vault
         )
+        books = settings.runbooks
+        self.runbooks = Runbooks(
+            self.store, self.bus, self.live, self.clock, self.audit, self.fleet.inventory, commands, self.vault.resolve,
+            Library(
+                Path(books.folder).expanduser() if books.folder else None, shipped=books.shipped, rules=self.alerts.catalogue.names(),
+                signers=Path(books.signers).expanduser() if books.signers else None,
+            ),
+            self.dispatch.act, self.access.why_not, at_once=books.commands_at_once, keep_days=settings.store.alerts_days,
+        )  # fmt: skip
         for handlers in (
             orders.handlers(), authorities.handlers(), SectionOrders(self.fleet).handlers(), ProbeOrders(self.fleet, remote).handlers(),
             Acts(self.fleet, commands).handlers(), Logs(self.fleet, commands).handlers(), questions.handlers(),
             self.alerts.handlers(),
             CheckOrders(self.checks, self.clock).handlers(), backup_orders.handlers(), discovery.handlers(),
             ProofOrders(self.backups, scope, self.store, self.clock, commands).handlers(),
+            RunbookOrders(self.runbooks, self.store, self.clock).handlers(),
         ):  # fmt: skip
             self.dispatch.bind(handlers)
         # alerts first: they must hear of the hosts when the fleet announces them
@@ -233,6 +247,8 @@ class Engine:
         planner = Planner(self.backups, self.store, self.clock, self.audit)
         await planner.start()
         closing.push_async_callback(planner.stop)
+        await self.runbooks.start()
+        closing.push_async_callback(self.runbooks.stop)
         await self.access.start()
         closing.push_async_callback(self.access.stop)
         self.health.ready = True

@@ -37,6 +37,10 @@ TABLE_PERMISSIONS: Mapping[str, str] = {
     "runs": "backups.see",
     "repositories": "backups.see",
     "readiness": "backups.see",
+    "runbooks": "runbooks.see",
+    "runbook_runs": "runbooks.see",
+    "runbook_progress": "runbooks.see",
+    "runbook_results": "runbooks.see",
 }
 
 _encode = msgspec.json.Encoder().encode

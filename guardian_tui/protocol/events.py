@@ -15,6 +15,7 @@ from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, R
 from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow, Question
+from guardian_tui.protocol.runbooks import RunbookProgress, RunbookResult, RunbookRow, RunbookRun
 from guardian_tui.protocol.system import EngineStatus
 
 HEARTBEAT_SECONDS = 2.0
@@ -39,6 +40,10 @@ class Delta(Response, frozen=True):
     runs: tuple[RunRow, ...] = ()
     repositories: tuple[RepositoryRow, ...] = ()
     readiness: tuple[ReadinessRow, ...] = ()
+    runbooks: tuple[RunbookRow, ...] = ()
+    runbook_runs: tuple[RunbookRun, ...] = ()
+    runbook_progress: tuple[RunbookProgress, ...] = ()
+    runbook_results: tuple[RunbookResult, ...] = ()
     gone: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 

@@ -10,21 +10,24 @@ from guardian_tui.protocol.access import Grant
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.routes import PERMISSIONS, WHOLE
 
-_VIEWER = frozenset({"hosts.see", "alerts.see", "checks.see", "backups.see", "engine.see"})
-_SUPPORT = _VIEWER | {"alerts.acknowledge", "checks.run", "logs.see", "backups.run"}
+_VIEWER = frozenset({"hosts.see", "alerts.see", "checks.see", "backups.see", "runbooks.see", "engine.see"})
+_SUPPORT = _VIEWER | {"alerts.acknowledge", "checks.run", "logs.see", "backups.run", "runbooks.run"}
 _OPERATOR = _SUPPORT | {
     "alerts.silence", "checks.edit", "hosts.edit", "hosts.maintain", "hosts.trust", "channels.test", "audit.see", "secrets.write",
     "authorities.edit", "processes.signal", "units.control", "backups.edit",
-    "backups.restore",
+    "backups.restore", "runbooks.approve", "runbooks.manage",
 }  # fmt: skip
 _AUDITOR = _VIEWER | {"audit.see", "audit.export", "accounts.see"}
 
 PROFILES: Mapping[str, tuple[frozenset[str], str]] = {
-    "viewer": (_VIEWER, "Sees hosts, checks, backups and alerts."),
-    "support": (_SUPPORT, "Sees, acknowledges alerts, makes checks and backups now."),
+    "viewer": (_VIEWER, "Sees hosts, checks, backups, runbooks and alerts."),
+    "support": (
+        _SUPPORT,
+        "Sees, acknowledges alerts, makes checks and backups now, is led through runbooks.",
+    ),
     "operator": (
         _OPERATOR,
-        "Runs the fleet: hosts, checks, backups, restores, keys, silences, planned work.",
+        "Runs the fleet: hosts, checks, backups, restores, keys, silences, planned work; approves what others' runbooks will do.",
     ),
     "auditor": (_AUDITOR, "Sees everything, exports the audit log, changes nothing."),
     "admin": (frozenset(PERMISSIONS), "May do everything, people included."),
@@ -95,6 +98,12 @@ def scopes_of(grants: Iterable[Grant]) -> dict[str, Scope]:
         else (scopes[0] if len(scopes) == 1 else AnyOf(tuple(scopes)))
         for permission, scopes in found.items()
     }
+
+
+def roles_of(scopes: Iterable[str]) -> frozenset[str]:
+    """Profiles all of whose permissions are among these: who may do all that an operator may is one, under whatever name."""
+    held = set(scopes)
+    return frozenset(name for name, (permissions, _) in PROFILES.items() if permissions - WHOLE <= held)
 
 
 def contains(outer: Scope, inner: Scope) -> bool:

@@ -13,7 +13,13 @@ from guardian_tui.engine.access.enrolment import Enrolments
 from guardian_tui.engine.access.login import Logins
 from guardian_tui.engine.access.passwords import check_password
 from guardian_tui.engine.access.people import Person
-from guardian_tui.engine.access.profiles import PROFILES, check_grants, contains, is_admin, scopes_of
+from guardian_tui.engine.access.profiles import (
+    PROFILES,
+    check_grants,
+    contains,
+    is_admin,
+    scopes_of,
+)
 from guardian_tui.engine.access.sessions import Known, Sessions
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import Call, Handler, Peer, Principal
@@ -110,6 +116,18 @@ class Access:
             NotAuthenticated: it has ended.
         """
         return Sessions.principal(await self._sessions.find_by_id(session_id, peer))
+
+    async def why_not(self, account_id: str, permission: str) -> str:
+        """Why an account may not do something now, whether or not somebody is logged in; empty: it may, on some hosts at least."""
+        async with self._store.read() as conn:
+            person = await people.find(conn, id=account_id)
+        if person is None:
+            return "There is no such account any more."
+        if person.state != "active":
+            return f"The account {person.name} is closed."
+        if permission not in scopes_of(person.grants):
+            return f"{person.name} may no longer do that."
+        return ""
 
     async def is_set_up(self) -> bool:
         """Whether there is an account."""

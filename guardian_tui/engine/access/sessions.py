@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, insert, select, update
 
 from guardian_tui.config import AccessSettings
 from guardian_tui.engine.access import people
-from guardian_tui.engine.access.profiles import scopes_of
+from guardian_tui.engine.access.profiles import roles_of, scopes_of
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import Peer, Principal, Scope
 from guardian_tui.engine.clock import Clock
@@ -159,7 +159,7 @@ class Sessions:
         """The session as the gate sees it."""
         return Principal(
             known.account_id, known.account, known.id, known.peer_uid, known.kind, known.scopes, known.fresh_until,
-            known.locked, known.expires_at,
+            known.locked, known.expires_at, roles_of(known.scopes),
         )  # fmt: skip
 
     async def touch(self, known: Known) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 
 from guardian_tui.engine.remote.connections import Completed, Remote
+from guardian_tui.engine.remote.followed import Ending, Hear, Stop, follow_here, follow_on
 from guardian_tui.engine.remote.target import ConnectFailed, Target
 
 ERROR_LIMIT_BYTES = 1 << 16
@@ -40,6 +41,27 @@ class Commands:
             return await run_here(command, timeout=timeout, limit_bytes=limit_bytes, stdin=stdin)
         async with self._remote.borrowed(target) as connection:
             return await connection.run(command, timeout=timeout, limit_bytes=limit_bytes, stdin=stdin)
+
+    async def follow(
+        self, target: Target | None, command: str, *, seconds: float, hear: Hear, stop: Stop, stdin: bytes = b""
+    ) -> Ending:  # fmt: skip
+        """Run a command, and hand on its output as it comes.
+
+        Args:
+            target: the way for commands; None: this machine.
+            command: for the shell there.
+            seconds: after so long it is told to end.
+            hear: takes output; answers for how many seconds no more is read.
+            stop: ends it before its time.
+            stdin: what it is fed.
+
+        Raises:
+            ConnectFailed: the host can't be reached; nothing was run.
+        """
+        if target is None:
+            return await follow_here(command, seconds=seconds, stdin=stdin, hear=hear, stop=stop)
+        async with self._remote.borrowed(target) as connection:
+            return await follow_on(connection, command, seconds=seconds, stdin=stdin, hear=hear, stop=stop)
 
 
 async def run_here(command: str, *, timeout: float, limit_bytes: int, stdin: bytes = b"") -> Completed:

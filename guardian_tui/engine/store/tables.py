@@ -322,6 +322,60 @@ backup_hashes = Table(
     Column("body", Text, nullable=False),  # JSON: paths and SHA-256 of some files, taken at backup time
 )
 
+# --- runbooks ----------------------------------------------------------------------------------
+
+runbook_documents = Table(
+    "runbook_documents",
+    state,
+    Column("hash", Text, primary_key=True),
+    Column("runbook", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON of the document as it was read: what a run is pinned to
+    Column("created_at", Float, nullable=False),
+)
+
+runbook_runs = Table(
+    "runbook_runs",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("runbook", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("verdict", Text, nullable=False, server_default=""),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column(
+        "settled", Integer, nullable=False, server_default="0"
+    ),  # what it opened is closed, its transcript is hashed
+    Column("row", Text, nullable=False),  # JSON of protocol.runbooks.RunbookRun, for lists
+    CheckConstraint("state IN ('asking', 'running', 'paused', 'deciding', 'ended')", name="state"),
+    Index(None, "runbook", "started_at"),
+    Index(None, "started_at"),
+    Index(None, "settled"),
+)
+
+runbook_journal = Table(
+    "runbook_journal",
+    state,
+    Column("run_id", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("body", Text, nullable=False),  # JSON of an entry; never changed
+)
+
+runbook_output = Table(
+    "runbook_output",
+    state,
+    Column("run_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("host", Text, nullable=False),  # its name: hosts go, transcripts stay
+    Column("stream", Text, nullable=False),
+    Column("text", Text, nullable=False),  # masked
+    CheckConstraint("stream IN ('out', 'err')", name="stream"),
+)
+
 # --- audit -----------------------------------------------------------------------------------
 
 audit_events = Table(

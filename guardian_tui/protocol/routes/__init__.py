@@ -15,6 +15,7 @@ from guardian_tui.protocol.routes.hosts import HOSTS
 from guardian_tui.protocol.routes.people import PEOPLE
 from guardian_tui.protocol.routes.probe import PROBE
 from guardian_tui.protocol.routes.route import PUBLIC, SELF, Recording, Route, Scoping
+from guardian_tui.protocol.routes.runbooks import RUNBOOKS
 from guardian_tui.protocol.routes.system import SYSTEM
 from guardian_tui.protocol.routes.trust import TRUST
 from guardian_tui.protocol.routes.vault import VAULT
@@ -23,7 +24,20 @@ __all__ = ["PERMISSIONS", "PUBLIC", "ROUTES", "SELF", "WHOLE", "Recording", "Rou
 
 ROUTES: dict[str, Route] = {
     route.name: route
-    for route in (*SYSTEM, *PEOPLE, *HOSTS, *TRUST, *PROBE, *ACTS, *VAULT, *ALERTS, *AUDIT, *CHECKS, *BACKUPS)
+    for route in (
+        *SYSTEM,
+        *PEOPLE,
+        *HOSTS,
+        *TRUST,
+        *PROBE,
+        *ACTS,
+        *VAULT,
+        *ALERTS,
+        *AUDIT,
+        *CHECKS,
+        *BACKUPS,
+        *RUNBOOKS,
+    )
 }
 
 PERMISSIONS: tuple[str, ...] = tuple(sorted({r.permission for r in ROUTES.values()} - {PUBLIC, SELF}))

@@ -1,0 +1,260 @@
+"""Commands whose output is handed on as it comes, and which can be ended: on hosts, and on this machine.
+
+A command has no terminal and an empty input, so that one that asks for something ends by itself.  How it ended is told apart from how the connection
+fared: an exit status of 255 is the command's own, and a link that is cut leaves no status at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO, Literal
+
+import asyncssh
+
+from guardian_tui.engine.remote.connections import Connection
+from guardian_tui.engine.remote.failures import words_of
+
+GRACE_SECONDS = 5.0
+"""Between TERM and KILL, and from there until it is given up."""
+LINGER_SECONDS = 2.0
+"""What a command left running may hold its output open: it is not waited for any longer than that."""
+CHUNK_BYTES = 1 << 16
+
+Stream = Literal["out", "err"]
+Hear = Callable[[Stream, bytes], float]
+"""Takes output; answers how many seconds nothing more is read."""
+Why = Literal["exited", "signalled", "timeout", "stopped", "cut"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a command ended.
+
+    Attributes:
+        exit_status: its own; None where it told none.
+        signal: which one ended it, without ``SIG``.
+        lingering: it left something running that holds its output.
+        words: why the connection ended before it.
+        left: it was told to end and gave no answer: it may still run.
+    """
+
+    why: Why
+    exit_status: int | None = None
+    signal: str = ""
+    lingering: bool = False
+    words: str = ""
+    left: bool = False
+
+
+class Stop:
+    """Asks a command to end; one for as many as share their fate."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """End it."""
+        self.asked.set()
+
+
+async def follow_on(
+    connection: Connection, command: str, *, seconds: float, stdin: bytes, hear: Hear, stop: Stop
+) -> Ending:
+    """Run a command on a host.
+
+    Args:
+        connection: the host's.
+        command: for the host's shell.
+        seconds: after so long it is told to end.
+        stdin: what it is fed before its input ends.
+        hear: takes its output.
+        stop: ends it before its time.
+    """
+    session = _Hearing(hear)
+    try:
+        async with asyncio.timeout(seconds):
+            channel = await connection.open_channel(session, command)
+    except TimeoutError:
+        return Ending("cut", words=f"the host did not begin it in {seconds:g} s")
+    except (asyncssh.Error, OSError) as error:
+        return Ending("cut", words=words_of(error))
+    session.channel = channel
+    try:
+        with contextlib.suppress(asyncssh.Error, OSError):
+            channel.write(stdin)
+            channel.write_eof()
+        why = await _wait(session.ended, session.told, stop, seconds)
+        if why == "exited":
+            return session.ending()
+        for name in ("TERM", "KILL"):
+            with contextlib.suppress(asyncssh.Error, OSError):
+                channel.send_signal(name)
+            if await _soon(session.ended, GRACE_SECONDS) or session.status is not None or session.signal:
+                return Ending(why, session.status, session.signal)
+        return Ending(why, left=True)
+    finally:
+        channel.abort()
+
+
+async def follow_here(command: str, *, seconds: float, stdin: bytes, hear: Hear, stop: Stop) -> Ending:
+    """Run a command on this machine; see :func:`follow_on`."""
+    loop = asyncio.get_running_loop()
+    process = _begin(command)
+    told, ended = asyncio.Event(), asyncio.Event()
+    threading.Thread(target=_reap, args=(process, loop, told), daemon=True).start()
+    pumps = [
+        asyncio.create_task(_pump(process.stdout, "out", hear)),
+        asyncio.create_task(_pump(process.stderr, "err", hear)),
+    ]
+    feeding = asyncio.create_task(_feed(process.stdin, stdin))
+    reading = asyncio.create_task(_all_of(pumps, ended))
+    try:
+        why = await _wait(ended, told, stop, seconds)
+        if why == "exited":
+            return _own(process.returncode, lingering=not ended.is_set())
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            _signal(process.pid, number)
+            if await _soon(told, GRACE_SECONDS):
+                own = _own(process.returncode)
+                return Ending(why, own.exit_status, own.signal)
+        return Ending(why, left=True)
+    finally:
+        if not told.is_set():
+            _signal(process.pid, signal.SIGKILL)
+        tasks = (feeding, reading, *pumps)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _begin(command: str) -> subprocess.Popen[bytes]:
+    """Not asyncio's own: that tells of an end only when the pipes are empty, and who left the group may hold them for ever."""
+    return subprocess.Popen(  # noqa: S603  # the command of whoever may run it
+        ["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, bufsize=0
+    )  # fmt: skip
+
+
+def _own(code: int, *, lingering: bool = False) -> Ending:
+    if code < 0:
+        return Ending("signalled", signal=signal.Signals(-code).name[3:], lingering=lingering)
+    return Ending("exited", code, lingering=lingering)
+
+
+def _reap(process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+    process.wait()
+    with contextlib.suppress(RuntimeError):
+        # the loop may be closed by now
+        loop.call_soon_threadsafe(told.set)
+
+
+async def _feed(pipe: IO[bytes] | None, data: bytes) -> None:
+    assert pipe is not None  # noqa: S101  # a pipe, by its maker
+    transport, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, pipe)
+    transport.write(data)
+    # what is buffered is written before it is closed
+    transport.close()
+
+
+async def _wait(ended: asyncio.Event, told: asyncio.Event, stop: Stop, seconds: float) -> Why:
+    """Wait until a command ends, is to end, or its time is over; one that has ended is waited for a little while more, for its output."""
+    over = asyncio.create_task(told.wait())
+    stopped = asyncio.create_task(stop.asked.wait())
+    try:
+        await asyncio.wait((over, stopped), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if told.is_set():
+            await _soon(ended, LINGER_SECONDS)
+            return "exited"
+        return "stopped" if stop.asked.is_set() else "timeout"
+    finally:
+        over.cancel()
+        stopped.cancel()
+
+
+async def _soon(event: asyncio.Event, seconds: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+async def _all_of(pumps: Sequence[asyncio.Task[None]], ended: asyncio.Event) -> None:
+    await asyncio.wait(pumps)
+    ended.set()
+
+
+async def _pump(pipe: IO[bytes] | None, stream: Stream, hear: Hear) -> None:
+    assert pipe is not None  # noqa: S101  # a pipe, by its maker
+    reader = asyncio.StreamReader(limit=CHUNK_BYTES)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    try:
+        while data := await reader.read(CHUNK_BYTES):
+            pause = hear(stream, data)
+            if pause:
+                await asyncio.sleep(pause)
+    finally:
+        transport.close()
+
+
+class _Hearing(asyncssh.SSHClientSession[bytes]):
+    """Hands output on."""
+
+    def __init__(self, hear: Hear) -> None:
+        self._hear = hear
+        self.channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self.status: int | None = None
+        self.signal = ""
+        self.words = ""
+        self.told = asyncio.Event()
+        """It said how it ended, or the channel is closed."""
+        self.ended = asyncio.Event()
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Output; more is read when it can be taken."""
+        pause = self._hear("err" if datatype else "out", data)
+        if pause and self.channel is not None:
+            self.channel.pause_reading()
+            asyncio.get_running_loop().call_later(pause, self._resume)
+
+    def _resume(self) -> None:
+        if self.channel is not None and not self.channel.is_closing():
+            self.channel.resume_reading()
+
+    def exit_status_received(self, status: int) -> None:
+        """The command's own word."""
+        self.status = status
+        self.told.set()
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        """A signal ended it."""
+        self.signal = signal
+        self.told.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The channel is closed."""
+        if exc is not None:
+            self.words = words_of(exc)
+        self.told.set()
+        self.ended.set()
+
+    def ending(self) -> Ending:
+        """How it ended, by what was heard."""
+        lingering = not self.ended.is_set()
+        if self.signal:
+            return Ending("signalled", signal=self.signal, lingering=lingering)
+        if self.status is not None:
+            return Ending("exited", self.status, lingering=lingering)
+        return Ending("cut", words=self.words or "the channel was closed")

@@ -1,0 +1,70 @@
+"""Where a run can go from where it stands.  Pure: what can be answered now, and which entries follow from an answer or a result."""
+
+from __future__ import annotations
+
+from guardian_tui.engine.runbooks.documents import ASK, Step
+from guardian_tui.engine.runbooks.state import Standing
+from guardian_tui.protocol.runbooks import Act, Asked
+
+_ASKED: dict[str, Asked] = {
+    "instruct": "confirm",
+    "input": "input",
+    "choose": "choose",
+    "approve": "approve",
+}
+
+
+def asked(standing: Standing) -> Asked:
+    """What a person is asked for now."""
+    step = standing.current
+    if standing.state == "deciding":
+        return "decide"
+    if standing.state != "asking":
+        return ""
+    if standing.rolling_back:
+        return "undo"
+    if step is None:
+        return ""
+    return _ASKED.get(step.kind, "type" if step.dangerous else "confirm")
+
+
+def acts(standing: Standing) -> tuple[Act, ...]:
+    """What can be answered now."""
+    step = standing.current
+    back: tuple[Act, ...] = ("back",) if standing.path and not standing.rolling_back else ()
+    rollback: tuple[Act, ...] = ("rollback",) if undoable(standing) and not standing.rolling_back else ()
+    match standing.state:
+        case "ended":
+            return ()
+        case "running":
+            pausable = (
+                step is not None
+                and step.acts
+                and not standing.rolling_back
+                and len(standing.record.hosts) > 1
+            )
+            return ("pause", "stop") if pausable else ("stop",)
+        case "paused":
+            return ("resume", *rollback, "stop")
+        case "deciding":
+            if standing.rolling_back:
+                return ("retry", "skip", "stop")
+            return ("retry", "accept", "skip", *back, *rollback, "stop")
+    if standing.rolling_back:
+        return ("undo", "skip", "stop")
+    if step is not None and step.kind == "approve":
+        # nobody goes round an approval
+        return (*back, *rollback, "stop")
+    return ("go", "skip", *back, *rollback, "stop")
+
+
+def undoable(standing: Standing) -> tuple[str, ...]:
+    """Steps that can be taken back, the newest first."""
+    return tuple(name for name in reversed(standing.done) if standing.document.step(name).rollback)
+
+
+def after(standing: Standing, step: Step, *, ok: bool) -> str:
+    """Where a run goes after a step: a step's name, ``end``, ``stop``, ``rollback``, or ``ask``."""
+    if ok:
+        return standing.document.following(step)
+    return step.on_fail or ASK

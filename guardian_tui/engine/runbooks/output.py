@@ -1,0 +1,253 @@
+"""What commands of a run write: masked, kept whole up to a limit, its end shown at once, and never more of it in memory than is bounded."""
+
+from __future__ import annotations
+
+import codecs
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.remote.followed import Stream
+from guardian_tui.engine.runbooks.masking import Masker
+from guardian_tui.protocol.runbooks import RunbookPiece
+from guardian_tui.text import safe
+
+KEPT_BYTES = 1 << 20
+"""Of what a step writes on one host so much is kept from its beginning, …"""
+END_BYTES = 64 << 10
+"""…and so much from its end; the middle is left out under a line that says so."""
+READ_CHARACTERS = 256 << 10
+"""What expectations and captures see of the beginning; of the end they see :data:`END_BYTES`."""
+PIECE_CHARACTERS = 16 << 10
+PENDING_BYTES = 4 << 20
+"""More is not read before it is on disk."""
+PENDING_PAUSE_SECONDS = 0.1
+BYTES_A_SECOND = 24 << 20
+"""All commands together are read no faster: a flood must not take the engine's time from everybody else."""
+TAIL_CHARACTERS = 4096
+TAIL_LINES = 60
+LINE_CHARACTERS = 200
+
+
+class Budget:
+    """How fast output is read, over all runs."""
+
+    def __init__(self, monotonic: Callable[[], float], bytes_a_second: float = BYTES_A_SECOND) -> None:
+        self._monotonic = monotonic
+        self._rate = bytes_a_second
+        self._free_at = 0.0
+
+    def spend(self, count: int) -> float:
+        """So many bytes were read; answers for how many seconds nothing more should be."""
+        now = self._monotonic()
+        self._free_at = max(now, self._free_at) + count / self._rate
+        wait = self._free_at - now
+        return wait if wait > 0.01 else 0.0
+
+
+@dataclass(slots=True)
+class Tail:
+    """The end of what a step writes, on all of its hosts."""
+
+    named: bool
+    """Whether lines begin with the name of their host."""
+    _lines: deque[tuple[str, str]] = field(default_factory=deque)
+    _open: dict[str, str] = field(default_factory=dict)
+    changed: bool = False
+
+    def add(self, host: str, text: str) -> None:
+        """More output of a host."""
+        *whole, rest = (self._open.get(host, "") + text[-TAIL_CHARACTERS:]).split("\n")
+        self._lines += [(host, line[-TAIL_CHARACTERS:]) for line in whole[-TAIL_LINES:]]
+        while len(self._lines) > TAIL_LINES:
+            self._lines.popleft()
+        self._open[host] = rest[-TAIL_CHARACTERS:]
+        self.changed = True
+
+    def close(self, host: str) -> None:
+        """A host's command has ended: its last line is whole."""
+        rest = self._open.pop(host, "")
+        if rest:
+            self._lines.append((host, rest))
+            self.changed = True
+
+    def text(self) -> str:
+        """As it is shown."""
+        lines = [*self._lines, *((host, rest) for host, rest in self._open.items() if rest)]
+        shown = [
+            (f"{host}: " if self.named else "") + safe(line.rstrip("\r"), LINE_CHARACTERS)
+            for host, line in lines[-TAIL_LINES:]
+        ]
+        return "\n".join(shown)[-TAIL_CHARACTERS:]
+
+
+class _Ending:
+    """The newest pieces of a text, up to a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self.pieces: deque[tuple[Stream, str]] = deque()
+        self.left_out = 0
+
+    def add(self, stream: Stream, text: str) -> None:
+        """More of it; what is too old goes."""
+        self.left_out += max(0, len(text) - self._limit)
+        text = text[-self._limit :]
+        self.pieces.append((stream, text))
+        self._size += len(text)
+        while self._size - len(self.pieces[0][1]) >= self._limit:
+            _, gone = self.pieces.popleft()
+            self._size -= len(gone)
+            self.left_out += len(gone)
+
+    def text(self) -> str:
+        """All that is there."""
+        return "".join(text for _, text in self.pieces)
+
+
+class Output:
+    """Takes the output of one run.
+
+    Args:
+        number: of the newest piece that is on disk.
+        budget: shared by all runs.
+    """
+
+    def __init__(self, clock: Clock, budget: Budget, number: int = 0) -> None:
+        self._clock = clock
+        self.budget = budget
+        self._number = number
+        self.pending: list[RunbookPiece] = []
+        self.pending_bytes = 0
+        self.total_bytes = 0
+
+    def add(self, step: str, attempt: int, host: str, stream: Stream, text: str) -> None:
+        """A piece to be written."""
+        self._number += 1
+        self.pending.append(
+            RunbookPiece(
+                number=self._number, at=self._clock.now(), step=step, attempt=attempt, host=host, stream=stream, text=text
+            )
+        )  # fmt: skip
+        self.pending_bytes += len(text)
+
+    def take(self) -> list[RunbookPiece]:
+        """What is to be written now."""
+        pieces, self.pending, self.pending_bytes = self.pending, [], 0
+        return pieces
+
+    def give_back(self, pieces: list[RunbookPiece]) -> None:
+        """They could not be written."""
+        self.pending = [*pieces, *self.pending]
+        self.pending_bytes = sum(len(piece.text) for piece in self.pending)
+
+    def ear(
+        self,
+        step: str,
+        attempt: int,
+        host: str,
+        secrets: Iterable[str],
+        tail: Tail,
+        kept_bytes: int = KEPT_BYTES,
+    ) -> Ear:
+        """Takes what one command writes on one host."""
+        return Ear(self, step, attempt, host, tuple(secrets), tail, kept_bytes)
+
+
+class Ear:
+    """What one command writes on one host."""
+
+    def __init__(
+        self,
+        output: Output,
+        step: str,
+        attempt: int,
+        host: str,
+        secrets: tuple[str, ...],
+        tail: Tail,
+        kept_bytes: int,
+    ) -> None:
+        self._output = output
+        self._place = (step, attempt, host)
+        self._tail = tail
+        self._room = kept_bytes
+        decoder = codecs.getincrementaldecoder("utf-8")
+        self._decoders: dict[Stream, codecs.IncrementalDecoder] = {
+            "out": decoder("backslashreplace"),
+            "err": decoder("backslashreplace"),
+        }
+        self._maskers: dict[Stream, Masker] = {"out": Masker(secrets), "err": Masker(secrets)}
+        self._open: dict[Stream, str] = {"out": "", "err": ""}
+        self._ends = _Ending(END_BYTES)
+        self._read: dict[Stream, list[str]] = {"out": [], "err": []}
+        self._read_size: dict[Stream, int] = {"out": 0, "err": 0}
+        self._read_ends = {"out": _Ending(END_BYTES), "err": _Ending(END_BYTES)}
+        self.bytes = 0
+        self.last_line = ""
+
+    @property
+    def clipped(self) -> bool:
+        """Whether some of it was not kept."""
+        return self._ends.left_out > 0
+
+    def hear(self, stream: Stream, data: bytes) -> float:
+        """More output; answers for how many seconds no more should be read."""
+        self.bytes += len(data)
+        self._output.total_bytes += len(data)
+        self._take(stream, self._decoders[stream].decode(data))
+        pause = self._output.budget.spend(len(data))
+        if self._output.pending_bytes > PENDING_BYTES:
+            pause = max(pause, PENDING_PAUSE_SECONDS)
+        return pause
+
+    def _take(self, stream: Stream, text: str) -> None:
+        text = self._maskers[stream].feed(text)
+        if text:
+            self._show(stream, text)
+
+    def _show(self, stream: Stream, text: str) -> None:
+        part = text[: READ_CHARACTERS - self._read_size[stream]]
+        self._read[stream].append(part)
+        self._read_size[stream] += len(part)
+        if len(part) < len(text):
+            self._read_ends[stream].add(stream, text[len(part) :])
+        self._tail.add(self._place[2], text)
+        last = text.rstrip().rpartition("\n")[2].strip()
+        if last:
+            self.last_line = safe(last[-2 * LINE_CHARACTERS :], LINE_CHARACTERS)
+        if self._room > 0:
+            kept, text = text[: self._room], text[self._room :]
+            self._room -= len(kept)
+            self._open[stream] += kept
+            while len(self._open[stream]) >= PIECE_CHARACTERS:
+                self._output.add(*self._place, stream, self._open[stream][:PIECE_CHARACTERS])
+                self._open[stream] = self._open[stream][PIECE_CHARACTERS:]
+        if text:
+            self._ends.add(stream, text)
+
+    def flush(self) -> None:
+        """Hand over what waits for more, so that it is on disk soon."""
+        for stream, text in self._open.items():
+            if text:
+                self._output.add(*self._place, stream, text)
+                self._open[stream] = ""
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        for stream, masker in self._maskers.items():
+            rest = masker.feed(self._decoders[stream].decode(b"", final=True)) + masker.close()
+            if rest:
+                self._show(stream, rest)
+        self.flush()
+        if self._ends.left_out:
+            words = f"\n[… {self._ends.left_out} characters were left out here]\n"
+            self._output.add(*self._place, "out", words)
+        for stream, text in self._ends.pieces:
+            self._output.add(*self._place, stream, text)
+        self._tail.close(self._place[2])
+
+    def text(self, stream: Stream = "out") -> str:
+        """What expectations and captures are held against: its beginning, and where that is not all, its end."""
+        return "".join(self._read[stream]) + self._read_ends[stream].text()

@@ -1,0 +1,131 @@
+"""The runbooks' service: the library and its line in the live tables, runs, and what is forgotten in time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from guardian_tui.engine.bus import Bus
+from guardian_tui.engine.calls import AuditSink
+from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.live import Live
+from guardian_tui.engine.remote.commands import Commands
+from guardian_tui.engine.remote.detached import DetachedRuns
+from guardian_tui.engine.remote.ways import Ways
+from guardian_tui.engine.runbooks import records, wording
+from guardian_tui.engine.runbooks.documents.library import Library
+from guardian_tui.engine.runbooks.doing import Doing
+from guardian_tui.engine.runbooks.house import Act, House, Standings
+from guardian_tui.engine.runbooks.output import Budget
+from guardian_tui.engine.runbooks.places import Places
+from guardian_tui.engine.runbooks.planning import Planner
+from guardian_tui.engine.store.database import Store
+from guardian_tui.protocol.errors import StoreUnavailable
+from guardian_tui.protocol.runbooks import RunbookRow, RunbookRun
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 2.0
+CLEAN_SECONDS = 86400.0
+
+
+class Runbooks:
+    """All runbooks of an engine, and their runs.
+
+    Args:
+        library: the documents.
+        act: asks other features.
+        may: why an account may not do something now.
+        at_once: commands beside each other, over all runs.
+        keep_days: how long runs are remembered.
+        detached: how detached commands are started; the usual way if it is not given.
+    """
+
+    def __init__(
+        self, store: Store, bus: Bus, live: Live, clock: Clock, audit: AuditSink, ways: Ways, commands: Commands,
+        resolve: Callable[[str], Awaitable[str]], library: Library, act: Act, may: Standings, *, at_once: int = 50, keep_days: float = 400.0,
+        detached: DetachedRuns | None = None,
+    ) -> None:  # fmt: skip
+        self.library = library
+        self._store = store
+        self._live = live
+        self._clock = clock
+        self._keep_days = keep_days
+        self.places = Places(ways, live)
+        self.planner = Planner(self.places)
+        self.house = House(
+            store, bus, live, clock, audit, self.places, self.planner, commands, detached or DetachedRuns(commands), resolve, act, may,
+            asyncio.Semaphore(at_once), Budget(clock.monotonic),
+        )  # fmt: skip
+        self.runner = Doing(self.house).runner
+        self._newest: dict[str, RunbookRun] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Read the library, take up what had not ended, and begin."""
+        await asyncio.to_thread(self.library.refresh)
+        self._newest = await records.newest(self._store)
+        self.show_library()
+        await self.runner.start()
+        self._tasks = [
+            asyncio.create_task(self._looking(), name="runbooks: library"),
+            asyncio.create_task(self._cleaning(), name="runbooks: old runs"),
+        ]
+
+    async def stop(self) -> None:
+        """End; detached commands go on on their hosts."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.runner.stop()
+
+    # --- the library ----------------------------------------------------------------------------------
+
+    async def reload(self) -> None:
+        """Read the library again, if it has changed."""
+        if await asyncio.to_thread(self.library.refresh):
+            self.show_library()
+
+    def rows(self) -> list[RunbookRow]:
+        """Lines of the library, by title."""
+        newest = self._newest | {
+            run.standing.document.id: run.row()
+            for run in sorted(self.runner.runs.values(), key=lambda run: run.standing.began_at)
+        }
+        return [wording.row(entry, newest.get(entry.id)) for entry in self.library.entries]
+
+    def remember(self, row: RunbookRun) -> None:
+        """A run has begun or ended: the library's line of its document says so."""
+        known = self._newest.get(row.runbook)
+        if known is None or known.started_at <= row.started_at:
+            self._newest[row.runbook] = row
+            self.show_library()
+
+    def show_library(self) -> None:
+        """Put all lines into the live table that have changed there."""
+        rows = {row.id: row for row in self.rows()}
+        table = self._live.runbooks
+        for known in table.rows():
+            if known.id not in rows:
+                table.drop(known.id)
+        for row in rows.values():
+            if table.get(row.id) != row:
+                table.put(row.id, row)
+
+    async def _looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.reload()
+            except Exception:
+                log.exception("the library of runbooks could not be read")
+
+    async def _cleaning(self) -> None:
+        while True:
+            try:
+                async with self._store.write() as tx:
+                    await records.forget(tx, self._clock.now() - self._keep_days * 86400)
+            except StoreUnavailable as error:
+                log.warning("old runs of runbooks could not be removed: %s", error.detail)
+            await asyncio.sleep(CLEAN_SECONDS)

@@ -1,0 +1,64 @@
+"""The current step of a run as it would run now, and which approvals of it hold."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from guardian_tui.engine.runbooks import journal
+from guardian_tui.engine.runbooks.house import House
+from guardian_tui.engine.runbooks.planning import Basis
+from guardian_tui.engine.runbooks.run import Run, Sight
+from guardian_tui.engine.runbooks.state import Standing
+from guardian_tui.protocol.errors import GuardianError
+
+
+def basis_of(house: House, run: Run, standing: Standing | None = None) -> Basis:
+    """What a step of a run is planned on."""
+    standing = standing or run.standing
+    alert = house.live.alerts.get(standing.alert) if standing.alert else None
+    return Basis(
+        standing.document, {**standing.values, **run.secrets}, standing.hosts, alert, standing.captured
+    )
+
+
+async def see(house: House, run: Run, standing: Standing) -> Sight:
+    """The current step of a run as it would run from there."""
+    step = standing.current
+    if step is None or standing.state == "ended":
+        return Sight()
+    basis = basis_of(house, run, standing)
+    void = await _void(house, basis, standing)
+    try:
+        undo = standing.rolling_back or standing.record.undoing
+        planned = house.planner.step(basis, step, undo=undo)
+        digest = house.planner.digest(basis, standing.document.steps) if step.kind == "approve" else ""
+    except GuardianError as error:
+        return Sight(void=void, problem=error.detail)
+    return Sight(planned, digest, void)
+
+
+async def _void(house: House, basis: Basis, standing: Standing) -> dict[str, str]:
+    now, found = house.clock.now(), {}
+    for one in standing.judged:
+        if not one.ok:
+            continue
+        if one.until < now:
+            found[one.account] = "It has expired."
+        elif why := await house.may(one.account, "runbooks.approve"):
+            found[one.account] = why
+        elif one.digest != _known_digest(house, basis, one):
+            found[one.account] = "What would be run has changed since."
+    return found
+
+
+def _known_digest(house: House, basis: Basis, one: journal.Judged) -> str:
+    """The digest as it would be had no value come since an approval."""
+    known = set(one.known)
+    then = replace(
+        basis, values={name: value for name, value in basis.values.items() if name in known},
+        captured={host: {n: v for n, v in some.items() if n in known} for host, some in basis.captured.items()},
+    )  # fmt: skip
+    with suppress(GuardianError):
+        return house.planner.digest(then, basis.document.steps)
+    return ""
