@@ -16,6 +16,7 @@ from guardian_tui.protocol.backups import (
     RunRow,
     SnapshotList,
     SnapshotsQuery,
+    TimerRow,
     shown_job_state,
 )
 from guardian_tui.protocol.errors import GuardianError
@@ -205,6 +206,12 @@ class BackupScreen(GuardianScreen):
         self.console.pop_screen()
 
 
+TIMER_WORDS = {
+    "systemd": "systemd on the host", "user": "the user's systemd on the host", "cron": "cron on the host",
+}  # fmt: skip
+"""Who begins what is due, by the form of its timer."""
+
+
 def _title(row: JobRow, now: float) -> Line:
     state = shown_job_state(row, now)
     glyph, paint = JOB_GLYPHS[state]
@@ -260,6 +267,10 @@ def _facts(row: JobRow, detail: JobDetail | None, now: float) -> list[Line]:
         spec = detail.spec
         what = [*spec.sources, *(f"{dump.kind} {dump.database}" for dump in spec.dumps)]
         rows.append(("what", " ".join(what) or f"what another tool saves: {spec.match}"))
+    if row.timer is not None:
+        # on a small screen the last line is out of sight
+        place = 0 if row.timer.words or row.timer.changed else len(rows)
+        rows.insert(place, ("timer", _timer(row.timer, now)))
     return [[(f"{label:<10}", "muted"), (safe(words, 300), "text")] for label, words in rows]
 
 
@@ -270,6 +281,18 @@ def _when(row: JobRow) -> str:
         return "only by hand"
     at = time.strftime("%a %H:%M", time.localtime(row.next_at)) if row.next_at else ""
     return f"{row.schedule}{', next ' + at if at else ''}"
+
+
+def _timer(timer: TimerRow, now: float) -> str:
+    """Who begins what is due, what is wrong with that, and what somebody else did to it."""
+    found = [TIMER_WORDS.get(timer.form, timer.form) if timer.place == "host" else "the engine"]
+    if timer.words:
+        found.append(timer.words)
+    if timer.changed and timer.changed_at is not None:
+        found.append(f"somebody else had changed {timer.changed}, put right {ago(timer.changed_at, now)} ago")
+    if timer.place == "host":
+        found.append(f"compared {ago(timer.reconciled_at, now)} ago")
+    return "; ".join(found)
 
 
 def _growth(detail: JobDetail) -> list[Line]:

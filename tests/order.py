@@ -21,6 +21,7 @@ LONGEST_FIRST = (
     "backups/test_point_in_time.py",
     "backups/test_restic_repository.py",
     "backups/test_restic.py",
+    "backups/test_timers.py",
     "backups/test_dumping.py",
     "faults/test_broken_hosts.py",
     "faults/test_cut_off.py",

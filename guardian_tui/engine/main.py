@@ -178,6 +178,7 @@ class Engine:
         from guardian_tui.engine.remote.connections import Remote
         from guardian_tui.engine.remote.credentials import Credentials
         from guardian_tui.engine.remote.doctor import Doctor
+        from guardian_tui.engine.remote.host_timers import HostTimers
         from guardian_tui.engine.remote.pins import Pins
         from guardian_tui.engine.remote.questions import Questions
         from guardian_tui.engine.runbooks.documents.library import Library
@@ -211,6 +212,7 @@ class Engine:
             own_state=OwnState(
                 self.paths.state / "own-state", taker(Source(self.paths, settings.store), self.clock), self.vault.resolve
             ),
+            host_timers=HostTimers,
         )  # fmt: skip
         scope = Scope(self.backups)
         backup_orders = BackupOrders(self.backups, scope, self.store, self.clock)

@@ -31,6 +31,9 @@ Command = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern=r"^
 Seconds = Annotated[float, msgspec.Meta(ge=60, le=366 * 86400)]
 
 
+TimerPlace = Literal["host", "engine"]
+
+
 class RepositorySpec(Request, frozen=True):
     """Where backups are kept, and how its engine gets there."""
 
@@ -119,6 +122,9 @@ class JobSpec(Request, frozen=True):
     schedule: Annotated[str, msgspec.Meta(max_length=200)] = ""
     """Cron's five fields or calendar words of systemd (``daily``, ``Mon..Fri 02:30``), by the host's clock; empty: only by hand."""
     jitter_seconds: Annotated[float, msgspec.Meta(ge=0, le=86400)] = 900.0
+    timer: TimerPlace = "host"
+    """Who begins what is due: a timer on the host, so that no engine, vault or jump host is needed for it, or the engine.  A host that can have no
+    timer leaves it to the engine."""
     window: Annotated[str, msgspec.Meta(max_length=11, pattern=r"^(\d\d:\d\d-\d\d:\d\d)?\Z")] = ""
     """``22:00-06:00``: no run begins outside of it, and one that runs is ended at its end."""
     keep: Retention = msgspec.field(default_factory=Retention)
@@ -204,7 +210,7 @@ class RunRow(Response, frozen=True):
     advice: str = ""
     """What to do about it."""
     by: str = ""
-    """Who started it: a person, ``schedule`` or ``engine``."""
+    """Who started it: a person, ``schedule`` (the engine's), ``timer`` (the host's) or ``engine``."""
     queued_at: float = 0.0
     started_at: float | None = None
     ended_at: float | None = None
@@ -233,6 +239,26 @@ LATE = 1.0
 CRITICAL = 2.0
 
 
+class TimerRow(Response, frozen=True):
+    """Who begins what is due of a job, and how its timer does."""
+
+    place: TimerPlace
+    """Where it is now."""
+    form: str = ""
+    """``systemd``, ``user`` (a user's own systemd) or ``cron``; empty: the engine's."""
+    wanted: TimerPlace = "engine"
+    """Where it is to be."""
+    words: str = ""
+    """What is wrong with it, or why it is not where it is to be."""
+    reconciled_at: float | None = None
+    """When it was last compared with what it is to be."""
+    begun_at: float | None = None
+    """When it began a run last, or was installed, by the host's clock."""
+    changed: str = ""
+    """What somebody else had changed on the host, which was put right."""
+    changed_at: float | None = None
+
+
 class JobRow(Response, frozen=True):
     """One line of the backups' list: a job, and whether it could be restored."""
 
@@ -256,6 +282,8 @@ class JobRow(Response, frozen=True):
     next_at: float | None = None
     """When its schedule runs it next."""
     schedule: str = ""
+    timer: TimerRow | None = None
+    """None: it has no schedule."""
     run: RunRow | None = None
     """The run that is under way, else the last one."""
     verified_at: float | None = None

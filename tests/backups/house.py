@@ -15,7 +15,7 @@ from guardian_tui.config import StoreSettings
 from guardian_tui.engine.backups import records
 from guardian_tui.engine.backups.planner import Planner
 from guardian_tui.engine.backups.records import Job, Repository
-from guardian_tui.engine.backups.runner import Run
+from guardian_tui.engine.backups.runs import Run
 from guardian_tui.engine.backups.service import Backups
 from guardian_tui.engine.backups.work import Backup, Work
 from guardian_tui.engine.bus import Bus

@@ -100,11 +100,12 @@ async def test_a_link_that_is_cut_in_mid_run_costs_the_run_nothing(
     begun, go = place / "begun", place / "go"
     run_id = await queued(world, backups, place, f"touch {begun}; while [ ! -e {go} ]; do sleep 0.1; done")
     async with asyncio.timeout(60):
-        while not begun.exists():
+        # and is followed: before that whoever starts it is a child of the server's, which goes with it
+        while not begun.exists() or backups.runner.log_of(run_id) is None:
             await asyncio.sleep(0.1)
     server.stop()
     await asyncio.sleep(1.5)
-    assert (await row_of(world, run_id)).state == "running"
+    assert (row := await row_of(world, run_id)).state == "running", row
     go.touch()
     await asyncio.sleep(1.0)
     server.start()

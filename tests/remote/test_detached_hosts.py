@@ -267,7 +267,7 @@ class Lying(Counting):
         return Completed(1, out.replace("WORD", word.partition("=")[2]).encode(), err, truncated)
 
 
-GOOD = "run a ended 0 0 0 0 1795591106 2 2 0 0\nhiend\n"
+GOOD = "run a ended 0 0 0 0 1795591106 1795591206 2 2 0 0\nhiend\n"
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,9 @@ async def test_an_answer_that_makes_no_sense_is_an_error_in_words(answer: str, w
 
 async def test_a_login_shell_may_chat_and_a_flood_is_refused() -> None:
     told = await DetachedRuns(Lying("Welcome!\nrun a\n\nWORD done\n" + GOOD)).look(None, {"a": (5, 7)})
-    assert told["a"] == Look("ended", 0, out=b"hi", out_offset=7, err_offset=7, started_at=1795591106.0)
+    assert told["a"] == Look(
+        "ended", 0, out=b"hi", out_offset=7, err_offset=7, started_at=1795591106.0, ended_at=1795591206.0
+    )
     with pytest.raises(DetachedFailed, match="more than it was asked"):
         await DetachedRuns(Lying("", truncated=True)).look(None, {"a": (0, 0)})
     with pytest.raises(DetachedFailed, match="This account"):

@@ -26,6 +26,7 @@ from guardian_tui.protocol.backups import (
     Snapshot,
     SnapshotFile,
     SnapshotList,
+    TimerRow,
 )
 from guardian_tui.protocol.backups import Restore as RestoreOrder
 from guardian_tui.protocol.events import Delta
@@ -62,7 +63,7 @@ ENDED = RunRow(
 BASE = JobRow(
     id="j0", name="web", host_id="local", host="web-eu-01", repository="vault", engine="restic", state="ok", since=NOW - 90, rpo_seconds=93600.0,
     rto_seconds=14400.0, good_at=NOW - 20000, verified_at=NOW - 90000, drilled_at=NOW - 99999, drill="ok", next_at=NOW + 7200, schedule="daily", snapshots=2,
-    copies=2, measured_rto_seconds=400.0,
+    copies=2, measured_rto_seconds=400.0, timer=TimerRow(place="host", form="cron", wanted="host", reconciled_at=NOW - 600),
 )  # fmt: skip
 JOBS = (
     BASE, replace(BASE, id="j1", name="db", state="running", run=RUNNING, good_at=NOW - 50000),
@@ -131,11 +132,17 @@ async def test_a_jobs_page_shows_its_run_its_half_year_and_its_snapshots(size: t
         await until(lambda: isinstance(app.screen, BackupScreen) and "60.0 MiB" in words_of(app))
         shown = words_of(app)
         assert "measured 6m" in shown
+        assert "timer     cron on the host; compared 10m ago" in shown or size[0] < 110
         assert "not whole: a sou" in shown
         assert ("half a year" in shown) == (size[0] >= 110)
         assert ("days      ·" in shown) == (size[0] < 110), (
             "without room for the calendar a strip stands in for it"
         )
+        timer = TimerRow(
+            place="engine", wanted="host", words="there is no systemd, and no crontab either\x1b[2J"
+        )
+        app._changed(replace(ROWS, seq=100, backups=(replace(BASE, timer=timer),)))
+        await until(lambda: "timer     the engine; there is no systemd, and no" in words_of(app))
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, RunLogScreen) and "denied" in words_of(app))
         assert "Let the backup read it." in words_of(app)

@@ -16,6 +16,7 @@ from guardian_tui.protocol.backups import (
     Ready,
     RepositoryRow,
     RunRow,
+    TimerRow,
 )
 
 DAY = 86400.0
@@ -124,7 +125,8 @@ def anomaly(newest: _Sizes, before: Sequence[_Sizes]) -> str:
 
 
 def job_row(
-    job: Job, repository: Repository | None, way: Way | None, active: RunRow | None, now: float, since: float, state: JobState, words: str
+    job: Job, repository: Repository | None, way: Way | None, active: RunRow | None, now: float, since: float, state: JobState, words: str,
+    timer: TimerRow | None = None,
 ) -> JobRow:  # fmt: skip
     """The line of the list."""
     spec, memory = job.spec, job.memory
@@ -132,7 +134,7 @@ def job_row(
         id=job.id, name=spec.name, host_id=job.host_id, host=way.name if way else spec.host, repository=spec.repository,
         engine=repository.spec.engine if repository else "", state=state, since=since, words=words, rpo_seconds=spec.rpo_seconds,
         rto_seconds=spec.rto_seconds, good_at=good_at(job), worst_age_seconds=worst_of(job, now), archived=_by_archive(job), next_at=memory.next_at,
-        schedule=spec.schedule, run=active or job.last, verified_at=_verified_at(job, repository), drilled_at=memory.drilled_at,
+        schedule=spec.schedule, timer=timer, run=active or job.last, verified_at=_verified_at(job, repository), drilled_at=memory.drilled_at,
         drill=memory.drill, measured_rto_seconds=job.measured_rto, estimated_rto_seconds=None if job.measured_rto else job.estimated_rto,
         copies=copies_of(job, now), snapshots=job.snapshots, bytes=job.newest.bytes if job.newest else None,
         anomaly=memory.anomaly, listed_at=repository.memory.listed_at if repository else None, enabled=spec.enabled,

@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 from guardian_tui.engine.backups import records
 from guardian_tui.engine.backups.drills import Unprovable, drill_of
 from guardian_tui.engine.backups.judge import DAY
 from guardian_tui.engine.backups.records import Job, Repository
-from guardian_tui.engine.backups.runner import Run
-from guardian_tui.engine.backups.schedule import BadSchedule, parse, window_left, window_opens
+from guardian_tui.engine.backups.runs import SCHEDULE, Run
+from guardian_tui.engine.backups.schedule import (
+    BadSchedule,
+    own_zone,
+    parse,
+    window_left,
+    window_opens,
+    zone_ahead,
+)
 from guardian_tui.engine.backups.service import Backups
 from guardian_tui.engine.backups.work import Backup, Check, Work
 from guardian_tui.engine.calls import AuditSink, Entry
@@ -31,7 +38,6 @@ PARTS = 20
 """Shares of the data that checks read one after another."""
 WHOLE_EVERY = 4 * PARTS
 """After so many checks all of the data is read once."""
-BY = "schedule"
 
 
 class Planner:
@@ -86,20 +92,22 @@ class Planner:
     # --- backups --------------------------------------------------------------------------------------
 
     def _own_zone(self, now: float) -> tzinfo:
-        found = self._zone or datetime.fromtimestamp(now).astimezone().tzinfo
-        assert found is not None  # noqa: S101  # astimezone has set it
-        return found
+        return self._zone or own_zone(now)
 
     def next_at(self, job: Job, now: float) -> float | None:
         """When a job runs next by its schedule, its jitter and its window; None: it has no schedule."""
         if not job.spec.schedule or not job.spec.enabled or job.observed:
             return None
-        zone = self._own_zone(now)
+        ahead = self._backups.timers.zone_seconds(job)
+        zone = self._own_zone(now) if ahead is None else zone_ahead(ahead)
         try:
             at = parse(job.spec.schedule).after(now, zone)
         except BadSchedule:
             return None
         at = window_opens(job.spec.window, at, zone)
+        if self._backups.timers.in_charge(job):
+            # its jitter is its timer's own
+            return at
         left = window_left(job.spec.window, at, zone)
         spread = job.spec.jitter_seconds if left is None else min(job.spec.jitter_seconds, left / 2)
         return at + random.uniform(0, spread)  # noqa: S311  # jitter, not a secret
@@ -107,10 +115,15 @@ class Planner:
     async def _look_at(self, job: Job, now: float) -> None:
         memory, runs_by_itself = job.memory, bool(job.spec.schedule and job.spec.enabled and not job.observed)
         due = memory.next_at
+        if runs_by_itself and self._backups.timers.overdue(job):
+            await self._begin_backup(job, now)
         if runs_by_itself and due is not None and due > now:
             return
         if runs_by_itself and due is not None:
-            await self._begin_backup(job, now)
+            if self._backups.timers.in_charge(job):
+                self._backups.timers.expect(job, due)
+            else:
+                await self._begin_backup(job, now)
         memory.next_at = self.next_at(job, now)
         if memory.next_at != due:
             async with self._store.write() as tx:
@@ -130,9 +143,11 @@ class Planner:
     async def _queue(self, work: Work, job: Job | None, repository: Repository, way: Way) -> Run:
         target = job.spec.name if job else repository.spec.name
         async with self._store.write() as tx:
-            run = await self._backups.runner.queue(tx, work, job, repository, way, BY)
+            run = await self._backups.runner.queue(tx, work, job, repository, way, SCHEDULE)
             body = {"run": run.row.id, "host": way.name, "repository": repository.spec.name}
-            await self._audit.append(tx, Entry(BY, f"backups.{run.row.operation}", target, "ok", body=body))
+            await self._audit.append(
+                tx, Entry(SCHEDULE, f"backups.{run.row.operation}", target, "ok", body=body)
+            )
         return run
 
     # --- proofs ---------------------------------------------------------------------------------------

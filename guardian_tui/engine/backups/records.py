@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import delete, func, insert, select, update
@@ -115,6 +115,10 @@ class Job:
         return bool(self.spec.match)
 
 
+Limit = Literal["", "window"]
+"""``window``: a run is ended when its job's window closes."""
+
+
 class Plan(msgspec.Struct, frozen=True):
     """What is needed to go on with a run after a restart."""
 
@@ -122,6 +126,7 @@ class Plan(msgspec.Struct, frozen=True):
     word: str = ""
     marks: msgspec.Raw = msgspec.Raw(b"[]")
     not_before: float = 0.0
+    limit: Limit = ""
 
 
 @dataclass(slots=True)

@@ -6,19 +6,19 @@ import asyncio
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 
 import msgspec
 from msgspec.structs import replace
 
 from guardian_tui.engine.backups import records
+from guardian_tui.engine.backups.endings import ended_row, event, judged, most_seconds
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import Judgement, Place
-from guardian_tui.engine.backups.outcome import Outcome, outcome
 from guardian_tui.engine.backups.own_state import OwnState
-from guardian_tui.engine.backups.records import Job, Plan, Repository
+from guardian_tui.engine.backups.records import Job, Limit, Repository
+from guardian_tui.engine.backups.runs import RESTARTED, RETRY_SECONDS, TIMER, Ended, Run
 from guardian_tui.engine.backups.script import Mark, Reader, marks_of, render
 from guardian_tui.engine.backups.sites import Sites
 from guardian_tui.engine.backups.turns import Turns
@@ -30,20 +30,20 @@ from guardian_tui.engine.backups.work import (
     Copy,
     Drill,
     Moment,
-    Restore,
     Work,
     operation_of,
     stages_of,
 )
-from guardian_tui.engine.calls import AuditSink, Entry
+from guardian_tui.engine.calls import AuditSink
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.detached import DetachedRun, DetachedRuns
 from guardian_tui.engine.remote.detached_looks import DetachedFailed, Look
+from guardian_tui.engine.remote.host_timers import Offer
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way, Ways
 from guardian_tui.engine.store.database import Store, Tx
-from guardian_tui.protocol.backups import JobSpec, RunRow
+from guardian_tui.protocol.backups import JobSpec, RunRow, Verdict
 from guardian_tui.protocol.errors import GuardianError, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -53,53 +53,11 @@ SOON_SECONDS = 0.2
 """A run that has just begun is looked at so soon, then less and less often: most end quickly, and somebody waits."""
 UNHEARD_SECONDS = 10.0
 """A host that did not answer is asked again so much later."""
-RETRY_SECONDS = {"locked": 300.0, "network": 60.0}
-"""What is tried again, and after how long (each time twice as long)."""
-MISMATCHES_KEPT = 100
+HOST_LATE_SECONDS = 300.0
+"""A host that is to try again by itself is given so much longer."""
+_FAILED: Mapping[str, Verdict] = {"no_space": "no_space", "running": "locked"}
 SHOWN_SECONDS = 86400.0
 """A run that has ended stays in the live table for so long."""
-RESTARTED = Judgement(
-    "failed",
-    "The host was restarted, or the run's traces are gone, before it was known how it ended.",
-    "Run it again; a lock that it left is removed by the engine's own unlock.",
-)
-
-
-@dataclass(slots=True)
-class Run:
-    """A run that has not ended."""
-
-    row: RunRow
-    work: Work
-    job: Job | None
-    repository: Repository
-    way: Way
-    word: str = ""
-    marks: tuple[Mark, ...] = ()
-    not_before: float = 0.0
-    reader: Reader | None = None
-    offsets: tuple[int, int] = (0, 0)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    look: Look | None = None
-    outcome: Outcome | None = None
-    cancelled: bool = False
-    on_its_host: bool = True
-    """Whether its host was told to begin: nobody asks about it before."""
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def detached_id(self) -> str:
-        """Its name on the host; each attempt has its own."""
-        return f"{self.row.id}-{self.row.attempt}"
-
-    def plan(self) -> Plan:
-        """What is kept of it on disk."""
-        return Plan(
-            msgspec.Raw(msgspec.json.encode(self.work)), self.word, msgspec.Raw(msgspec.json.encode(self.marks)), self.not_before
-        )  # fmt: skip
-
-
-Ended = Callable[[Run], Awaitable[None]]
 
 
 class Runner:
@@ -130,6 +88,7 @@ class Runner:
         self._turns = Turns()
         self._of_host: dict[str, asyncio.Semaphore] = {}
         self._followers: dict[str, asyncio.Task[None]] = {}
+        self._carrying: set[asyncio.Task[None]] = set()
         self._shown: dict[str, float] = {}
         self.runs: dict[str, Run] = {}
         self._repositories: dict[str, Repository] = {}
@@ -146,7 +105,10 @@ class Runner:
                 await self._close_orphan(stored, gone)
                 continue
             marks = msgspec.json.decode(stored.plan.marks, type=tuple[Mark, ...])
-            run = Run(stored.row, work, job, repository, way, stored.plan.word, marks, stored.plan.not_before)
+            plan = stored.plan
+            run = Run(
+                stored.row, work, job, repository, way, plan.word, marks, plan.not_before, limit=plan.limit
+            )
             self._take(run)
 
     async def _close_orphan(self, stored: records.StoredRun, judgement: Judgement) -> None:
@@ -160,7 +122,8 @@ class Runner:
 
     async def stop(self) -> None:
         """Leave all runs to themselves: they go on on their hosts."""
-        tasks = [*self._followers.values(), *[run.task for run in self.runs.values() if run.task]]
+        # those too whose end is told already, and from which something still follows: they write to the store
+        tasks = [*self._followers.values(), *self._carrying]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -183,6 +146,29 @@ class Runner:
         tx.after_commit(lambda: self._take(run))
         return run
 
+    async def adopt(self, tx: Tx, offer: Offer, job: Job, repository: Repository, way: Way) -> Run:
+        """Take up a run that a host's timer began: it is followed once the transaction is committed.
+
+        Raises:
+            ValueError: what the host says of its stages can't be read.
+        """
+        now = self._clock.now()
+        try:
+            marks = msgspec.json.decode(offer.marks, type=tuple[Mark, ...])
+        except msgspec.DecodeError as error:
+            raise ValueError(f"what its host says of its stages can't be read: {error}") from error
+        # a clock that is ahead must not date it into the future
+        began = min(now, now if offer.started_at is None else offer.started_at)
+        row = RunRow(
+            id=offer.run, job=job.spec.name, host=way.name, repository=repository.spec.name, operation="backup", state="running",
+            by=TIMER, queued_at=began, started_at=began, attempt=offer.attempt,
+        )  # fmt: skip
+        limit: Limit = "window" if offer.limit == "window" else ""
+        run = Run(row, Backup(), job, repository, way, offer.word, marks, limit=limit)
+        await records.put_run(tx, row, run.plan(), job_id=job.id, repository_id=repository.id, new=True)
+        tx.after_commit(lambda: self._take(run))
+        return run
+
     def active(self, job_id: str, operation: str) -> Run | None:
         """The run of a job that has not ended."""
         return next(
@@ -193,7 +179,12 @@ class Runner:
     def _take(self, run: Run) -> None:
         self.runs[run.row.id] = run
         self._show(run)
+        if run.row.state == "running":
+            # also while it waits for its turn to be judged
+            self._follow(run.way)
         run.task = asyncio.create_task(self._carry(run), name=f"backup run {run.row.id}")
+        self._carrying.add(run.task)
+        run.task.add_done_callback(self._carrying.discard)
         run.task.add_done_callback(_tell_fault)
 
     async def cancel(self, run: Run) -> None:
@@ -219,7 +210,9 @@ class Runner:
             if run.row.state == "queued" and run.not_before > self._clock.now():
                 await asyncio.sleep(run.not_before - self._clock.now())
             at_once = self._of_host.setdefault(run.way.host_id, asyncio.Semaphore(self._at_once))
-            async with self._turns.turn(run.repository.id, alone=alone), at_once:
+            # what a timer began runs already: others wait for it, it waits for nobody
+            turn = self._turns.turn(run.repository.id, alone=alone, waits=not run.by_timer)
+            async with turn, nullcontext() if run.by_timer else at_once:
                 judgement = await self._attempt(run)
             if await self._again(run, judgement):
                 continue
@@ -229,7 +222,7 @@ class Runner:
         """One attempt, from its start (or from where it is) to its end."""
         try:
             if run.row.state == "queued":
-                fault = await self._begin(run)
+                fault = await (self._host_begins(run) if run.by_timer else self._begin(run))
                 if fault is not None:
                     return fault
         except ConnectFailed as error:
@@ -237,7 +230,8 @@ class Runner:
                 "network", error.detail, "See why the host can't be reached: test its connection."
             )
         except DetachedFailed as error:
-            return Judgement("no_space" if error.kind == "no_space" else "failed", error.detail)
+            verdict: Verdict = _FAILED.get(error.kind, "failed")
+            return Judgement(verdict, error.detail)
         except GuardianError as error:
             return Judgement("auth", error.detail, "Unlock the vault, or give the repository its secret.")
         self._follow(run.way)
@@ -248,32 +242,46 @@ class Runner:
             and look.state == "absent"
             and run.offsets == (0, 0)
             and isinstance(run.work, REPEATABLE)
+            and not run.by_timer
         ):
             # the engine ended between its intent and the start: the host has never heard of it
             run.row = replace(run.row, state="queued", started_at=None)
             return await self._attempt(run)
         if look is None or look.state in ("lost", "absent"):
             return RESTARTED
-        return self._judge(run, look)
+        return judged(run, look, self._spec(run))
 
-    def _judge(self, run: Run, look: Look) -> Judgement:
-        assert run.reader is not None  # noqa: S101  # whoever set `ended` has read to the end
-        run.reader.close()
-        one = adapter(run.repository.spec.engine)
-        job = self._spec(run)
-        run.outcome = outcome(run.work, run.row.operation, one, job, run.reader, run.row.id)
-        if look.cancelled or run.cancelled:
-            return Judgement("cancelled", "It was ended by a person.")
-        if look.timed_out:
-            return Judgement(
-                "failed", "Its time was over before it had ended.", "Give it more time, or less to do."
+    async def _host_begins(self, run: Run) -> Judgement | None:
+        """Wait until its host's timer has begun it again."""
+        until = run.not_before + HOST_LATE_SECONDS
+        while True:
+            look = (await self._detached.look(run.way.target, {run.detached_id: (0, 0)}, limit_bytes=1)).get(
+                run.detached_id
             )
-        return run.outcome.judgement
+            if look is not None and look.state != "absent":
+                break
+            if self._clock.now() > until:
+                return Judgement("locked", "The repository was locked, and its host did not try again.")
+            await asyncio.sleep(UNHEARD_SECONDS)
+        run.reader, run.offsets = None, (0, 0)
+        run.ended.clear()
+        run.row = replace(run.row, state="running", started_at=look.started_at or self._clock.now())
+        await self._write(run)
+        self._show(run)
+        return None
 
     async def _begin(self, run: Run) -> Judgement | None:
         """Start it on its host; its intent is on disk before."""
         spec = run.repository.spec
         job = self._spec(run)
+        limits = job or JobSpec(name="none", host="", repository=spec.name)
+        most, run.limit = most_seconds(run, limits, self._clock.now())
+        if most <= 0:
+            return Judgement(
+                "failed",
+                f"Its window ({limits.window}) was over before its turn came.",
+                "Give it a longer window.",
+            )
         place = await self._sites.place(run.way, spec, job.lock_wait_seconds if job else 600.0)
         if not place.capabilities.version:
             return Judgement("failed", place.capabilities.words, f"Install {spec.engine} on {run.way.name}.")
@@ -298,17 +306,17 @@ class Runner:
         hidden = await self._sites.secrets(references)
         await self._write(run)
         self._show(run)
-        limits = job or JobSpec(name="none", host="", repository=spec.name)
         try:
             await self._detached.start(
                 run.way.target,
                 DetachedRun(
                     run.detached_id,
                     render(stages, run.word),
-                    limits.most_seconds,
+                    most,
                     hidden,
                     limits.nice,
                     limits.idle_io,
+                    run.job.id if run.job and isinstance(run.work, Backup) else "",
                 ),
             )
         except ConnectFailed as error:
@@ -330,12 +338,14 @@ class Runner:
         """Whether it is tried again: what was locked, or could not be reached."""
         tries = run.job.spec.tries if run.job else 1
         pause = RETRY_SECONDS.get(judgement.verdict)
-        if pause is None or run.row.attempt >= tries or run.cancelled:
+        # what a timer began its host begins again, and that only where it was locked
+        theirs = run.by_timer and judgement.verdict != "locked"
+        if pause is None or run.row.attempt >= tries or run.cancelled or theirs:
             return False
         wait = pause * 2 ** (run.row.attempt - 1)
         with suppress(ConnectFailed, DetachedFailed):
             await self._detached.forget(run.way.target, run.detached_id)
-        run.not_before, run.word = self._clock.now() + wait, ""
+        run.not_before, run.word = self._clock.now() + wait, run.word if run.by_timer else ""
         run.row = replace(
             run.row, state="queued", attempt=run.row.attempt + 1, started_at=None, progress=None,
             words=f"{judgement.words} It is tried again in {wait / 60:.0f} min.",
@@ -405,21 +415,7 @@ class Runner:
     # --- and ends -------------------------------------------------------------------------------------
 
     async def _finish(self, run: Run, judgement: Judgement) -> None:
-        reader = run.reader
-        summary = reader.made if reader else None
-        lost = judgement is RESTARTED
-        run.row = replace(
-            run.row, state="lost" if lost else "ended", verdict=judgement.verdict, words=judgement.words, advice=judgement.advice,
-            ended_at=self._clock.now(), progress=None, snapshot=summary.snapshot if summary else "",
-            files=summary.files if summary else None, bytes=summary.bytes if summary else None,
-            added_bytes=summary.added_bytes if summary else None, warnings=reader.warned if reader else 0,
-        )  # fmt: skip
-        if run.outcome is not None and isinstance(run.work, Restore | Drill):
-            result = run.outcome
-            run.row = replace(
-                run.row, compared=result.compared, mismatches=result.mismatches[:MISMATCHES_KEPT], snapshot=run.work.snapshot,
-                files=run.row.files if result.files is None else result.files, bytes=run.row.bytes if result.bytes is None else result.bytes,
-            )  # fmt: skip
+        run.row = ended_row(run, judgement, self._clock.now())
         # what can't be written now is written when the store is back: it is told nowhere before that
         while True:
             try:
@@ -450,19 +446,7 @@ class Runner:
                 log_text=text,
             )
             if told:
-                await self._audit.append(tx, self._event(run.row))
-
-    @staticmethod
-    def _event(row: RunRow) -> Entry:
-        body = {
-            "run": row.id,
-            "host": row.host,
-            "repository": row.repository,
-            "words": row.words,
-            "verdict": row.verdict or "",
-        }
-        outcome = "ok" if row.verdict == "ok" else "failed"
-        return Entry(row.by, f"backups.{row.operation}.ended", row.job or row.repository, outcome, body=body)
+                await self._audit.append(tx, event(run.row))
 
     def _show(self, run: Run) -> None:
         self._live.runs.put(run.row.id, run.row, run.way.labels)

@@ -6,8 +6,9 @@ Both become cron fields, from which the next time is reckoned, and from which a 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from cronsim import CronSim, CronSimError
 
@@ -16,6 +17,7 @@ _WORDS = {
     "annually": "0 0 1 1 *", "quarterly": "0 0 1 1,4,7,10 *",
 }  # fmt: skip
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAMES = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _PART = r"(?:\*|\d{1,2}(?:\.\.\d{1,2})?)(?:/\d{1,2})?"
 _LIST = rf"{_PART}(?:,{_PART})*"
@@ -147,17 +149,46 @@ def _calendar_days(field: str) -> str:
     )
 
 
+def values(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
+    """All numbers of each field: minutes, hours, days of the month, months, days of the week (0: Sunday)."""
+    return (
+        _numbers(schedule.minute, 0, 59), _numbers(schedule.hour, 0, 23), _numbers(schedule.date, 1, 31),
+        _numbers(schedule.month, 1, 12, _MONTHS), tuple(sorted({n % 7 for n in _numbers(schedule.day, 0, 7, _DAYS)})),
+    )  # fmt: skip
+
+
+def _numbers(field: str, first: int, last: int, names: Sequence[str] = ()) -> tuple[int, ...]:
+    found: set[int] = set()
+    for part in field.lower().split(","):
+        span, slash, step = part.partition("/")
+        begin, dash, end = (f"{first}-{last}" if span == "*" else span).partition("-")
+        low = _number(begin, first, names)
+        # a step without an end goes on to the last
+        high = _number(end, first, names) if dash else last if slash else low
+        found.update(range(low, high + 1, int(step) if slash else 1))
+    return tuple(sorted(found))
+
+
+def _number(text: str, first: int, names: Sequence[str]) -> int:
+    return int(text) if text.isdigit() else names.index(text[:3]) + first
+
+
 # --- windows ---------------------------------------------------------------------------------------
+
+
+def window_minutes(window: str) -> tuple[int, int]:
+    """When a window opens, in minutes after midnight, and for how many."""
+    begin, end = (_minutes(part) for part in window.split("-"))
+    return begin, (end - begin) % 1440 or 1440
 
 
 def window_left(window: str, at: float, zone: tzinfo = UTC) -> float | None:
     """Seconds until a window (``22:00-06:00``) closes; 0 outside of it, None where there is no window."""
     if not window:
         return None
-    begin, end = (_minutes(part) for part in window.split("-"))
+    begin, length = window_minutes(window)
     local = datetime.fromtimestamp(at, zone)
     now = local.hour * 60 + local.minute + local.second / 60
-    length = (end - begin) % 1440 or 1440
     passed = (now - begin) % 1440
     return (length - passed) * 60.0 if passed < length else 0.0
 
@@ -186,3 +217,18 @@ def check_window(window: str) -> None:
 
 def _minutes(text: str) -> int:
     return int(text[:2]) * 60 + int(text[3:])
+
+
+# --- whose hours ------------------------------------------------------------------------------------
+
+
+def own_zone(now: float) -> tzinfo:
+    """The hours of this machine."""
+    found = datetime.fromtimestamp(now).astimezone().tzinfo
+    assert found is not None  # noqa: S101  # astimezone has set it
+    return found
+
+
+def zone_ahead(seconds: int) -> tzinfo:
+    """The hours of a host, by how far its clock is ahead of UTC."""
+    return timezone(timedelta(seconds=seconds))

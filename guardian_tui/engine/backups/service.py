@@ -14,9 +14,11 @@ from guardian_tui.engine.backups.engines.base import Judgement
 from guardian_tui.engine.backups.observer import Observer
 from guardian_tui.engine.backups.own_state import OwnState
 from guardian_tui.engine.backups.records import Job, Repository
-from guardian_tui.engine.backups.runner import Run, Runner
+from guardian_tui.engine.backups.runner import Runner
+from guardian_tui.engine.backups.runs import Run
 from guardian_tui.engine.backups.settings import take_jobs, take_repositories
 from guardian_tui.engine.backups.sites import Sites
+from guardian_tui.engine.backups.timers import Timers
 from guardian_tui.engine.backups.work import Copy
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import AuditSink, Entry
@@ -25,6 +27,7 @@ from guardian_tui.engine.facts import HostsChanged, Layout, Sample, WaveDone
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached import DetachedRuns
+from guardian_tui.engine.remote.host_timers import HostTimers
 from guardian_tui.engine.remote.ways import Way, Ways
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.backups import JobRow, JobSpec, RepositoryRow, RepositorySpec
@@ -53,13 +56,14 @@ class Backups:
         detached: how runs are started; the usual way if it is not given.
         at_once: runs beside each other on one host.
         own_state: how Guardian's own state is saved; not at all if it is not given.
+        host_timers: makes what gives orders about timers on hosts; none there, and the engine begins what is due, if it is not given.
     """
 
     def __init__(
         self, store: Store, bus: Bus, live: Live, clock: Clock, audit: AuditSink, ways: Ways, commands: Commands,
         resolve: Callable[[str], Awaitable[str]], keep_days: float,
         wanted: tuple[Sequence[RepositorySpec], Sequence[JobSpec]] = ((), ()), detached: DetachedRuns | None = None, at_once: int = 2,
-        own_state: OwnState | None = None,
+        own_state: OwnState | None = None, host_timers: Callable[[DetachedRuns], HostTimers] | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._bus = bus
@@ -72,9 +76,21 @@ class Backups:
         self.sites = Sites(commands, resolve)
         self.observer = Observer(store, clock, ways, self.sites, self._read)
         self.own_state = own_state or OwnState(None, None, resolve)
+        runs = detached or DetachedRuns(commands)
         self.runner = Runner(
-            store, live, clock, audit, ways, self.sites, detached or DetachedRuns(commands), self._run_ended, self.own_state, at_once,
+            store, live, clock, audit, ways, self.sites, runs, self._run_ended, self.own_state, at_once,
         )  # fmt: skip
+        self.timers = Timers(
+            store,
+            bus,
+            clock,
+            audit,
+            ways,
+            self.sites,
+            self.runner,
+            runs,
+            host_timers(runs) if host_timers else None,
+        )
         self.jobs: dict[str, Job] = {}
         self.repositories: dict[str, Repository] = {}
         self._since: dict[str, tuple[str, float]] = {}
@@ -93,6 +109,7 @@ class Backups:
         await take_jobs(self._store, self._clock, self._ways, self.jobs, self.repositories, self._wanted[1])
         await self._recall()
         await self.runner.start(self.jobs, self.repositories)
+        await self.timers.start(self.jobs, self.repositories)
         self.judge()
         self._tasks = [
             asyncio.create_task(self._judging(), name="backups: judging"),
@@ -107,6 +124,7 @@ class Backups:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.timers.stop()
         await self.runner.stop()
 
     async def _recall(self) -> None:
@@ -172,7 +190,15 @@ class Backups:
         if known is None or known[0] != state:
             known = self._since[job.id] = (state, now)
         return judge.job_row(
-            job, repository, self.way_of(job), active.row if active else None, now, known[1], state, words
+            job,
+            repository,
+            self.way_of(job),
+            active.row if active else None,
+            now,
+            known[1],
+            state,
+            words,
+            self.timers.row(job),
         )
 
     def jobs_in(self, repository: Repository) -> list[Job]:
@@ -184,6 +210,7 @@ class Backups:
     def joined(self, job: Job) -> None:
         """A job was added or changed (after its commit)."""
         self.jobs[job.id] = job
+        self.timers.job_changed(job.id)
         self.judge()
         repository = self.repositories.get(job.repository_id)
         if repository is not None:
@@ -192,6 +219,7 @@ class Backups:
     def left(self, job: Job) -> None:
         """A job was removed (after its commit); its run is ended."""
         self.jobs.pop(job.id, None)
+        self.timers.job_changed(job.id)
         self._since.pop(job.id, None)
         self._rows.pop(job.id, None)
         self._live.backups.drop(job.id)
@@ -211,6 +239,8 @@ class Backups:
     def repository_joined(self, repository: Repository) -> None:
         """A repository was added or changed (after its commit)."""
         self.repositories[repository.id] = repository
+        for job in self.jobs_in(repository):
+            self.timers.job_changed(job.id)
         self._show_repository(repository)
         self.read_soon(repository)
 

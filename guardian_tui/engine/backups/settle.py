@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from guardian_tui.engine.backups import hashes, judge, records
-from guardian_tui.engine.backups.runner import Run
+from guardian_tui.engine.backups.runs import Run
 from guardian_tui.engine.backups.work import Check, Copy
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.backups import RunRow, Snapshot

@@ -15,10 +15,22 @@ class Turns:
         """Key → how many share it; -1: one has it for itself."""
         self._changed = asyncio.Condition()
         self._line: dict[str, list[object]] = {}
+        self._guests: dict[str, list[bool]] = {}
+        """Key → for each who did not wait whether it would have had it for itself."""
 
     @asynccontextmanager
-    async def turn(self, key: str, *, alone: bool) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it."""
+    async def turn(self, key: str, *, alone: bool, waits: bool = True) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it; who does not wait is there already, and is only waited for."""
+        if not waits:
+            guests = self._guests.setdefault(key, [])
+            guests.append(alone)
+            try:
+                yield
+            finally:
+                guests.remove(alone)
+                async with self._changed:
+                    self._changed.notify_all()
+            return
         ticket = object()
         line = self._line.setdefault(key, [])
         line.append(ticket)
@@ -38,5 +50,7 @@ class Turns:
                 self._changed.notify_all()
 
     def _free(self, key: str, alone: bool) -> bool:
-        held = self._held.get(key, 0)
+        held, guests = self._held.get(key, 0), self._guests.get(key, ())
+        if any(guests) or (guests and alone):
+            return False
         return held == 0 or (held > 0 and not alone)

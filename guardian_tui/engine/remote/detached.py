@@ -20,7 +20,7 @@ from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached_looks import ROW_BYTES, failure, known, looks
 from guardian_tui.engine.remote.detached_looks import DetachedFailed as DetachedFailed
 from guardian_tui.engine.remote.detached_looks import Look as Look
-from guardian_tui.engine.remote.target import Target
+from guardian_tui.engine.remote.target import ConnectFailed, Target
 from guardian_tui.text import safe
 
 START_SECONDS = 60.0
@@ -56,6 +56,7 @@ class DetachedRun:
         most_seconds: after so long it is ended.
         nice: how much it yields to others, 0 to 19.
         idle_io: whether it gets the disk only when nobody else wants it.
+        job: its tag on the host: of all runs with the same one at a time is at work; empty: it has none.
     """
 
     id: str
@@ -64,6 +65,7 @@ class DetachedRun:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     nice: int = 0
     idle_io: bool = False
+    job: str = ""
 
 
 class DetachedRuns:
@@ -81,10 +83,10 @@ class DetachedRuns:
         grace_seconds: int = GRACE_SECONDS, head_bytes: int = HEAD_BYTES,
     ) -> None:  # fmt: skip
         self._commands = commands
-        self._folder = folder
-        self._shell = tuple(shell)
-        self._manager = manager
-        self._grace = grace_seconds
+        self.folder = folder
+        self.shell = shlex.join(shell)
+        self.manager = manager
+        self.grace_seconds = grace_seconds
         self._head = head_bytes
         self._turn = 0
 
@@ -92,16 +94,16 @@ class DetachedRuns:
         """Start a run; one that was started already under this id is left as it is.
 
         Raises:
-            DetachedFailed: the host can't.
+            DetachedFailed: the host can't, or another run of its job is at work there (``running``).
             ConnectFailed: it could not be asked, or gave no answer in time: then only a look tells whether it runs.
         """
         check(run)
-        told = {"g_script": run.script, "g_secrets": assignments(run.secrets)}
+        told = {"g_script": run.script, "g_secrets": assignments(run.secrets), "g_job": run.job}
         words = (
-            self._folder, run.id, ceil(run.most_seconds), self._grace, run.nice, int(run.idle_io), self._head, TAIL_BYTES,
-            shlex.join(self._shell), self._manager, *scope_options(run),
+            self.folder, run.id, ceil(run.most_seconds), self.grace_seconds, run.nice, int(run.idle_io), self._head, TAIL_BYTES,
+            self.shell, self.manager, *scope_options(run),
         )  # fmt: skip
-        await self._ask(target, "start", words, START_SECONDS, told=told)
+        await self.ask(target, "start", words, START_SECONDS, told=told)
 
     async def look(
         self, target: Target | None, wants: Mapping[str, tuple[int, int]], *, limit_bytes: int = 1 << 20
@@ -123,11 +125,11 @@ class DetachedRuns:
         ids = list(wants)
         self._turn += 1
         ids = ids[self._turn % len(ids) :] + ids[: self._turn % len(ids)]
-        words = [self._folder, limit_bytes, max(1, limit_bytes // 4)]
+        words = [self.folder, limit_bytes, max(1, limit_bytes // 4)]
         for id_ in ids:
             words += [_checked(id_), *(max(0, offset) for offset in wants[id_])]
         room = limit_bytes + len(ids) * ROW_BYTES
-        return looks(await self._ask(target, "look", words, LOOK_SECONDS, room=room), wants)
+        return looks(await self.ask(target, "look", words, LOOK_SECONDS, room=room), wants)
 
     async def cancel(self, target: Target | None, id_: str) -> None:
         """Have a run ended: TERM, and KILL a grace later, to all that came from it.  The host does it by itself; a look tells when it is done.
@@ -135,8 +137,8 @@ class DetachedRuns:
         Raises:
             DetachedFailed, ConnectFailed: the host can't, or could not be asked.
         """
-        words = (self._folder, _checked(id_), self._grace, shlex.join(self._shell))
-        await self._ask(target, "cancel", words, ORDER_SECONDS)
+        words = (self.folder, _checked(id_), self.grace_seconds, self.shell)
+        await self.ask(target, "cancel", words, ORDER_SECONDS)
 
     async def forget(self, target: Target | None, id_: str) -> None:
         """Remove what the host keeps of a run that is over.
@@ -145,7 +147,7 @@ class DetachedRuns:
             DetachedFailed: it is not over (``running``), or the host can't.
             ConnectFailed: it could not be asked.
         """
-        await self._ask(target, "forget", (self._folder, _checked(id_)), ORDER_SECONDS)
+        await self.ask(target, "forget", (self.folder, _checked(id_)), ORDER_SECONDS)
 
     async def known(self, target: Target | None) -> list[str]:
         """Ids of the runs that the host keeps.
@@ -153,17 +155,23 @@ class DetachedRuns:
         Raises:
             DetachedFailed, ConnectFailed: as for :meth:`look`.
         """
-        answer = await self._ask(target, "known", (self._folder,), ORDER_SECONDS, room=KNOWN_LIMIT_BYTES)
+        answer = await self.ask(target, "known", (self.folder,), ORDER_SECONDS, room=KNOWN_LIMIT_BYTES)
         return [name for name in known(answer) if ID.match(name)]
 
-    async def _ask(
+    async def ask(
         self, target: Target | None, verb: str, words: Sequence[object], seconds: float, *,
-        told: Mapping[str, str] | None = None, room: int = 0,
+        told: Mapping[str, str] | None = None, room: int = 0, more: str = "",
     ) -> bytes:  # fmt: skip
+        """Give an order as :func:`order` writes it, and read its answer, at most ``room`` bytes of it.
+
+        Raises:
+            DetachedFailed: the host can't, or says nonsense.
+            ConnectFailed: it could not be asked.
+        """
         word = f"guardian-{random.token_hex(8)}"
-        command = f"exec {shlex.join(self._shell)} -c 'eval \"$(cat)\"'"
+        command = f"exec {self.shell} -c 'eval \"$(cat)\"'"
         done = await self._commands.run(
-            target, command, timeout=seconds, limit_bytes=room + ANSWER_ROOM_BYTES, stdin=order(verb, words, word, told or {})
+            target, command, timeout=seconds, limit_bytes=room + ANSWER_ROOM_BYTES, stdin=order(verb, words, word, told or {}, more)
         )  # fmt: skip
         where = target.name if target else "This machine"
         if done.truncated:
@@ -174,30 +182,35 @@ class DetachedRuns:
             return rest
         if found and verdict.startswith(b"failed "):
             raise failure(where, answer)
+        if done.exit_status is None:
+            # it may have been done all the same
+            raise ConnectFailed("closed", f"The connection was cut before {where} had answered.")
         said = safe((done.err or done.out).strip(), 300) or f"exit status {done.exit_status}"
         raise DetachedFailed("answer", f"{where} did not {verb} a run as it should: {said}.")
 
 
 @cache
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """One of the texts for a host's shell that stand beside this module."""
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def order(verb: str, words: Sequence[object], word: str, told: Mapping[str, str]) -> bytes:
+def order(verb: str, words: Sequence[object], word: str, told: Mapping[str, str], more: str = "") -> bytes:
     """What a host's shell evaluates; braces around it, so that a part of it does nothing.
 
     Args:
-        verb: function of ``detached_orders.sh``.
+        verb: function of ``detached_orders.sh``, or of the further text.
         words: its arguments.
         word: begins its answer.
         told: further variables.
+        more: a further text.
     """
-    variables = {"g_word": word, "g_program": _text("detached.sh"), **told}
+    variables = {"g_word": word, "g_program": text_of("detached.sh"), **told}
     lines = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
     call = shlex.join([f"g_{verb}", *map(str, words)])
-    return "\n".join(["{", *lines, 'eval "$g_program"', _text("detached_orders.sh"), call, "}", ""]).encode(
-        errors="surrogateescape"
-    )
+    return "\n".join(
+        ["{", *lines, 'eval "$g_program"', text_of("detached_orders.sh"), more, call, "}", ""]
+    ).encode(errors="surrogateescape")
 
 
 def assignments(secrets: Mapping[str, str]) -> str:
@@ -230,9 +243,14 @@ def scope_options(run: DetachedRun) -> tuple[str, ...]:
 
     A scope, not a service: the run keeps the environment of a login (services have no HOME), and its secrets need no way through the manager.
     """
+    return scope_words(run.id, str(ceil(run.most_seconds) + BACKSTOP_SECONDS))
+
+
+def scope_words(id_: str, most_seconds: str) -> tuple[str, ...]:
+    """The same for a run whose name and limit are known later, to a shell."""
     return (
-        f"--property=RuntimeMaxSec={ceil(run.most_seconds) + BACKSTOP_SECONDS}",
-        "--scope", "--quiet", "--collect", "--no-ask-password", f"--unit=guardian-run-{run.id}", f"--description=Guardian run {run.id}",
+        f"--property=RuntimeMaxSec={most_seconds}",
+        "--scope", "--quiet", "--collect", "--no-ask-password", f"--unit=guardian-run-{id_}", f"--description=Guardian run {id_}",
         "--property=KillMode=control-group", "--property=SendSIGKILL=yes", f"--property=TimeoutStopSec={GRACE_SECONDS}",
     )  # fmt: skip
 

@@ -25,7 +25,7 @@ class Look:
     Attributes:
         exit_code: how it ended; 128 and more: by a signal.
         cancelled, timed_out: somebody, or its time limit, has asked it to end.
-        started_at: by the host's clock.
+        started_at, ended_at: by the host's clock; where it can't tell, None.
         out, err: what comes next of its output.
         out_offset, err_offset: where to go on reading.
         more: whether there is more to read already.
@@ -36,6 +36,7 @@ class Look:
     exit_code: int | None = None
     cancelled: bool = False
     started_at: float | None = None
+    ended_at: float | None = None
     out: bytes = b""
     out_offset: int = 0
     err: bytes = b""
@@ -87,6 +88,7 @@ _ROW = (
     "late",
     "cut",
     "started",
+    "done",
     "out",
     "out_size",
     "err",
@@ -114,6 +116,7 @@ def _look(words: Sequence[bytes], answer: bytes, place: int, offsets: tuple[int,
         exit_code=numbers["code"] if state == "ended" else None,
         cancelled=bool(numbers["cancelled"]), timed_out=bool(numbers["late"]), clipped=bool(numbers["cut"]),
         started_at=float(numbers["started"]) if "started" in numbers else None,
+        ended_at=float(numbers["done"]) if "done" in numbers else None,
         out=answer[place:middle], out_offset=out_offset, err=answer[middle:last], err_offset=err_offset,
         more=out_offset < numbers["out_size"] or err_offset < numbers["err_size"],
     ), last  # fmt: skip

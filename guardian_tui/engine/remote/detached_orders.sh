@@ -50,6 +50,17 @@ g_judge() { # sets g_verdict and g_code
     if g_ended; then g_verdict=ended; fi
 }
 
+g_busy() { # job, a folder that does not count: whether a run of the job is at work
+    for g_dir in "$g_root"/*; do
+        g_of=''
+        { read -r g_of <"$g_dir/job"; } 2>/dev/null
+        if [ "$g_of" != "$1" ] || [ "$g_dir" = "$2" ]; then continue; fi
+        g_judge
+        [ $g_verdict != running ] || return 0
+    done
+    return 1
+}
+
 g_start() { # folder, id, seconds, grace, niceness, idle, head, tail, shell, manager's folder, an option that old systemd-run refuses, further ones…
     g_umask=$(umask)
     umask 077
@@ -69,6 +80,10 @@ g_start() { # folder, id, seconds, grace, niceness, idle, head, tail, shell, man
     if ! g_why=$(g_prepare 2>&1); then
         rm -rf -- "$g_dir"
         g_fail folder "${g_why:-$g_dir: nothing can be written}"
+    fi
+    if [ -n "${g_job-}" ] && (g_busy "$g_job" "$g_dir"); then
+        rm -rf -- "$g_dir"
+        g_fail running "another run of the same job is at work"
     fi
     set -- "$g_umask" "$g_seconds" "$g_grace" "$g_nice" "$g_idle" "$g_head" "$g_tail" "$g_shell" "$@"
     g_launch "$@" || {
@@ -94,6 +109,8 @@ g_prepare() { # all that needs room on the disk
     printf '%s %s\n' "$g_machine" "$g_booted" >"$g_dir/boot" &&
         date +%s >"$g_dir/started" &&
         printf '%s' "$g_script" >"$g_dir/script" &&
+        { [ -z "${g_job-}" ] || printf '%s\n' "$g_job" >"$g_dir/job"; } &&
+        { [ -z "${g_timer-}" ] || printf '%s\n' "$g_timer" >"$g_dir/timer"; } &&
         printf '%s\n"g_$@"\n' "$g_program" >"$g_dir/supervisor" || return
     for g_name in out err verdict free unit complaint; do : >"$g_dir/$g_name" || return; done
 }
@@ -153,7 +170,9 @@ g_look() { # folder, most bytes, most of one file, then for each run: id, offset
     while [ $# -ge 3 ]; do
         g_dir=$g_root/$1
         g_judge
-        g_cancelled=0 g_late=0 g_cut=0 g_started=-
+        g_cancelled=0 g_late=0 g_cut=0 g_started=- g_done=-
+        # the time of the rename: verdict is as old as the run
+        if [ $g_verdict = ended ]; then g_done=$(stat -c %Z "$g_dir/exit.$g_code" 2>/dev/null || echo -); fi
         [ ! -e "$g_dir/cancel" ] || g_cancelled=1
         [ ! -e "$g_dir/late" ] || g_late=1
         if [ -e "$g_dir/out.cut" ] || [ -e "$g_dir/err.cut" ]; then g_cut=1; fi
@@ -161,8 +180,8 @@ g_look() { # folder, most bytes, most of one file, then for each run: id, offset
         g_part out "$2"
         g_out=$g_take g_out_size=$g_size
         g_part err "$3"
-        printf 'run %s %s %s %s %s %s %s %s %s %s %s\n' \
-            "$1" $g_verdict "$g_code" $g_cancelled $g_late $g_cut "${g_started:--}" "$g_out" "$g_out_size" "$g_take" "$g_size"
+        printf 'run %s %s %s %s %s %s %s %s %s %s %s %s\n' \
+            "$1" $g_verdict "$g_code" $g_cancelled $g_late $g_cut "${g_started:--}" "${g_done:--}" "$g_out" "$g_out_size" "$g_take" "$g_size"
         g_bytes out "$2" "$g_out"
         g_bytes err "$3" "$g_take"
         shift 3

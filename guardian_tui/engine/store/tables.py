@@ -300,6 +300,14 @@ backup_runs = Table(
     Index(None, "state"),
 )
 
+backup_timers = Table(
+    "backup_timers",
+    state,
+    Column("job_id", Text, primary_key=True),
+    Column("host_id", Text, primary_key=True),  # stays until nothing of it is on the host
+    Column("body", Text, nullable=False),  # JSON: what is known of it
+)
+
 backup_snapshots = Table(
     "backup_snapshots",
     state,

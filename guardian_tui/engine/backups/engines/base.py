@@ -154,6 +154,10 @@ class Adapter(Protocol):
     name: BackupEngine
     secrets: tuple[str, ...]
     """Environment variables that may hold a secret of this engine; the first is the repository's password."""
+    locked_codes: tuple[int, ...]
+    """Exit codes of a stage that found the repository locked."""
+    locked_words: str
+    """What is said then where an exit code does not tell: a regular expression for ``grep -E``; empty: they tell."""
 
     def probe(self) -> tuple[str, ...]:
         """Command that tells the version."""

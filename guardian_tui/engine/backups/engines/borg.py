@@ -61,6 +61,8 @@ class Borg:
 
     name: BackupEngine = "borg"
     secrets: tuple[str, ...] = (PASSPHRASE,)
+    locked_codes: tuple[int, ...] = (70, 71, 72, 73)
+    locked_words = r"Failed to create/acquire the lock|lock .*\(timeout\)"
 
     def probe(self) -> tuple[str, ...]:
         """Command that tells the version."""

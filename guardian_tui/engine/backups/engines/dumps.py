@@ -67,6 +67,8 @@ class Dumps:
 
     name: BackupEngine = "dumps"
     secrets: tuple[str, ...] = ()
+    locked_codes: tuple[int, ...] = (75,)
+    locked_words = ""
 
     def probe(self) -> tuple[str, ...]:
         """Whether the host has what the scripts need."""

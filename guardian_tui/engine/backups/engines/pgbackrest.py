@@ -77,6 +77,8 @@ class Pgbackrest:
     """One stanza of pgBackRest."""
 
     name: BackupEngine = "pgbackrest"
+    locked_codes: tuple[int, ...] = (50,)
+    locked_words = ""
     secrets: tuple[str, ...] = (
         "PGBACKREST_REPO1_CIPHER_PASS",
         "PGBACKREST_REPO1_S3_KEY",

@@ -55,6 +55,8 @@ class Restic:
 
     name: BackupEngine = "restic"
     secrets: tuple[str, ...] = SECRETS
+    locked_codes: tuple[int, ...] = (11,)
+    locked_words = "repository is already locked|repo already locked"
 
     def probe(self) -> tuple[str, ...]:
         """Command that tells the version."""

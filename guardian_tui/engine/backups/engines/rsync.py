@@ -60,6 +60,8 @@ class Rsync:
 
     name: BackupEngine = "rsync"
     secrets: tuple[str, ...] = ()
+    locked_codes: tuple[int, ...] = (75,)
+    locked_words = ""
 
     def probe(self) -> tuple[str, ...]:
         """Command that tells the version."""

@@ -1,0 +1,74 @@
+"""One run, as the engine keeps it in memory from its queueing to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from guardian_tui.engine.backups.engines.base import Judgement
+from guardian_tui.engine.backups.outcome import Outcome
+from guardian_tui.engine.backups.records import Job, Limit, Plan, Repository
+from guardian_tui.engine.backups.script import Mark, Reader
+from guardian_tui.engine.backups.work import Work
+from guardian_tui.engine.remote.detached_looks import Look
+from guardian_tui.engine.remote.ways import Way
+from guardian_tui.protocol.backups import RunRow
+
+RETRY_SECONDS = {"locked": 300.0, "network": 60.0}
+"""What is tried again, and after how long (each time twice as long)."""
+SCHEDULE = "schedule"
+"""Who begins what is due."""
+TIMER = "timer"
+"""Who began a run that its host's own timer began."""
+RESTARTED = Judgement(
+    "failed",
+    "The host was restarted, or the run's traces are gone, before it was known how it ended.",
+    "Run it again; a lock that it left is removed by the engine's own unlock.",
+)
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that has not ended."""
+
+    row: RunRow
+    work: Work
+    job: Job | None
+    repository: Repository
+    way: Way
+    word: str = ""
+    marks: tuple[Mark, ...] = ()
+    not_before: float = 0.0
+    reader: Reader | None = None
+    offsets: tuple[int, int] = (0, 0)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    look: Look | None = None
+    outcome: Outcome | None = None
+    cancelled: bool = False
+    limit: Limit = ""
+    """What ends it if nothing else does, beside the job's own limit."""
+    on_its_host: bool = True
+    """Whether its host was told to begin: nobody asks about it before."""
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def by_timer(self) -> bool:
+        """Whether its host's own timer began it: then nobody else begins it again."""
+        return self.row.by == TIMER
+
+    @property
+    def detached_id(self) -> str:
+        """Its name on the host; each attempt has its own."""
+        return f"{self.row.id}-{self.row.attempt}"
+
+    def plan(self) -> Plan:
+        """What is kept of it on disk."""
+        return Plan(
+            msgspec.Raw(msgspec.json.encode(self.work)), self.word, msgspec.Raw(msgspec.json.encode(self.marks)), self.not_before, self.limit,
+        )  # fmt: skip
+
+
+Ended = Callable[[Run], Awaitable[None]]
