@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "s0008"
-down_revision = "s0007"
+revision = "s0009"
+down_revision = "s0008"
 branch_labels = None
 depends_on = None
 
