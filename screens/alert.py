@@ -14,6 +14,7 @@ from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.chart_pane import ChartCommands, ChartPane, view_of
+from screens.chart_views import Limits
 from screens.chart_window import Window
 from screens.host import VIEWS
 from widgets import figures
@@ -110,7 +111,10 @@ class AlertScreen(ChartCommands, GuardianScreen):
         if not alert.metric or not alert.host_id:
             self.chart.show(ChartData(alert.title, "", None, words="this alert has no value to chart"))
             return
-        own = replace(view_of(alert.metric), limit=alert.threshold)
+        own = view_of(alert.metric)
+        if alert.threshold is not None:
+            words = f"limit {figures.quantity(alert.threshold, alert.unit)}"
+            own = replace(own, limits=Limits((alert.threshold,), words=words))
         others = [view for view in VIEWS if view.series != alert.metric]
         began = Mark(alert.since, "⚑", "warning", alert.title)
         self.chart.offer(alert.host_id, [own, *others], instance=alert.instance, marks=[began])

@@ -11,23 +11,23 @@ from widgets import figures
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """Where the line is drawn: at the gravest levels, at milder ones, and the gravest in words."""
+
+    critical: tuple[float, ...] = ()
+    warning: tuple[float, ...] = ()
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
-    """One series that can be charted; ``top`` fixes the axis' end, ``limit`` stands where rules in force would draw the line."""
+    """One series that can be charted; ``top`` fixes the axis' end, ``limits`` stand where rules in force would draw the line."""
 
     series: str
     title: str
     unit: str = ""
     top: float | None = None
-    limit: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Where the rules in force draw the line: the gravest level, a milder one, and the gravest in words."""
-
-    critical: float | None = None
-    warning: float | None = None
-    words: str = ""
+    limits: Limits | None = None
 
 
 def view_of(series: str, title: str = "") -> View:
@@ -56,10 +56,8 @@ def views_beside(series: str, known: Iterable[str], usual: Sequence[View]) -> li
 
 
 def limits_for(view: View, rules: Iterable[Rule]) -> Limits:
-    """The limit that a view was given, or those of the rules in force."""
-    if view.limit is None:
-        return limits_of(view.series, rules)
-    return Limits(view.limit, words=f"limit {figures.quantity(view.limit, view.unit)}")
+    """The limits that a view was given, or those of the rules in force."""
+    return limits_of(view.series, rules) if view.limits is None else view.limits
 
 
 def limits_of(series: str, rules: Iterable[Rule]) -> Limits:
@@ -81,5 +79,5 @@ def limits_of(series: str, rules: Iterable[Rule]) -> Limits:
     unit = METRICS[metric].unit if metric in METRICS else ""
     milder = found.get("warning") if gravest == "critical" else None
     return Limits(
-        value, milder[0] if milder else None, f"{'>' if above else '<'} {figures.quantity(value, unit)}"
+        (value,), (milder[0],) if milder else (), f"{'>' if above else '<'} {figures.quantity(value, unit)}"
     )

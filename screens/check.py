@@ -14,11 +14,13 @@ from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.chart_pane import ChartCommands, ChartPane, View
+from screens.check_figures import figure_lines, view_of_figure
 from widgets import figures
 from widgets.box import Box, Line
 from widgets.checks_list import CHECK_GLYPHS
 
-_MOST_FIGURES = 40
+FIGURES_PERCENT = 46
+"""Of the width."""
 
 
 class CheckScreen(ChartCommands, GuardianScreen):
@@ -29,11 +31,11 @@ class CheckScreen(ChartCommands, GuardianScreen):
     """
 
     CONTEXT: ClassVar[str] = "check"
-    DEFAULT_CSS = """
-    CheckScreen #top { height: 16; max-height: 55%; }
-    CheckScreen #words { width: 1fr; height: 1fr; }
-    CheckScreen #figures { width: 46%; height: 1fr; }
-    CheckScreen #chart { height: 1fr; min-height: 8; }
+    DEFAULT_CSS = f"""
+    CheckScreen #top {{ height: 16; max-height: 55%; }}
+    CheckScreen #words {{ width: 1fr; height: 1fr; }}
+    CheckScreen #figures {{ width: {FIGURES_PERCENT}%; height: 1fr; }}
+    CheckScreen #chart {{ height: 1fr; min-height: 8; }}
     """
 
     def __init__(self, check_id: str) -> None:
@@ -99,7 +101,9 @@ class CheckScreen(ChartCommands, GuardianScreen):
         )
         detail = self._detail
         if detail is not None:
-            self.query_one("#figures", Box).show(_figures(detail), note="m charts the next")
+            # before it is laid out, the box has no width of its own
+            width = self.size.width * FIGURES_PERCENT // 100 - 2
+            self.query_one("#figures", Box).show(figure_lines(detail, width), note="m charts the next")
 
     def command_back(self, arguments: tuple[str, ...]) -> None:
         """Back to where it was opened."""
@@ -114,9 +118,9 @@ class CheckScreen(ChartCommands, GuardianScreen):
 def _views(detail: CheckDetail) -> list[View]:
     """What of it can be charted: how long it took, whether it was well, and each of its figures."""
     name = detail.row.name
-    series = [(f"check_seconds{{{name}}}", "seconds"), (f"check_ok{{{name}}}", "flag")]
-    series += [(figure.series, figure.unit) for figure in detail.figures]
-    return [View(name, name, unit, 1.0 if unit in ("ratio", "flag") else None) for name, unit in series]
+    took, well = f"check_seconds{{{name}}}", f"check_ok{{{name}}}"
+    own = [View(took, took, "seconds"), View(well, well, "flag", 1.0)]
+    return [*own, *(view_of_figure(figure) for figure in detail.figures)]
 
 
 def _title(row: CheckRow, now: float) -> Line:
@@ -154,21 +158,3 @@ def _facts(row: CheckRow, detail: CheckDetail | None, now: float) -> list[Line]:
         *(("wants" if place == 0 else "", words) for place, words in enumerate(params)),
     ]  # fmt: skip
     return [[(f"{label:<10}", "muted"), (safe(words, 300), "text")] for label, words in rows if words.strip()]
-
-
-def _figures(detail: CheckDetail) -> list[Line]:
-    lines: list[Line] = []
-    for figure in detail.figures[:_MOST_FIGURES]:
-        metric, _, rest = figure.series.partition("{")
-        label = rest[:-1].removeprefix(detail.row.name).removeprefix("/")
-        name = label or metric.removeprefix("check_").removesuffix(f"_{figure.unit}").replace("_", " ")
-        value = "yes" if figure.value else "no"
-        if figure.unit not in ("flag", "level"):
-            value = figures.quantity(figure.value, figure.unit)
-            known = ("ratio", "bytes", "seconds", "bytes_per_second", "per_second", "count")
-            value += "" if figure.unit in known else f" {figure.unit}"
-        lines.append([(f"{safe(value, 40):>12}  ", "text"), (safe(name, 120), "muted")])
-    left = len(detail.figures) - _MOST_FIGURES
-    if left > 0:
-        lines.append([(f"{'':>12}  {left} more", "faint")])
-    return lines or [[("none yet", "muted")]]

@@ -18,6 +18,9 @@ _LEFT = (0x40, 0x04, 0x02, 0x01)
 _RIGHT = (0x80, 0x20, 0x10, 0x08)
 BAND_GLYPH, OTHER_GLYPH, CURSOR_GLYPH = "░", "○", "│"
 """Each layer has a glyph of its own: without colours it reads the same."""
+_CRITICAL: Piece = ("─", "critical")
+_WARNING: Piece = ("╌", "warning")
+"""The lines of limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +37,18 @@ class Mark:
 class ChartData:
     """All that a chart shows.  ``top`` fixes the axis' end; None: from the values.
 
-    ``threshold`` is the gravest limit, ``warning`` a milder one; ``limit_words`` stand on the line of the first.  ``other`` is a second
-    line of as many columns, ``other_words`` say whose.
+    ``threshold`` are the gravest limits, ``warning`` milder ones; ``limit_words`` stand on the topmost line of the first.  ``other`` is a
+    second line of as many columns, ``other_words`` say whose.
     """
 
     title: str
     unit: str
     history: History | None
-    threshold: float | None = None
+    threshold: tuple[float, ...] = ()
     top: float | None = None
     marks: Sequence[Mark] = ()
     words: str = ""
-    warning: float | None = None
+    warning: tuple[float, ...] = ()
     limit_words: str = ""
     other: History | None = None
     other_words: str = ""
@@ -62,6 +65,13 @@ def nice_top(value: float) -> float:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (1.0, 2.0, 2.5, 5.0, 10.0) if step * power >= value * 0.999999)
+
+
+def axis_label(value: float, unit: str) -> str:
+    """A figure beside the axis; bytes in few characters where their words have no room: ``60G``."""
+    words = figures.quantity(value, unit)
+    short = figures.amount(value) if unit in ("bytes", "bytes_per_second") else words
+    return words if len(words) < LABEL else short
 
 
 def columns_of(width: int) -> int:
@@ -128,15 +138,22 @@ class _Plot:
         known = [value for value in history.high if value is not None]
         if data.other is not None:
             known += [value for value in data.other.mean if value is not None]
-        bounds = [value for value in (data.threshold, data.warning) if value is not None]
-        self.top = data.top if data.top is not None else nice_top(max([*known, *bounds, 0.0]))
+        self.top = (
+            data.top if data.top is not None else nice_top(max([*known, *data.threshold, *data.warning, 0.0]))
+        )
         self.heights = self._dots(history.mean, cells * 2)
         self.as_line = data.has_band
         low, high = history.typical_low, history.typical_high
         self.band_low = self._rows_of(low) if data.has_band else []
         self.band_high = self._rows_of(high) if data.has_band else []
         self.other = self._rows_of(data.other.mean) if data.other is not None else []
-        self.threshold_row, self.warning_row = self._limit_row(data.threshold), self._limit_row(data.warning)
+        self.threshold_rows, self.warning_rows = (
+            self._limit_rows(data.threshold),
+            self._limit_rows(data.warning),
+        )
+        self.worded_row = (
+            min(self.threshold_rows or self.warning_rows, default=-1) if data.limit_words else -1
+        )
         span = history.step_seconds * len(history.mean)
         self.marks = {
             place: mark
@@ -144,10 +161,13 @@ class _Plot:
             if span > 0 and 0 <= (place := math.floor((mark.at - history.start) / span * cells)) < cells
         }
 
-    def _limit_row(self, limit: float | None) -> int | None:
-        if limit is None or not 0 <= limit <= self.top * 1.0001:
-            return None
-        return self.rows - 1 - min(self.rows - 1, max(0, int(limit / self.top * self.rows - 1e-9)))
+    def _limit_rows(self, limits: tuple[float, ...]) -> set[int]:
+        """The rows of those limits that the chart reaches."""
+        return {
+            self.rows - 1 - min(self.rows - 1, max(0, int(limit / self.top * self.rows - 1e-9)))
+            for limit in limits
+            if 0 <= limit <= self.top * 1.0001
+        }
 
     def _dots(self, values: Sequence[float | None], columns: int) -> list[int]:
         """Dots filled in each column; -1 for a gap.  Fewer values than columns are drawn wide."""
@@ -167,15 +187,15 @@ class _Plot:
         """One line of the plot."""
         label = ""
         if row == 0:
-            label = figures.quantity(self.top, self.data.unit)
+            label = axis_label(self.top, self.data.unit)
         elif row == self.rows - 1:
             label = "0"
         elif self.rows >= 6 and row == self.rows // 2:
             # the line of the half lies in this cell or at its edge
-            label = figures.quantity(self.top / 2, self.data.unit)
+            label = axis_label(self.top / 2, self.data.unit)
         chars = [self._cell(row, cell, cursor) for cell in range(self.cells)]
-        if row == self.threshold_row and self.data.limit_words:
-            self._write_limit(chars)
+        if row == self.worded_row:
+            self._write_limit(chars, *(_CRITICAL if row in self.threshold_rows else _WARNING))
         pieces: list[Piece] = [(f"{label:>{LABEL - 1}} "[-LABEL:], "muted")]
         text, paint = "", "accent"
         for char, wanted in chars:
@@ -186,13 +206,13 @@ class _Plot:
         pieces.append((text, paint))
         return pieces
 
-    def _write_limit(self, chars: list[Piece]) -> None:
+    def _write_limit(self, chars: list[Piece], glyph: str, paint: str) -> None:
         """Words on the line of a limit, as far to the right as they take no value's place."""
         words = f" {self.data.limit_words} "
         line = "".join(char for char, _ in chars)
-        start = line.rfind("─" * (len(words) + 1))
+        start = line.rfind(glyph * (len(words) + 1))
         if start >= 0:
-            chars[start : start + len(words)] = [(char, "critical") for char in words]
+            chars[start : start + len(words)] = [(char, paint) for char in words]
 
     def _cell(self, row: int, cell: int, cursor: int | None) -> Piece:
         mark = self.marks.get(cell)
@@ -206,10 +226,10 @@ class _Plot:
             return chr(0x2800 + bits), "strong" if here else "accent"
         if here:
             return CURSOR_GLYPH, "strong"
-        if row == self.threshold_row:
-            return "─", "critical"
-        if row == self.warning_row:
-            return "╌", "warning"
+        if row in self.threshold_rows:
+            return _CRITICAL
+        if row in self.warning_rows:
+            return _WARNING
         if self.as_line and 0 <= self.band_high[cell] <= row <= self.band_low[cell]:
             return BAND_GLYPH, "faint"
         return " ", "accent"

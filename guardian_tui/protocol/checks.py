@@ -68,12 +68,39 @@ class CheckRow(Response, frozen=True):
     """``screen``, or ``config``: such a one is changed in the config file only."""
 
 
+class Range(Response, frozen=True):
+    """Values to alert for: those outside of ``low`` to ``high``, or those within where ``inside``.  None: no bound on that side."""
+
+    low: float | None = 0.0
+    high: float | None = None
+    inside: bool = False
+
+    def alerts(self, value: float) -> bool:
+        """Whether a value is one to alert for."""
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        return (low <= value <= high) == self.inside
+
+
 class CheckFigure(Response, frozen=True):
-    """One value of the last run, and the series that charts it."""
+    """One value of the last run, and the series that charts it; all in ``unit``."""
 
     series: str
     value: float
     unit: str
+    warning: Range | None = None
+    """By what the one who measured it judges it, where that is told; so with ``critical``."""
+    critical: Range | None = None
+    least: float | None = None
+    """The least that it can be, where that is told; so with ``most``."""
+    most: float | None = None
+
+    @property
+    def level(self) -> Literal["", "warning", "critical"]:
+        """What its own thresholds make of it; empty: well, or not told."""
+        if self.critical is not None and self.critical.alerts(self.value):
+            return "critical"
+        return "warning" if self.warning is not None and self.warning.alerts(self.value) else ""
 
 
 class CheckDetail(Response, frozen=True):

@@ -16,10 +16,12 @@ from guardian_tui.engine.fleet.checks import logfile
 from guardian_tui.engine.fleet.checks import unit as units
 from guardian_tui.engine.fleet.checks.exposition import parse_exposition
 from guardian_tui.engine.fleet.checks.logfile import Part, Place, plan
-from guardian_tui.engine.fleet.checks.perfdata import Range, parse_output, parse_perfdata, parse_range
+from guardian_tui.engine.fleet.checks.nagios import figure_of
+from guardian_tui.engine.fleet.checks.perfdata import parse_output, parse_perfdata, parse_range
 from guardian_tui.engine.fleet.checks.process import count_processes
 from guardian_tui.engine.remote.connections import Completed
 from guardian_tui.protocol.check_params import UnitParams
+from guardian_tui.protocol.checks import CheckFigure, CheckRef, Range
 from tests.checks.lab import HERE, Lab, answering, http, server
 from tests.support.sshd import Sshd
 
@@ -225,6 +227,41 @@ async def test_a_plugin_of_the_monitoring_plugins_runs_on_a_real_host(
     )
 
 
+@pytest.mark.parametrize(
+    ("plugin", "arguments", "label", "unit", "warning", "critical", "least", "most", "level"),
+    [
+        ("check_load", ["-w", "1000,900,800", "-c", "2000,1900,1800"], "load5", "count", Range(high=900), Range(high=1900), 0, None, ""),
+        ("check_procs", ["-w", "1:100000", "-c", "@0:0"], "procs", "count", Range(low=1, high=1e5), Range(high=0, inside=True), 0, None, ""),
+        ("check_procs", ["-w", "~:0", "-c", "100000:"], "procs", "count", Range(low=None, high=0), Range(low=1e5), 0, None, "critical"),
+        ("check_users", ["-w", "1000", "-c", "2000"], "users", "count", Range(high=1000), Range(high=2000), 0, None, ""),
+        ("check_file_age", ["-w", "1", "-c", "100000000000", "-f", "/etc/debian_version"], "age", "seconds", Range(high=1), Range(high=1e11), None, None, "warning"),
+    ],
+)  # fmt: skip
+async def test_thresholds_of_real_plugins_are_kept_with_the_newest_result(
+    lab: Lab, plugin: str, arguments: list[str], label: str, unit: str, warning: Range, critical: Range, least: float | None, most: float | None, level: str,
+) -> None:  # fmt: skip
+    check = await lab.made("nagios", {"plugin": plugin, "arguments": arguments}, timeout_seconds=20)
+    series = f"check_perfdata{{{check.spec.name}/{label}}}"
+    detail = await lab.order("checks.show", CheckRef(check=check.spec.name))
+    (figure,) = [figure for figure in detail.figures if figure.series == series]
+    told = (figure.unit, figure.warning, figure.critical, figure.least, figure.most, figure.level)
+    assert told == (unit, warning, critical, least, most, level), check.words
+
+
+async def test_the_room_of_a_file_system_has_thresholds_and_bounds_in_bytes(lab: Lab) -> None:
+    arguments = ["-w", "20%", "-c", "10%", "-p", "/"]
+    check = await lab.made("nagios", {"plugin": "check_disk", "arguments": arguments}, timeout_seconds=20)
+    (figure,) = check.detail("h").figures
+    size = os.statvfs("/").f_blocks * os.statvfs("/").f_frsize
+    assert figure.unit == "bytes" and figure.least == 0 and figure.most is not None
+    assert figure.warning is not None and figure.critical is not None and figure.warning.high is not None
+    assert figure.most == pytest.approx(size, rel=0.1)
+    assert figure.warning.high == pytest.approx(0.8 * figure.most, rel=0.01)
+    assert figure.critical.high == pytest.approx(0.9 * figure.most, rel=0.01)
+    told = msgspec.json.decode(msgspec.json.encode(figure))
+    assert told["critical"] == {"low": 0.0, "high": figure.critical.high, "inside": False}
+
+
 def test_performance_data_is_read_as_the_guidelines_have_it() -> None:
     text, values = parse_output(
         "DISK OK - free | /=2643MB;5948;5958;0;5968\nlong text\nmore | /boot=68MB;88;93;0;98 /var/log=818MB\n'it''s'=1,5s"
@@ -233,9 +270,17 @@ def test_performance_data_is_read_as_the_guidelines_have_it() -> None:
     assert [value.label for value in values] == ["/", "/boot", "/var/log", "it's"]
     first = values[0]
     assert first.value == 2643 * 1024**2 and first.unit == "bytes" and first.most == 5968 * 1024**2
-    assert first.warning == Range(0, 5948 * 1024**2)
+    assert first.warning == Range(low=0, high=5948 * 1024**2)
     assert values[3].value == 1.5 and values[3].unit == "seconds"
-    assert parse_range("~:10") == Range(float("-inf"), 10) and parse_range("10:") == Range(10)
+    assert parse_range("~:10") == Range(low=None, high=10) and parse_range("10:") == Range(low=10)
+    assert parse_range(":10") == parse_range("10") == Range(high=10) and parse_range("@10") == Range(
+        high=10, inside=True
+    )
+    assert (
+        parse_range("~:") == Range(low=None)
+        and parse_range("1:2x") is parse_range("~") is parse_range("x:1") is None
+    )
+    assert parse_range("1e308", 1e6) == Range(), "what no number holds is no bound"
     inside = parse_range("@10:20")
     assert inside is not None and inside.alerts(15) and not inside.alerts(25)
     outside = parse_range("10")
@@ -252,6 +297,8 @@ def test_any_performance_data_gives_values_that_can_be_kept(text: str) -> None:
     _, values = parse_output(text)
     for value in values:
         assert value.label.isprintable() and not set("{}\n") & set(value.label) and value.value == value.value
+        shown = figure_of(value).shown("check")
+        assert msgspec.json.decode(msgspec.json.encode(shown), type=CheckFigure) == shown
 
 
 EXPOSITION = b"""# HELP node_load1 1m load

@@ -196,10 +196,10 @@ def test_limits_are_those_of_the_metric_or_of_what_is_left_of_it() -> None:
         rule("cpu_busy_ratio", "warning", 0.85), rule("cpu_busy_ratio", "critical", 0.95), rule("load1_per_core", "warning", 2.0),
         rule("memory_available_ratio", "critical", 0.05, above=False), Rule("e", "E", "critical", "page", "", 0.0),
     ]  # fmt: skip
-    assert limits_of("cpu_busy_ratio", rules) == Limits(0.95, 0.85, "> 95 %")
-    assert limits_of("load1_per_core", rules) == Limits(2.0, None, "> 2")
-    assert limits_of("memory_available_ratio", rules) == Limits(0.05, None, "< 5.0 %")
-    assert limits_of("memory_used_ratio", rules) == Limits(0.95, None, "> 95 %")
+    assert limits_of("cpu_busy_ratio", rules) == Limits((0.95,), (0.85,), "> 95 %")
+    assert limits_of("load1_per_core", rules) == Limits((2.0,), (), "> 2")
+    assert limits_of("memory_available_ratio", rules) == Limits((0.05,), (), "< 5.0 %")
+    assert limits_of("memory_used_ratio", rules) == Limits((0.95,), (), "> 95 %")
     assert limits_of("check_ok{x}", rules) == Limits()
 
 

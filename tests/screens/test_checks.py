@@ -9,14 +9,20 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
+from guardian_tui.protocol.checks import CheckDetail, CheckFigure, CheckRow, CheckSpec, Range
+from guardian_tui.protocol.events import Delta
+from screens.chart_views import Limits
 from screens.check import CheckScreen
+from screens.check_figures import figure_lines, view_of_figure
 from screens.checks import ChecksScreen
 from screens.dialogs import ConfirmDialog
 from screens.edit_check import EditCheckDialog, params_line, read_params_line
 from screens.fleet import FleetScreen
 from tests.checks.lab import http, server
 from tests.cli.test_cli import guardian, login
+from tests.screens.test_charts import text_of
 from tests.screens.test_console import console, dialog, go, words_of
+from tests.support.canned import NOW, canned
 from tests.support.console import house, until
 from widgets.box import Box
 from widgets.checks_list import ChecksList
@@ -140,3 +146,60 @@ def test_a_line_of_parameters_is_read_as_it_is_written() -> None:
         "text": "two 'words'",
         "status": "200,204",
     }
+
+
+ROW = CheckRow(
+    id="c1", name="root-disk", host_id="lab-7", host="lab-7", kind="nagios", where="host", state="warning", since=NOW - 900, words="DISK WARNING", measured_at=NOW - 5,
+)  # fmt: skip
+DETAIL = CheckDetail(
+    row=ROW, spec=CheckSpec(name="root-disk", kind="nagios", host="lab-7", params={"plugin": "check_disk"}),
+    figures=(
+        CheckFigure(series="check_perfdata{root-disk//}", value=40e9, unit="bytes", warning=Range(high=32e9), critical=Range(high=48e9), least=0, most=64e9),
+        CheckFigure(series="check_perfdata{root-disk/pl}", value=0.8, unit="ratio", warning=Range(high=0.2), critical=Range(high=0.6)),
+        CheckFigure(series="check_perfdata{root-disk/procs}", value=12, unit="count", warning=Range(low=1, high=100)),
+        CheckFigure(series="check_perfdata{root-disk/inodes}", value=7, unit="count"),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_plugin_s_values_stand_beside_its_thresholds_and_their_lines_in_the_chart(
+    size: tuple[int, int],
+) -> None:
+    async with canned(size) as (app, pilot, client):
+        client.answers["checks.show"] = DETAIL
+        app._changed(Delta(seq=99, checks=(ROW,)))
+        app.open_check("c1")
+        await until(lambda: isinstance(app.screen, CheckScreen) and app.screen.composed)
+        page = app.screen
+        assert isinstance(page, CheckScreen)
+        await until(lambda: "37.3 GiB" in lines(page.query_one("#figures", Box)))
+        shown = lines(page.query_one("#figures", Box)).splitlines()
+        assert "▲ > 29.8 GiB" in shown[0] and "80 %  pl" in shown[1] and "✖ > 60 %" in shown[1]
+        assert "▲ < 1" in shown[2] and shown[3].strip() == "7  inodes"
+        if size[0] >= 120:
+            assert "✖ > 44.7 GiB" in shown[0] and "▲ > 20 %" in shown[1] and "or > 100" in shown[2]
+        assert figure_lines(DETAIL, 90)[0][-1] == ("  of 59.6 GiB", "faint")
+        await pilot.press("m", "m")
+        chart = page.chart
+        await until(lambda: chart.view.series == "check_perfdata{root-disk//}" and chart.has_values)
+        assert chart.view.top == 64e9
+        await until(lambda: "> 44.7 GiB" in "\n".join(text_of(chart)))
+        drawn = "\n".join(text_of(chart))
+        assert "─" in drawn and "╌" in drawn and " 60G " in drawn
+
+
+@pytest.mark.parametrize(
+    ("range", "words", "lines"),
+    [
+        (Range(high=10), "> 10", (10,)), (Range(low=10), "< 10", (10,)), (Range(low=None, high=5), "> 5", (5,)), (Range(low=10, high=20), "< 10 or > 20", (10, 20)),
+        (Range(low=10, high=20, inside=True), "10–20", (10, 20)), (Range(high=5, inside=True), "0–5", (5,)), (Range(low=None, high=5, inside=True), "≤ 5", (5,)),
+        (Range(low=5, inside=True), "≥ 5", (5,)), (Range(low=None), "", ()), (Range(low=None, inside=True), "any", ()), (Range(), "< 0", (0,)),
+    ],
+)  # fmt: skip
+def test_a_range_is_said_in_words_and_drawn_where_it_ends(
+    range: Range, words: str, lines: tuple[float, ...]
+) -> None:
+    figure = CheckFigure(series="x", value=7, unit="count", critical=range)
+    view = view_of_figure(figure)
+    assert view.limits == Limits(lines, (), words)

@@ -44,14 +44,14 @@ def test_an_area_grows_with_its_values_and_a_gap_stays_empty() -> None:
 
 
 def test_the_threshold_is_a_line_where_the_area_is_not() -> None:
-    data = ChartData("cpu", "ratio", history(*[0.1] * 40), threshold=0.95, top=1.0)
+    data = ChartData("cpu", "ratio", history(*[0.1] * 40), threshold=(0.95,), top=1.0)
     first = render(data, 47, 9)[0]
     assert ("─" * 39, "critical") in first
-    assert "─" not in "".join(drawn(ChartData("cpu", "ratio", history(0.1), threshold=2.0, top=1.0)))
+    assert "─" not in "".join(drawn(ChartData("cpu", "ratio", history(0.1), threshold=(2.0,), top=1.0)))
 
 
 def test_the_axis_reaches_the_threshold_when_values_do_not() -> None:
-    assert "100" in drawn(ChartData("load", "", history(1.0, 2.0), threshold=80))[0]
+    assert "100" in drawn(ChartData("load", "", history(1.0, 2.0), threshold=(80,)))[0]
 
 
 def test_marks_stand_at_their_time_and_those_outside_are_left_out() -> None:
@@ -105,12 +105,14 @@ def test_columns_are_two_a_cell() -> None:
 @settings(max_examples=80, deadline=None)
 @given(
     values=st.lists(st.one_of(st.none(), st.floats(-10, 1e15)), min_size=1, max_size=90), width=st.integers(1, 120), height=st.integers(1, 30),
-    threshold=st.one_of(st.none(), st.floats(-5, 1e9)), at=st.floats(START - 100, START + 6000),
+    threshold=st.lists(st.floats(-5, 1e9), max_size=2), at=st.floats(START - 100, START + 6000),
 )  # fmt: skip
 def test_any_values_are_drawn_at_any_size(
-    values: list[float | None], width: int, height: int, threshold: float | None, at: float
+    values: list[float | None], width: int, height: int, threshold: list[float], at: float
 ) -> None:
-    data = ChartData("x", "bytes", history(*values), threshold=threshold, marks=[Mark(at, "◆", "mark")])
+    data = ChartData(
+        "x", "bytes", history(*values), threshold=tuple(threshold), marks=[Mark(at, "◆", "mark")]
+    )
     lines = render(data, width, height)
     assert len(lines) == height
     for line in lines:
@@ -178,8 +180,8 @@ def test_bands_and_second_lines_are_drawn_at_any_size(
         "x",
         "bytes",
         banded(*values, low=low, high=high),
-        1e6,
-        warning=low,
+        (1e6,),
+        warning=(low,),
         limit_words="> 1 MiB",
         other=history(*values[::-1]),
     )

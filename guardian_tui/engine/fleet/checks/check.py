@@ -11,7 +11,6 @@ from guardian_tui.engine.fleet.checks.result import Figure, Result
 from guardian_tui.protocol.check_params import WHERE, KindParams
 from guardian_tui.protocol.checks import (
     CheckDetail,
-    CheckFigure,
     CheckRow,
     CheckSpec,
     CheckState,
@@ -141,10 +140,7 @@ class Check:
 
     def detail(self, host: str) -> CheckDetail:
         """All of it."""
-        figures = tuple(
-            CheckFigure(series=f.series(self.spec.name), value=f.value, unit=f.shown_unit)
-            for f in self.figures
-        )
+        figures = tuple(figure.shown(self.spec.name) for figure in self.figures)
         return CheckDetail(row=self.row_of(host), spec=self.spec, figures=figures)
 
     # --- what outlives the engine ------------------------------------------------------------------

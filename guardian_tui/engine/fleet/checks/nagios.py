@@ -39,5 +39,7 @@ async def check_nagios(params: NagiosParams, site: Site) -> Result:
 
 
 def figure_of(value: Perf) -> Figure:
-    """A performance value as a figure."""
-    return Figure("check_perfdata", value.value, value.label, value.unit or "count")
+    """A performance value as a figure, with its thresholds."""
+    return Figure(
+        "check_perfdata", value.value, value.label, value.unit or "count", value.warning, value.critical, value.least, value.most
+    )  # fmt: skip

@@ -9,6 +9,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from guardian_tui.protocol.checks import Range
+
 _NUMBER = r"[-+]?(?:\d{1,40}(?:[.,]\d{0,40})?|[.,]\d{1,40})(?:[eE][-+]?\d{1,4})?"
 _VALUE = re.compile(rf"^({_NUMBER})([^\d;\s]{{0,10}})$")
 _NUMBERS = re.compile(rf"^{_NUMBER}$")
@@ -22,19 +24,6 @@ _SCALES: dict[str, tuple[float, str]] = {
     "%": (0.01, "ratio"), "c": (1.0, "count"), "": (1.0, ""),
 }  # fmt: skip
 """Units of measurement, as what they are in base units."""
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """A threshold: an alert is due outside of it, or inside where it is ``inside``."""
-
-    low: float = 0.0
-    high: float = math.inf
-    inside: bool = False
-
-    def alerts(self, value: float) -> bool:
-        """Whether a value is one to alert for."""
-        return (self.low <= value <= self.high) == self.inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +124,19 @@ def parse_range(text: str, scale: float = 1.0) -> Range | None:
     inside, text = text.startswith("@"), text.removeprefix("@").strip()
     if not text:
         return None
-    low, colon, high = text.rpartition(":")
-    bottom = 0.0 if not colon or not low else -math.inf if low == "~" else _number(low)
-    top = math.inf if not high else _number(high)
-    if bottom is None or top is None or bottom > top:
+    low, _, high = text.rpartition(":")
+    bottom = 0.0 if not low else None if low == "~" else _number(low)
+    top = _number(high) if high else None
+    if (bottom is None and low != "~") or (top is None and high):
         return None
-    return Range(bottom * scale, top * scale, inside)
+    bottom, top = _scaled(bottom, scale), _scaled(top, scale)
+    if bottom is not None and top is not None and bottom > top:
+        return None
+    return Range(low=bottom, high=top, inside=inside)
 
 
 def _scaled(value: float | None, scale: float) -> float | None:
-    return None if value is None else value * scale
+    return None if value is None or not math.isfinite(value * scale) else value * scale
 
 
 def _number(text: str) -> float | None:

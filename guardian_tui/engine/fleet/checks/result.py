@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from guardian_tui.engine.remote.target import ConnectFailed
+from guardian_tui.protocol.checks import CheckFigure, Range
 from guardian_tui.protocol.errors import GuardianError, HostUnavailable
 from guardian_tui.protocol.metrics import METRICS
 from guardian_tui.text import safe
@@ -34,21 +35,30 @@ class Unsure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A value of a run.  ``label`` follows the check's name in the series' instance; ``unit`` is the metric's unless given."""
+    """A value of a run.  ``label`` follows the check's name in the series' instance; ``unit`` is the metric's unless given.
+
+    Thresholds and bounds are those of whoever measured it.
+    """
 
     metric: str
     value: float
     label: str = ""
     unit: str = ""
+    warning: Range | None = None
+    critical: Range | None = None
+    least: float | None = None
+    most: float | None = None
+
+    def shown(self, check: str) -> CheckFigure:
+        """It as the page of a check of this name shows it."""
+        return CheckFigure(
+            series=self.series(check), value=self.value, unit=self.unit or METRICS[self.metric].unit, warning=self.warning,
+            critical=self.critical, least=self.least, most=self.most,
+        )  # fmt: skip
 
     def series(self, check: str) -> str:
         """Its series for a check of this name."""
         return f"{self.metric}{{{check}/{self.label}}}" if self.label else f"{self.metric}{{{check}}}"
-
-    @property
-    def shown_unit(self) -> str:
-        """The unit that a person reads."""
-        return self.unit or METRICS[self.metric].unit
 
 
 @dataclass(frozen=True, slots=True)
