@@ -18,7 +18,7 @@ _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", 
 _RUNS_CODE = frozenset(
     {
         "eval", "source", ".", "ssh", "xargs", "parallel", "watch", "trap", "let", "declare", "typeset", "unset", "alias", "[[", "((",
-        "expect", "script", "screen", "tmux", "at", "batch", "crontab", "chroot", "nsenter", "scp", "sftp", "pdsh", "ansible",
+        "expect", "script", "screen", "tmux", "at", "batch", "chroot", "nsenter", "scp", "sftp", "pdsh", "ansible",
     }
 )  # fmt: skip
 """Programs and words of the shell that run, or read once more, what they are given."""
@@ -102,6 +102,15 @@ _DANGEROUS = frozenset(
         "iptables",
     }
 )
+_READS = {
+    "apt-get": {"check"},
+    "apt": {"list", "show", "policy"},
+    "certbot": {"certificates"},
+    "nft": {"list"},
+}
+"""Words with which such a program only looks."""
+_ONLY_LOOKS = frozenset({"--dry-run", "--simulate", "--just-print", "--no-act", "--help", "--version", "--status"})
+_NEVER_OPTIONS = frozenset({"int", "number", "datetime", "duration"})
 _SYSTEMCTL_WRITES = frozenset(
     {"start", "stop", "restart", "reload", "reload-or-restart", "try-restart", "enable", "disable", "mask", "unmask", "kill", "reset-failed", "isolate", "daemon-reload",
      "reboot", "poweroff", "halt", "set-property", "edit"}
@@ -164,11 +173,13 @@ def check_command(
             )
     for command in reading.commands:
         if command:
-            _check_simple(command, valued, bool(used), note)
+            _check_simple(command, valued, bool(used), variables, note)
     return reading
 
 
-def _check_simple(command: list[Word], env: Collection[str], used: bool, note: Note) -> None:
+def _check_simple(
+    command: list[Word], env: Collection[str], used: bool, variables: Mapping[str, Variable], note: Note
+) -> None:
     first = command[0]
     if first.placeholders:
         note(
@@ -189,7 +200,7 @@ def _check_simple(command: list[Word], env: Collection[str], used: bool, note: N
         if word.base in _CODE_AFTER:
             _check_program(command[place:], env, note)
             break
-    _check_options(command, note)
+    _check_options(command, variables, note)
 
 
 def _in_program_place(before: list[Word]) -> bool:
@@ -245,11 +256,20 @@ def _check_program(command: list[Word], env: Collection[str], note: Note) -> Non
             note("value-as-code", f"{head.base} would run a value as code.", hint, word.offset, "error")
 
 
-def _check_options(command: list[Word], note: Note) -> None:
+def _check_options(command: list[Word], variables: Mapping[str, Variable], note: Note) -> None:
     if command[0].base in _PROTECTED or any(one.bare == "--" for one in command):
         return
-    for word in command[1:]:
-        if word.placeholders and word.text.startswith("{{"):
+    for before, word in pairwise(command):
+        # what follows an option is its argument
+        first = (
+            variables.get(word.placeholders[0]) if word.placeholders and word.text.startswith("{{") else None
+        )
+        if (
+            first
+            and first.type not in _NEVER_OPTIONS
+            and not first.pattern
+            and not before.bare.startswith("-")
+        ):
             note("no-double-dash", "No -- stands before this value. Its type refuses a leading -, but a reader can't see that.",
                  "Write -- before it, if the program knows that.", word.offset, "hint")  # fmt: skip
             return
@@ -278,8 +298,14 @@ def _first(reading: Reading, programs: frozenset[str], verbs: frozenset[str]) ->
         words = [one.base for one in command if not one.bare.startswith("-")]
         for prefix in ("sudo", "env", "nice", "timeout"):
             words = words[1:] if words[:1] == [prefix] else words
-        if words[:1] == ["systemctl"] and words[1:2] and words[1] in verbs:
+        if (
+            not words
+            or any(one.bare in _ONLY_LOOKS for one in command)
+            or _READS.get(words[0], set()) & set(words[1:])
+        ):
+            continue
+        if words[0] == "systemctl" and words[1:2] and words[1] in verbs:
             return f"systemctl {words[1]}"
-        if words and (words[0] in programs or words[0].partition(".")[0] in programs):
+        if words[0] in programs or words[0].partition(".")[0] in programs:
             return words[0]
     return ""
