@@ -177,6 +177,7 @@ class Announcement:
     """
 
     key: str
+    at: float
     title: str
     text: str
     channels: tuple[str, ...]

@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from guardian_tui.config import AlertsSettings, ChannelSettings
+from guardian_tui.engine.alerts.service import Alerts
+from guardian_tui.engine.facts import HostFacts, HostsChanged, Layout, Sample, WaveDone
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached import DetachedRuns
 from guardian_tui.engine.remote.ways import Way
@@ -16,7 +19,8 @@ from guardian_tui.engine.runbooks.documents.library import Library
 from guardian_tui.engine.runbooks.orders import RunbookOrders
 from guardian_tui.engine.runbooks.service import Runbooks
 from guardian_tui.protocol import runbooks as wire
-from guardian_tui.protocol.access import Grant
+from guardian_tui.protocol.access import GrantSpec
+from guardian_tui.protocol.fleet import HostRow, HostState
 from tests.support.gate import Gate, gate
 
 T = TypeVar("T")
@@ -51,6 +55,11 @@ class Lab:
         self.hosts = Hosts("web-1", "web-2", "web-3", "web-4")
         self.commands: Any = Commands(None)  # type: ignore[arg-type]  # this machine needs no connection
         self.secrets: dict[str, str] = {}
+        settings = AlertsSettings(
+            channels={"desk": ChannelSettings(kind="webhook", url="http://127.0.0.1:1/")}
+        )
+        self.alerts = Alerts(gate.store, gate.bus, gate.live, gate.clock, settings, gate.vault, gate.audit)
+        gate.dispatch.bind(self.alerts.handlers())
         self.runbooks: Runbooks
 
     def begin(self) -> None:
@@ -69,11 +78,25 @@ class Lab:
     async def _resolve(self, reference: str) -> str:
         return self.secrets[reference]
 
+    async def wave(self, host: str = "web-1", **values: float) -> None:
+        """A host answers its probe: metrics by name, ``filesystem_free_ratio="/":…`` is told as a series of its own."""
+        layout = Layout(tuple(values))
+        sample = Sample(f"id-{host}", self.gate.clock.now(), layout, list(values.values()), 1e6)
+        self.gate.bus.publish(WaveDone((sample,), "fast"))
+        self.gate.bus.publish(WaveDone((sample,), "medium"))
+
+    def well(self, *hosts: str, state: HostState = "up") -> None:
+        """Hosts' own probes, fresh."""
+        for name in hosts or tuple(self.hosts.all):
+            way, now = self.hosts.all[name], self.gate.clock.now()
+            row = HostRow(id=way.host_id, name=name, state=state, since=0.0, why="", measured_at=now + 1.0)
+            self.gate.live.hosts.put(way.host_id, row, way.labels)
+
     async def restart(self) -> None:
         """The engine is killed, and started again: nothing in memory is left."""
         for run in self.runbooks.runner.runs.values():
             # what is lost with the process is not written on the way out
-            run.output.take()
+            run.output.pending.clear()
         await self.runbooks.stop()
         self.begin()
         await self.runbooks.start()
@@ -141,9 +164,9 @@ class Lab:
         found: wire.Transcript = await self.gate.call("runbooks.transcript", order)
         return found
 
-    async def colleague(self, name: str, profile: str) -> str:
+    async def colleague(self, name: str, profile: str, scope: str = "") -> str:
         """Another person; answers their token."""
-        token, _ = await self.gate.invite(name, Grant(profile=profile, scope=""))
+        token, _ = await self.gate.invite(name, GrantSpec(profile=profile, scope=scope))
         return token
 
     async def until(self, look: Callable[[], Awaitable[T | None]], what: str, seconds: float = SECONDS) -> T:
@@ -160,9 +183,14 @@ async def lab(folder: Path, url: str = "") -> AsyncIterator[Lab]:
     async with gate(folder / "state", url) as one:
         await one.set_up()
         made = Lab(one, folder)
+        await made.alerts.start()
+        facts = [HostFacts(way.host_id, way.name, {}, "lab") for way in made.hosts.ways()]
+        one.bus.publish(HostsChanged(tuple(facts)))
+        made.well()
         made.begin()
         await made.runbooks.start()
         try:
             yield made
         finally:
             await made.runbooks.stop()
+            await made.alerts.stop()

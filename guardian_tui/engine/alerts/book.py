@@ -17,7 +17,7 @@ from guardian_tui.config import ChannelSettings
 from guardian_tui.engine.alerts.faults import Fault
 from guardian_tui.engine.alerts.messages import Kind, Note
 from guardian_tui.engine.clock import Clock
-from guardian_tui.engine.facts import AlertsOfHost, HostFacts
+from guardian_tui.engine.facts import AlertsOfHost, Announcement, HostFacts
 from guardian_tui.engine.live import LiveTable
 from guardian_tui.protocol.alerts import Alert, Severity, Silence, Tier
 
@@ -317,6 +317,14 @@ class Book:
             told_before = name in held.told
             self._queue(name, Note(kind if told_before or kind == "firing" else "firing", held.alert, at))
         held.told = tuple(dict.fromkeys((*held.told, *names)))
+
+    def announce(self, channel: str, fact: Announcement) -> None:
+        """Queue a note that is no alert's; under one key it goes out once."""
+        alert = Alert(
+            id=fact.key, rule="", title=fact.title, severity="info", tier="notify", state="resolved", since=fact.at, why=fact.text,
+        )  # fmt: skip
+        id = f"{int(fact.at * 1000):014d}-{channel}-{fact.key}"
+        self.unwritten.notes.append(Outgoing(id, channel, Note("note", alert, fact.at)))
 
     def _queue(self, channel: str, note: Note) -> None:
         notes = self.unwritten.notes

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from math import isnan
 
 from guardian_tui.engine.alerts.compile import Compiled, compile_rules, period_of
-from guardian_tui.engine.alerts.judge import judge
+from guardian_tui.engine.alerts.judge import condition_holds, judge
 from guardian_tui.engine.alerts.memory import CheckState, Finding, HostState, LevelState, Timer, Track, resume
 from guardian_tui.engine.alerts.rule_kinds import MetricRule
 from guardian_tui.engine.alerts.windows import NAN, Trend
@@ -174,6 +174,24 @@ class Evaluator:
         host = self._hosts.get(host_id)
         state = host.states.get((rule, instance)) if host else None
         return state.value if state else NAN
+
+    def holds(self, host_id: str, rule: str, instance: str, sample: Sample) -> bool | None:
+        """Whether a check's condition holds by these values, without its waiting times; None where they have a gap, or it is not there."""
+        host = self._hosts.get(host_id)
+        track = host.tracks.get(period_of(self.rules[rule])) if host is not None else None
+        if host is None or track is None or track.compiled is None:
+            return None
+        check = track.compiled.by_key.get((rule, instance))
+        if check is None:
+            # unmounted, unplugged, removed: what is not there is not wrong
+            return False
+        return condition_holds(host, track, check, sample)
+
+    def release(self, host_id: str, rule: str, instance: str) -> None:
+        """A check is over, whatever it would have waited for."""
+        host = self._hosts.get(host_id)
+        if host is not None:
+            host.states.pop((rule, instance), None)
 
     def waiting_hosts(self) -> Iterator[str]:
         """Hosts on which something waits or fires."""

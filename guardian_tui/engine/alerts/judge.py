@@ -51,6 +51,12 @@ def judge(host: HostState, track: Track, check: Check, sample: Sample, booting: 
     )
 
 
+def condition_holds(host: HostState, track: Track, check: Check, sample: Sample) -> bool | None:
+    """Whether the condition of any level holds by these values, by the limits at which it lets go; None when a gap leaves it open."""
+    held = [_holds(host, track, terms, sample.values, clear=True) for terms in check.levels]
+    return True if any(held) else None if None in held else False
+
+
 def _ripens(now: LevelState, met: bool | None, level: Level, time: float, at: float) -> bool:
     """Whether the condition has held for long enough; a gap (None) leaves the waiting time as it is."""
     if met is False:

@@ -14,14 +14,21 @@ from guardian_tui.engine.alerts.catalogue import quantity
 from guardian_tui.protocol.alerts import Alert
 from guardian_tui.text import safe
 
-Kind = Literal["firing", "worse", "resolved", "test"]
+Kind = Literal["firing", "worse", "resolved", "test", "note"]
 
 FORMAT_VERSION = 1
 SUBJECT_LIMIT = 150
 TEXT_LIMIT = 200
 LINES_LIMIT = 50
+NOTE_LIMIT = 1000
 
-_WORDS: dict[Kind, str] = {"firing": "FIRING", "worse": "WORSE", "resolved": "RESOLVED", "test": "TEST"}
+_WORDS: dict[Kind, str] = {
+    "firing": "FIRING",
+    "worse": "WORSE",
+    "resolved": "RESOLVED",
+    "test": "TEST",
+    "note": "NOTE",
+}
 _RANK = {"critical": 0, "warning": 1, "info": 2}
 
 
@@ -54,6 +61,8 @@ def utc(at: float) -> str:
 def headline(note: Note) -> str:
     """One line: what, where, how bad."""
     alert = note.alert
+    if note.kind == "note":
+        return f"NOTE: {_safe(alert.title)}"
     where = _safe(alert.host) or "engine"
     what = _safe(alert.title) + (f" {_safe(alert.instance)}" if alert.instance else "")
     severity = "" if note.kind in ("resolved", "test") else f" {alert.severity}"
@@ -86,6 +95,10 @@ def plain_text(message: Message) -> str:
 def _block(note: Note) -> str:
     alert = note.alert
     lines = [headline(note)]
+    if note.kind == "note":
+        return "\n".join(
+            [*lines, *(f"  {_safe(line, NOTE_LIMIT)}" for line in alert.why.splitlines()[:LINES_LIMIT])]
+        )
     if alert.why:
         lines.append(f"  {_safe(alert.why)}")
     if alert.value is not None and alert.threshold is not None:
@@ -128,7 +141,7 @@ def _json_note(note: Note) -> dict[str, object]:
         "tier": alert.tier,
         "host": _safe(alert.host),
         "instance": _safe(alert.instance),
-        "why": _safe(alert.why),
+        "why": _safe(alert.why, NOTE_LIMIT if note.kind == "note" else TEXT_LIMIT),
         "since": alert.since,
         "resolved_at": alert.resolved_at,
         "metric": _safe(alert.metric, 300),

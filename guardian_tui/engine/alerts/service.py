@@ -18,6 +18,7 @@ from guardian_tui.engine.alerts.evaluate import Evaluator
 from guardian_tui.engine.alerts.faults import Fault, make_fault, words_of
 from guardian_tui.engine.alerts.handlers import AlertHandlers
 from guardian_tui.engine.alerts.memory import Finding
+from guardian_tui.engine.alerts.proving import Proving
 from guardian_tui.engine.alerts.reach import Reach
 from guardian_tui.engine.alerts.settings import check_settings
 from guardian_tui.engine.alerts.smtp import Smtp
@@ -28,9 +29,11 @@ from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import AuditSink, Handler
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.facts import (
+    Announcement,
     CutOff,
     EngineBehind,
     HostsChanged,
+    ProofWanted,
     Reachability,
     VaultUnlocked,
     WaveDone,
@@ -85,6 +88,7 @@ class Alerts:
         self.book = Book(clock, live.alerts, settings.channels, bus.publish)
         self._first_seen: dict[str, float] = {}
         self._waiting = Waiting(self._evaluator, self._first_seen)
+        self._proving = Proving(self.book, self._evaluator, bus.publish)
         self._reach = Reach(self.book, self.catalogue, self._first_seen)
         self.writer = Writer(self.book, store, audit, clock, self._waiting.changes, self._written)
         pace = pace or Pace()
@@ -129,6 +133,8 @@ class Alerts:
             (CutOff, self._cut_off),
             (EngineBehind, self._behind),
             (VaultUnlocked, self._unlocked),
+            (Announcement, self._announced),
+            (ProofWanted, self._proving.want),
         ):
             self._bus.subscribe(kind, hear)  # type: ignore[arg-type]  # each pair fits, the tuple's type does not say so
         self.writer.start()
@@ -196,6 +202,7 @@ class Alerts:
                 self._reach.sampled(sample.host_id, sample.at)
             for finding in self._evaluator.sample(sample, wave.period):
                 self._found(finding)
+            self._proving.sampled(sample, wave.period)
         self.settle()
 
     def _found(self, finding: Finding) -> None:
@@ -247,6 +254,14 @@ class Alerts:
         for courier in self.couriers.values():
             courier.try_now()
 
+    def _announced(self, fact: Announcement) -> None:
+        """Something is to be told that is no alert: into the outbox, where a second time changes nothing."""
+        wanted = fact.channels or tuple(self.couriers)
+        for name in [name for name in wanted if name in self.couriers]:
+            self.book.announce(name, fact)
+            fact.taken(name)
+        self.settle()
+
     def settle(self) -> None:
         """After a change: tell the others, and have it written."""
         self.book.publish_touched()
@@ -278,6 +293,7 @@ class Alerts:
         if ticks >= self._refresh_due:
             self._refresh_due = ticks + REFRESH_SECONDS
             self._refresh()
+        self._proving.tick(now)
         self.book.tick()
         if ticks >= self._state_due:
             self._state_due = ticks + STATE_SECONDS

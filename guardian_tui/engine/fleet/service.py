@@ -13,6 +13,7 @@ from guardian_tui.engine.facts import (
     AlertsOfHost,
     CutOff,
     HostsChanged,
+    ProofWanted,
     QuestionAnswered,
     Reachability,
     StateChanged,
@@ -81,6 +82,7 @@ class Fleet:
         bus.subscribe(AlertsOfHost, self._alerted)
         bus.subscribe(QuestionAnswered, lambda fact: self.watch.hurry(fact.host_id))
         bus.subscribe(VaultUnlocked, lambda fact: self._hurry_waiting())
+        bus.subscribe(ProofWanted, lambda fact: self.watch.resurvey(fact.host_id))
 
     @property
     def interval_seconds(self) -> float:

@@ -59,8 +59,10 @@ def acts(standing: Standing) -> tuple[Act, ...]:
 
 
 def undoable(standing: Standing) -> tuple[str, ...]:
-    """Steps that can be taken back, the newest first."""
-    return tuple(name for name in reversed(standing.done) if standing.document.step(name).rollback)
+    """Steps that can be taken back, the newest first; one that was paused in the middle among them."""
+    paused = [standing.step] if standing.state == "paused" else []
+    names = [*[name for name in standing.done if name not in paused], *paused]
+    return tuple(name for name in reversed(names) if standing.document.step(name).rollback)
 
 
 def after(standing: Standing, step: Step, *, ok: bool) -> str:

@@ -243,7 +243,14 @@ class Doing:
         key = f"{run.id}-{step.name}-{run.standing.record.attempt}"
         told: list[str] = []
         self._house.bus.publish(
-            Announcement(key, run.standing.document.title, self._text(run, step), step.channels, told.append)
+            Announcement(
+                key,
+                run.standing.record.at or 0.0,
+                run.standing.document.title,
+                self._text(run, step),
+                step.channels,
+                told.append,
+            )
         )
         if not told:
             where = ", ".join(step.channels) or "any channel"

@@ -133,15 +133,10 @@ class Output:
         )  # fmt: skip
         self.pending_bytes += len(text)
 
-    def take(self) -> list[RunbookPiece]:
-        """What is to be written now."""
-        pieces, self.pending, self.pending_bytes = self.pending, [], 0
-        return pieces
-
-    def give_back(self, pieces: list[RunbookPiece]) -> None:
-        """They could not be written."""
-        self.pending = [*pieces, *self.pending]
-        self.pending_bytes = sum(len(piece.text) for piece in self.pending)
+    def written(self, count: int) -> None:
+        """So many of those that waited are on disk."""
+        self.pending_bytes -= sum(len(piece.text) for piece in self.pending[:count])
+        del self.pending[:count]
 
     def ear(
         self,

@@ -101,14 +101,16 @@ class Planner:
         """A step's command on a host."""
         return render(basis.document, step, basis.on(way), rollback=rollback, partial=partial)
 
-    def step(self, basis: Basis, step: Step, *, undo: bool = False) -> PlannedStep:
-        """A step as it will run.
+    def step(self, basis: Basis, step: Step, *, undo: frozenset[str] | None = None) -> PlannedStep:
+        """A step as it will run; or the command that takes it back, on the hosts ``undo``.
 
         Raises:
             NotFound, InvalidRequest: it can't be planned.
         """
         told = wording.step(basis.document, step)
         ways = self.hosts(basis, step) if step.acts or step.kind in ("wait", "silence") else []
+        if ways is not None and undo is not None:
+            ways = [way for way in ways if way.host_id in undo]
         count = len(ways or ())
         common = {
             "step": told, "hosts": count, "permission": PERMISSIONS.get(step.kind, "runbooks.run"),
@@ -118,7 +120,7 @@ class Planner:
             common["permission"] = "hosts.maintain"
         if not step.acts:
             return PlannedStep(**common)  # type: ignore[arg-type]  # fields of it
-        groups = self._groups(basis, step, ways, undo)
+        groups = self._groups(basis, step, ways, undo is not None)
         first = ways[0] if ways else None
         rollback = render(
             basis.document, step, basis.on(first) if first else basis.values, rollback=True, partial=True
@@ -128,7 +130,7 @@ class Planner:
             commands=tuple(_told(rendered, names) for rendered, names in groups[:COMMANDS_TOLD]),
             more_commands=max(0, len(groups) - COMMANDS_TOLD),
             batches=batches(step, count),
-            phrase=phrase(basis, step, ways or []) if step.dangerous or undo else "",
+            phrase=phrase(basis, step, ways or []) if step.dangerous or undo is not None else "",
             undo=rollback.command if step.rollback else "",
         )
 

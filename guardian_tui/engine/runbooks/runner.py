@@ -22,7 +22,7 @@ from guardian_tui.engine.runbooks.run import Run, labels_of
 from guardian_tui.engine.runbooks.sight import basis_of, see
 from guardian_tui.engine.runbooks.state import Standing, replay
 from guardian_tui.engine.store.database import Tx
-from guardian_tui.protocol.errors import GuardianError, InvalidRequest, StoreUnavailable
+from guardian_tui.protocol.errors import AuditUnavailable, GuardianError, InvalidRequest, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +109,11 @@ class Runner:
 
     # --- what is written --------------------------------------------------------------------------------
 
-    async def write(self, tx: Tx, run: Run, entries: Sequence[AnyEntry]) -> None:
-        """Add entries to a run, in a transaction of the caller, who holds its lock; they are applied after the commit."""
+    async def write(self, tx: Tx, run: Run, entries: Sequence[AnyEntry], transcript: str = "") -> None:
+        """Add entries to a run, in a transaction of the caller, who holds its lock; they are applied after the commit.
+
+        With its ``transcript`` the run is settled: nothing of it is left to be done.
+        """
         length = run.standing.length
         if entries and all(isinstance(entry, journal.QUIET) for entry in entries):
             await records.append(tx, run.id, length, entries)
@@ -122,10 +125,11 @@ class Runner:
         if entries:
             await records.append(tx, run.id, length, entries)
         await self._put_output(tx, run)
-        await records.put_run(tx, run.row(ahead, seen), new=length == 0)
+        row = replace(run.row(ahead, seen), transcript=transcript)
+        await records.put_run(tx, row, new=length == 0)
 
         def committed() -> None:
-            run.standing, run.sight = ahead, seen
+            run.standing, run.sight, run.transcript = ahead, seen, transcript
             self.display.show(run)
 
         tx.after_commit(committed)
@@ -137,20 +141,23 @@ class Runner:
 
     @staticmethod
     async def _put_output(tx: Tx, run: Run) -> None:
-        pieces = run.output.take()
+        pieces = list(run.output.pending)
         if pieces:
             await records.put_output(tx, run.id, pieces)
+            tx.after_commit(lambda: run.output.written(len(pieces)))
 
-    async def append(self, run: Run, entries: Sequence[AnyEntry], event: Entry | None = None) -> None:
+    async def append(
+        self, run: Run, entries: Sequence[AnyEntry], event: Entry | None = None, transcript: str = ""
+    ) -> None:
         """Write entries of the engine's own; what can't be written now is written when the store is back."""
         while True:
             try:
                 async with run.lock, self.house.store.write() as tx:
-                    await self.write(tx, run, entries)
+                    await self.write(tx, run, entries, transcript)
                     if event is not None:
                         await self.house.audit.append(tx, event)
                 return
-            except StoreUnavailable as error:
+            except (StoreUnavailable, AuditUnavailable) as error:
                 log.warning("the journal of run %s can't be written yet: %s", run.id, error.detail)
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -158,15 +165,9 @@ class Runner:
         """Write what output waits."""
         for ear in run.ears:
             ear.flush()
-        pieces = run.output.take()
-        if not pieces:
-            return
-        try:
+        if run.output.pending:
             async with self.house.store.write() as tx:
-                await records.put_output(tx, run.id, pieces)
-        except StoreUnavailable:
-            run.output.give_back(pieces)
-            raise
+                await self._put_output(tx, run)
 
     # --- where it goes --------------------------------------------------------------------------------
 
@@ -334,10 +335,12 @@ class Runner:
         if step.acts:
             if not hosts:
                 raise InvalidRequest("It is not known on which hosts this is to run.", field="hosts")
-            if record.state in ("failed", "unknown") or record.attempt:
+            if undo:
+                hosts = [way for way in hosts if way.host_id in record.touched]
+            elif record.state != "done":
+                # what was well in an earlier attempt is left alone
                 well = {host for host, outcome in record.outcomes.items() if outcome.state == "ok"}
-                if not undo and record.state != "done" and len(well) < len(hosts):
-                    hosts = [way for way in hosts if way.host_id not in well]
+                hosts = [way for way in hosts if way.host_id not in well] or hosts
             for way in hosts:
                 self.house.planner.rendered(basis, step, way, rollback=undo)
             sizes = batches(step, len(hosts))
@@ -371,7 +374,6 @@ class Runner:
             log.error("what run %s opened could not be closed: %s", run.id, error.detail)
         await self._flush_surely(run)
         digest = await transcript.digest(self.house.store, run.id, run.standing.document)
-        run.transcript = digest
         standing = run.standing
         body = {
             "run": run.id, "verdict": standing.verdict, "words": standing.words[:300], "transcript": digest, "document": standing.document.hash,
@@ -379,7 +381,7 @@ class Runner:
         }  # fmt: skip
         outcome = "ok" if standing.verdict == "done" else "failed"
         event = Entry(standing.leader, "runbooks.ended", standing.document.id, outcome, body=body)
-        await self.append(run, [], event)
+        await self.append(run, [], event, digest)
         self.runs.pop(run.id, None)
         self.display.ended(run)
         run.ended.set()

@@ -31,7 +31,7 @@ async def see(house: House, run: Run, standing: Standing) -> Sight:
     void = await _void(house, basis, standing)
     try:
         undo = standing.rolling_back or standing.record.undoing
-        planned = house.planner.step(basis, step, undo=undo)
+        planned = house.planner.step(basis, step, undo=standing.record.touched if undo else None)
         digest = house.planner.digest(basis, standing.document.steps) if step.kind == "approve" else ""
     except GuardianError as error:
         return Sight(void=void, problem=error.detail)

@@ -10,6 +10,8 @@ from guardian_tui.engine.runbooks.documents.model import Document, Step
 from guardian_tui.engine.runbooks.journal import AnyEntry, HostOutcome
 from guardian_tui.protocol.runbooks import Proof, RunState, RunVerdict, StepState
 
+_NONE = HostOutcome(host="", state="waiting")
+
 
 @dataclass(slots=True)
 class StepRecord:
@@ -37,6 +39,13 @@ class StepRecord:
     def in_doubt(self) -> tuple[str, ...]:
         """Hosts on which a command was begun, and nobody knows how it ended."""
         return tuple(host for host in self.batch_of if host not in self.outcomes)
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """Hosts on which there is something to take back: where it was begun, and where taking it back has not gone well yet."""
+        if self.undoing:
+            return frozenset(host for host in self.hosts if self.outcomes.get(host, _NONE).state != "ok")
+        return frozenset((*self.batch_of, *self.outcomes))
 
     @property
     def waiting(self) -> tuple[str, ...]:
