@@ -148,6 +148,8 @@ class PostgresqlParams(DatabaseParams, frozen=True, kw_only=True):
     """PostgreSQL."""
 
     database: Line = "postgres"
+    replicas: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    """Standbys that must be connected; 0: how many is no matter."""
 
 
 class MysqlParams(DatabaseParams, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import pytest
 from guardian_tui.engine.alerts.catalogue import SHIPPED_NAMES
 from guardian_tui.engine.remote.secretly import exports
 from guardian_tui.engine.runbooks.documents import Document, Step, capture, command_values, judge, render
-from guardian_tui.engine.runbooks.documents.library import SHIPPED, Library
+from guardian_tui.engine.runbooks.documents.library import Library
 from guardian_tui.engine.runbooks.documents.rendering import placeholders
 
 WANTED = {
@@ -58,18 +58,34 @@ def test_they_are_all_there_and_nothing_is_to_be_said_against_them(shipped: Libr
 def test_a_person_at_three_in_the_morning_is_told_what_and_why(shipped: Library) -> None:
     for entry in shipped.entries:
         document = shipped.get(entry.id)
-        assert document.summary and document.roles and document.steps[0].prose.startswith(f"# {document.title}"), entry.id
-        assert document.steps[0].kind in ("check", "instruct") or document.steps[0].name == "lists", f"{entry.id} looks before it acts"
+        assert (
+            document.summary and document.roles and document.steps[0].prose.startswith(f"# {document.title}")
+        ), entry.id
+        assert document.steps[0].kind in ("check", "instruct") or document.steps[0].name == "lists", (
+            f"{entry.id} looks before it acts"
+        )
         assert any(step.kind == "choose" for step in document.steps), f"{entry.id} leaves no choice"
         for step in document.steps:
-            assert step.dangerous == "" or " " in step.dangerous.strip("."), f"{entry.id}: {step.name} does not say why it is dangerous"
+            assert step.dangerous == "" or " " in step.dangerous.strip("."), (
+                f"{entry.id}: {step.name} does not say why it is dangerous"
+            )
             if step.confirm or step.fanout:
                 assert step.dangerous, f"{entry.id}: {step.name}"
 
 
 def test_who_answers_an_alert_can_hand_it_on(shipped: Library) -> None:
     answered = {rule for entry in shipped.entries for rule in shipped.get(entry.id).rules}
-    assert answered >= {"disk_low", "unit_failed", "host_down", "memory_low", "cpu_busy", "tls_certificate", "clock_offset", "backup_stale", "failed_logins"}
+    assert answered >= {
+        "disk_low",
+        "unit_failed",
+        "host_down",
+        "memory_low",
+        "cpu_busy",
+        "tls_certificate",
+        "clock_offset",
+        "backup_stale",
+        "failed_logins",
+    }
     for entry in shipped.entries:
         document = shipped.get(entry.id)
         if document.rules and document.id not in ("runaway-process", "security-updates", "incident-response"):
@@ -89,7 +105,9 @@ def test_every_command_is_one_that_a_shell_reads(shipped: Library) -> None:
     everything = [(f"{id_}:{step.name}", command) for id_, step, command, _ in commands(shipped)]
     assert len(everything) > 100
     for shell in (["dash"], ["bash", "--posix"], ["busybox", "sh"]):
-        script = "\n".join(f"check {shlex.quote(name)} {shlex.quote(command)}" for name, command in everything)
+        script = "\n".join(
+            f"check {shlex.quote(name)} {shlex.quote(command)}" for name, command in everything
+        )
         check = f'check() {{ printf "%s\\n" "$2" | {shlex.join(shell)} -n || echo "$1"; }}\n'
         done = subprocess.run(["sh"], input=check + script, capture_output=True, text=True, check=True)
         assert (done.stdout, done.stderr) == ("", "")
@@ -98,8 +116,25 @@ def test_every_command_is_one_that_a_shell_reads(shipped: Library) -> None:
 def test_no_command_names_a_variable_that_nobody_sets(shipped: Library) -> None:
     for id_, step, _, environment in commands(shipped):
         for text in (step.text, step.rollback):
-            assert all(name in VALUES or name in {one.name for one in shipped.get(id_).variables} for name, _ in placeholders(text))
-            for name in ("PID", "BEGAN", "ACCOUNT", "KEY", "PLACE", "COPY", "FOLDER", "CASE", "TO", "VERSION", "CLUSTER", "CERTIFICATE", "DOMAIN"):
+            assert all(
+                name in VALUES or name in {one.name for one in shipped.get(id_).variables}
+                for name, _ in placeholders(text)
+            )
+            for name in (
+                "PID",
+                "BEGAN",
+                "ACCOUNT",
+                "KEY",
+                "PLACE",
+                "COPY",
+                "FOLDER",
+                "CASE",
+                "TO",
+                "VERSION",
+                "CLUSTER",
+                "CERTIFICATE",
+                "DOMAIN",
+            ):
                 assert f'"${name}"' not in text or name in environment, f"{id_}: {step.name}"
 
 
@@ -120,10 +155,16 @@ class Follower:
         done = render(self._document, step, self.values, rollback=rollback)
         fed = exports(done.environment).decode() + done.command
         began = time.monotonic()
-        ran = subprocess.run(["sh", "-c", fed], input=done.stdin, capture_output=True, text=True, timeout=60, check=False)
+        ran = subprocess.run(
+            ["sh", "-c", fed], input=done.stdin, capture_output=True, text=True, timeout=60, check=False
+        )
         self.said = ran.stdout + ran.stderr
         found = capture(step.capture, ran.stdout)
-        known = {**self.values, **found, **command_values(ran.returncode, ran.stdout, ran.stderr, time.monotonic() - began)}
+        known = {
+            **self.values,
+            **found,
+            **command_values(ran.returncode, ran.stdout, ran.stderr, time.monotonic() - began),
+        }
         self.values |= found
         return judge("" if rollback else step.expect, known).holds is True
 
@@ -131,7 +172,10 @@ class Follower:
 def test_a_file_comes_back_and_can_be_taken_back(shipped: Library, tmp_path: Path) -> None:
     place, restored = tmp_path / "it's a file", tmp_path / "restored"
     place.write_text("bad")
-    follow = Follower(shipped.get("file-restore"), {"place": str(place), "restored": str(restored), "copy": str(restored / "x")})
+    follow = Follower(
+        shipped.get("file-restore"),
+        {"place": str(place), "restored": str(restored), "copy": str(restored / "x")},
+    )
     assert follow.step("now") and follow.step("folder")
     (restored / "x").write_text("good")
     assert not follow.step("folder") and "not empty" in follow.said
@@ -169,14 +213,20 @@ def test_a_certificate_by_hand_has_to_fit_and_can_be_taken_back(shipped: Library
     make_certificate(tmp_path, "other", "other.example", ".new")
     old, new = (tmp_path / "shop.crt").read_text(), (tmp_path / "shop.crt.new").read_text()
     (tmp_path / "shop.key").chmod(0o640)
-    values = {"domain": "shop.example", "new_certificate": str(tmp_path / "other.crt.new"), "new_key": str(tmp_path / "other.key.new")}
+    values = {
+        "domain": "shop.example",
+        "new_certificate": str(tmp_path / "other.crt.new"),
+        "new_key": str(tmp_path / "other.key.new"),
+    }
     follow = Follower(shipped.get("certificate-renewal"), values)
     assert not follow.step("fits") and "another name" in follow.said
     values["new_key"] = str(tmp_path / "shop.key.new")
     assert not follow.step("fits") and "does not fit" in follow.said
     values["new_certificate"] = str(tmp_path / "shop.crt.new")
     assert follow.step("fits") and follow.step("swap")
-    assert (tmp_path / "shop.crt").read_text() == new and os.stat(tmp_path / "shop.key").st_mode & 0o777 == 0o640
+    assert (tmp_path / "shop.crt").read_text() == new and os.stat(
+        tmp_path / "shop.key"
+    ).st_mode & 0o777 == 0o640
     assert follow.step("swap", rollback=True) and (tmp_path / "shop.crt").read_text() == old
 
 

@@ -20,7 +20,7 @@ from tests.support.schema import migrate_postgresql
 def _programs() -> Path | None:
     found = shutil.which("pg_ctl")
     if found:
-        return Path(found).parent
+        return Path(found).resolve().parent
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     return versions[-1] if versions else None
 
@@ -54,6 +54,20 @@ class Cluster:
             self._migrated = f"t{self._made}"
         return self.database(self._migrated)
 
+    @contextmanager
+    def standby(self, name: str) -> Iterator[Standby]:
+        """A standby that streams from it through a slot of its own, for as long as the block lasts."""
+        other = Standby(self, name)
+        _run(
+            self.folder, "pg_basebackup", "-h", str(self.folder), "-U", "tester", "-D", str(other.folder / "data"),
+            "-R", "-C", "-S", name, "-X", "stream", "--checkpoint=fast", "--no-sync",
+        )  # fmt: skip
+        other.start()
+        try:
+            yield other
+        finally:
+            other.stop()
+
     def crash(self) -> None:
         """Kill every process of the server as a machine that loses power would; it does not come back."""
         server = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
@@ -64,46 +78,58 @@ class Cluster:
                 os.kill(pid, signal.SIGKILL)
 
 
-@contextmanager
-def cluster(*settings: str) -> Iterator[Cluster]:
-    """A cluster for as long as the block lasts; ``settings``: more lines of its configuration, with ``{folder}`` for its folder."""
+class Standby:
+    """A standby on a private socket in a folder of its own."""
+
+    def __init__(self, primary: Cluster, name: str) -> None:
+        self.folder = primary.folder / name
+        self._running = False
+
+    def start(self) -> None:
+        """Begin to stream."""
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=40"
+        _run(self.folder.parent, "pg_ctl", "-D", str(self.folder / "data"), "-o", options, "-w", "start")
+        self._running = True
+
+    def stop(self) -> None:
+        """Stop at once."""
+        if self._running:
+            self._running = False
+            _run(
+                self.folder.parent, "pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop"
+            )
+
+
+def _run(folder: Path, program: str, *argv: str) -> None:
+    """Run one of PostgreSQL's programs as its user: as root the server refuses to run."""
     programs = _programs()
     if programs is None:
         raise RuntimeError("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    # the server refuses to run as root
     become = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    if become:
+    subprocess.run(
+        [*become, str(programs / program), *argv], check=True, timeout=120, cwd=folder,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@contextmanager
+def cluster(*settings: str) -> Iterator[Cluster]:
+    """A cluster for as long as the block lasts; ``settings``: more lines of its configuration, with ``{folder}`` for its folder."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     data = folder / "data"
-
-    def run(*argv: str) -> None:
-        subprocess.run(
-            [*become, *argv], check=True, timeout=120, cwd=folder,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    run(
-        str(programs / "initdb"),
-        "-D",
-        str(data),
-        "-U",
-        "tester",
-        "-A",
-        "trust",
-        "--no-sync",
-        "-E",
-        "UTF8",
-        "--locale=C",
-    )
+    _run(
+        folder, "initdb", "-D", str(data), "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
+    )  # fmt: skip
     with (data / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{line.format(folder=folder)}\n" for line in settings)
     options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=40"
-    run(str(programs / "pg_ctl"), "-D", str(data), "-o", options, "-w", "start")
+    _run(folder, "pg_ctl", "-D", str(data), "-o", options, "-w", "start")
     running = Cluster(folder)
     try:
         yield running
     finally:
         if not running.crashed:
-            run(str(programs / "pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop")
+            _run(folder, "pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
         shutil.rmtree(folder, ignore_errors=True)

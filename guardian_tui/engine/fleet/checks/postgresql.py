@@ -16,7 +16,10 @@ SELECT
   current_setting('max_connections')::int,
   pg_is_in_recovery(),
   CASE WHEN pg_is_in_recovery() THEN
-    CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+    -- what was received and replayed says nothing once no more is received
+    CASE WHEN pg_last_wal_receive_lsn() IS NOT NULL AND NOT EXISTS (SELECT FROM pg_stat_wal_receiver) THEN NULL
+    -- after a restart what was received begins with the segment, and what was replayed is farther
+    WHEN pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0
     ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END
   ELSE (SELECT max(extract(epoch FROM replay_lag)) FROM pg_stat_replication) END,
   (SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND backend_type = 'client backend'
@@ -24,6 +27,8 @@ SELECT
   (SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'),
   (SELECT sum(blks_hit)::float8 / nullif(sum(blks_hit) + sum(blks_read), 0) FROM pg_stat_database),
   (SELECT count(*) FROM pg_stat_replication),
+  pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS NOT NULL AND NOT EXISTS (SELECT FROM pg_stat_wal_receiver),
+  (SELECT string_agg(slot_name, ', ' ORDER BY slot_name) FROM pg_replication_slots WHERE NOT active AND restart_lsn IS NOT NULL),
   current_setting('server_version')
 """
 _OURS = (
@@ -67,7 +72,7 @@ async def check_postgresql(params: PostgresqlParams, site: Site) -> Result:
 def _judge(
     row: Any, params: PostgresqlParams, seconds: float
 ) -> Result:  # Any: a row of what the query asks for
-    used, most, standby, lag, slow, waiting, hits, replicas, version = row
+    used, most, standby, lag, slow, waiting, hits, replicas, cut_off, idle_slots, version = row
     figures = [
         Figure("check_connections", float(used)), Figure("check_slow_queries", float(slow)), Figure("check_lock_waits", float(waiting)),
     ]  # fmt: skip
@@ -81,9 +86,19 @@ def _judge(
     words = f"PostgreSQL {safe(str(version), 30)}, {used} of {most} connections in {seconds * 1000:.0f} ms"
     if standby:
         words += f", a standby {behind:.0f} s behind" if behind is not None else ", a standby"
-    elif replicas:
+    if replicas:
         words += f", {plural(replicas, 'replica')}"
     if waiting:
         words += f", {waiting} wait for a lock"
     late = bool(params.lag_max) and behind is not None and behind > params.lag_max
-    return ok(words, figures).and_if(late, f"{behind or 0:.0f} s behind, wanted within {params.lag_max:.0f}")
+    return (
+        ok(words, figures)
+        .and_if(late, f"{behind or 0:.0f} s behind, wanted within {params.lag_max:g}")
+        .and_if(bool(cut_off), "a standby whose link to its primary is down")
+        .and_if(replicas < params.replicas, f"{plural(replicas, 'replica')}, wanted {params.replicas}")
+        .and_if(
+            bool(idle_slots),
+            f"nobody reads the replication slot {safe(str(idle_slots), 150)}: its log is kept until somebody does",
+            "warning",
+        )
+    )

@@ -109,7 +109,9 @@ _READS = {
     "nft": {"list"},
 }
 """Words with which such a program only looks."""
-_ONLY_LOOKS = frozenset({"--dry-run", "--simulate", "--just-print", "--no-act", "--help", "--version", "--status"})
+_ONLY_LOOKS = frozenset(
+    {"--dry-run", "--simulate", "--just-print", "--no-act", "--help", "--version", "--status"}
+)
 _NEVER_OPTIONS = frozenset({"int", "number", "datetime", "duration"})
 _SYSTEMCTL_WRITES = frozenset(
     {"start", "stop", "restart", "reload", "reload-or-restart", "try-restart", "enable", "disable", "mask", "unmask", "kill", "reset-failed", "isolate", "daemon-reload",
