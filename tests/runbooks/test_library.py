@@ -10,7 +10,7 @@ import pytest
 
 from guardian_tui.engine.runbooks.documents import folders
 from guardian_tui.engine.runbooks.documents.library import Entry, Library
-from guardian_tui.protocol.errors import InvalidRequest, NotFound
+from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound
 from tests.runbooks.sample import step
 
 GOOD = step("check: uptime").replace("id: a", "id: look").replace("title: A", "title: Look")
@@ -50,6 +50,13 @@ def test_a_folder_is_read_and_read_again_when_it_changes(tmp_path: Path) -> None
     (tmp_path / "deep" / "other.md").unlink()
     assert made.refresh() is True
     assert [entry.title for entry in made.entries] == ["Look again"]
+
+
+def test_a_library_that_is_not_read_yet_says_so(tmp_path: Path) -> None:
+    made = Library(tmp_path)
+    assert made.problem == "They are not read yet."
+    with pytest.raises(Conflict, match="not read yet"):
+        made.get("disk-almost-full")
 
 
 def test_a_document_that_breaks_is_listed_as_broken_and_its_old_version_is_not_run(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ class RunbookOrders:
 
     async def list_all(self, call: Call, request: wire.RunbooksQuery) -> wire.RunbookList:
         """`runbooks.list`."""
+        await self._runbooks.settled()
         words = request.filter.lower().split()
         rows = tuple(
             row
@@ -65,6 +66,7 @@ class RunbookOrders:
 
     async def show(self, call: Call, request: wire.RunbookRef) -> wire.RunbookDetail:
         """`runbooks.show`."""
+        await self._runbooks.settled()
         row = next((row for row in self._runbooks.rows() if row.id == request.runbook), None)
         entry = next((one for one in self._runbooks.library.entries if one.id == request.runbook), None)
         if row is None or entry is None:

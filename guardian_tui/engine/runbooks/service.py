@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -26,6 +27,8 @@ from guardian_tui.protocol.runbooks import RunbookRow, RunbookRun
 
 log = logging.getLogger(__name__)
 
+READ_SECONDS = 5.0
+"""So long a request waits for the library after a start."""
 LOOK_SECONDS = 2.0
 CLEAN_SECONDS = 86400.0
 
@@ -61,10 +64,12 @@ class Runbooks:
         self.runner = Doing(self.house).runner
         self._newest: dict[str, RunbookRun] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._read = asyncio.Event()
 
     async def start(self) -> None:
         """Read the library, take up what had not ended, and begin."""
         await asyncio.to_thread(self.library.refresh)
+        self._read.set()
         self._newest = await records.newest(self._store)
         self.show_library()
         await self.runner.start()
@@ -81,6 +86,12 @@ class Runbooks:
         await self.runner.stop()
 
     # --- the library ----------------------------------------------------------------------------------
+
+    async def settled(self) -> None:
+        """Wait for the library to be read once, but not for long: it says itself when it is not."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(READ_SECONDS):
+                await self._read.wait()
 
     async def reload(self) -> None:
         """Read the library again, if it has changed."""

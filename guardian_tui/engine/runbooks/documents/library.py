@@ -13,7 +13,7 @@ from guardian_tui.engine.runbooks.documents.folders import ENDING, PART, Folder,
 from guardian_tui.engine.runbooks.documents.model import Document
 from guardian_tui.engine.runbooks.documents.reading import parse
 from guardian_tui.engine.runbooks.documents.repository import Commit, committed, head, is_repository, marks
-from guardian_tui.protocol.errors import GuardianError, InvalidRequest, NotFound
+from guardian_tui.protocol.errors import Conflict, GuardianError, InvalidRequest, NotFound
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 
@@ -85,7 +85,15 @@ class Library:
     @property
     def problem(self) -> str:
         """Why not all of it could be read; empty when it could."""
-        return " ".join(one.problem for one in self._shelves if one.problem)
+        return (
+            "They are not read yet."
+            if self._unread
+            else " ".join(one.problem for one in self._shelves if one.problem)
+        )
+
+    @property
+    def _unread(self) -> bool:
+        return any(one.seen is None for one in self._shelves)
 
     def get(self, id_: str) -> Document:
         """The document of this id.
@@ -93,6 +101,7 @@ class Library:
         Raises:
             NotFound: there is none.
             InvalidRequest: it is broken; says how.
+            Conflict: nothing has been read yet.
         """
         for one in self._entries:
             if one.id == id_ and one.document is not None:
@@ -102,6 +111,8 @@ class Library:
                     f"The runbook {id_} can't be run. {one.problems[0] if one.problems else ''}",
                     field="runbook",
                 )
+        if self._unread:
+            raise Conflict("The runbooks are not read yet. Ask again in a moment.", field="runbook")
         raise NotFound(f"There is no runbook {id_!r}. See the list of runbooks.", field="runbook")
 
     def answering(self, rule: str) -> tuple[Document, ...]:
