@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import ManualClock
@@ -19,6 +20,13 @@ from tests.support.postgres import Cluster, cluster
 from tests.support.schema import run_or_repeat
 from tests.support.sshd import Sshd, SshUser, ssh_user
 from tests.support.terminal import Terminal
+
+# a machine that others use too is slow now and then: that is no fault of what is tested
+settings.register_profile("guardian", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("guardian")
+
+MEASURED_PROCESSES = frozenset({"cli", "client", "e2e", "own_state", "server"})
+"""Rooms of tests whose engines and consoles in processes of their own cover what no test covers in its own."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +45,16 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         sys.settrace(tracer)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def processes_measured_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Processes that tests start measure their coverage in a few rooms alone: a tracer makes their starts half as long again."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.parent.name not in MEASURED_PROCESSES:
+            # by which coverage's start-up hook knows that it is wanted
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Runs all tests on both cores with coverage, then holds the coverage against its gates."""
+"""Runs all tests, four at a time (they wait half of their time), with coverage, then holds the coverage against its gates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main() -> int:
         old.unlink()
     run = [sys.executable, "-m", "coverage"]
     # pytest's workers, and the engines that tests start, measure themselves too: patch = subprocess in pyproject.toml
-    command = [*run, "run", "-m", "pytest", "-q", "-n", "2"]
+    command = [*run, "run", "-m", "pytest", "-q", "-n", "4"]
     # a module is one worker's, and modules begin in the order of tests/order.py: the long ones first
     command += ["--dist", "loadscope", "--no-loadscope-reorder", *sys.argv[1:]]
     folder = scratch()

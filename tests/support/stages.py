@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +31,8 @@ from guardian_tui.protocol.backups import JobSpec, Operation, Progress, Reposito
 TAIL_LINES = 20
 NOT_FOUND = 127
 SIGNALLED = 128
+
+_LINE = re.compile(rb"(?<=[\r\n])")
 
 OnLine = Callable[["subprocess.Popen[bytes]", bytes, Stream], None]
 """Called with each line of a stage's own command while it runs: to signal it at a known point.  The process leads a process group."""
@@ -177,6 +182,8 @@ class Runner:
             group=self.user or None,
             extra_groups=() if self.user else None,
             start_new_session=True,
+            # as on a host: a shell's background jobs, of which the tests may be one, ignore it
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
 
     def _stage(
@@ -211,7 +218,7 @@ class Runner:
                 if own and on_line is not None:
                     on_line(process, line, stream)
                 if own and stage.told:
-                    event = self.adapter.parse(operation, stage.name, line.rstrip(b"\n"), stream)
+                    event = self.adapter.parse(operation, stage.name, line.rstrip(b"\r\n"), stream)
                     ran.events += [event] if event is not None else []
             code = process.wait(timeout)
             source_code = source.wait(timeout) if source else 0
@@ -239,9 +246,15 @@ def _reader(
     assert pipe is not None
 
     def read() -> None:
+        left = b""
         with pipe:
-            for line in pipe:
-                lines.put((stream, line, own))
+            # a program that tells how far it is ends lines with a return: they are heard when they are written
+            while data := os.read(pipe.fileno(), 1 << 16):
+                *whole, left = _LINE.split(left + data)
+                for line in whole:
+                    lines.put((stream, line, own))
+        if left:
+            lines.put((stream, left, own))
         lines.put(None)
 
     thread = threading.Thread(target=read, daemon=True)

@@ -100,7 +100,8 @@ g_prepare() { # all that needs room on the disk
     export LC_ALL
     # first, and by a program: a shell's own words for a full disk are "I/O error"
     for g_name in out err; do
-        head -c "$g_tail" /dev/zero >"$g_dir/$g_name.spare" && mkfifo "$g_dir/$g_name.pipe" || return
+        # and for the line that says what is missing
+        head -c $((g_tail + 4096)) /dev/zero >"$g_dir/$g_name.spare" && mkfifo "$g_dir/$g_name.pipe" || return
     done
     g_blank='                                                                '
     for g_name in starter pid child ender; do printf '%s' "$g_blank" >"$g_dir/$g_name" || return; done
