@@ -24,7 +24,7 @@ _COLUMNS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
     JobRow: ("name", "host", "repository", "engine", "state", "good_at", "rpo_seconds", "verified_at", "drilled_at", "drill", "next_at", "anomaly", "words"),
     ReadinessRow: ("host", "ready", "good_at", "verified_at", "drilled_at", "rto_seconds", "rto_measured", "copies", "jobs", "why"),
     RepositoryRow: ("name", "engine", "location", "host", "verdict", "snapshots", "newest_at", "listed_at", "verified_at", "bytes", "words", "advice"),
-    RunRow: ("id", "job", "repository", "operation", "state", "verdict", "by", "queued_at", "started_at", "ended_at", "words", "advice"),
+    RunRow: ("id", "job", "repository", "operation", "state", "verdict", "proof", "by", "queued_at", "started_at", "ended_at", "words", "advice"),
     Snapshot: ("id", "at", "repository", "bytes", "files", "good", "why", "verified_at", "drilled_at"),
     RunbookRow: ("id", "title", "version", "steps", "dangerous", "rules", "roles", "last_at", "last_verdict", "commit", "problems"),
     RunbookRun: ("id", "runbook", "state", "verdict", "asked", "step", "leader", "started_at", "ended_at", "proof", "words"),

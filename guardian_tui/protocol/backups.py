@@ -100,7 +100,9 @@ class DrillPolicy(Request, frozen=True):
     """Files that each drill restores."""
     most_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 1 << 30
     probe_sql: Annotated[str, msgspec.Meta(max_length=2000)] = ""
-    """For a database that was started from the backup: must answer a row."""
+    """For a database that was started from the backup, or the first dump restored: must answer a row."""
+    probe_answer: Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\0\r\n]*\Z")] = ""
+    """What its first row must be, columns parted as the client parts them (``|``; MySQL: a tab); empty: any row will do."""
 
 
 class JobSpec(Request, frozen=True):
@@ -231,6 +233,8 @@ class RunRow(Response, frozen=True):
     """Those that are not what they were, the first of them."""
     whole: bool = False
     """Whether all of the snapshot was restored."""
+    proof: Literal["", "restored", "read"] = ""
+    """Of a drill with dumps: whether each was restored into a database, or one only read to its end."""
 
 
 JobState = Literal["ok", "running", "late", "critical", "failed", "never", "off", "unknown"]

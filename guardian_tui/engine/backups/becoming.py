@@ -23,3 +23,27 @@ def as_user(user: str, argv: tuple[str, ...]) -> tuple[str, ...]:
     if user.startswith("-") or any(c in user for c in "\0\r\n"):
         raise ValueError(f"No Unix user can be named {user!r}.")
     return ("sh", "-c", _BECOME, "guardian", user, *argv)
+
+
+# root becomes the usual user of a server where there is one; who can't become the user named stays who he is
+_BECOME_SERVER = """
+user=$1 usual=$2; shift 2
+if [ "$(id -u)" = 0 ]; then user=${user:-$usual}; fi
+if [ -z "$user" ] || [ "$(id -un)" = "$user" ] || ! id "$user" >/dev/null 2>&1; then exec "$@"; fi
+if [ "$(id -u)" != 0 ]; then
+    if sudo -n -u "$user" -- true 2>/dev/null; then exec sudo -n -u "$user" -- "$@"; fi
+    exec "$@"
+fi
+if command -v runuser >/dev/null 2>&1; then exec runuser -u "$user" -- "$@"; fi
+exec su -s /bin/sh -c 'exec "$@"' -- "$user" guardian "$@"
+"""
+
+
+def as_server(user: str, usual: str, argv: tuple[str, ...]) -> tuple[str, ...]:
+    """The command as that user, where that can be; as root, where none is named, as the usual one of such servers.
+
+    Raises:
+        ValueError: no user is named so.
+    """
+    as_user(user, ())
+    return ("sh", "-c", _BECOME_SERVER, "guardian", user, usual, *argv)

@@ -37,7 +37,7 @@ async def drill_of(store: Store, job: Job, repository: Repository, own_state: Ow
     dumps = tuple((s.id, names[s.paths[0]]) for s in same if len(s.paths) == 1 and s.paths[0] in names)
     files = next((s for s in same if not (len(s.paths) == 1 and s.paths[0] in names)), None)
     if files is None:
-        return Drill(same[0].id, (), job.spec.drill.most_bytes, dumps=dumps)
+        return Drill(same[0].id, (), job.spec.drill.most_bytes, dumps=dumps, whole=True)
     known = await records.hashes_of(store, repository.id, files.id)
     return _of_files(own_state.spec(job.spec), files, known, dumps, own_state.archive_of(job.spec))
 

@@ -65,6 +65,7 @@ def ended_row(run: Run, judgement: Judgement, now: float) -> RunRow:
     return replace(
         row, compared=result.compared, mismatches=result.mismatches[:MISMATCHES_KEPT], snapshot=run.work.snapshot,
         files=row.files if result.files is None else result.files, bytes=row.bytes if result.bytes is None else result.bytes,
+        proof=result.proof, whole=row.whole and result.proof != "read",
     )  # fmt: skip
 
 

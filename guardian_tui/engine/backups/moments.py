@@ -74,4 +74,6 @@ def drill_to(window: point_in_time.Window, job: Job, folder: str) -> Moment:
         raise Unprovable(why)
     # a moment is known to be reached by a commit after it: the last one that is archived must be that one
     at = max(window.earliest or 0.0, latest - 0.001)
-    return Moment(at, folder, drill=True, probe_sql=job.spec.drill.probe_sql)
+    return Moment(
+        at, folder, drill=True, probe_sql=job.spec.drill.probe_sql, probe_answer=job.spec.drill.probe_answer
+    )

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from guardian_tui import filter as filters
 from guardian_tui.engine.backups import judge, previews, records
+from guardian_tui.engine.backups.dump_drills import probe_of
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import FileEntry
 from guardian_tui.engine.backups.own_state import problem
@@ -200,6 +201,10 @@ class BackupOrders:
             check_window(spec.window)
         except BadSchedule as error:
             raise InvalidRequest(str(error), field="schedule") from error
+        try:
+            probe_of(spec.drill)
+        except ValueError as error:
+            raise InvalidRequest(str(error), field="drill") from error
         relative = next((path for path in spec.sources if not path.startswith("/")), None)
         if relative is not None:
             raise InvalidRequest(

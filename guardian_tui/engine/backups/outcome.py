@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from guardian_tui.engine.backups import hashes
-from guardian_tui.engine.backups.engines.base import Adapter, Judgement
+from guardian_tui.engine.backups.dump_drills import Form, Proof, proof_of
+from guardian_tui.engine.backups.engines.base import Adapter, Judgement, StageEnd
 from guardian_tui.engine.backups.script import Reader
 from guardian_tui.engine.backups.work import CLEAN, COUNT, DRILLS, FOLDER, ROOM, Backup, Drill, Restore, Work
 from guardian_tui.protocol.backups import JobSpec, Operation
@@ -23,6 +26,8 @@ class Outcome:
     mismatches: tuple[str, ...] = ()
     files: int | None = None
     bytes: int | None = None
+    proof: Form | Literal[""] = ""
+    """How far dumps were proven: one that was only read makes it ``read``."""
 
 
 def is_ours(stage: str) -> bool:
@@ -87,32 +92,80 @@ def _restored(work: Restore | Drill, judgement: Judgement, reader: Reader, run_i
     good, bad = hashes.compared(bytes(reader.kept.get(hashes.COMPARE, b"")), root)
     files, size = _counted(bytes(reader.kept.get(COUNT, b"")))
     result = Outcome(judgement, len(good) + len(bad), bad, files, size)
-    if judgement.verdict not in ("ok", "partial"):
-        return result
     cut = next(
         (end for end in reader.ends if end.name.startswith("verify ") and (end.exit_code or end.source_code)),
         None,
     )
+    if cut is not None and not bad:
+        # it had its turn, so all before it went well; those after it had none
+        return replace(result, judgement=_not_restored(cut))
+    if judgement.verdict not in ("ok", "partial"):
+        return result
     if bad:
         words = f"{len(bad)} of {len(good) + len(bad)} files are not what they were when they were backed up: {', '.join(bad[:_SHOWN])}"
         advice = "Don't rely on this snapshot: check the repository with all its data, and take a new backup elsewhere."
         return replace(result, judgement=Judgement("failed", words, advice))
-    if cut is not None:
-        words = f"{cut.name.removeprefix('verify ')} is not a whole dump: {cut.tail or f'exit code {cut.exit_code}'}"
-        return replace(
-            result,
-            judgement=Judgement("failed", words, "Take a new backup, and see why the dump breaks off."),
-        )
-    verified = [end for end in reader.ends if end.name.startswith("verify ")]
+    verified = [end.name for end in reader.ends if end.name.startswith("verify ")]
+    said = [judgement.words]
     if good:
-        words = f"{judgement.words} {len(good)} files are to the bit what they were when they were backed up."
-        return replace(result, judgement=replace(judgement, words=words.strip()))
+        said.append(f"{len(good)} files are to the bit what they were when they were backed up.")
     if verified:
-        words = f"{judgement.words} {len(verified)} dump{'s are' if len(verified) > 1 else ' is'} whole."
-        return replace(result, judgement=replace(judgement, words=words.strip()))
+        proofs = {
+            name.removeprefix("verify "): proof_of(bytes(reader.kept.get(name, b""))) for name in verified
+        }
+        result = _proven(result, [one for one in proofs.values() if one is not None])
+        said += [_proof_words(name, one) for name, one in proofs.items()]
+    if good or verified:
+        return replace(result, judgement=replace(judgement, words=" ".join(said).strip()))
     words = f"{judgement.words} There was nothing to compare with: no hashes were taken at backup time."
     verdict = "partial" if isinstance(work, Drill) else judgement.verdict
     return replace(result, judgement=replace(judgement, verdict=verdict, words=words.strip()))
+
+
+def _not_restored(end: StageEnd) -> Judgement:
+    """Why a dump could not be proven."""
+    name, tail = end.name.removeprefix("verify "), end.tail or f"exit code {end.exit_code}"
+    match end.exit_code:
+        case 64:
+            return Judgement(
+                "no_space",
+                f"{name}: {tail}",
+                "Free space on the host that drills, or let another one read the repository.",
+            )
+        case 71 | 73:
+            return Judgement(
+                "failed",
+                f"{name}: {tail}",
+                "See why a server of its own does not start there; its log stands above.",
+            )
+        case 74:
+            return Judgement(
+                "failed",
+                f"{name}: {tail}",
+                "The data is not what the probe wants: look into the database itself.",
+            )
+    return Judgement(
+        "failed", f"{name} does not restore: {tail}", "Take a new backup, and see why the dump breaks off."
+    )
+
+
+def _proven(result: Outcome, proofs: Sequence[Proof]) -> Outcome:
+    form: Form | Literal[""] = (
+        "read" if any(one.form == "read" for one in proofs) else "restored" if proofs else ""
+    )
+    size = sum(one.bytes for one in proofs)
+    return replace(
+        result, proof=form, files=(result.files or 0) + len(proofs) if proofs else result.files,
+        bytes=(result.bytes or 0) + size if size else result.bytes,
+    )  # fmt: skip
+
+
+def _proof_words(name: str, proof: Proof | None) -> str:
+    if proof is None:
+        return f"{name} is whole."
+    if proof.form == "read":
+        return f"{name} was read to its end, not restored: {proof.words}."
+    return f"{name} was restored into a database: {proof.words}."
 
 
 def _counted(text: bytes) -> tuple[int | None, int | None]:

@@ -122,6 +122,7 @@ class Order:
         drill: whether all of it is deleted in the end.
         probe_sql: SQL that must answer a row, read-only; empty: none is asked.
         database: where it is asked.
+        probe_answer: the first row that it must answer; empty: any row will do.
         source: the running server whose log is pushed on first; None: it is gone, or may not be touched.
     """
 
@@ -135,6 +136,7 @@ class Order:
     probe_sql: str = ""
     database: str = "postgres"
     source: Server | None = None
+    probe_answer: str = ""
 
     @property
     def data(self) -> str:
@@ -306,7 +308,7 @@ def _probe(order: Order) -> Stage:
     if "\0" in order.probe_sql or order.database.startswith("-") or "\0" in order.database:
         raise ValueError("The probe can't be asked so.")
     quoted = order.database.replace("\\", "\\\\").replace("'", "\\'")
-    argv = ("sh", "-c", scripts.PROBE, "guardian-restore", order.folder, f"dbname='{quoted}'", str(PROBE_SECONDS * 1000))  # fmt: skip
+    argv = ("sh", "-c", scripts.PROBE, "guardian-restore", order.folder, f"dbname='{quoted}'", str(PROBE_SECONDS * 1000), order.probe_answer)  # fmt: skip
     return Stage("probe", as_user(order.user, argv), source=("printf", "%s\n", order.probe_sql))
 
 

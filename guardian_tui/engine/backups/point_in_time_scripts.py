@@ -175,7 +175,7 @@ esac
 """
 )
 
-# $2 the database, $3 milliseconds
+# $2 the database, $3 milliseconds, $4 the first row that is wanted; empty: any
 PROBE = (
     _PROGRAMS
     + _LEAVE
@@ -186,6 +186,8 @@ export PGOPTIONS
 "$bin/psql" -X -w -q -A -t -v ON_ERROR_STOP=1 -h "$1/s" -U "$(cat "$1/role")" -d "$2" >"$1/answer" || exit
 rows=$(wc -l <"$1/answer")
 if [ "$((rows))" = 0 ]; then echo 'the probe answered no row' >&2; exit 74; fi
+first=$(head -n 1 "$1/answer")
+if [ -n "$4" ] && [ "$first" != "$4" ]; then echo "the probe answered $(printf %s "$first" | cut -c 1-100), not $4" >&2; exit 74; fi
 echo "rows $((rows))"
 """
 )

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import msgspec
 
 from guardian_tui.engine.backups import hashes, own_state, point_in_time
-from guardian_tui.engine.backups.dumping import dump_name, verify_command
+from guardian_tui.engine.backups.dump_drills import restoring, source_of
+from guardian_tui.engine.backups.dumping import dump_name
 from guardian_tui.engine.backups.engines.base import Adapter, Place, RestoreOrder, Stage
 from guardian_tui.engine.backups.engines.pgbackrest import Pgbackrest, server_of
 from guardian_tui.engine.backups.hashes import Hash
-from guardian_tui.protocol.backups import BackupEngine, CheckLevel, Dump, JobSpec, Operation
+from guardian_tui.protocol.backups import BackupEngine, CheckLevel, DrillPolicy, Dump, JobSpec, Operation
 
 DRILLS = "/var/tmp/guardian-drill-"  # noqa: S108  # a folder of mode 0700 below it, by a name that nobody can guess
 ROOM = "room"
@@ -90,6 +91,7 @@ class Moment(msgspec.Struct, frozen=True, tag="moment"):
     drill: bool = False
     probe_sql: str = ""
     snapshot: str = ""
+    probe_answer: str = ""
 
 
 Work = Init | Backup | Check | Unlock | Retain | Copy | Restore | Drill | Moment
@@ -153,7 +155,7 @@ def stages_of(
         case Restore():
             return _restore(work, adapter, place)
         case Drill():
-            return _drill(work, adapter, place, run_id)
+            return _drill(work, adapter, place, run_id, job.drill)
         case Moment():
             return _moment(work, adapter, place, run_id)
 
@@ -164,7 +166,7 @@ def _moment(work: Moment, adapter: Adapter, place: Place, run_id: str) -> tuple[
     folder = work.folder or f"{DRILLS}{run_id}"
     server = server_of(place.spec)
     order = point_in_time.Order(
-        run_id, folder, server.user, point_in_time.Target(work.at), server.role, drill=work.drill, probe_sql=work.probe_sql
+        run_id, folder, server.user, point_in_time.Target(work.at), server.role, drill=work.drill, probe_sql=work.probe_sql, probe_answer=work.probe_answer
     )  # fmt: skip
     return point_in_time.stages(order, adapter.restore_to(place, order))
 
@@ -205,10 +207,12 @@ def _restore(work: Restore, adapter: Adapter, place: Place) -> tuple[Stage, ...]
     return tuple(stages)
 
 
-def _drill(work: Drill, adapter: Adapter, place: Place, run_id: str) -> tuple[Stage, ...]:
+def _drill(
+    work: Drill, adapter: Adapter, place: Place, run_id: str, policy: DrillPolicy
+) -> tuple[Stage, ...]:
     folder = f"{DRILLS}{run_id}"
     stages = [room_stage(folder, work.bytes), Stage(FOLDER, ("mkdir", "-m", "700", "--", folder), told=False)]
-    if work.whole or work.includes:
+    if (work.whole or work.includes) and work.snapshot not in {snapshot for snapshot, _ in work.dumps}:
         stages += adapter.restore(place, RestoreOrder(work.snapshot, work.includes, folder))
         stages.append(Stage(COUNT, ("/bin/sh", "-c", _COUNT, "sh", folder), told=False, kept=True))
     if work.known:
@@ -217,8 +221,9 @@ def _drill(work: Drill, adapter: Adapter, place: Place, run_id: str) -> tuple[St
         below, name = f"{folder}/dump-{number}", dump_name(dump)
         stages.append(Stage(FOLDER, ("mkdir", "-m", "700", "--", below), told=False))
         stages += adapter.restore(place, RestoreOrder(snapshot, (f"/{name}",), below))
-        whole = ("/bin/sh", "-c", 'cat -- "$(find "$1" -type f -name "$2" | head -n 1)"', "sh", below, name)
-        stages.append(Stage(f"verify {name}", verify_command(dump), source=whole, told=False))
+        # the probe is asked of the first
+        argv = restoring(dump, f"{folder}-db-{number}", policy if number == 0 else DrillPolicy())
+        stages.append(Stage(f"verify {name}", argv, source=source_of(dump, below), told=False, kept=True))
     if work.own_state:
         stages.append(own_state.verifying(f"{folder}{work.own_state}"))
     stages.append(Stage(CLEAN, ("rm", "-rf", "--", folder), told=False, always=True))
