@@ -22,6 +22,7 @@ LONGEST_FIRST = (
     "backups/test_restic_repository.py",
     "backups/test_restic.py",
     "backups/test_timers.py",
+    "backups/test_dump_drills.py",
     "backups/test_dumping.py",
     "faults/test_broken_hosts.py",
     "faults/test_cut_off.py",

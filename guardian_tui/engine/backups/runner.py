@@ -56,6 +56,9 @@ UNHEARD_SECONDS = 10.0
 HOST_LATE_SECONDS = 300.0
 """A host that is to try again by itself is given so much longer."""
 _FAILED: Mapping[str, Verdict] = {"no_space": "no_space", "running": "locked"}
+STOP_SECONDS = 5.0
+STOPS = 3
+"""What is told to stop is waited for so long, and told again so often."""
 SHOWN_SECONDS = 86400.0
 """A run that has ended stays in the live table for so long."""
 
@@ -91,6 +94,8 @@ class Runner:
         self._carrying: set[asyncio.Task[None]] = set()
         self._shown: dict[str, float] = {}
         self.runs: dict[str, Run] = {}
+        self.settling: dict[str, str] = {}
+        """Run that is over → its job, as long as not all that follows from it is known."""
         self._repositories: dict[str, Repository] = {}
 
     async def start(self, jobs: dict[str, Job], repositories: dict[str, Repository]) -> None:
@@ -123,10 +128,17 @@ class Runner:
     async def stop(self) -> None:
         """Leave all runs to themselves: they go on on their hosts."""
         # those too whose end is told already, and from which something still follows: they write to the store
-        tasks = [*self._followers.values(), *self._carrying]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(STOPS):
+            tasks = [task for task in (*self._followers.values(), *self._carrying) if not task.done()]
+            if not tasks:
+                return
+            for task in tasks:
+                task.cancel()
+            # one that was told while it heard the end of something else may not have noticed
+            await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        left = [task.get_name() for task in (*self._followers.values(), *self._carrying) if not task.done()]
+        if left:
+            log.error("%s did not end when told to; the engine goes without waiting for it", ", ".join(left))
 
     # --- a run comes ----------------------------------------------------------------------------------
 
@@ -416,6 +428,14 @@ class Runner:
 
     async def _finish(self, run: Run, judgement: Judgement) -> None:
         run.row = ended_row(run, judgement, self._clock.now())
+        if run.job is not None:
+            self.settling[run.row.id] = run.job.id
+        try:
+            await self._settle(run)
+        finally:
+            self.settling.pop(run.row.id, None)
+
+    async def _settle(self, run: Run) -> None:
         # what can't be written now is written when the store is back: it is told nowhere before that
         while True:
             try:

@@ -97,6 +97,7 @@ class Backups:
         self._rows: dict[str, JobRow] = {}
         self._layouts: dict[str, Layout] = {}
         self._told: dict[str, set[str]] = {}
+        self._refreshing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._reads: set[asyncio.Task[Judgement]] = set()
         bus.subscribe(HostsChanged, self._hosts_changed)
@@ -127,8 +128,12 @@ class Backups:
         await self.timers.stop()
         await self.runner.stop()
 
-    async def _recall(self) -> None:
-        """What is known of all jobs, from the store; taken up at once, so that nobody sees half of it."""
+    async def _recall(self, settled: str = "") -> None:
+        """What is known of all jobs, from the store; taken up at once, so that nobody sees half of it.
+
+        Args:
+            settled: the run from which nothing more follows; a job of another one that is over is left as it is until then.
+        """
         now = self._clock.now()
         good: dict[str, list[float]] = {}
         ahead: dict[str, float] = {}
@@ -144,7 +149,11 @@ class Backups:
             one.id: one.memory for one in self.repositories.values() if one.memory.archived_at is not None
         }
         drills = await records.drills(self._store, now - RTO_DAYS * judge.DAY)
+        self.runner.settling.pop(settled, None)
+        settling = set(self.runner.settling.values())
         for job in self.jobs.values():
+            if job.id in settling:
+                continue
             job.good_ats, job.snapshots = good.get(job.id, []), counts.get(job.id, 0)
             job.newest, job.last, job.ahead_at = newest.get(job.id), last.get(job.id), ahead.get(job.id)
             archive = archives.get(job.repository_id)
@@ -181,7 +190,10 @@ class Backups:
         return self._ways.way(job.host_id)
 
     def row_of(self, job: Job) -> JobRow:
-        """The job's line, as it is now."""
+        """The job's line, as it is now; while it is not known all that follows from a run's end, as it was before."""
+        known_row = self._rows.get(job.id)
+        if known_row is not None and job.id in self.runner.settling.values():
+            return known_row
         now = self._clock.now()
         repository = self.repositories.get(job.repository_id)
         active = self.runner.active(job.id, "backup")
@@ -303,7 +315,7 @@ class Backups:
             await self.observer.read(self.repositories[run.work.repository], self.jobs.values())
         if run.row.operation == "backup" and run.row.verdict == "ok" and run.job is not None:
             await self._copy(run.job, run)
-        await self.refresh()
+        await self.refresh(run.row.id)
 
     async def _copy(self, job: Job, run: Run) -> None:
         """Begin to copy what was saved to the other repositories of the job."""
@@ -322,10 +334,15 @@ class Backups:
                     tx, Entry(run.row.by, "backups.copy", job.spec.name, "ok", body=body)
                 )
 
-    async def refresh(self) -> None:
-        """Judge all anew, from the store."""
-        await self._recall()
-        self.judge()
+    async def refresh(self, settled: str = "") -> None:
+        """Judge all anew, from the store; one after another, or what was read earlier would be told later.
+
+        Args:
+            settled: the run from which nothing more follows.
+        """
+        async with self._refreshing:
+            await self._recall(settled)
+            self.judge()
 
     # --- judged ---------------------------------------------------------------------------------------
 

@@ -70,10 +70,7 @@ async def run_here(command: str, *, timeout: float, limit_bytes: int, stdin: byt
     Raises:
         ConnectFailed: it did not end in time.
     """
-    process = await asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        start_new_session=True, env={**os.environ, "LC_ALL": "C"},
-    )  # fmt: skip
+    process = await _started(command)
     assert process.stdin and process.stdout and process.stderr  # noqa: S101  # pipes, by the lines above
     complaints = asyncio.create_task(_read(process.stderr, ERROR_LIMIT_BYTES))
     try:
@@ -97,6 +94,30 @@ async def run_here(command: str, *, timeout: float, limit_bytes: int, stdin: byt
                 await asyncio.gather(_drain(process.stdout), _drain(process.stderr))
                 await process.wait()
     return Completed(status, out, err, cut)
+
+
+async def _started(command: str) -> asyncio.subprocess.Process:
+    """The command's process; when it is no longer wanted meanwhile, it is ended as soon as it is there.
+
+    A start that is cancelled while its pipes are connected is waited for by Python for ever: nothing cancels it.
+    """
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            start_new_session=True, env={**os.environ, "LC_ALL": "C"},
+        )
+    )  # fmt: skip
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        starting.add_done_callback(_unwanted)
+        await asyncio.wait([starting])
+        raise
+
+
+def _unwanted(starting: asyncio.Task[asyncio.subprocess.Process]) -> None:
+    if not starting.cancelled() and starting.exception() is None:
+        _kill(starting.result().pid)
 
 
 def _kill(group: int) -> None:
