@@ -55,6 +55,8 @@ class Lab:
         self.hosts = Hosts("web-1", "web-2", "web-3", "web-4")
         self.commands: Any = Commands(None)  # type: ignore[arg-type]  # this machine needs no connection
         self.secrets: dict[str, str] = {}
+        self.layouts: dict[tuple[str, ...], Layout] = {}
+        self.detached = str(folder / "detached")
         settings = AlertsSettings(
             channels={"desk": ChannelSettings(kind="webhook", url="http://127.0.0.1:1/")}
         )
@@ -67,7 +69,7 @@ class Lab:
         self.runbooks = Runbooks(
             self.gate.store, self.gate.bus, self.gate.live, self.gate.clock, self.gate.audit, self.hosts, self.commands, self._resolve,
             Library(self.books, shipped=False), self.gate.dispatch.act, self.gate.access.why_not, at_once=4,
-            detached=DetachedRuns(self.commands, folder=str(self.folder / "detached"), manager="/nowhere"),
+            detached=DetachedRuns(self.commands, folder=self.detached, manager="/nowhere"),
         )  # fmt: skip
         dispatch = self.gate.dispatch
         for name, handler in (
@@ -79,11 +81,12 @@ class Lab:
         return self.secrets[reference]
 
     async def wave(self, host: str = "web-1", **values: float) -> None:
-        """A host answers its probe: metrics by name, ``filesystem_free_ratio="/":…`` is told as a series of its own."""
-        layout = Layout(tuple(values))
+        """A host answers its probe: metrics by name, with their instances."""
+        names = tuple(values)
+        layout = self.layouts.setdefault(names, Layout(names))
         sample = Sample(f"id-{host}", self.gate.clock.now(), layout, list(values.values()), 1e6)
-        self.gate.bus.publish(WaveDone((sample,), "fast"))
-        self.gate.bus.publish(WaveDone((sample,), "medium"))
+        for period in ("fast", "medium"):
+            self.gate.bus.publish(WaveDone((sample,), period))
 
     def well(self, *hosts: str, state: HostState = "up") -> None:
         """Hosts' own probes, fresh."""

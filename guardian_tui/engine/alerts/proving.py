@@ -16,6 +16,7 @@ EVENT_SECONDS = 30.0
 """What the engine notices by itself (a host that answers again) has so long to be over."""
 
 FORGOTTEN_SECONDS = 600.0
+PROVEN = "proven by a fresh probe after a runbook"
 
 
 class Proving:
@@ -34,6 +35,10 @@ class Proving:
     def want(self, fact: ProofWanted) -> None:
         """Somebody says that it is mended (bus subscriber)."""
         self._wanted[fact.token] = fact
+
+    def why(self, key: AlertKey) -> str:
+        """Why an alert that is over now is: because somebody mended it and wanted that proven; empty: by itself."""
+        return PROVEN if any(_key(fact) == key for fact in self._wanted.values()) else ""
 
     def sampled(self, sample: Sample, period: Period) -> None:
         """A host's fresh values were judged."""
@@ -57,7 +62,7 @@ class Proving:
             self._give(fact, "not_fixed", f"{held.alert.title} still holds{now}.")
         else:
             self._evaluator.release(fact.host_id, fact.rule, fact.instance)
-            self._book.resolve(key, sample.at, why="proven by a fresh probe after a runbook")
+            self._book.resolve(key, sample.at, why=PROVEN)
             self._give(fact, "fixed", f"{held.alert.title} holds no more, by a probe after the last step.")
 
     def tick(self, now: float) -> None:

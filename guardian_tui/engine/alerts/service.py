@@ -209,8 +209,9 @@ class Alerts:
         self._waiting.touch(finding.host_id)
         rule = finding.rule
         if finding.level < 0:
-            why = "it is no longer there" if finding.gone else ""
-            self.book.resolve((finding.host_id, rule.rule, finding.instance), finding.at, why=why)
+            key = (finding.host_id, rule.rule, finding.instance)
+            why = "it is no longer there" if finding.gone else self._proving.why(key)
+            self.book.resolve(key, finding.at, why=why)
             return
         first_seen = self._first_seen.get(finding.host_id, finding.at)
         self.book.fire(finding.host_id, finding.instance, make_fault(finding, first_seen))

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 logging.getLogger("asyncssh").setLevel(logging.ERROR)
 
 MOST_HOPS = 8
+WINDOW_BYTES = 2 << 20
 IDLE_SECONDS = 60.0
 """A connection for commands is closed when nobody has used it for so long."""
 
@@ -113,15 +114,19 @@ class Connection:
         return self.ssh.is_closed()
 
     async def open_channel(
-        self, session: asyncssh.SSHClientSession[bytes], command: str
+        self, session: asyncssh.SSHClientSession[bytes], command: str, window_bytes: int = WINDOW_BYTES
     ) -> asyncssh.SSHClientChannel[bytes]:
         """Start a command, whose bytes go to ``session``; the caller bounds it in time.
+
+        No more than ``window_bytes`` of it are held while the session reads nothing.
 
         Raises:
             asyncssh.Error, OSError: it could not be started.
         """
         try:
-            channel, _ = await self.ssh.create_session(lambda: session, command, encoding=None)
+            channel, _ = await self.ssh.create_session(
+                lambda: session, command, encoding=None, window=window_bytes
+            )
         except AttributeError as error:
             # asyncssh has forgotten the session of a channel that is closed while it is opened, and stumbles over that
             raise asyncssh.ChannelOpenError(

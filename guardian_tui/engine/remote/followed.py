@@ -26,6 +26,8 @@ GRACE_SECONDS = 5.0
 LINGER_SECONDS = 2.0
 """What a command left running may hold its output open: it is not waited for any longer than that."""
 CHUNK_BYTES = 1 << 16
+WINDOW_BYTES = 256 << 10
+"""Held of a command whose output is not read fast enough."""
 
 Stream = Literal["out", "err"]
 Hear = Callable[[Stream, bytes], float]
@@ -80,7 +82,7 @@ async def follow_on(
     session = _Hearing(hear)
     try:
         async with asyncio.timeout(seconds):
-            channel = await connection.open_channel(session, command)
+            channel = await connection.open_channel(session, command, WINDOW_BYTES)
     except TimeoutError:
         return Ending("cut", words=f"the host did not begin it in {seconds:g} s")
     except (asyncssh.Error, OSError) as error:
@@ -230,7 +232,7 @@ class _Hearing(asyncssh.SSHClientSession[bytes]):
             asyncio.get_running_loop().call_later(pause, self._resume)
 
     def _resume(self) -> None:
-        if self.channel is not None and not self.channel.is_closing():
+        if self.channel is not None and not self.ended.is_set():
             self.channel.resume_reading()
 
     def exit_status_received(self, status: int) -> None:

@@ -13,7 +13,7 @@ from guardian_tui.engine.remote.detached_looks import DetachedFailed, Look
 from guardian_tui.engine.remote.followed import Ending
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way
-from guardian_tui.engine.runbooks import health, journal, shell, verdicts
+from guardian_tui.engine.runbooks import health, journal, shell, verdicts, wording
 from guardian_tui.engine.runbooks.documents import Rendered, Step
 from guardian_tui.engine.runbooks.journal import AnyEntry, HostOutcome
 from guardian_tui.engine.runbooks.output import Ear
@@ -45,6 +45,9 @@ class Carrying:
         self._hosts = run.standing.record.hosts
         self._undoing = run.standing.record.undoing
         self._attempt = run.standing.record.attempt
+        # whoever resumes it has looked
+        self._resumed = run.resumed
+        run.resumed = False
         self._begins: list[str] = []
         self._dones: list[HostOutcome] = []
         self._batch = 1
@@ -57,9 +60,8 @@ class Carrying:
         run, record = self._run, self._fresh()
         self._runner.display.new_tail(run, named=len(record.hosts) > 1)
         self._runner.display.show_results(run, record.hosts)
-        doubtful = record.in_doubt
-        if doubtful:
-            await self._take_up(doubtful)
+        if run.recovered:
+            await self._take_up(record.in_doubt)
         start = 0
         for number, size in enumerate(record.batches, 1):
             waiting = set(self._fresh().waiting)
@@ -90,20 +92,22 @@ class Carrying:
     # --- a restart ------------------------------------------------------------------------------------
 
     async def _take_up(self, hosts: Sequence[str]) -> None:
-        """Commands that were begun before a restart: detached ones are found again, of the others nobody knows."""
-        if self._step.detach:
+        """After a restart: detached commands are found again, of others that were begun nobody knows; what was not begun waits for a person."""
+        run, paused = self._run, not self._run.go.is_set()
+        run.recovered = False
+        if self._step.detach and not self._undoing:
             await asyncio.gather(*(self._again(host) for host in hosts))
-        else:
+        elif hosts:
             words = "The engine ended while it ran there: nobody knows how it went. Look before you go on."
-            for host in hosts:
-                self._dones.append(HostOutcome(host=host, state="unknown", words=words))
+            self._dones += [HostOutcome(host=host, state="unknown", words=words) for host in hosts]
             await self._commit()
-            self._runner.display.show_results(self._run, hosts)
-        if self._fresh().waiting and not self._over():
-            words = f"The engine was started again; {len(self._fresh().waiting)} hosts are still to be begun."
-            self._run.go.clear()
+            self._runner.display.show_results(run, hosts)
+        left = len(self._fresh().waiting)
+        if left and not paused and not self._over() and not self._resumed:
+            run.go.clear()
+            words = f"The engine was started again; {wording.count(left, 'host')} {'is' if left == 1 else 'are'} still to be begun."
             await self._append([journal.Paused(at=self._house.clock.now(), words=words)])
-            await self._wait_to_go()
+        await self._wait_to_go()
 
     async def _again(self, host: str) -> None:
         way = self._house.places.way(host)

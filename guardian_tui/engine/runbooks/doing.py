@@ -147,6 +147,10 @@ class Doing:
 
     async def _backup(self, run: Run, step: Step) -> journal.Result:
         reference = run.standing.record.reference
+        if not reference and run.recovered:
+            run.recovered = False
+            words = "The engine ended while it was begun: see whether a backup of it runs, or ran, before you go on."
+            return journal.Result(at=self._house.clock.now(), step=step.name, state="unknown", words=words)
         if not reference:
             began = await self._begin_backup(run, step)
             reference = began.id

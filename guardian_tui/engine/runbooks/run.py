@@ -61,6 +61,10 @@ class Run:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     go: asyncio.Event = field(default_factory=asyncio.Event)
     stop: Stop = field(default_factory=Stop)
+    recovered: bool = False
+    """It was in the middle of something when the engine ended, and nobody has looked at that yet."""
+    resumed: bool = False
+    """A person has resumed it since."""
     stopped_by: str = ""
     stop_reason: str = ""
     task: asyncio.Task[None] | None = None

@@ -94,6 +94,7 @@ class Runner:
         if standing.state == "ended":
             await self.finish(run)
             return
+        run.recovered = standing.state in ("running", "paused")
         if standing.state == "running":
             # detached commands, waits and what others do for us are found again; what was in the foreground is in doubt, and its step says so
             self.carry_on(run)

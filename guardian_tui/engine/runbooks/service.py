@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from guardian_tui.engine.bus import Bus
@@ -59,7 +60,7 @@ class Runbooks:
         self.planner = Planner(self.places)
         self.house = House(
             store, bus, live, clock, audit, self.places, self.planner, commands, detached or DetachedRuns(commands), resolve, act, may,
-            asyncio.Semaphore(at_once), Budget(clock.monotonic),
+            asyncio.Semaphore(at_once), Budget(time.monotonic),
         )  # fmt: skip
         self.runner = Doing(self.house).runner
         self._newest: dict[str, RunbookRun] = {}
