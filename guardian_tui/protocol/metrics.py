@@ -221,6 +221,20 @@ METRICS: dict[str, Metric] = _catalogue(
     Metric("backup_failed", "flag", "backups", "1: the last backup was not all good", "job"),
     Metric("backup_anomaly", "flag", "backups", "1: the newest snapshot is unlike those before it", "job"),
     Metric(
+        "backup_copy_failed",
+        "flag",
+        "backups",
+        "1: the last copy to one of its repositories was not all good",
+        "job",
+    ),
+    Metric(
+        "backup_copy_lag_ratio",
+        "ratio",
+        "backups",
+        "by how much the newest copy is older than the newest good snapshot / its RPO",
+        "job",
+    ),
+    Metric(
         "backup_drill_trouble",
         "level",
         "backups",

@@ -26,8 +26,9 @@ FS = (
 )
 NIC = "network_error_ratio{eth0}"
 DROPS = "network_drop_ratio{eth0}"
-STALE, BROKEN, ODD, DRILL = (
-    f"backup_{name}{{web}}" for name in ("age_ratio", "failed", "anomaly", "drill_trouble")
+STALE, BROKEN, ODD, DRILL, UNCOPIED, BEHIND = (
+    f"backup_{name}{{web}}"
+    for name in ("age_ratio", "failed", "anomaly", "drill_trouble", "copy_failed", "copy_lag_ratio")
 )
 HTTP, CHECK = "check_http_trouble{web}", "check_trouble{mail}"
 LEFT, INVALID = "check_certificate_seconds{web}", "check_certificate_invalid{web}"
@@ -299,6 +300,9 @@ CASES = [
     ("backup_stale", "critical", (STALE,), {STALE: 2.1}, 0, None, {}, 0),
     ("backup_run_failed", "warning", (BROKEN,), {BROKEN: 1.0}, 0, None, {}, 0),
     ("backup_anomaly", "warning", (ODD,), {ODD: 1.0}, 0, None, {}, 0),
+    ("backup_copy_failed", "warning", (UNCOPIED,), {UNCOPIED: 1.0}, 0, None, {}, 0),
+    ("backup_copy_stale", "warning", (BEHIND,), {BEHIND: 1.1}, 3600, None, {}, 0),
+    ("backup_copy_stale", "critical", (BEHIND,), {BEHIND: 2.1}, 3600, None, {}, 0),
     ("restore_drill", "warning", (DRILL,), {DRILL: 1.0}, 0, None, {}, 0),
     ("restore_drill", "critical", (DRILL,), {DRILL: 2.0}, 0, None, {}, 0),
 ]

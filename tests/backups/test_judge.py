@@ -188,6 +188,28 @@ def test_the_series_of_the_rules() -> None:
     assert judge.series_of(overdue, row(overdue), NOW)["backup_drill_trouble{web}"] == 2.0
 
 
+def test_copies_have_series_of_their_own_and_say_why_they_failed() -> None:
+    assert not any("copy" in name for name in judge.series_of(job(5), row(job(5)), NOW))
+    one = job(5, copies=("away", "safe"))
+    one.created_at = NOW - 10 * HOUR
+    one.memory.copied = {"away": NOW - 29 * HOUR, "gone": NOW}
+    one.memory.copy_failed = {"gone": "it is no longer copied there"}
+    series = judge.series_of(one, row(one), NOW)
+    assert series["backup_copy_lag_ratio{web}"] == pytest.approx(1.0)
+    assert series["backup_copy_failed{web}"] == 0.0
+    one.memory.copy_failed = {"away": "No space left."}
+    assert judge.series_of(one, row(one), NOW)["backup_copy_failed{web}"] == 1.0
+    named = {"vault": repository(), "away": repository("away")}
+    assert "the last copy to away failed: No space left." in copies_row(one, named, "web-1", "", NOW).flags
+    # one that was never made counts from the job's beginning; what is stale itself has another rule
+    one.memory.copied = {"away": NOW - 5 * HOUR}
+    assert judge.series_of(one, row(one), NOW)["backup_copy_lag_ratio{web}"] == pytest.approx(5 / 24)
+    old = job(90, copies=("away",))
+    old.memory.copied = {"away": NOW - 90 * HOUR}
+    assert judge.series_of(old, row(old), NOW)["backup_copy_lag_ratio{web}"] == 0.0
+    assert judge.copy_lag(job(copies=("away",))) == 0.0
+
+
 def test_when_a_repository_is_full_is_read_off_the_median_slope() -> None:
     sizes = [(NOW + day * judge.DAY, day * 10) for day in range(10)]
     sizes[5] = (sizes[5][0], 900)

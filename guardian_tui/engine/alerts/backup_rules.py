@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardian_tui.engine.alerts.rule_kinds import MetricRule, Term, one, two
+from guardian_tui.engine.alerts.rule_kinds import HOUR, MetricRule, Term, one, two
 
 BACKUP_RULES: tuple[MetricRule, ...] = (
     two(
@@ -26,6 +26,22 @@ BACKUP_RULES: tuple[MetricRule, ...] = (
         "notify",
         Term("backup_anomaly", ">", 0.5),
         why="its size, files or added data are outside of the usual; nothing is forgotten meanwhile",
+    ),
+    one(
+        "backup_copy_failed",
+        "Copy of a backup failed",
+        "notify",
+        Term("backup_copy_failed", ">", 0.5),
+        why="the last copy to one of its other repositories was not all good",
+    ),
+    two(
+        "backup_copy_stale",
+        "Copy of a backup stale",
+        ("notify", "notify"),
+        Term("backup_copy_lag_ratio", ">", 1.0),
+        Term("backup_copy_lag_ratio", ">", 2.0),
+        wait=(HOUR, HOUR),
+        why="the newest good snapshot is newer than the newest copy of one by {value} of the RPO",
     ),
     two(
         "restore_drill",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from guardian_tui.engine.backups.judge import DAY, copies_of, good_at
+from guardian_tui.engine.backups.judge import DAY, copies_of, failed_copies, good_at
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.protocol.backups import CRITICAL, CopiesRow, RepositorySpec
 
@@ -57,6 +57,7 @@ def copies_row(
         if len(names) > 1 and len(names) == len(held)
     ]
     flags += [f"{one.spec.name}: {_unproven(one, now)}" for one in bad]
+    flags += [f"the last copy to {name} failed: {words}" for name, words in failed_copies(job).items()]
     if job.memory.drill not in (None, "ok"):
         flags.append("its last restore drill failed")
     errors = len(bad) + (job.memory.drill not in (None, "ok"))

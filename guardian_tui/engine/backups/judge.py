@@ -237,6 +237,21 @@ def troubles(row: JobRow, now: float) -> list[str]:
     return found
 
 
+def failed_copies(job: Job) -> dict[str, str]:
+    """Its other repositories to which the last copy was not all good, and why."""
+    return {name: job.memory.copy_failed[name] for name in job.spec.copies if name in job.memory.copy_failed}
+
+
+def copy_lag(job: Job) -> float:
+    """By how many seconds the newest good snapshot is newer than what its other repositories have, the worst of them; what is stale itself is told elsewhere."""
+    newest = job.good_ats[-1] if job.good_ats else None
+    if newest is None:
+        return 0.0
+    return max(
+        (newest - job.memory.copied.get(name, job.created_at) for name in job.spec.copies), default=0.0
+    )
+
+
 def series_of(job: Job, row: JobRow, now: float) -> Mapping[str, float]:
     """What the rules look at."""
     name = job.spec.name
@@ -248,7 +263,14 @@ def series_of(job: Job, row: JobRow, now: float) -> Mapping[str, float]:
     drilled = row.drilled_at if row.drilled_at is not None else job.created_at
     overdue = drill_days > 0 and now - drilled > (drill_days + 1) * DAY
     drill = 2.0 if row.drill not in (None, "ok") else 1.0 if overdue else 0.0
+    copies = {}
+    if job.spec.copies:
+        copies = {
+            f"backup_copy_failed{{{name}}}": float(bool(failed_copies(job))),
+            f"backup_copy_lag_ratio{{{name}}}": copy_lag(job) / job.spec.rpo_seconds,
+        }
     return {
+        **copies,
         f"backup_age_ratio{{{name}}}": max(0.0, now - newest) / job.spec.rpo_seconds,
         f"backup_failed{{{name}}}": float(failed),
         f"backup_anomaly{{{name}}}": float(bool(row.anomaly)),

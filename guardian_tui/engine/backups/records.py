@@ -80,6 +80,8 @@ class JobMemory(msgspec.Struct):
     next_at: float | None = None
     copied: dict[str, float] = msgspec.field(default_factory=dict)
     """Repository → when the backup of its newest copied snapshot began."""
+    copy_failed: dict[str, str] = msgspec.field(default_factory=dict)
+    """Repository → why the last copy to it was not all good."""
 
 
 @dataclass(slots=True)

@@ -22,8 +22,12 @@ def remember(run: Run) -> None:
             memory.verified_at, memory.check_level = row.ended_at, run.work.level
     if job is None:
         return
-    if row.operation == "copy" and row.verdict == "ok" and isinstance(run.work, Copy):
-        job.memory.copied[run.work.name] = run.work.at
+    if row.operation == "copy" and isinstance(run.work, Copy):
+        if row.verdict == "ok":
+            job.memory.copied[run.work.name] = run.work.at
+            job.memory.copy_failed.pop(run.work.name, None)
+        elif row.verdict != "cancelled":
+            job.memory.copy_failed[run.work.name] = row.words
     elif row.operation == "drill" and row.verdict != "cancelled":
         job.memory.drill = row.verdict
         if row.verdict == "ok":
