@@ -15,6 +15,7 @@ from pathlib import Path
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import Place, RestoreOrder, Stage
 from guardian_tui.protocol.backups import CheckLevel, JobSpec, Operation, Snapshot
+from tests.support.restic_key import make_cheap
 from tests.support.sshd import SshUser
 from tests.support.stages import OnLine, Ran, Runner
 
@@ -75,6 +76,7 @@ class Lab:
             shutil.copytree(_MADE[key], self.repository)
         else:
             assert self.run("init", self.adapter.init(self.place)).verdict == "ok"
+            make_cheap(self.repository, PASSWORD)
             kept = Path(tempfile.mkdtemp(prefix="restic-new-"))
             atexit.register(shutil.rmtree, kept, ignore_errors=True)
             _MADE[key] = Path(shutil.copytree(self.repository, kept / "repo"))
