@@ -78,6 +78,34 @@ def test_a_value_in_the_environment_is_quoted_and_never_code(command: str, code:
 
 
 @pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ('sh -c $(echo) "$NAME"', "value-as-code"), ('sh "$NAME"', "value-as-code"), ("sh -c 'rm $NAME'", "bare-variable"),
+        ("sh -c 'eval \"$1\"' x \"$NAME\"", "value-as-code"), ("sh -c 'sh -c \"$1\"' x \"$NAME\"", "value-as-code"), ("sh -c 'rm -- $1' x \"$NAME\"", "bare-variable"),
+        ("trap 'ls $NAME' EXIT", "bare-variable"), ('find . -exec sh -c true \\; -exec sh -c "$NAME" \\;', "value-as-code"),
+        ('"$NAME" a', "placeholder-as-program"), ('sudo -u root "$NAME"', "placeholder-as-program"), ('$(echo) "$NAME"', "placeholder-as-program"),
+        ('timeout 5 "$NAME"', "placeholder-as-program"), ('env A=1 nice -n 5 "$NAME"', "placeholder-as-program"), ('exec "$NAME"', "placeholder-as-program"),
+        ("echo $((NAME + 1))", "value-as-code"), ('echo "$(($NAME))"', "value-as-code"), ('(( "$NAME" ))', "value-as-code"), ('[ -v "$NAME" ]', "value-as-code"),
+        ('printf -v "$NAME" a', "value-as-code"), ('read "$NAME"', "value-as-code"), ('[[ "$NAME" -eq 1 ]]', "value-as-code"),
+    ],
+)  # fmt: skip
+def test_values_do_not_become_code_by_a_side_door(command: str, code: str) -> None:
+    assert code in of_command(command, "env: {NAME: '{{x}}'}\n")
+
+
+def test_code_in_quotes_may_use_its_arguments() -> None:
+    for command in (
+        "find . -exec sh -c 'ls -- \"$1\"' x {} \\;",
+        'sh -c \'echo "$1"\' x "$NAME"',
+        "sh -c 'echo \"$NAME\"'",
+        'usermod --shell /bin/sh -- "$NAME"',
+    ):
+        assert of_command(command, "env: {NAME: '{{x}}'}\n") == {}
+    assert of_command("timeout 5 nice -n 5 ls -- {{x}}") == {}
+    assert "placeholder-as-program" in of_command("sudo -n -u root {{x}}")
+
+
+@pytest.mark.parametrize(
     "program",
     ["psql", "mysql", "sh", "sudo -u postgres psql -X", "python3", "bash -s", "sqlite3 /a", "ssh web"],
 )

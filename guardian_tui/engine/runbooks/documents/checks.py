@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from guardian_tui.engine.runbooks.documents.commands import (
-    Note,
-    check_command,
-    is_dangerous,
-    takes_code,
-    writes,
-)
+from guardian_tui.engine.runbooks.documents.commands import Note, check_command
 from guardian_tui.engine.runbooks.documents.expressions import (
     KEYWORDS,
     BadExpression,
@@ -24,6 +18,7 @@ from guardian_tui.engine.runbooks.documents.fields import Fields
 from guardian_tui.engine.runbooks.documents.findings import Notes, Severity, did_you_mean
 from guardian_tui.engine.runbooks.documents.judging import COMMAND_NAMES, WAIT_NAMES
 from guardian_tui.engine.runbooks.documents.model import Document, Step, Variable
+from guardian_tui.engine.runbooks.documents.programs import is_dangerous, takes_code, writes
 from guardian_tui.engine.runbooks.documents.rendering import placeholders
 from guardian_tui.protocol.metrics import METRICS
 

@@ -2,125 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 
 from guardian_tui.engine.runbooks.documents.findings import Severity
 from guardian_tui.engine.runbooks.documents.model import Variable
+from guardian_tui.engine.runbooks.documents.programs import (
+    BECOMES,
+    CODE_AFTER,
+    CODE_FIRST,
+    NO_DASHES,
+    RUNS_CODE,
+    SHELLS,
+    STARTS,
+    may_follow,
+)
 from guardian_tui.engine.runbooks.documents.rendering import placeholders
-from guardian_tui.engine.runbooks.documents.shell import Reading, Word, read_command
+from guardian_tui.engine.runbooks.documents.shell import ASSIGNMENT, Oddity, Reading, Word, read_command
 
 Note = Callable[[str, str, str, int, Severity], None]
 """Takes a code, words, a hint, an offset and how bad it is."""
 
 BY_ENVIRONMENT = 'Hand the value over by env: {NAME: "{{x}}"} and write "$NAME" here.'
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh"})
-_RUNS_CODE = frozenset(
-    {
-        "eval", "source", ".", "ssh", "xargs", "parallel", "watch", "trap", "let", "declare", "typeset", "unset", "alias", "[[", "((",
-        "expect", "script", "screen", "tmux", "at", "batch", "chroot", "nsenter", "scp", "sftp", "pdsh", "ansible",
-    }
-)  # fmt: skip
-"""Programs and words of the shell that run, or read once more, what they are given."""
-_WRAPPERS = frozenset(
-    {"sudo", "doas", "env", "nice", "ionice", "nohup", "setsid", "timeout", "exec", "command", "stdbuf", "flock", "-exec", "-execdir", "-ok", "unshare",
-     "systemd-run", "time", "su", "runuser", "busybox"}
-)  # fmt: skip
-_INERT = frozenset(
-    {
-        "systemctl",
-        "service",
-        "journalctl",
-        "apt-get",
-        "apt",
-        "dpkg",
-        "grep",
-        "pgrep",
-        "echo",
-        "printf",
-        "ls",
-        "cat",
-    }
-)
-_BECOMES = {
-    "su": ("-c", "--command"),
-    "runuser": ("-c", "--command"),
-    "sudo": ("-s", "-i", "--shell", "--login"),
-    "env": ("-S", "--split-string"),
-}
-_CODE_AFTER = {
-    "psql": ("-c", "--command"), "mysql": ("-e", "--execute"), "mariadb": ("-e", "--execute"), "perl": ("-e", "-E"), "ruby": ("-e",), "php": ("-r",),
-    "python": ("-c",), "python3": ("-c",), "node": ("-e", "--eval"), "sed": ("-e", "--expression"), "awk": (), "gawk": ("-e", "--source"),
-    "mawk": (), "jq": (), "mongosh": ("--eval",), "redis-cli": ("eval", "EVAL"),
-}  # fmt: skip
-_CODE_FIRST = frozenset({"sed", "awk", "gawk", "mawk", "jq", "perl"})
-"""Their first argument is a program."""
-_PROTECTED = frozenset(
-    {
-        "systemctl",
-        "journalctl",
-        "kill",
-        "echo",
-        "printf",
-        "test",
-        "[",
-        "find",
-        "date",
-        "stat",
-        "curl",
-        "ip",
-        "dpkg-query",
-        "case",
-        "for",
-    }
-)
-"""Programs for which ``--`` is no habit or no help."""
-_WRITES = frozenset(
-    {
-        "rm", "rmdir", "mv", "cp", "dd", "mkfs", "chmod", "chown", "truncate", "shred", "reboot", "shutdown", "poweroff", "halt", "kill", "pkill", "killall",
-        "useradd", "userdel", "usermod", "passwd", "chpasswd", "ln", "install", "tee", "mkdir", "touch", "apt-get", "apt", "dnf", "yum", "apk",
-        "pg_ctl", "pg_ctlcluster", "fallocate", "umount", "mount", "iptables", "nft", "certbot", "dropdb", "createdb", "pg_restore",
-    }
-)  # fmt: skip
-_DANGEROUS = frozenset(
-    {
-        "rm",
-        "dd",
-        "mkfs",
-        "shred",
-        "reboot",
-        "shutdown",
-        "poweroff",
-        "halt",
-        "kill",
-        "pkill",
-        "killall",
-        "userdel",
-        "truncate",
-        "dropdb",
-        "nft",
-        "iptables",
-    }
-)
-_READS = {
-    "apt-get": {"check"},
-    "apt": {"list", "show", "policy"},
-    "certbot": {"certificates"},
-    "nft": {"list"},
-}
-"""Words with which such a program only looks."""
-_ONLY_LOOKS = frozenset(
-    {"--dry-run", "--simulate", "--just-print", "--no-act", "--help", "--version", "--status"}
-)
+AS_ARGUMENT = "Hand it over as an argument, or on standard input."
+MOST_LEVELS = 3
+"""Shells within shells that are looked into."""
+_ARGUMENTS = frozenset("123456789@*")
 _NEVER_OPTIONS = frozenset({"int", "number", "datetime", "duration"})
-_SYSTEMCTL_WRITES = frozenset(
-    {"start", "stop", "restart", "reload", "reload-or-restart", "try-restart", "enable", "disable", "mask", "unmask", "kill", "reset-failed", "isolate", "daemon-reload",
-     "reboot", "poweroff", "halt", "set-property", "edit"}
-)  # fmt: skip
-_SYSTEMCTL_DANGEROUS = frozenset(
-    {"stop", "restart", "kill", "disable", "mask", "isolate", "reboot", "poweroff", "halt"}
-)
-
 _PLACES = {
     "quoted": ("stands in quotes", "Take the quotes away: the value is quoted by itself."),
     "escaped": ("stands behind a backslash, which would undo its quotes", "Take the backslash away."),
@@ -133,38 +42,16 @@ _CONSTRUCTS = {
 }  # fmt: skip
 
 
-def check_command(
-    text: str, env: Mapping[str, str], variables: Mapping[str, Variable], note: Note
-) -> Reading:
+def check_command(text: str, env: Collection[str], variables: Mapping[str, Variable], note: Note) -> Reading:
     """Note where values in a command would not be safe.
 
     Args:
         text: the command.
-        env: its environment, by name.
+        env: names in its environment that have values.
         variables: those that there are; others are named elsewhere.
         note: takes the findings.
     """
-    reading = read_command(text)
-    valued = {*env, *reading.assigned}
-    used = list(placeholders(text))
-    for odd in reading.oddities:
-        if odd.code in _PLACES:
-            words, hint = _PLACES[odd.code]
-            note(f"placeholder-{odd.code}", f"A placeholder {words}.", hint, odd.offset, "error")
-        elif odd.code == "open-quote":
-            note("open-quote", "A quote or a bracket is not closed.", "Close it.", odd.offset, "error")
-        elif odd.code in _CONSTRUCTS and used:
-            note(
-                "placeholder-with-code",
-                f"A command with placeholders has {_CONSTRUCTS[odd.code]}.",
-                BY_ENVIRONMENT,
-                odd.offset,
-                "error",
-            )
-        elif odd.code == "bare-variable" and odd.name in valued:
-            note("bare-variable", f"${odd.name} stands outside of double quotes: the shell would split its value and look for files.",
-                 f'Write "${odd.name}".', odd.offset, "error")  # fmt: skip
-    for name, offset in used:
+    for name, offset in placeholders(text):
         if name in variables and variables[name].secret:
             note(
                 "secret-in-command",
@@ -173,141 +60,171 @@ def check_command(
                 offset,
                 "error",
             )
-    for command in reading.commands:
-        if command:
-            _check_simple(command, valued, bool(used), variables, note)
-    return reading
+    return _Check(text, env, variables, note, 0).run()
 
 
-def _check_simple(
-    command: list[Word], env: Collection[str], used: bool, variables: Mapping[str, Variable], note: Note
-) -> None:
-    first = command[0]
-    if first.placeholders:
-        note(
-            "placeholder-as-program",
-            "A value would say which program runs.",
-            "Write the program's name; let a choose step lead to one of several.",
-            first.offset,
-            "error",
-        )
-    for place, word in enumerate(command):
-        runs_code = word.base in _RUNS_CODE and _in_program_place(command[:place])
-        if word.base in _SHELLS or runs_code:
-            _check_code(command[place:], env, used, note)
-            break
-        if word.base in _BECOMES and any(one.bare in _BECOMES[word.base] for one in command[place + 1 :]):
-            _check_code(command[place:], env, used, note)
-            break
-        if word.base in _CODE_AFTER:
-            _check_program(command[place:], env, note)
-            break
-    _check_options(command, variables, note)
+class _Check:
+    """One reading of one command, by a shell so many levels down."""
 
+    def __init__(
+        self, text: str, env: Collection[str], variables: Mapping[str, Variable], note: Note, depth: int
+    ) -> None:
+        self._text = text
+        self._reading = read_command(text)
+        self._env = {*env, *self._reading.assigned}
+        self._used = any(True for _ in placeholders(text))
+        self._variables = variables
+        self._note = note
+        self._depth = depth
 
-def _in_program_place(before: list[Word]) -> bool:
-    """Whether what follows these words is a program, or can be one."""
-    return not before or (
-        any(one.base in _WRAPPERS for one in before) and not any(one.base in _INERT for one in before)
-    )
+    def _error(self, code: str, words: str, hint: str, offset: int) -> None:
+        self._note(code, words, hint, offset, "error")
 
+    def run(self) -> Reading:
+        """Look at all of it."""
+        for odd in self._reading.oddities:
+            self._oddity(odd)
+        for command in self._reading.commands:
+            if command:
+                self._simple(command)
+        return self._reading
 
-def _check_code(command: list[Word], env: Collection[str], used: bool, note: Note) -> None:
-    """A command that begins with something that runs what it is given."""
-    head = command[0]
-    if used:
-        note(
-            "placeholder-with-code",
-            f"A command with placeholders has {head.bare[:40]}, which runs what it is given.",
-            BY_ENVIRONMENT,
-            head.offset,
-            "error",
-        )
-    if head.base in _SHELLS:
-        # sh -c '…' x "$NAME" hands a value over as an argument; only the code itself may have none
-        place = next(
-            (n for n, one in enumerate(command) if n and one.bare.startswith("-") and "c" in one.bare), None
-        )
-        suspects = command[1:2] if place is None else command[place + 1 : place + 2]
-    else:
-        suspects = command[1:]
-    for word in suspects:
-        for name in word.variables:
-            if name in env:
-                note("value-as-code", f"{head.bare[:40]} would run the value of {name} as code.",
-                     "Hand it over as an argument, or on standard input.", word.offset, "error")  # fmt: skip
-
-
-def _check_program(command: list[Word], env: Collection[str], note: Note) -> None:
-    """A command whose arguments are code in part: SQL, or a program of sed or awk."""
-    head, code = command[0], []
-    options = _CODE_AFTER[head.base]
-    for before, word in pairwise(command):
-        glued = any(word.bare.startswith(option) and word.bare != option for option in options)
-        if before.bare in options or glued:
-            code.append(word)
-    if not code and head.base in _CODE_FIRST:
-        code = [one for one in command[1:] if not one.bare.startswith("-")][:1]
-    for word in code:
-        if word.placeholders or any(name in env for name in word.variables):
-            hint = (
-                "Feed the SQL by stdin: with :'x', and give psql -v x={{x}}."
-                if head.base == "psql"
-                else "Hand the value over as an argument or in the environment."
+    def _oddity(self, odd: Oddity) -> None:
+        if odd.code in _PLACES:
+            words, hint = _PLACES[odd.code]
+            self._error(f"placeholder-{odd.code}", f"A placeholder {words}.", hint, odd.offset)
+        elif odd.code == "open-quote":
+            self._error("open-quote", "A quote or a bracket is not closed.", "Close it.", odd.offset)
+        elif odd.code in _CONSTRUCTS and self._used:
+            words = f"A command with placeholders has {_CONSTRUCTS[odd.code]}."
+            self._error("placeholder-with-code", words, BY_ENVIRONMENT, odd.offset)
+        elif odd.code == "arithmetic" and (name := self._counted(odd.offset)):
+            words = f"Arithmetic would look into the value of {name}, which some shells take for code."
+            self._error(
+                "value-as-code", words, "Compare numbers with [ … -lt … ], count with expr.", odd.offset
             )
-            note("value-as-code", f"{head.base} would run a value as code.", hint, word.offset, "error")
+        elif odd.code == "bare-variable" and odd.name in self._env:
+            words = f"${odd.name} stands outside of double quotes: the shell would split its value and look for files."
+            self._error("bare-variable", words, f'Write "${odd.name}".', odd.offset)
 
-
-def _check_options(command: list[Word], variables: Mapping[str, Variable], note: Note) -> None:
-    if command[0].base in _PROTECTED or any(one.bare == "--" for one in command):
-        return
-    for before, word in pairwise(command):
-        # what follows an option is its argument
-        first = (
-            variables.get(word.placeholders[0]) if word.placeholders and word.text.startswith("{{") else None
+    def _counted(self, offset: int) -> str:
+        """The first variable with a value in an arithmetic expression."""
+        end = self._text.find("))", offset)
+        inner = self._text[offset : end if end > 0 else len(self._text)]
+        return next(
+            (name for name in re.findall(r"[A-Za-z_][A-Za-z0-9_]*|[1-9@*]", inner) if name in self._env), ""
         )
-        if (
-            first
-            and first.type not in _NEVER_OPTIONS
-            and not first.pattern
-            and not before.bare.startswith("-")
-        ):
-            note("no-double-dash", "No -- stands before this value. Its type refuses a leading -, but a reader can't see that.",
-                 "Write -- before it, if the program knows that.", word.offset, "hint")  # fmt: skip
+
+    def _simple(self, command: list[Word]) -> None:
+        for place in _programs(command):
+            word, later = command[place], command[place + 1 :]
+            if word.placeholders or self._valued(word) or (word.dynamic and any(map(self._valued, later))):
+                hint = "Write the program's name; let a choose step lead to one of several."
+                self._error(
+                    "placeholder-as-program", "A value would say which program runs.", hint, word.offset
+                )
+        for place, word in enumerate(command):
+            runs_code = word.base in RUNS_CODE and may_follow(command[:place])
+            becomes = any(one.bare in BECOMES.get(word.base, ()) for one in command[place + 1 :])
+            # usermod --shell /bin/bash names one, and starts none
+            is_shell = word.base in SHELLS and (not place or command[place - 1].bare not in ("--shell", "-s"))
+            if is_shell or runs_code or becomes:
+                self._code(command[place:])
+            elif word.base in CODE_AFTER:
+                self._program(command[place:])
+        self._options(command)
+
+    def _valued(self, word: Word) -> bool:
+        return any(name in self._env for name in word.variables)
+
+    def _code(self, command: list[Word]) -> None:
+        """A command that begins with something that runs what it is given."""
+        head, suspects = command[0], command[1:]
+        if self._used:
+            words = f"A command with placeholders has {head.bare[:40]}, which runs what it is given."
+            self._error("placeholder-with-code", words, BY_ENVIRONMENT, head.offset)
+        if head.base in SHELLS:
+            # sh -c '…' x "$NAME" hands a value over as an argument; the code before it must be one that stands here as it is
+            code = next((n for n, one in enumerate(command) if n and not one.bare.startswith("-")), 0)
+            if code and not any(one.dynamic for one in command[: code + 1]):
+                suspects = command[1 : code + 1]
+        for word in suspects:
+            if name := next((name for name in word.variables if name in self._env), ""):
+                self._error(
+                    "value-as-code",
+                    f"{head.bare[:40]} would run the value of {name} as code.",
+                    AS_ARGUMENT,
+                    word.offset,
+                )
+            if not word.dynamic and ("$" in word.bare or "`" in word.bare) and self._depth < MOST_LEVELS:
+                self._within(word)
+
+    def _within(self, word: Word) -> None:
+        """Code in quotes, which a shell reads once more: it sees the environment, and gets values as arguments."""
+
+        def note(code: str, words: str, hint: str, _offset: int, severity: Severity) -> None:
+            if severity == "error" and code != "open-quote":
+                self._error(code, f"In the quoted code: {words}", hint, word.offset)
+
+        _Check(word.bare, {*self._env, *_ARGUMENTS}, {}, note, self._depth + 1).run()
+
+    def _program(self, command: list[Word]) -> None:
+        """A command whose arguments are code in part: SQL, or a program of sed or awk."""
+        head, code = command[0], []
+        options = CODE_AFTER[head.base]
+        for before, word in pairwise(command):
+            glued = any(word.bare.startswith(option) and word.bare != option for option in options)
+            if before.bare in options or glued:
+                code.append(word)
+        if not code and head.base in CODE_FIRST:
+            code = [one for one in command[1:] if not one.bare.startswith("-")][:1]
+        hint = (
+            "Feed the SQL by stdin: with :'x', and give psql -v x={{x}}."
+            if head.base == "psql"
+            else "Hand the value over as an argument or in the environment."
+        )
+        for word in code:
+            if word.placeholders or self._valued(word):
+                self._error("value-as-code", f"{head.base} would run a value as code.", hint, word.offset)
+
+    def _options(self, command: list[Word]) -> None:
+        if command[0].base in NO_DASHES or any(one.bare == "--" for one in command):
             return
+        for before, word in pairwise(command):
+            first = (
+                self._variables.get(word.placeholders[0])
+                if word.placeholders and word.text.startswith("{{")
+                else None
+            )
+            # what follows an option is its argument
+            if (
+                first
+                and first.type not in _NEVER_OPTIONS
+                and not first.pattern
+                and not before.bare.startswith("-")
+            ):
+                words = "No -- stands before this value. Its type refuses a leading -, but a reader can't see that."
+                self._note(
+                    "no-double-dash",
+                    words,
+                    "Write -- before it, if the program knows that.",
+                    word.offset,
+                    "hint",
+                )
+                return
 
 
-def takes_code(reading: Reading) -> str:
-    """The first program of a command that runs what it is fed; empty if there is none."""
-    known = (
-        _SHELLS | set(_CODE_AFTER) - _CODE_FIRST | {"sqlite3", "ssh", "at", "batch", "ed", "crontab", "xargs"}
-    )
-    return next((word.base for command in reading.commands for word in command if word.base in known), "")
-
-
-def writes(reading: Reading) -> str:
-    """The first word of a command that is known to change something; empty if there is none."""
-    return _first(reading, _WRITES, _SYSTEMCTL_WRITES)
-
-
-def is_dangerous(reading: Reading) -> str:
-    """The first word of a command that is known to do what can't be had back, or to take a service away; empty if there is none."""
-    return _first(reading, _DANGEROUS, _SYSTEMCTL_DANGEROUS)
-
-
-def _first(reading: Reading, programs: frozenset[str], verbs: frozenset[str]) -> str:
-    for command in reading.commands:
-        words = [one.base for one in command if not one.bare.startswith("-")]
-        for prefix in ("sudo", "env", "nice", "timeout"):
-            words = words[1:] if words[:1] == [prefix] else words
-        if (
-            not words
-            or any(one.bare in _ONLY_LOOKS for one in command)
-            or _READS.get(words[0], set()) & set(words[1:])
+def _programs(command: list[Word]) -> list[int]:
+    """Places of the words that name a program: the first, and the one that follows a program which starts another."""
+    found, place = [0], 0
+    while (with_word := STARTS.get(command[place].base)) is not None:
+        # the first word of timeout is how long
+        place += 1 + (command[place].base == "timeout")
+        while place < len(command) and (
+            command[place].bare.startswith("-") or ASSIGNMENT.match(command[place].bare)
         ):
-            continue
-        if words[0] == "systemctl" and words[1:2] and words[1] in verbs:
-            return f"systemctl {words[1]}"
-        if words[0] in programs or words[0].partition(".")[0] in programs:
-            return words[0]
-    return ""
+            place += 1 + (command[place].bare in with_word)
+        if place >= len(command):
+            break
+        found.append(place)
+    return found

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from guardian_tui.engine.runbooks.documents.rendering import PLACEHOLDER
 
 _OPERATORS = frozenset(";&|()<>\n")
-_VARIABLE = re.compile(r"\$(?:\{[#!]?([A-Za-z_][A-Za-z0-9_]*)|([A-Za-z_][A-Za-z0-9_]*))")
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+_VARIABLE = re.compile(r"\$(?:\{[#!]?([A-Za-z_][A-Za-z0-9_]*|[1-9@*])|([A-Za-z_][A-Za-z0-9_]*|[1-9@*]))")
+ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _RESERVED = frozenset(
     {"if", "then", "elif", "else", "fi", "do", "done", "while", "until", "!", "{", "}", "time"}
 )
@@ -30,6 +30,8 @@ class Word:
     placeholders: list[str] = field(default_factory=list)
     variables: list[str] = field(default_factory=list)
     """Names that the shell puts in: ``$NAME``, in double quotes or not."""
+    dynamic: bool = False
+    """The shell makes it of something else, so that it may be anything, or nothing at all."""
 
     @property
     def base(self) -> str:
@@ -168,7 +170,7 @@ class _Scanner:
 
     def _dollar(self, char: str) -> None:
         rest = self._text[self._at :]
-        self._word_here()
+        self._word_here().dynamic = True
         if char == "`":
             self._odd("backtick", self._at)
             self._plain(char)
@@ -200,7 +202,7 @@ class _Scanner:
         name = match[1] or match[2]
         word = self._word_here()
         word.variables.append(name)
-        if not self._in_double_quotes and not _ASSIGNMENT.match(word.text):
+        if not self._in_double_quotes and not ASSIGNMENT.match(word.text):
             self._odd("bare-variable", match.start(), name)
         self._plain(match[0])
         if match[1]:
@@ -265,7 +267,7 @@ class _Scanner:
         word, self._word = self._word, None
         if word is None:
             return
-        if not self._command and (assignment := _ASSIGNMENT.match(word.text)):
+        if not self._command and (assignment := ASSIGNMENT.match(word.text)):
             if word.placeholders:
                 self.reading.assigned.add(assignment[0].rstrip("+="))
             return
