@@ -6,18 +6,23 @@ import asyncio
 import os
 import shlex
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guardian_tui.engine.backups import records, runner
+from guardian_tui.engine.backups import records, runner, runs
 from guardian_tui.engine.backups.planner import Planner
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.service import Backups
+from guardian_tui.engine.backups.timer_records import read_timers
+from guardian_tui.engine.backups.work import Backup
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached import DetachedRuns
 from guardian_tui.engine.remote.host_timers import HostTimers
@@ -40,9 +45,14 @@ class Host:
     folder: Path
 
     def become(self, command: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
-        words = ["env", "-i", f"HOME={self.user.home}", "PATH=/usr/bin:/bin", "setpriv", "--reuid", self.user.name, "--regid", self.user.name,
-                 "--init-groups", "/bin/sh", "-c", command]  # fmt: skip
-        return subprocess.run(words, capture_output=True, check=False, timeout=90, **more)
+        return subprocess.run(self.words(command), capture_output=True, check=False, timeout=90, **more)
+
+    def words(self, command: str) -> list[str]:
+        """A command as that user, in cron's bare environment."""
+        return [
+            "env", "-i", f"HOME={self.user.home}", "PATH=/usr/bin:/bin", "setpriv", "--reuid", self.user.name, "--regid", self.user.name,
+            "--init-groups", "/bin/sh", "-c", command,
+        ]  # fmt: skip
 
     @property
     def crontab(self) -> bytes:
@@ -69,14 +79,38 @@ class Host:
     def lines(self) -> list[str]:
         return [line for line in self.crontab.decode("latin-1").splitlines() if "guardian-timers/j1/" in line]
 
+    def make(self) -> None:
+        """The repository."""
+        made = self.become(f"RESTIC_PASSWORD={shlex.quote(PASSWORD)} restic init -q -r {self.folder}/vault")
+        assert made.returncode == 0, made.stderr
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """The repository, by a check that was stopped in the middle."""
+        restic = f"export RESTIC_PASSWORD={shlex.quote(PASSWORD)}; exec restic -q -r {self.folder}/vault"
+        check = subprocess.Popen(
+            self.words(f"{restic} check --no-cache"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while not any(len(path.name) == 64 for path in (self.folder / "vault/locks").iterdir()):
+            assert check.poll() is None
+        check.send_signal(signal.SIGSTOP)
+        yield
+        check.kill()
+        check.wait()
+        self.become(f"{restic} unlock")
+
     def due(self) -> None:
         """The last run was begun long ago."""
         (self.timer / "stamp").write_text("1000000000\n")
 
     def cron(self, word: str = "jitter") -> subprocess.CompletedProcess[bytes]:
         """What cron does with the line of a kind; waits for its end."""
+        return self.become(self.command(word))
+
+    def command(self, word: str = "jitter") -> str:
+        """Of the crontab's line of a kind."""
         line = next(line for line in self.lines() if line.endswith(f"{word} >/dev/null 2>&1"))
-        return self.become(line.split(None, 5)[5].removesuffix(">/dev/null 2>&1"))
+        return line.split(None, 5)[5].removesuffix(">/dev/null 2>&1")
 
 
 @pytest.fixture
@@ -88,8 +122,6 @@ def host(unix_user: SshUser) -> Iterator[Host]:
         (folder / "data" / f"file-{number}").write_text(f"what stands in {number}\n" * 20)
     subprocess.run(["chown", "-R", unix_user.name, str(folder)], check=True)
     one = Host(unix_user, folder)
-    made = one.become(f"RESTIC_PASSWORD={shlex.quote(PASSWORD)} restic init -q -r {folder}/vault")
-    assert made.returncode == 0, made.stderr
     one.crontab = FOREIGN.encode("latin-1")
     yield one
     subprocess.run(["crontab", "-u", unix_user.name, "-r"], check=False, capture_output=True)
@@ -179,16 +211,22 @@ class Kept:
 
     async def ended(self) -> RunRow:
         """The newest run, once it has ended and what follows from it is known."""
-        async with asyncio.timeout(60):
-            while True:
-                job = self.backups.jobs["j1"]
-                if (
-                    job.last is not None
-                    and job.last.state in ("ended", "lost")
-                    and not self.backups.runner.runs
-                ):
-                    return job.last
-                await asyncio.sleep(0.05)
+        job = self.backups.jobs["j1"]
+        await self.until(
+            lambda: job.last is not None and job.last.state != "running" and not self.backups.runner.runs,
+            "it ends",
+        )
+        assert job.last is not None
+        return job.last
+
+    async def until(self, holds: Callable[[], object], what: str) -> None:
+        """Visit until something holds."""
+        deadline = time.monotonic() + 60
+        while not holds():
+            rows = [run.row for run in self.backups.runner.runs.values()]
+            assert time.monotonic() < deadline, f"{what}: {rows}, {self.backups.jobs}"
+            await asyncio.sleep(0.1)
+            await self.backups.timers.visit(self.way.host_id)
 
     def acts(self) -> list[tuple[str, str]]:
         return [(entry.action.removeprefix("backups."), entry.outcome) for entry in self.world.sink.entries]
@@ -201,6 +239,8 @@ async def kept(
     monkeypatch.setattr(runner, "UNHEARD_SECONDS", 0.5)
     # visits are made by hand
     monkeypatch.setattr("guardian_tui.engine.backups.timers.TURN_SECONDS", 3600.0)
+    # and the repository is read when something has happened, not by the clock: whoever reads it locks it
+    monkeypatch.setattr(Backups, "_observing", lambda self: asyncio.Event().wait())
     await watched(world, sshd())
     one = Kept(world)
     await one.backups.start()
@@ -211,6 +251,7 @@ async def kept(
 async def test_a_run_that_a_crontab_began_while_no_engine_was_there_is_taken_up_once(
     kept: Kept, host: Host
 ) -> None:
+    host.make()
     await kept.add(host)
     assert (kept.row().place, kept.row().words) == ("engine", "not installed yet")
     await kept.visit()
@@ -253,3 +294,156 @@ async def test_a_run_that_a_crontab_began_while_no_engine_was_there_is_taken_up_
     assert len(await records.runs_of(kept.world.store, "j1", before=0.0, limit=9)) == 1
     acts = kept.acts()[2:]
     assert acts == [("backup", "ok"), ("backup.ended", "ok")]
+
+
+async def test_what_somebody_else_changes_is_said_and_put_right_but_not_for_ever_and_with_the_job_all_of_it_goes(
+    kept: Kept, host: Host
+) -> None:
+    job = await kept.add(host)
+    await kept.visit()
+    done = kept.acts()
+    await kept.visit()
+    assert kept.acts() == done, "nothing differs, nothing is done"
+    ours = host.crontab
+    for _ in range(3):
+        host.crontab = FOREIGN.encode("latin-1") + host.lines()[0].encode() + b"\n"
+        await kept.visit()
+        assert host.crontab == ours
+    assert kept.acts()[-2:] == [("timer.mend", "intent"), ("timer.mend", "ok")]
+    assert kept.world.sink.entries[-1].body["changed"] == "its lines in the crontab"
+    assert (kept.row().changed, kept.row().words) == ("its lines in the crontab", "")
+    (host.timer / "script").write_text("echo mine\n")
+    done = kept.acts()
+    await kept.visit()
+    assert kept.acts() == done and "again and again" in kept.row().words
+    # a run that nobody fetched goes too
+    (host.state / "guardian-runs/a-1").mkdir(parents=True)
+    (host.state / "guardian-runs/a-1/timer").write_text("j1 a 1 @ time\n")
+    subprocess.run(["chown", "-R", host.user.name, str(host.state)], check=True)
+    async with kept.world.store.write() as tx:
+        await records.remove_job(tx, job.id)
+        tx.after_commit(lambda: kept.backups.left(job))
+    await kept.visit()
+    assert kept.acts()[-2:] == [("timer.remove", "intent"), ("timer.remove", "ok")]
+    assert host.crontab == FOREIGN.encode("latin-1")
+    assert not host.timer.exists() and host.runs == [], list(host.timer.parent.rglob("*"))
+    assert await read_timers(kept.world.store) == {}
+
+
+async def test_without_its_secret_nothing_is_installed_and_what_is_installed_stays(
+    kept: Kept, host: Host
+) -> None:
+    kept.locked = True
+    job = await kept.add(host)
+    await kept.visit()
+    row = kept.row()
+    assert (row.place, row.wanted) == ("engine", "host") and "Log in once" in row.words
+    assert not host.timer.exists() and kept.acts() == []
+    assert not kept.backups.timers.in_charge(job)
+    kept.locked = False
+    await kept.visit()
+    assert kept.backups.timers.in_charge(job)
+    secret, stamp = (host.timer / "secrets").read_bytes(), (host.timer / "stamp").read_text()
+    # locked again: another schedule is written all the same, and nothing that was due before is made up for
+    kept.locked = True
+    host.due()
+    job = await kept.change(job, schedule="*/20 * * * *")
+    await kept.visit()
+    assert host.lines()[1].startswith("*/20 * * * * ")
+    assert (host.timer / "secrets").read_bytes() == secret and (host.timer / "stamp").read_text() >= stamp
+    # the hour's line stands between the others
+    minute = int(host.lines()[2].split()[0])
+    assert minute % 20 and host.lines()[2].endswith("missed >/dev/null 2>&1")
+    for change in ({"enabled": False}, {"enabled": True}, {"timer": "engine"}):
+        kept.locked = False
+        job = await kept.change(job, **change)
+        await kept.visit()
+        assert host.timer.exists() == (change == {"enabled": True})
+        assert bool(host.lines()) == (change == {"enabled": True})
+    assert (kept.row().place, kept.row().words) == ("engine", "")
+
+
+async def test_a_run_under_way_is_followed_is_the_only_one_of_its_job_and_ends_with_it(
+    kept: Kept, host: Host
+) -> None:
+    flag = host.folder / "never"
+    job = await kept.add(host, before=(f"echo begun; while [ ! -e {flag} ]; do sleep 0.1; done",), tries=1)
+    await kept.visit()
+    host.due()
+    timer = subprocess.Popen(host.words(host.command()))
+    try:
+        await kept.until(lambda: kept.backups.runner.runs, "it is found")
+        (run,) = kept.backups.runner.runs.values()
+        await kept.until(
+            lambda: "begun" in (kept.backups.runner.log_of(run.row.id) or ([], []))[0], "it is followed"
+        )
+        assert (run.row.state, run.row.by) == ("running", "timer")
+        assert kept.backups.row_of(job).state == "running"
+        # neither its own timer nor the engine begins another
+        host.due()
+        assert host.cron("missed").returncode == 0
+        other = kept.backups
+        async with kept.world.store.write() as tx:
+            second = await other.runner.queue(tx, Backup(), job, other.repositories["r1"], kept.way, "ada")
+        async with asyncio.timeout(60):
+            while (
+                row := (await records.run_named(kept.world.store, second.row.id) or (None,))[0]
+            ) is None or row.state != "ended":
+                await asyncio.sleep(0.1)
+        assert (row.verdict, len(host.runs)) == ("locked", 1) and "another run of the same job" in row.words
+        async with kept.world.store.write() as tx:
+            await records.remove_job(tx, job.id)
+            tx.after_commit(lambda: kept.backups.left(job))
+        async with asyncio.timeout(60):
+            while kept.backups.runner.runs:
+                await asyncio.sleep(0.1)
+        await kept.visit()
+        assert (await records.run_named(kept.world.store, run.row.id) or (None,))[0].verdict == "cancelled"  # type: ignore[union-attr]  # it is there
+        assert not host.timer.exists() and host.lines() == []
+        await kept.until(lambda: not host.runs, "its folder goes")
+    finally:
+        timer.kill()
+        timer.wait()
+
+
+async def test_a_repository_that_is_locked_is_tried_again_by_the_host_and_the_engine_waits_for_that(
+    kept: Kept, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(runs.RETRY_SECONDS, "locked", 4.0)
+    host.make()
+    await kept.add(host, lock_wait_seconds=0.0, tries=2)
+    await kept.visit()
+    host.due()
+    await asyncio.gather(*kept.backups._reads)
+    with host.locked():
+        timer = subprocess.Popen(host.words(host.command()))
+        await kept.until(
+            lambda: any(run.row.attempt == 2 for run in kept.backups.runner.runs.values()),
+            "it is tried again",
+        )
+        (run,) = kept.backups.runner.runs.values()
+        assert "tried again" in run.row.words and "locked" in run.row.words
+    assert timer.wait(60) == 0
+    row = await kept.ended()
+    assert (row.verdict, row.attempt, row.by) == ("ok", 2, "timer"), row
+    await kept.until(lambda: not host.runs, "both attempts are fetched")
+
+
+async def test_the_end_of_the_window_ends_a_run_and_is_named(kept: Kept, host: Host) -> None:
+    await kept.add(
+        host, before=(f"while [ ! -e {host.folder}/never ]; do sleep 0.1; done",), window="22:00-06:00"
+    )
+    await kept.visit()
+    host.due()
+    # a host on which it is two seconds before six; then one on which it is noon
+    for clock, count in (("12 00 00", 0), ("05 59 58", 1)):
+        shim = host.folder / "date"
+        shim.write_text(f'#!/bin/sh\n[ "$1" = "+%H %M %S" ] && echo {clock} || exec /bin/date "$@"\n')
+        shim.chmod(0o755)
+        with (host.timer / "environment").open("a") as environment:
+            environment.write(f"PATH={host.folder}:$PATH\n")
+        assert host.cron().returncode == 0
+        assert len(host.runs) == count
+    await kept.visit()
+    row = await kept.ended()
+    assert row.verdict == "failed" and "Its window (22:00-06:00) was over" in row.words, row

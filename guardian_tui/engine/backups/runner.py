@@ -355,8 +355,10 @@ class Runner:
         if pause is None or run.row.attempt >= tries or run.cancelled or theirs:
             return False
         wait = pause * 2 ** (run.row.attempt - 1)
-        with suppress(ConnectFailed, DetachedFailed):
-            await self._detached.forget(run.way.target, run.detached_id)
+        if not run.by_timer:
+            # its host, which reads there that it was locked, has the other still in hand
+            with suppress(ConnectFailed, DetachedFailed):
+                await self._detached.forget(run.way.target, run.detached_id)
         run.not_before, run.word = self._clock.now() + wait, run.word if run.by_timer else ""
         run.row = replace(
             run.row, state="queued", attempt=run.row.attempt + 1, started_at=None, progress=None,

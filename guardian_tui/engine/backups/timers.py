@@ -54,6 +54,7 @@ class _Visits:
     task: asyncio.Task[None] | None = None
     due: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Job → when its timer is to begin a run, and until when at the latest."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     begun: dict[str, float] = field(default_factory=dict)
     """Job → when the newest run of its timer that was seen began."""
 
@@ -234,9 +235,15 @@ class Timers:
             ConnectFailed, DetachedFailed: the host can't be asked.
             GuardianError: nothing can be written.
         """
+        visits = self._of(host_id)
+        # one at a time: what was found is taken up before anybody else looks
+        async with visits.lock:
+            await self._see_to(host_id, visits, reconcile)
+
+    async def _see_to(self, host_id: str, visits: _Visits, reconcile: bool) -> None:
         assert self._parts is not None  # noqa: S101  # nobody visits without
         reconciling, adoption = self._parts
-        visits, way = self._of(host_id), self._ways.way(host_id)
+        way = self._ways.way(host_id)
         if way is None:
             for key in [key for key in self.known if key[1] == host_id]:
                 await reconciling.left_behind(key)
