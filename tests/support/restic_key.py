@@ -48,7 +48,9 @@ def _cipher(key: bytes, iv: bytes) -> Cipher[modes.CTR]:
 
 def _mac(key: bytes, iv: bytes, text: bytes) -> bytes:
     """Poly1305-AES: the nonce, encrypted, is the second half of a one-time key."""
-    encryptor = Cipher(algorithms.AES128(key[32:48]), modes.ECB()).encryptor()  # one block, as the format has it
+    encryptor = Cipher(
+        algorithms.AES128(key[32:48]), modes.ECB()
+    ).encryptor()  # one block, as the format has it
     return Poly1305.generate_tag(key[48:64] + encryptor.update(iv), text)
 
 
