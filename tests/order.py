@@ -23,6 +23,7 @@ LONGEST_FIRST = (
     "backups/test_restic.py",
     "backups/test_timers.py",
     "backups/test_dump_drills.py",
+    "backups/test_at_scale.py",
     "backups/test_dumping.py",
     "faults/test_broken_hosts.py",
     "faults/test_cut_off.py",

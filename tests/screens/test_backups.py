@@ -314,6 +314,14 @@ async def test_five_thousand_jobs_draw_only_what_is_seen() -> None:
         await pilot.press("down")
         await pilot.pause()
         assert jobs.lines_drawn - drawn <= 4
+        drawn = jobs.lines_drawn
+        jobs.redraw_all()
+        await pilot.pause()
+        assert jobs.lines_drawn - drawn <= jobs.size.height, "all of it anew is what is seen of it"
+        drawn = jobs.lines_drawn
+        await pilot.press("pagedown")
+        await pilot.pause()
+        assert jobs.lines_drawn - drawn <= 2 * jobs.size.height
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}")

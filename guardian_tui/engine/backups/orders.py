@@ -79,11 +79,14 @@ class BackupOrders:
     async def readiness(self, call: Call, request: wire.BackupsQuery) -> wire.ReadinessList:
         """`backups.readiness`: a line for each host in scope."""
         wanted, now = filters.parse(request.filter), self._clock.now()
+        of_host: dict[str, list[wire.JobRow]] = {}
+        for job in self._backups.jobs.values():
+            of_host.setdefault(job.host_id, []).append(self._backups.row_of(job))
         rows = [
-            judge.readiness(way, [self._backups.row_of(j) for j in self._backups.jobs.values() if j.host_id == way.host_id], now)
+            judge.readiness(way, of_host.get(way.host_id, ()), now)
             for way in self._backups.ways()
             if call.sees(way.labels)
-        ]  # fmt: skip
+        ]
         shown = [row for row in rows if wanted.matches(readiness_columns(row), readiness_text(row))]
         return wire.ReadinessList(hosts=tuple(sorted(shown, key=lambda row: row.host)))
 
