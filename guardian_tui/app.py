@@ -54,6 +54,7 @@ from screens.lock import LockScreen
 from screens.login import LoginScreen
 from screens.people import PeopleScreen
 from screens.run_log import RunLogScreen
+from screens.runbooks import RunbooksScreen
 from themes import ThemeSet, folder_signature, for_terminal, load_themes
 from widgets.backstop import Backstop
 from widgets.header import HeaderLine
@@ -93,6 +94,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         "people": PeopleScreen,
         "checks": ChecksScreen,
         "backups": BackupsScreen,
+        "runbooks": RunbooksScreen,
         "engine": EngineScreen,
     }
 
@@ -283,6 +285,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
             self.say(
                 f"{alert.host or 'engine'}: {alert.why or alert.title}", severity="error", title=alert.title
             )
+        for run in change.asking[:3]:
+            self.tell_approval(run)
         if self._paused_at is not None:
             return
         screen = self.screen

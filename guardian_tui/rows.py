@@ -10,6 +10,7 @@ from guardian_tui.protocol.alerts import Alert
 from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow
+from guardian_tui.protocol.runbooks import RunbookRow, RunbookRun
 
 _FACT_COLUMNS = {"cpu": "processor", "memory": "ram"}
 _NUMBERS = frozenset({"cpu_count", "memory", "packages"})
@@ -104,3 +105,25 @@ def run_columns(row: RunRow) -> dict[str, Any]:  # Any: the row's values
 def run_text(row: RunRow) -> str:
     """The text of a run in which words are looked for, in lower case."""
     return f"{row.job} {row.host} {row.repository} {row.operation} {row.state} {row.verdict or ''} {row.words} {row.by}".lower()
+
+
+def runbook_columns(row: RunbookRow) -> dict[str, Any]:  # Any: the row's values
+    """A runbook's columns by name."""
+    return msgspec.structs.asdict(row)
+
+
+def runbook_text(row: RunbookRow) -> str:
+    """The text of a runbook in which words are looked for, in lower case."""
+    told = f"{row.id} {row.title} {row.file} {row.summary} {' '.join(row.rules)} {' '.join(row.tags)} {row.last_verdict}"
+    return f"{told} {' '.join(row.problems)}".lower()
+
+
+def runbook_run_columns(run: RunbookRun) -> dict[str, Any]:  # Any: the row's values
+    """A run's columns by name."""
+    return msgspec.structs.asdict(run)
+
+
+def runbook_run_text(run: RunbookRun) -> str:
+    """The text of a run in which words are looked for, in lower case."""
+    told = f"{run.id} {run.runbook} {run.title} {run.state} {run.verdict} {run.by} {run.leader} {run.step} {run.words}"
+    return f"{told} {' '.join(run.hosts)} {run.rule} {run.reason}".lower()

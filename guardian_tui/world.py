@@ -19,15 +19,18 @@ from guardian_tui.protocol.checks import CheckRow, shown_check_state
 from guardian_tui.protocol.events import Delta, Heartbeat
 from guardian_tui.protocol.fleet import HostRow, HostState, Question
 from guardian_tui.protocol.freshness import shown_state
+from guardian_tui.protocol.runbooks import RunbookProgress, RunbookResult, RunbookRow, RunbookRun
 from guardian_tui.protocol.system import EngineStatus
 
 AUDIT_KEPT = 500
 
 _SEVERITY = {"critical": 0, "warning": 1, "info": 2}
 _BACKUPS = frozenset({"backups", "runs", "repositories", "readiness"})
+_RUNBOOKS = frozenset({"runbooks", "runbook_runs", "runbook_progress", "runbook_results"})
 _JOB_STATES = {
     "failed": 0, "critical": 1, "never": 2, "late": 3, "unknown": 4, "running": 5, "ok": 6, "off": 7,
 }  # fmt: skip
+_RESULT_STATES = {"failed": 0, "unknown": 1, "running": 2, "waiting": 3, "ok": 4}
 _CHECK_STATES = {"failed": 0, "warning": 1, "unknown": 2, "waiting": 3, "ok": 4, "off": 5}
 
 
@@ -55,6 +58,10 @@ class Change:
     checks: bool = False
     backups: bool = False
     """Jobs, runs, repositories or readiness."""
+    runbooks: bool = False
+    """The library, runs of it, their progress or results."""
+    asking: tuple[RunbookRun, ...] = ()
+    """Runs that have just come to an approval."""
     fired: tuple[Alert, ...] = ()
     """Alerts of tier page or critical severity that are new and not silenced: for the bell."""
 
@@ -74,6 +81,10 @@ class World:
         self.runs: dict[str, RunRow] = {}
         self.repositories: dict[str, RepositoryRow] = {}
         self.readiness: dict[str, ReadinessRow] = {}
+        self.runbooks: dict[str, RunbookRow] = {}
+        self.runbook_runs: dict[str, RunbookRun] = {}
+        self.runbook_progress: dict[str, RunbookProgress] = {}
+        self.runbook_results: dict[str, RunbookResult] = {}
         self.status: EngineStatus | None = None
         self._engine_time = 0.0
         self._heard_at: float | None = None
@@ -100,6 +111,7 @@ class World:
         """Take a delta; says what changed."""
         first = delta.complete
         fired = () if first else tuple(a for a in delta.alerts if self._rings(a))
+        asking = () if first else tuple(run for run in delta.runbook_runs if self._asks_anew(run))
         if first:
             gone_hosts = tuple(set(self.hosts) - {row.id for row in delta.hosts})
             for table in self._tables():
@@ -116,6 +128,10 @@ class World:
         self.runs.update((run.id, run) for run in delta.runs)
         self.repositories.update((one.id, one) for one in delta.repositories)
         self.readiness.update((ready.host_id, ready) for ready in delta.readiness)
+        self.runbooks.update((row.id, row) for row in delta.runbooks)
+        self.runbook_runs.update((run.id, run) for run in delta.runbook_runs)
+        self.runbook_progress.update((one.id, one) for one in delta.runbook_progress)
+        self.runbook_results.update((one.id, one) for one in delta.runbook_results)
         for name, ids in delta.gone.items():
             table = getattr(self, name, {})
             for id in ids:
@@ -136,13 +152,22 @@ class World:
             or bool(
                 delta.backups or delta.runs or delta.repositories or delta.readiness or _BACKUPS & gone.keys()
             ),
+            runbooks=first
+            or bool(
+                delta.runbooks
+                or delta.runbook_runs
+                or delta.runbook_progress
+                or delta.runbook_results
+                or _RUNBOOKS & gone.keys()
+            ),
+            asking=asking,
             fired=fired,
         )
 
     def _tables(self) -> tuple[dict[str, Any], ...]:  # Any: rows of each kind
         return (
             self.hosts, self.alerts, self.silences, self.audit, self.questions, self.checks, self.backups, self.runs, self.repositories,
-            self.readiness,
+            self.readiness, self.runbooks, self.runbook_runs, self.runbook_progress, self.runbook_results,
         )  # fmt: skip
 
     def _rings(self, alert: Alert) -> bool:
@@ -155,6 +180,12 @@ class World:
             and not alert.preexisting
             and not alert.acknowledged_by
             and alert.silenced_until is None
+        )
+
+    def _asks_anew(self, run: RunbookRun) -> bool:
+        known = self.runbook_runs.get(run.id)
+        return run.asked == "approve" and (
+            known is None or (known.asked, known.step) != (run.asked, run.step)
         )
 
     def counts(self) -> Counts:
@@ -203,6 +234,23 @@ class World:
         return sorted(
             self.backups.values(), key=lambda row: (_JOB_STATES[shown_job_state(row, now)], row.name)
         )
+
+    def runbooks_for(self, rule: str) -> list[RunbookRow]:
+        """Runbooks that answer a rule and can be run, by title."""
+        found = [row for row in self.runbooks.values() if rule in row.rules and not row.problems]
+        return sorted(found, key=lambda row: row.title)
+
+    def active_runs(self) -> list[RunbookRun]:
+        """Runs of runbooks that have not ended, the newest first."""
+        return sorted(
+            (run for run in self.runbook_runs.values() if run.state != "ended"),
+            key=lambda run: -run.started_at,
+        )
+
+    def results_of(self, run: RunbookRun) -> list[RunbookResult]:
+        """What came of a run's current step, host by host, the worst first."""
+        found = [one for one in self.runbook_results.values() if (one.run, one.step) == (run.id, run.step)]
+        return sorted(found, key=lambda one: (_RESULT_STATES[one.state], one.host))
 
     def question_of(self, host_id: str) -> Question | None:
         """The oldest question about a host."""

@@ -88,7 +88,15 @@ class GuardianScreen(Screen[None]):
             return
         self.refresh_frame()
         self.world_changed(
-            Change(complete=True, alerts=True, audit=True, questions=True, checks=True, backups=True)
+            Change(
+                complete=True,
+                alerts=True,
+                audit=True,
+                questions=True,
+                checks=True,
+                backups=True,
+                runbooks=True,
+            )
         )
 
     def world_changed(self, change: Change) -> None:
@@ -105,8 +113,16 @@ class GuardianScreen(Screen[None]):
             return
         self.query_one(Header).show(console.header_line(self.crumbs))
         self.query_one(Banner).show(console.banner_words())
-        keys = tuple(FooterKey(console.key_of(c), c.footer) for c in self.offered() if c.footer)
-        self.query_one(Footer).show(keys, console.footer_note())
+        self.query_one(Footer).show(self.footer_keys(), self.footer_note())
+
+    def footer_keys(self) -> tuple[FooterKey, ...]:
+        """The keys that work here and now."""
+        console = self.console
+        return tuple(FooterKey(console.key_of(c), c.footer) for c in self.offered() if c.footer)
+
+    def footer_note(self) -> str:
+        """The right end of the footer."""
+        return self.console.footer_note()
 
     # --- the prompt ------------------------------------------------------------------------------
 

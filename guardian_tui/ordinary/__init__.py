@@ -11,6 +11,7 @@ from guardian_tui.ordinary.hosts import HostCommands
 from guardian_tui.ordinary.importing import ImportCommands
 from guardian_tui.ordinary.looking import LookingCommands
 from guardian_tui.ordinary.questions import QuestionCommands
+from guardian_tui.ordinary.runbooks import RunbookCommands
 from guardian_tui.ordinary.saving import SavingCommands
 from guardian_tui.ordinary.sections import SectionCommands
 from guardian_tui.ordinary.session import SessionCommands
@@ -27,6 +28,7 @@ class OrdinaryCommands(
     AlertCommands,
     CheckCommands,
     BackupCommands,
+    RunbookCommands,
     LookingCommands,
     SavingCommands,
     SectionCommands,

@@ -30,14 +30,16 @@ class SavingCommands(CommandPart):
             app.say("There is no list on this screen; :save svg saves the picture.", severity="warning")
             return
         names, rows = table or ([], [])
-        folder = Path(platformdirs.user_documents_dir())
-        folder = folder if folder.is_dir() else Path.home()
-        path = folder / time.strftime(f"guardian-%Y%m%d-%H%M%S.{kind}")
+        path = _place(kind)
         if kind == "svg":
             # the line in which it was asked for is no part of the picture
             app.call_after_refresh(lambda: self._write(path, app.export_screenshot()))
             return
         self._write(path, _csv(names, rows) if kind == "csv" else _json_lines(names, rows))
+
+    def save_text(self, text: str, kind: str) -> None:
+        """Write a text beside the lists that are saved, under an ending of its own."""
+        self._write(_place(kind), text)
 
     def _write(self, path: Path, text: str) -> None:
         try:
@@ -46,6 +48,12 @@ class SavingCommands(CommandPart):
             self._app.say(f"{path} can't be written: {error.strerror}.", severity="error")
         else:
             self._app.say(f"Saved to {path}.")
+
+
+def _place(kind: str) -> Path:
+    folder = Path(platformdirs.user_documents_dir())
+    folder = folder if folder.is_dir() else Path.home()
+    return folder / time.strftime(f"guardian-%Y%m%d-%H%M%S.{kind}")
 
 
 def _csv(names: list[str], rows: list[tuple[object, ...]]) -> str:

@@ -378,6 +378,8 @@ class RunbookRunDetail(Response, frozen=True):
     results: tuple[RunbookResult, ...] = ()
     """Of the current step, the failed ones first."""
     epilogue: str = ""
+    ahead: tuple[PlannedStep, ...] = ()
+    """Where an approval is asked: the steps that were not done yet, as they would run; what :attr:`RunbookRun.digest` binds."""
 
 
 class RunbookRunsQuery(Request, frozen=True):

@@ -34,7 +34,11 @@ from screens.log import LogScreen
 from screens.people import PeopleScreen
 from screens.restore import RestoreScreen
 from screens.run_log import RunLogScreen
+from screens.runbook import RunbookScreen
+from screens.runbook_run import StepScreen
+from screens.runbooks import RunbooksScreen
 from screens.section import SectionScreen
+from screens.transcript import TranscriptScreen
 
 SCREENS = {
     screen.CONTEXT: screen
@@ -55,6 +59,10 @@ SCREENS = {
         FoundScreen,
         AuthoritiesScreen,
         RunLogScreen,
+        RunbooksScreen,
+        RunbookScreen,
+        StepScreen,
+        TranscriptScreen,
     )
 }
 

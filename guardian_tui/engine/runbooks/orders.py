@@ -16,6 +16,7 @@ from guardian_tui.engine.runbooks.output import Output
 from guardian_tui.engine.runbooks.planning import Basis, given
 from guardian_tui.engine.runbooks.run import Run, labels_of
 from guardian_tui.engine.runbooks.service import Runbooks
+from guardian_tui.engine.runbooks.sight import basis_of
 from guardian_tui.engine.runbooks.state import Standing
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol import runbooks as wire
@@ -246,7 +247,18 @@ class RunbookOrders:
         return wire.RunbookRunDetail(
             run=row, steps=steps, progress=run.progress(self._clock.now()) if run is not None else None,
             results=tuple(run.results()) if run is not None else (), epilogue=document.epilogue,
+            ahead=self._ahead(run) if run is not None and row.asked == "approve" else (),
         )  # fmt: skip
+
+    def _ahead(self, run: Run) -> tuple[wire.PlannedStep, ...]:
+        """Steps that were not done yet, as they would run: what somebody approves."""
+        standing = run.standing
+        basis = basis_of(self._runner.house, run)
+        return tuple(
+            self._runbooks.planner.step(basis, step)
+            for step in standing.document.steps
+            if step.name != standing.step and standing.of(step.name).state == "todo"
+        )
 
     async def answer(self, call: Call, request: wire.AnswerRunbook) -> wire.RunbookRun:
         """`runbooks.answer`."""

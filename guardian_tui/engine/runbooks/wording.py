@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -30,10 +31,18 @@ def variable(one: Variable) -> RunbookVariable:
     )  # fmt: skip
 
 
+_HEADING = re.compile(r"^ {0,3}#{1,6} +(.+?)[ #]*$", re.MULTILINE)
+
+
+def own_title(document: Document, one: Step) -> str:
+    """A step's title, unless it is that of the heading above it, which names all of the steps below."""
+    return "" if any(one.title in _HEADING.findall(other.prose) for other in document.steps) else one.title
+
+
 def step(document: Document, one: Step) -> RunbookStep:
     """A step as it stands in its document."""
     return RunbookStep(
-        name=one.name, kind=one.kind, number=document.steps.index(one) + 1, title=one.title, prose=one.prose, text=one.text, user=one.user,
+        name=one.name, kind=one.kind, number=document.steps.index(one) + 1, title=own_title(document, one), prose=one.prose, text=one.text, user=one.user,
         roles=one.roles or document.roles, dangerous=one.dangerous, rollback=one.rollback, expect=one.expect, captures=tuple(one.capture),
         detach=one.detach, fanout=fanout(one), timeout_seconds=one.timeout_seconds, next=document.following(one),
         on_fail="" if one.on_fail == ASK else one.on_fail, variable=variable(one.variable) if one.variable else None,

@@ -1,0 +1,419 @@
+"""A runbook's page: the document as prose, its values as a form, and exactly what a run would do, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Input
+
+from guardian_tui.protocol.base import Response
+from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.runbooks import (
+    RunbookDetail,
+    RunbookDryRun,
+    RunbookOrder,
+    RunbookPlan,
+    RunbookRef,
+    RunbookResult,
+    RunbookRun,
+    StartRunbook,
+)
+from guardian_tui.text import safe
+from guardian_tui.world import Change
+from screens.base import GuardianScreen
+from screens.dialogs import ConfirmDialog
+from screens.forms import Field, SecretInput, Words
+from screens.reports import ReportDialog
+from widgets.box import Line
+from widgets.lines_pane import LinesPane
+from widgets.prose import words_lines
+from widgets.runbook_document import asked_for, document_lines, field_words, plan_head
+from widgets.runbook_lines import plan_step_lines
+
+NARROW = 110
+_HOSTS = "hosts"
+_FIELD = "value-"
+
+
+class RunbookScreen(GuardianScreen):
+    """A runbook, and the plan of a run of it.
+
+    Args:
+        runbook_id: its id.
+        hosts: names that stand in the form first.
+        alert_id: the alert that a run answers; it fills values in.
+        values: that stand in the form first.
+    """
+
+    CONTEXT: ClassVar[str] = "runbook"
+    BINDINGS = [("escape", "leave_form", "Out of the form")]  # as Textual has it
+    DEFAULT_CSS = """
+    RunbookScreen #document { width: 2fr; height: 1fr; }
+    RunbookScreen #right { width: 3fr; height: 1fr; }
+    RunbookScreen #form { height: auto; max-height: 40%; border: round $g-border; border-title-color: $g-accent; padding: 0 1;
+                          background: $g-background; scrollbar-size-vertical: 1; }
+    RunbookScreen #form:focus-within { border: round $g-accent; }
+    RunbookScreen Field { margin-bottom: 0; }
+    RunbookScreen #about { height: auto; max-height: 3; color: $g-muted; }
+    RunbookScreen #about.error { color: $g-critical; }
+    RunbookScreen #plan { height: 1fr; }
+    RunbookScreen.narrow #document { width: 1fr; display: none; }
+    RunbookScreen.narrow #right { width: 1fr; }
+    RunbookScreen.narrow.reading #document { display: block; }
+    RunbookScreen.narrow.reading #right { display: none; }
+    """
+
+    def __init__(
+        self,
+        runbook_id: str,
+        hosts: Sequence[str] = (),
+        alert_id: str = "",
+        values: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.runbook_id = runbook_id
+        self._first_hosts = tuple(hosts)
+        self._alert_id = alert_id
+        self._first_values = dict(values or {})
+        self._detail: RunbookDetail | None = None
+        self._plan: RunbookPlan | None = None
+        self._planned_for: RunbookOrder | None = None
+        self._refused = ""
+        self._results: dict[str, list[RunbookResult]] = {}
+        self._tried = False
+        self._auto = False
+        self._made = False
+        """Whether the fields of the form are there."""
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        """The library, then this one."""
+        name = safe(self.runbook_id, 60)
+        return (name,) if self.has_class("narrow") else ("runbooks", name)
+
+    @property
+    def plan(self) -> RunbookPlan | None:
+        """What a run would do, as it was planned last."""
+        return self._plan
+
+    def content(self) -> ComposeResult:
+        """The document at the left; the form over the plan at the right."""
+        with Horizontal():
+            yield LinesPane(id="document")
+            with Vertical(id="right"):
+                with VerticalScroll(id="form", can_focus=False) as form:
+                    form.border_title = "values"
+                    yield Field(
+                        "hosts",
+                        Input(
+                            " ".join(self._first_hosts),
+                            id=_HOSTS,
+                            placeholder="names, with blanks between",
+                            max_length=8000,
+                        ),
+                    )
+                    yield Words("", id="about")
+                yield LinesPane(id="plan")
+
+    def on_mount(self) -> None:
+        """Read the document."""
+        self._arrange()
+        self.query_one("#plan").focus()
+        self.run_worker(self._read(), exclusive=True, group="document", exit_on_error=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fold or unfold the document."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self.set_class(self.app.size.width < NARROW, "narrow")
+
+    def on_lines_pane_resized(self, event: LinesPane.Resized) -> None:
+        """Wrap anew."""
+        self._draw()
+
+    def world_changed(self, change: Change) -> None:
+        """Another version of the document is planned anew."""
+        row = self.console.world.runbooks.get(self.runbook_id)
+        if (
+            change.runbooks
+            and row is not None
+            and self._detail is not None
+            and row.hash != self._detail.row.hash
+        ):
+            self.run_worker(self._read(), exclusive=True, group="document", exit_on_error=False)
+
+    async def _read(self) -> None:
+        try:
+            self._detail = await self.console.client.call(
+                "runbooks.show", RunbookDetail, RunbookRef(runbook=self.runbook_id)
+            )
+        except GuardianError as error:
+            self._refused = error.detail or error.title
+            self._draw()
+            return
+        if not self._made:
+            await self._make_fields(self._detail)
+        self._draw()
+        await self._make_plan()
+        if self._plan is not None and self._plan.missing and isinstance(self.focused, LinesPane):
+            self._focus_field(self._plan.missing[0].name)
+
+    async def _make_fields(self, detail: RunbookDetail) -> None:
+        form = self.query_one("#form", VerticalScroll)
+        hint = self.query_one("#about")
+        for one in asked_for(detail):
+            value = self._first_values.get(one.name, "")
+            words = field_words(one)
+            id = _FIELD + one.name
+            entry = (
+                SecretInput(placeholder=words, id=id)
+                if one.secret
+                else Input(value, placeholder=words, id=id, max_length=8192)
+            )
+            await form.mount(Field(one.name, entry), before=hint)
+        self._made = True
+
+    # --- the form ---------------------------------------------------------------------------------
+
+    @property
+    def _fields(self) -> list[Input]:
+        return list(self.query_one("#form").query(Input))
+
+    def order(self) -> RunbookOrder:
+        """What stands in the form."""
+        values = {
+            (entry.id or "").removeprefix(_FIELD): entry.value.strip()
+            for entry in self._fields
+            if entry.id != _HOSTS and entry.value.strip()
+        }
+        hosts = self.query_one(f"#{_HOSTS}", Input).value.replace(",", " ").split()
+        return RunbookOrder(runbook=self.runbook_id, hosts=tuple(hosts), values=values, alert=self._alert_id)
+
+    def _focus_field(self, name: str) -> bool:
+        entry = next((one for one in self._fields if one.id in (name, _FIELD + name)), None)
+        if entry is None:
+            return False
+        if self.has_class("reading"):
+            self.remove_class("reading")
+        entry.focus()
+        return True
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Say what the field wants."""
+        id = event.widget.id or ""
+        if isinstance(event.widget, Input) and id.startswith(_FIELD) and self._detail is not None:
+            one = next((one for one in asked_for(self._detail) if _FIELD + one.name == id), None)
+            if one is not None:
+                self._hint(f"{one.prompt or one.name}: {field_words(one)}")
+        elif id == _HOSTS:
+            self._hint("Where it runs. ⏎ next field · esc to the keys")
+        self.refresh_frame()
+
+    def _hint(self, words: str, *, error: bool = False) -> None:
+        self.query_one("#about", Words).say(words, error=error)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes on; after the last field the plan is made anew."""
+        fields = self._fields
+        if event.input not in fields:
+            return
+        place = fields.index(event.input)
+        if place + 1 < len(fields):
+            fields[place + 1].focus()
+        else:
+            self.query_one("#plan").focus()
+        self._replan()
+
+    def action_leave_form(self) -> None:
+        """Back to the keys."""
+        self.give_back_focus()
+        self._replan()
+
+    def give_back_focus(self) -> None:
+        """To what is read."""
+        self.query_one("#document" if self.has_class("reading") else "#plan").focus()
+
+    # --- the plan ---------------------------------------------------------------------------------
+
+    def _replan(self) -> None:
+        self.run_worker(self._make_plan(), exclusive=True, group="plan", exit_on_error=False)
+
+    async def _make_plan(self) -> None:
+        order = self.order()
+        try:
+            plan = await self.console.ask("runbooks.plan", RunbookPlan, order)
+        except GuardianError as error:
+            self._plan, self._planned_for = None, None
+            self._refuse(error)
+            return
+        self._take(plan, order)
+
+    def _take(self, plan: RunbookPlan, order: RunbookOrder) -> None:
+        if self._planned_for != order:
+            self._results, self._tried = {}, False
+        self._plan, self._planned_for, self._refused = plan, order, ""
+        self._hint("")
+        self._draw()
+
+    def _refuse(self, error: GuardianError) -> None:
+        self._refused = error.detail or error.title
+        self._hint(self._refused, error=True)
+        field = error.field
+        if field:
+            self._focus_field(field)
+            self._hint(self._refused, error=True)
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self.composed:
+            return
+        detail = self._detail
+        if detail is not None:
+            pane = self.query_one("#document", LinesPane)
+            pane.show(
+                document_lines(detail, pane.width),
+                safe(detail.row.title, 100),
+                f"v{safe(detail.row.version, 20)}",
+                safe(detail.row.commit, 40)[:8],
+            )
+        pane = self.query_one("#plan", LinesPane)
+        note = "goes on by itself where it may" if self._auto else "asks before each step"
+        pane.show(
+            self._plan_lines(pane.width),
+            "plan",
+            "nothing has run yet",
+            note,
+            "warning" if self._auto else "muted",
+        )
+
+    def _plan_lines(self, width: int) -> list[Line]:
+        plan = self._plan
+        if plan is None:
+            return words_lines(
+                [(safe(self._refused, 2000) or "reading…", "critical" if self._refused else "muted")], width
+            )
+        lines = plan_head(plan, width)
+        alert = self.console.world.alerts.get(self._alert_id)
+        if alert is not None:
+            told = f"{alert.title} on {alert.host} is measured anew at the end"
+            lines += words_lines([(safe(told, 300), "text")], width, first="answers  ", rest="         ")
+        if self._tried:
+            lines.append([("dry run  ", "muted"), ("what reads was run, nothing was changed", "ok")])
+        lines.append([])
+        for planned in plan.steps:
+            lines += plan_step_lines(planned, self._results.get(planned.step.name, ()), width)
+        return lines
+
+    # --- commands ---------------------------------------------------------------------------------
+
+    def command_back(self, arguments: tuple[str, ...]) -> None:
+        """Back to where it was opened."""
+        self.console.pop_screen()
+
+    def command_pane_next(self, arguments: tuple[str, ...]) -> None:
+        """The document or the plan."""
+        if self.has_class("narrow"):
+            self.toggle_class("reading")
+            self.give_back_focus()
+        else:
+            self.query_one("#plan" if self.focused is not self.query_one("#plan") else "#document").focus()
+
+    def command_runbook_edit(self, arguments: tuple[str, ...]) -> None:
+        """`e`: the first field that has no value, else the first."""
+        missing = self._plan.missing if self._plan else ()
+        if not (missing and self._focus_field(missing[0].name)):
+            self._focus_field(_HOSTS)
+
+    def command_runbook_auto(self, arguments: tuple[str, ...]) -> None:
+        """`A`."""
+        self._auto = not self._auto
+        self._draw()
+
+    def command_runbook_changes(self, arguments: tuple[str, ...]) -> None:
+        """`c`."""
+        plan = self._plan
+        if plan is None or not plan.changed:
+            self.console.say(
+                "The document is as it was at its last run."
+                if plan and plan.last_run
+                else "It has not run yet."
+            )
+            return
+        styles = {"+": "good", "-": "error", "@": "muted"}
+        self.console.push_screen(
+            ReportDialog(
+                "changed since the last run", [(line, styles.get(line[:1], "")) for line in plan.changed]
+            )
+        )
+
+    def command_runbook_try(self, arguments: tuple[str, ...]) -> None:
+        """`d`: what reads is run, and nothing else."""
+        order = self.order()
+        self.console.say("Running what reads, and nothing else…")
+
+        def done(answer: RunbookDryRun) -> None:
+            self._take(answer.plan, order)
+            self._tried = True
+            for one in answer.results:
+                self._results.setdefault(one.step, []).append(one)
+            self._draw()
+
+        self._results = {}
+        self._ask("runbooks.try", RunbookDryRun, order, done)
+
+    def _ask(self, route: str, kind: type, order: RunbookOrder, done: object) -> None:
+        async def work() -> None:
+            try:
+                answer: Response = await self.console.ask(route, kind, order)
+            except GuardianError as error:
+                self._refuse(error)
+                self.console.say_error(error)
+                return
+            done(answer)  # type: ignore[operator]  # takes what the route answers
+
+        self.run_worker(work(), group="orders", exit_on_error=False)
+
+    def command_runbook_begin(self, arguments: tuple[str, ...]) -> None:
+        """`⏎`: of the plan that is shown."""
+        plan, order = self._plan, self.order()
+        if plan is None or self._planned_for != order:
+            self._replan()
+            self.console.say("The plan is made anew: look at it, then start.")
+        elif plan.missing:
+            self._focus_field(plan.missing[0].name)
+            self._hint(f"It needs a value for {', '.join(one.name for one in plan.missing)}.", error=True)
+        elif plan.problems:
+            self.console.say(plan.problems[0], severity="error")
+        elif self._auto:
+            lines = [
+                safe(plan.blast, 400),
+                "",
+                "It goes on by itself wherever no person is needed; what is dangerous is still typed in.",
+            ]
+
+            def answered(yes: bool | None) -> None:
+                if yes:
+                    self._begin(plan, order)
+
+            self.console.push_screen(ConfirmDialog(f"start {plan.title}", lines), answered)
+        else:
+            self._begin(plan, order)
+
+    def _begin(self, plan: RunbookPlan, order: RunbookOrder) -> None:
+        start = StartRunbook(
+            runbook=order.runbook, hosts=order.hosts, values=order.values, alert=order.alert, digest=plan.digest, auto=self._auto
+        )  # fmt: skip
+
+        def begun(run: RunbookRun) -> None:
+            console = self.console
+            console.world.runbook_runs.setdefault(run.id, run)
+            if console.screen is self:
+                console.pop_screen()
+            console.open_runbook_run(run.id)
+
+        self._ask("runbooks.run", RunbookRun, start, begun)

@@ -1,0 +1,332 @@
+"""What a person answers a run: one method per command of the registry, mixed into its screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual import events
+
+from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.runbooks import (
+    Act,
+    AnswerRunbook,
+    ApproveRunbook,
+    HandOver,
+    RunbookOutput,
+    RunbookOutputQuery,
+    RunbookRun,
+    StopRunbook,
+)
+from guardian_tui.text import safe
+from screens.ask_pane import AskPane
+from screens.choice import ChoiceDialog
+from screens.dialogs import ConfirmDialog, TextDialog
+from screens.reports import ReportDialog
+from widgets.runbook_asks import ACTS
+from widgets.runbooks_list import ResultsList
+
+if TYPE_CHECKING:
+    from screens.runbook_run import StepScreen
+
+HOST_OUTPUT_LINES = 400
+
+
+class RunAnswers:
+    """Answers of a person to the run in front of them."""
+
+    sending: bool
+
+    @property
+    def _screen(self) -> StepScreen:
+        return self  # type: ignore[return-value]  # mixed into it, and into nothing else
+
+    # --- sending ----------------------------------------------------------------------------------
+
+    def _send(self, route: str, order: Any) -> None:  # Any: an order of one of the routes of runs
+        """One at a time; who comes second is told by the engine that the run has gone on."""
+        if self.sending:
+            return
+        self.sending = True
+        self._screen.run_worker(self._sent(route, order), group="answers", exit_on_error=False)
+
+    async def _sent(self, route: str, order: Any) -> None:  # Any: as above
+        screen = self._screen
+        try:
+            run = await screen.console.ask(route, RunbookRun, order)
+        except GuardianError as error:
+            screen.console.say_error(error)
+            screen.read()
+        else:
+            screen.take(run)
+        finally:
+            self.sending = False
+
+    def _answer(self, act: Act, **more: Any) -> None:  # Any: fields of the answer
+        run = self._screen.run
+        if run is not None:
+            self._send(
+                "runbooks.answer",
+                AnswerRunbook(run=run.id, version=run.version, act=act, step=run.step, **more),
+            )
+
+    def _ready(self) -> RunbookRun | None:
+        """The run, if what it asks has been seen."""
+        return self._screen.run if self._screen.ready else None
+
+    def _with_secrets(self, run: RunbookRun, act: Act, **more: Any) -> None:  # Any: fields of the answer
+        """Ask for values that are in nobody's memory any more, then answer."""
+        commands = run.current.commands if run.current else ()
+        missing = list(dict.fromkeys(name for command in commands for name in command.missing))
+        secrets: dict[str, str] = {}
+
+        def next_one() -> None:
+            if len(secrets) == len(missing):
+                self._answer(act, secrets=secrets, **more)
+                return
+            name = missing[len(secrets)]
+
+            def entered(value: str | None) -> None:
+                if value:
+                    secrets[name] = value
+                    next_one()
+
+            words = f"{safe(name, 60)} has no value: secrets are kept in memory alone, and the engine was started anew. Give it again."
+            self._screen.console.push_screen(TextDialog("a secret", words, secret=True), entered)
+
+        next_one()
+
+    # --- what is asked ----------------------------------------------------------------------------
+
+    def command_runbook_go(self, arguments: tuple[str, ...]) -> None:
+        """`⏎`: do what is asked."""
+        screen, run = self._screen, self._ready()
+        if run is None:
+            return
+        pane = screen.query_one(AskPane)
+        if run.asked == "choose":
+            self._answer("go", choice=pane.choice)
+        elif run.asked == "decide":
+            self._decide(run)
+        elif pane.entry is not None:
+            pane.entry.focus()
+            screen.refresh_frame()
+        elif run.asked == "undo":
+            self._answer("undo")
+        elif run.asked == "confirm":
+            self._with_secrets(run, "go")
+
+    def on_ask_pane_entered(self, event: AskPane.Entered) -> None:
+        """What was typed, if it is what was asked for."""
+        run = self._ready()
+        if run is None:
+            return
+        if run.asked == "input":
+            self._answer("go", value=event.value)
+        elif event.value.strip() != run.phrase:
+            self._screen.console.say(
+                f"Nothing has run: type {run.phrase} exactly, or esc and another key.", severity="warning"
+            )
+        else:
+            self._with_secrets(run, "undo" if run.asked == "undo" else "go", typed=event.value.strip())
+
+    def command_runbook_answer(self, arguments: tuple[str, ...]) -> None:
+        """`1` … `9`, `:answer WORD`: an answer of a choice."""
+        run = self._ready()
+        if run is None or not arguments:
+            return
+        pane, word = self._screen.query_one(AskPane), arguments[0]
+        if word.isdigit() and pane.point_at(int(word)):
+            self._answer("go", choice=pane.choice)
+        elif run.current is not None and word in {one.answer for one in run.current.step.options}:
+            self._answer("go", choice=word)
+
+    def on_key(self, event: events.Key) -> None:
+        """A digit answers a choice."""
+        run = self._screen.run
+        if run is not None and run.asked == "choose" and event.key.isdigit():
+            event.stop()
+            self.command_runbook_answer((event.key,))
+
+    def command_runbook_option_up(self, arguments: tuple[str, ...]) -> None:
+        """`↑`."""
+        self._screen.query_one(AskPane).point(-1)
+
+    def command_runbook_option_down(self, arguments: tuple[str, ...]) -> None:
+        """`↓`."""
+        self._screen.query_one(AskPane).point(1)
+
+    def _decide(self, run: RunbookRun) -> None:
+        choices = [(act, *ACTS[act]) for act in run.acts if act in ACTS]
+        handlers = {
+            "retry": self.command_runbook_retry, "accept": self.command_runbook_accept, "skip": self.command_runbook_skip,
+            "back": self.command_runbook_previous, "rollback": self.command_runbook_rollback, "stop": self.command_runbook_stop,
+        }  # fmt: skip
+
+        def picked(act: str | None) -> None:
+            if act is not None:
+                handlers[act](())
+
+        self._screen.console.push_screen(
+            ChoiceDialog(f"step {run.number} was not well: what now?", choices), picked
+        )
+
+    # --- other ways -------------------------------------------------------------------------------
+
+    def _with_reason(self, act: Act, arguments: tuple[str, ...], title: str, words: str) -> None:
+        """An answer for which a reason is asked."""
+        run = self._ready()
+        if run is None or act not in run.acts:
+            return
+
+        def entered(reason: str | None) -> None:
+            if reason is None:
+                return
+            if reason.strip():
+                self._answer(act, reason=reason.strip())
+            else:
+                self._screen.console.say("Say why: it stands in the transcript.", severity="warning")
+
+        if arguments:
+            entered(" ".join(arguments))
+        else:
+            self._screen.console.push_screen(TextDialog(title, words), entered)
+
+    def command_runbook_skip(self, arguments: tuple[str, ...]) -> None:
+        """`k`."""
+        self._with_reason("skip", arguments, "skip this step", "Why? It stands in the transcript.")
+
+    def command_runbook_accept(self, arguments: tuple[str, ...]) -> None:
+        """`a`."""
+        self._with_reason(
+            "accept",
+            arguments,
+            "take the step as done",
+            "Why is it well after all? It stands in the transcript.",
+        )
+
+    def command_runbook_retry(self, arguments: tuple[str, ...]) -> None:
+        """`r`."""
+        run = self._ready()
+        if run is not None and "retry" in run.acts:
+            self._answer("retry")
+
+    def command_runbook_previous(self, arguments: tuple[str, ...]) -> None:
+        """`b`."""
+        run = self._ready()
+        if run is not None and "back" in run.acts:
+            self._answer("back")
+
+    def command_runbook_pause(self, arguments: tuple[str, ...]) -> None:
+        """`p`: no further host is begun; again goes on."""
+        run = self._screen.run
+        if run is not None and ("pause" in run.acts or "resume" in run.acts):
+            self._answer("resume" if "resume" in run.acts else "pause")
+
+    def command_runbook_rollback(self, arguments: tuple[str, ...]) -> None:
+        """`u`."""
+        run = self._ready()
+        if run is None or "rollback" not in run.acts:
+            return
+        steps = [safe(mark.step, 60) for mark in reversed(run.marks) if mark.undo]
+        lines = ["What was done is taken back in reverse, and each step asks before it does:", "", *steps]
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._answer("rollback")
+
+        self._screen.console.push_screen(ConfirmDialog("roll back", lines), answered)
+
+    def command_runbook_stop(self, arguments: tuple[str, ...]) -> None:
+        """`x`."""
+        run = self._screen.run
+        if run is None or "stop" not in run.acts:
+            return
+        running = "What runs now is ended. " if run.state == "running" else ""
+        opened = " What it opened is closed." if run.open else ""
+
+        def entered(reason: str | None) -> None:
+            if reason is not None:
+                self._send("runbooks.stop", StopRunbook(run=run.id, reason=reason.strip()))
+
+        if arguments:
+            entered(" ".join(arguments))
+            return
+        words = f"{running}Nothing more is begun, and what was done stays done.{opened} Why?"
+        self._screen.console.push_screen(TextDialog("stop the run", words), entered)
+
+    # --- people -----------------------------------------------------------------------------------
+
+    def command_runbook_hand(self, arguments: tuple[str, ...]) -> None:
+        """`h`: to whom is asked."""
+        run = self._screen.run
+        if run is None or run.state == "ended":
+            return
+        if arguments:
+            self._hand_to(run, arguments[0])
+            return
+
+        def entered(name: str | None) -> None:
+            if name is not None:
+                self._hand_to(run, name.strip())
+
+        words = f"{safe(run.leader, 60)} leads. Who shall go on? A name; nothing takes it yourself."
+        self._screen.console.push_screen(TextDialog("hand over", words), entered)
+
+    def _hand_to(self, run: RunbookRun, name: str) -> None:
+        self._send("runbooks.hand_over", HandOver(run=run.id, to=name))
+
+    def command_runbook_approve(self, arguments: tuple[str, ...]) -> None:
+        """`y`: what is shown, and nothing else."""
+        self._judge(arguments, ok=True)
+
+    def command_runbook_refuse(self, arguments: tuple[str, ...]) -> None:
+        """`n`."""
+        self._judge(arguments, ok=False)
+
+    def _judge(self, arguments: tuple[str, ...], *, ok: bool) -> None:
+        run = self._ready()
+        if run is None or run.asked != "approve" or not run.digest:
+            return
+
+        def entered(note: str | None) -> None:
+            if note is not None:
+                order = ApproveRunbook(
+                    run=run.id, version=run.version, digest=run.digest, ok=ok, note=note.strip()
+                )
+                self._send("runbooks.approve", order)
+
+        if arguments:
+            entered(" ".join(arguments))
+            return
+        words = (
+            "It holds for what you were shown, and for nothing else. A note?"
+            if ok
+            else "The run then fails at this step. Why?"
+        )
+        self._screen.console.push_screen(TextDialog("approve" if ok else "refuse", words), entered)
+
+    # --- one host of many -------------------------------------------------------------------------
+
+    def command_runbook_host_output(self, arguments: tuple[str, ...]) -> None:
+        """`o`: all that the host under the cursor wrote."""
+        screen, run = self._screen, self._screen.run
+        one = screen.query_one(ResultsList).result(screen.query_one(ResultsList).cursor_id)
+        if run is None or one is None:
+            return
+        query = RunbookOutputQuery(run=run.id, step=one.step, host=one.host)
+
+        def shown(answer: RunbookOutput) -> None:
+            text = "".join(piece.text for piece in answer.pieces if piece.attempt == one.attempt)
+            lines = text.rstrip("\n").split("\n")[-HOST_OUTPUT_LINES:]
+            head = (
+                f"{one.state}{'' if one.exit_code is None else f', exit {one.exit_code}'} {one.words}".strip(),
+                "strong",
+            )
+            more = [("… more is in the transcript", "muted")] if answer.more else []
+            screen.console.push_screen(
+                ReportDialog(
+                    f"{one.step} on {one.host}", [head, ("", ""), *((line, "") for line in lines), *more]
+                )
+            )
+
+        screen.console.order("runbooks.output", RunbookOutput, query, shown)

@@ -1,0 +1,418 @@
+"""A run of a runbook: the step in front of you, what will run, where, as whom, and whether it goes back; then its output, live, and a verdict."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input
+
+from guardian_tui.commands import Command
+from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.runbooks import (
+    RunbookOutput,
+    RunbookOutputQuery,
+    RunbookProgress,
+    RunbookResult,
+    RunbookRun,
+    RunbookRunDetail,
+    RunbookRunRef,
+)
+from guardian_tui.text import safe
+from guardian_tui.world import Change
+from screens.ask_pane import AskPane
+from screens.base import GuardianScreen
+from screens.runbook_answers import RunAnswers
+from screens.runbook_asking import asking_of, output_note, word_of, works
+from widgets.footer import FooterKey
+from widgets.lines_pane import LinesPane
+from widgets.prose import prose_lines
+from widgets.runbook_lines import lead_lines, plan_step_lines, steps_lines, title_of, what_lines
+from widgets.runbook_output import RunOutput
+from widgets.runbooks_list import ResultsList
+
+NARROW = 110
+PAGES = 4
+"""Of kept output that are read when a run is opened."""
+SETTLE_SECONDS = 0.4
+"""What is asked is on screen for so long before a key answers it: nobody confirms what they have not seen."""
+
+
+class StepScreen(RunAnswers, GuardianScreen):
+    """One run.
+
+    Args:
+        run_id: its id.
+    """
+
+    CONTEXT: ClassVar[str] = "step"
+    BINDINGS = [("escape", "leave_field", "To the keys")]  # as Textual has it
+    DEFAULT_CSS = """
+    StepScreen #left { width: 46; height: 1fr; }
+    StepScreen.wide #left { width: 62; }
+    StepScreen #steps { height: 1fr; }
+    StepScreen #lead { height: 4; }
+    StepScreen #right { width: 1fr; height: 1fr; }
+    StepScreen #what { height: 3; }
+    StepScreen #output { height: 1fr; min-height: 3; }
+    StepScreen #results { height: 1fr; min-height: 4; display: none; }
+    StepScreen.hosts #results { display: block; }
+    StepScreen.hosts #output { display: none; }
+    StepScreen.narrow #panes { layout: vertical; }
+    StepScreen.narrow #left { width: 1fr; height: 1fr; min-height: 5; }
+    StepScreen.narrow #lead { display: none; }
+    StepScreen.narrow #right { width: 1fr; height: auto; }
+    StepScreen.narrow #output { display: none; }
+    StepScreen.narrow #results { display: none; }
+    StepScreen.narrow.output #left { display: none; }
+    StepScreen.narrow.output #right { height: 1fr; }
+    StepScreen.narrow.output #output { display: block; }
+    StepScreen.narrow.hosts #left { display: none; }
+    StepScreen.narrow.hosts #right { height: 1fr; }
+    StepScreen.narrow.hosts #output { display: none; }
+    StepScreen.narrow.hosts #results { display: block; }
+    """
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self._detail: RunbookRunDetail | None = None
+        self._run: RunbookRun | None = None
+        self._output = RunOutput()
+        self._problem = ""
+        self._question: tuple[object, ...] = ()
+        self._place: tuple[object, ...] = ()
+        """What the list of steps was scrolled for."""
+        self._shown_at = 0.0
+        self._was_running = False
+        self.sending = False
+
+    # --- what is known ----------------------------------------------------------------------------
+
+    @property
+    def run(self) -> RunbookRun | None:
+        """The run as it is shown."""
+        return self._run
+
+    @property
+    def ready(self) -> bool:
+        """Whether what is asked has been on screen long enough to be answered."""
+        return (
+            not self.sending and self._run is not None and time.monotonic() - self._shown_at >= SETTLE_SECONDS
+        )
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        """The runbook, and where it runs."""
+        run = self._run
+        if run is None:
+            return ("runbook", "…")
+        where = run.hosts[0] if run.hosts_count == 1 and run.hosts else f"{run.hosts_count} hosts"
+        # on a narrow terminal the pane's title names the runbook
+        narrow = self.has_class("narrow")
+        return ("runbook", *(() if narrow else (safe(run.runbook, 60),)), safe(where, 60))
+
+    @property
+    def subjects(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Its hosts."""
+        world = self.console.world
+        rows = [world.host_named(name) for name in (self._run.hosts if self._run else ())]
+        return tuple(row.id for row in rows if row is not None), ()
+
+    def content(self) -> ComposeResult:
+        """Prose and steps at the left; what will run, its output and what is asked at the right."""
+        with Horizontal(id="panes"):
+            with Vertical(id="left"):
+                yield LinesPane(id="steps")
+                yield LinesPane(id="lead")
+            with Vertical(id="right"):
+                yield LinesPane(id="what")
+                yield LinesPane(id="output", following=True)
+                yield ResultsList(id="results")
+                yield AskPane(id="ask")
+
+    def on_mount(self) -> None:
+        """Read it."""
+        self._arrange()
+        self.query_one("#output").focus()
+        self.read()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fold or unfold."""
+        self._arrange()
+        self.call_after_refresh(self.draw)
+
+    def _arrange(self) -> None:
+        self.set_class(self.app.size.width < NARROW, "narrow")
+        self.set_class(self.app.size.width >= 160, "wide")
+
+    def on_lines_pane_resized(self, event: LinesPane.Resized) -> None:
+        """Wrap anew."""
+        self.draw()
+
+    def read(self) -> None:
+        """Read the run, and what it has written."""
+        self.run_worker(self._read(), exclusive=True, group="run", exit_on_error=False)
+
+    async def _read(self) -> None:
+        client = self.console.client
+        try:
+            self._detail = await client.call(
+                "runbooks.follow", RunbookRunDetail, RunbookRunRef(run=self.run_id)
+            )
+            named = self._detail.run.hosts_count > 1
+            for _ in range(PAGES):
+                query = RunbookOutputQuery(run=self.run_id, after=self._output.newest)
+                page = await client.call("runbooks.output", RunbookOutput, query)
+                self._output.take_pieces(page.pieces, named=named)
+                if not page.more:
+                    break
+        except GuardianError as error:
+            # the banner speaks for an engine that is gone
+            if error.status != 503:
+                self._problem = error.detail or error.title
+                self.console.say_error(error)
+            return
+        self.take(self._detail.run)
+
+    def take(self, run: RunbookRun) -> None:
+        """The run as the engine has it now; one that is older than what is shown says nothing."""
+        known = self._run
+        if known is None or run.version > known.version or (run.version == known.version and run != known):
+            self._run = run
+        self.draw()
+
+    def world_changed(self, change: Change) -> None:
+        """Draw what an event changed."""
+        if not (change.complete or change.runbooks):
+            return
+        world = self.console.world
+        progress = world.runbook_progress.get(self.run_id)
+        if progress is not None:
+            self._output.take_tail(progress)
+        run = world.runbook_runs.get(self.run_id)
+        if run is not None:
+            known = self._detail.run if self._detail is not None else None
+            if run.asked == "approve" and known is not None and known.version != run.version:
+                # what would run is part of what is approved
+                self.read()
+            self.take(run)
+
+    def tick(self, now: float) -> None:
+        """Ages tick."""
+        super().tick(now)
+        self.draw()
+
+    # --- what is shown ----------------------------------------------------------------------------
+
+    def draw(self) -> None:
+        """Draw all panes."""
+        run, detail = self._run, self._detail
+        if not self.composed or run is None:
+            if self.composed and self._problem:
+                self.query_one("#steps", LinesPane).show([[(safe(self._problem, 400), "critical")]], "run")
+            return
+        now = self.console.world.now()
+        self._note_command(run)
+        self._draw_steps(run, detail, now)
+        self._draw_what(run)
+        self._draw_output(run, now)
+        self._draw_ask(run, now)
+        self.refresh_frame()
+
+    def _note_command(self, run: RunbookRun) -> None:
+        """What runs now stands above what it writes."""
+        if run.state == "running" and run.current is not None and run.current.commands:
+            mark = next((one for one in run.marks if one.step == run.step), None)
+            first = run.current.commands[0]
+            shown = safe(first.command, 4000, newlines=True).split("\n")
+            more = len(run.current.commands) + run.current.more_commands - 1
+            if more:
+                shown.append(f"(and {more} more that differ by host)")
+            self._output.take_command((run.step, mark.attempt if mark else 1), shown)
+
+    def _draw_steps(self, run: RunbookRun, detail: RunbookRunDetail | None, now: float) -> None:
+        pane = self.query_one("#steps", LinesPane)
+        steps = detail.steps if detail is not None else ()
+        lines, place = steps_lines(steps, run, pane.width)
+        if run.state == "ended" and detail is not None and detail.epilogue:
+            lines += [[], *prose_lines(detail.epilogue, pane.width)]
+        place_now = (run.step, run.state, bool(steps))
+        moved, self._place = place_now != self._place, place_now
+        pane.show(
+            lines,
+            safe(run.title, 100),
+            f"v{safe(run.document_version, 20)}",
+            at=place if moved and run.state != "ended" else None,
+        )
+        lead = self.query_one("#lead", LinesPane)
+        told = lead_lines(run, now, lead.width)
+        lead.show(told, "led by", safe(run.leader, 60))
+        lead.styles.height = lead.fits(6)
+
+    def _draw_what(self, run: RunbookRun) -> None:
+        pane = self.query_one("#what", LinesPane)
+        # a question stands in the box in which it is answered
+        pane.display = run.state != "ended" and run.asked not in ("input", "choose")
+        if not pane.display:
+            return
+        kinds = {
+            "instruct": "what to do",
+            "input": "a value",
+            "choose": "a choice",
+            "approve": "what is to be approved",
+        }
+        kind = run.current.step.kind if run.current else "run"
+        title = (
+            "what runs"
+            if run.state == "running"
+            else "takes back"
+            if run.asked == "undo"
+            else kinds.get(kind, "what will run")
+        )
+        lines = what_lines(run, pane.width)
+        for planned in self._detail.ahead if self._detail is not None and run.asked == "approve" else ():
+            lines += [[], *plan_step_lines(planned, (), pane.width)[:-1]]
+        name = title_of(run.current.step) if run.current else safe(run.step, 60)
+        pane.show(
+            lines, title, name if self.has_class("narrow") else "", f"step {run.number} of {len(run.marks)}"
+        )
+        most = max(5, self.size.height * 2 // 5)
+        pane.styles.height = pane.fits(most)
+
+    def _draw_output(self, run: RunbookRun, now: float) -> None:
+        pane = self.query_one("#output", LinesPane)
+        steps = self._detail.steps if self._detail else ()
+        titles = {step.name: f"{step.number} {title_of(step)}" for step in steps}
+        lines = self._output.lines(titles, pane.width)
+        results = self.results(run)
+        note, paint = output_note(run, results, now)
+        pane.show(lines or [[("nothing is written yet", "muted")]], "output", "", note, paint)
+        progress = self.progress(run)
+        total = len(results)
+        note = f"{progress.failed} failed, {progress.ok} ok" if progress and total else ""
+        self.query_one(ResultsList).show(results, total, note, now)
+
+    @property
+    def _hosts(self) -> int:
+        """Over how many hosts the current step goes."""
+        return len(self.results(self._run)) if self._run is not None else 0
+
+    def results(self, run: RunbookRun) -> list[RunbookResult]:
+        """What came of the current step on each host."""
+        found = self.console.world.results_of(run)
+        if not found and self._detail is not None and self._detail.run.step == run.step:
+            found = list(self._detail.results)
+        return found
+
+    def progress(self, run: RunbookRun) -> RunbookProgress | None:
+        """How the current step gets on."""
+        found = self.console.world.runbook_progress.get(run.id)
+        return found if found is not None and found.step == run.step else None
+
+    def _draw_ask(self, run: RunbookRun, now: float) -> None:
+        pane = self.query_one(AskPane)
+        question = (run.step, run.state, run.asked, run.version)
+        anew = question != self._question
+        if anew:
+            self._question, self._shown_at = question, time.monotonic()
+            self._fold(run)
+        session = self.console.session
+        me = session.account if session is not None else ""
+        asking = asking_of(run, self.progress(run), pane.width, now, me=me, may_approve=self.may_approve)
+        pane.show(asking, anew=anew)
+
+    def _fold(self, run: RunbookRun) -> None:
+        """On a narrow terminal what matters now has the room: prose before a step, its output while it runs and after."""
+        running = run.state in ("running", "deciding", "ended")
+        if running != self._was_running:
+            self.set_class(running, "output")
+            self.remove_class("hosts")
+        self._was_running = running
+
+    # --- the frame --------------------------------------------------------------------------------
+
+    @property
+    def may_approve(self) -> bool:
+        """Whether this session may approve what others' runs do."""
+        session = self.console.session
+        return session is not None and "runbooks.approve" in session.permissions
+
+    def offered(self) -> list[Command]:
+        """Of the commands of a step those that can be answered now."""
+        return [command for command in super().offered() if works(command.name, self._run, self._hosts)]
+
+    def footer_keys(self) -> tuple[FooterKey, ...]:
+        """While something is typed, the keys of the field."""
+        if isinstance(self.focused, Input) and self.focused in self.query_one(AskPane).query(Input):
+            run = self._run
+            word = "answer" if run is not None and run.asked == "input" else "run it, once it stands there"
+            return (FooterKey("⏎", word), FooterKey("esc", "other keys: skip, back, stop"))
+        # what goes on with the run stands first
+        console, offered = self.console, [command for command in self.offered() if command.footer]
+        own = [
+            command
+            for command in offered
+            if self.CONTEXT in command.where and command.name != "runbook.transcript"
+        ]
+        others = [command for command in offered if command not in own and command.name != "line"]
+        return tuple(
+            FooterKey(console.key_of(command), word_of(command, self._run)) for command in [*own, *others]
+        )
+
+    def footer_note(self) -> str:
+        """When its journal was written last."""
+        run = self._run
+        at = (
+            max((mark.at for mark in run.marks if mark.at is not None), default=run.started_at)
+            if run
+            else None
+        )
+        return (
+            super().footer_note()
+            if at is None
+            else f"journal saved {time.strftime('%H:%M:%S', time.localtime(at))}"
+        )
+
+    # --- going about ------------------------------------------------------------------------------
+
+    def action_leave_field(self) -> None:
+        """To the keys."""
+        self.give_back_focus()
+        self.refresh_frame()
+
+    def give_back_focus(self) -> None:
+        """To what is read."""
+        for name in ("#results", "#output", "#steps"):
+            pane = self.query_one(name)
+            if pane.display and pane.region.height:
+                pane.focus()
+                return
+        self.set_focus(None)
+
+    def command_pane_next(self, arguments: tuple[str, ...]) -> None:
+        """`tab`: steps, output, hosts."""
+        run = self._run
+        many = run is not None and len(self.results(run)) > 1
+        if self.has_class("narrow"):
+            stage = "hosts" if self.has_class("hosts") else "output" if self.has_class("output") else "steps"
+            after = {"steps": "output", "output": "hosts" if many else "steps", "hosts": "steps"}[stage]
+            self.set_class(after == "output", "output")
+            self.set_class(after == "hosts", "hosts")
+        elif many:
+            self.toggle_class("hosts")
+        else:
+            self.query_one("#steps" if self.focused is not self.query_one("#steps") else "#output").focus()
+            return
+        self.call_after_refresh(self.give_back_focus)
+
+    def command_back(self, arguments: tuple[str, ...]) -> None:
+        """Back to where it was opened; the run goes on."""
+        self.console.pop_screen()
+
+    def command_runbook_transcript(self, arguments: tuple[str, ...]) -> None:
+        """`t`."""
+        self.console.open_transcript(self.run_id)

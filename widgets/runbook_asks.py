@@ -1,0 +1,180 @@
+"""What a run asks, in words: one function per kind of question."""
+
+from __future__ import annotations
+
+from guardian_tui.protocol.runbooks import RunbookProgress, RunbookRun
+from guardian_tui.text import safe
+from widgets import figures
+from widgets.box import Line
+from widgets.prose import words_lines
+from widgets.runbooks_list import proof_piece
+
+ACTS: dict[str, tuple[str, str]] = {
+    "retry": ("try again", "Runs the step once more, on the hosts where it was not well."),
+    "accept": ("take as done", "Goes on as if it had been well; a reason is asked for."),
+    "skip": ("skip", "Goes on without it; a reason is asked for."),
+    "back": ("go back", "To the step before; what was done stays done."),
+    "rollback": ("roll back", "Takes back what was done, in reverse, each step confirmed."),
+    "stop": ("stop", "Ends the run here; what it opened is closed."),
+}
+"""What can be decided: its word, and what it does."""
+
+
+def question_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool) -> list[Line]:
+    """What is asked, and what to press."""
+    lines: list[Line] = []
+    if run.words and run.asked not in ("", "decide"):
+        lines += words_lines([(safe(run.words, 600), "warning")], width)
+    match run.asked:
+        case "confirm":
+            kind = run.current.step.kind if run.current else "run"
+            done = {"instruct": "when it is done", "wait": "wait for it"}.get(kind, "run it")
+            lines += [[("⏎ ", "title"), (done, "text"), *_others(run)]]
+        case "type" | "undo":
+            if run.phrase:
+                what = "take it back" if run.asked == "undo" else f"run step {run.number}"
+                lines += words_lines([(f"Type {safe(run.phrase, 300)} to {what}:", "text")], width)
+            else:
+                lines += [[("⏎ ", "title"), ("take it back", "text"), *_others(run)]]
+        case "input":
+            step = run.current.step if run.current else None
+            lines += words_lines([(safe(step.text if step else "", 600), "strong")], width)
+            if step is not None and step.variable is not None:
+                one = step.variable
+                bounds = [
+                    f"{one.minimum} at least" if one.minimum else "",
+                    f"{one.maximum} at most" if one.maximum else "",
+                    ", ".join(one.options),
+                ]
+                lines.append([(safe(", ".join(part for part in (one.type, *bounds) if part), 300), "muted")])
+        case "choose":
+            step = run.current.step if run.current else None
+            lines += words_lines([(safe(step.text if step else "", 600), "strong")], width)
+        case "approve":
+            lines += approval_lines(run, width, mine=mine, may_approve=may_approve)
+        case "decide":
+            lines += words_lines([(safe(run.words or "The step was not well.", 900), "critical")], width)
+            told: Line = [("⏎ ", "title"), ("decide: ", "text")]
+            told.append((", ".join(ACTS[act][0] for act in run.acts if act in ACTS), "muted"))
+            lines.append(told)
+    return lines
+
+
+def _others(run: RunbookRun) -> Line:
+    others = [word for act, word in (("skip", "k skip"), ("back", "b back")) if act in run.acts]
+    return [("   " + " · ".join(others), "muted")] if others else []
+
+
+def approval_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool) -> list[Line]:
+    """What an approval is bound to, who has given theirs, and what this person can do."""
+    lines = words_lines([(safe(run.current.words if run.current else "", 900), "strong")], width)
+    lines.append(
+        [
+            ("bound to ", "muted"),
+            (run.digest[:16], "text"),
+            (": this document, and each command above as it stands", "muted"),
+        ]
+    )
+    for one in run.approvals:
+        word, paint = (
+            ("approved", "ok")
+            if one.ok and not one.void
+            else ("no longer counts", "warning")
+            if one.ok
+            else ("refused", "critical")
+        )
+        note = f" {safe(one.void or one.note, 200)}" if one.void or one.note else ""
+        lines += words_lines([(f"{safe(one.by, 60)} {word}{note}", paint)], width)
+    given = sum(one.ok and not one.void for one in run.approvals)
+    if mine:
+        lines.append(
+            [
+                (f"{given} of {run.quorum}: ", "text"),
+                ("it waits for another person; you lead it and can't approve it yourself", "warning"),
+            ]
+        )
+    elif may_approve:
+        lines.append(
+            [
+                (f"{given} of {run.quorum}   ", "text"),
+                ("y ", "title"),
+                ("approve   ", "text"),
+                ("n ", "title"),
+                ("refuse", "text"),
+            ]
+        )
+    else:
+        lines.append(
+            [(f"{given} of {run.quorum}: ", "text"), ("it waits for somebody who may approve", "muted")]
+        )
+    return lines
+
+
+def running_lines(
+    run: RunbookRun, progress: RunbookProgress | None, began: float | None, now: float, width: int
+) -> list[Line]:
+    """How the current step gets on."""
+    if run.state == "paused":
+        return [
+            *words_lines([(safe(run.words or "Paused.", 600), "mark")], width),
+            [("p ", "title"), ("go on", "text")],
+        ]
+    since = f"for {figures.age(now - began)}" if began is not None else ""
+    if progress is None or progress.step != run.step:
+        return [[("◷ running ", "accent"), (since, "muted")]]
+    hosts = progress.waiting + progress.running + progress.ok + progress.failed + progress.unknown
+    lines: list[Line] = []
+    if hosts > 1:
+        done = hosts - progress.waiting - progress.running
+        filled, rest = figures.meter(done / hosts, 24)
+        lines.append(
+            [
+                (filled, "accent"), (rest, "rest"), (f" {done} of {hosts}", "text"),
+                (f" · batch {progress.batch} of {progress.batches}", "muted"), (f" · {since}", "muted"),
+            ]
+        )  # fmt: skip
+        counts: Line = [
+            (f"● {progress.ok} ok   ", "ok"),
+            (f"✖ {progress.failed} failed   ", "critical" if progress.failed else "faint"),
+        ]
+        counts += [(f"◷ {progress.running} running   ", "accent"), (f"○ {progress.waiting} waiting", "muted")]
+        if progress.unknown:
+            counts.append((f"   ◌ {progress.unknown} unknown", "warning"))
+        lines.append(counts)
+    else:
+        left = (
+            f" · {figures.age(progress.until - now)} left"
+            if progress.until is not None and progress.until > now
+            else ""
+        )
+        lines.append([("◷ running ", "accent"), (f"{since}{left}", "muted")])
+    if progress.words:
+        lines += words_lines([(safe(progress.words, 400), "text")], width)
+    stop: Line = [("x ", "title"), ("stop", "text")]
+    if "pause" in run.acts:
+        stop = [("p ", "title"), ("pause   ", "text"), *stop]
+    return [*lines, stop]
+
+
+def verdict_lines(run: RunbookRun, width: int) -> list[Line]:
+    """How a run has ended, and whether the rule that fired is proven fixed."""
+    word, paint = {
+        "done": ("✓ done", "ok"), "failed": ("✖ failed", "critical"), "stopped": ("◼ stopped", "warning"), "rolled_back": ("↶ rolled back", "mark"),
+        "": ("◌ ended", "muted"),
+    }[run.verdict]  # fmt: skip
+    took = f" after {figures.age(run.ended_at - run.started_at)}" if run.ended_at is not None else ""
+    lines: list[Line] = [
+        [
+            (f"{word}{took}", paint),
+            (f" · {sum(m.state == 'done' for m in run.marks)} of {len(run.marks)} steps", "muted"),
+        ]
+    ]
+    if run.words:
+        lines += words_lines([(safe(run.words, 600), "text")], width)
+    if run.rule:
+        words, proof_paint = proof_piece(run)
+        lines += words_lines(
+            [(f"{words}:", proof_paint), (safe(run.proof_words or run.rule, 600), "text")], width
+        )
+    lines.append([("t ", "title"), ("transcript   ", "text"), ("esc ", "title"), ("back", "text")])
+    return lines

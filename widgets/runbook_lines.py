@@ -1,0 +1,278 @@
+"""What a step screen says, as lines: the steps with their marks, what will run, and the steps of a plan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from guardian_tui.protocol.runbooks import (
+    PlannedCommand,
+    PlannedStep,
+    RunbookMark,
+    RunbookResult,
+    RunbookRun,
+    RunbookStep,
+)
+from guardian_tui.text import safe
+from widgets import figures
+from widgets.box import Line
+from widgets.painting import Piece
+from widgets.prose import headings, prose_lines, words_lines, wrapped
+from widgets.runbooks_list import STEP_GLYPHS, hosts_words, proof_piece
+
+LONGEST_COMMAND = 16_384
+VALUE = 400
+
+
+def title_of(step: RunbookStep) -> str:
+    """What a person calls a step."""
+    return safe(step.title or step.name.replace("-", " ").replace("_", " "), 200)
+
+
+def steps_lines(steps: Sequence[RunbookStep], run: RunbookRun, width: int) -> tuple[list[Line], int]:
+    """The steps with their marks, prose at the one in front; and the line at which that one stands."""
+    marks = {mark.step: mark for mark in run.marks}
+    lines: list[Line] = []
+    place = 0
+    for step in steps:
+        current = step.name == run.step and run.state != "ended"
+        if current:
+            prose = prose_lines(step.prose, width)
+            lines += [[], *prose, []] if lines and prose else [*prose, []] if prose else []
+            place = len(lines)
+        else:
+            for heading in headings(step.prose):
+                lines += (
+                    [[], *words_lines([(heading, "strong")], width), []]
+                    if lines
+                    else [[(heading, "strong")], []]
+                )
+        lines += _step_lines(
+            step, marks.get(step.name, RunbookMark(step=step.name, state="todo")), width, current=current
+        )
+    if run.rule:
+        words, paint = proof_piece(run)
+        lines += [[], [("the rule  ", "muted"), (safe(run.rule, 60), "text")]]
+        told = safe(run.proof_words, VALUE) if run.proof_words else words or "is measured anew at the end"
+        lines += words_lines(
+            [(words if run.proof_words else "", paint), (told, paint if words else "muted")],
+            width,
+            first="   ",
+            rest="   ",
+        )
+    return lines, place
+
+
+def _step_lines(step: RunbookStep, mark: RunbookMark, width: int, *, current: bool) -> list[Line]:
+    glyph, paint = STEP_GLYPHS[mark.state]
+    name = f"{step.number} {title_of(step)}"
+    strong = "title" if current else "muted" if mark.state in ("todo", "skipped") else "text"
+    first, *rest = words_lines([(name, strong)], max(4, width - 2))
+    lines: list[Line] = [[(f"{glyph} ", paint), *first], *([("  ", "text"), *line] for line in rest)]
+    for words, words_paint in _details(step, mark):
+        if words:
+            lines += words_lines([(words, words_paint)], width, first="    ", rest="    ")
+    return lines
+
+
+def _details(step: RunbookStep, mark: RunbookMark) -> list[Piece]:
+    if mark.state in ("todo", "asking"):
+        told: list[Piece] = [(_kind_words(step), "muted")]
+        if step.dangerous:
+            told.append(("dangerous · typed in before it runs", "warning"))
+        return told
+    state = mark.state if mark.state not in ("done", "running") else ""
+    again = f"{mark.attempt} attempts" if mark.attempt > 1 else ""
+    said = " · ".join(part for part in (safe(mark.words, VALUE), state, again, safe(mark.by, 60)) if part)
+    return [(said, {"failed": "critical", "unknown": "warning"}.get(mark.state, "muted"))]
+
+
+def _kind_words(step: RunbookStep) -> str:
+    text = safe(step.text, 160)
+    return {
+        "check": f"expects {safe(step.expect, 120)}" if step.expect else "looks, and changes nothing",
+        "instruct": "you do it, and say so",
+        "input": text or "asks for a value",
+        "choose": text or "you choose",
+        "approve": "another person approves" if step.quorum < 2 else f"{step.quorum} other people approve",
+        "wait": f"waits: {text}",
+        "backup": f"backs up {text}",
+        "silence": f"keeps alerts quiet: {text}",
+        "notify": f"tells: {text}",
+        "run": f"expects {safe(step.expect, 120)}" if step.expect else "",
+    }[step.kind]
+
+
+def command_lines(command: PlannedCommand, width: int, *, named: bool) -> list[Line]:
+    """A command exactly as it will run; ``named``: with the hosts that it is for."""
+    lines: list[Line] = []
+    if named:
+        more = f" and {command.count - len(command.hosts)} more" if command.count > len(command.hosts) else ""
+        lines += words_lines(
+            [(f"{', '.join(safe(host, 253) for host in command.hosts)}{more}", "strong")], width
+        )
+    sign = "$ "
+    for line in safe(command.command, LONGEST_COMMAND, newlines=True).rstrip("\n").split("\n"):
+        for part in wrapped(line, max(4, width - 2)):
+            lines.append([(sign, "muted"), (part, "title")])
+            sign = "  "
+        sign = "> "
+    for name, value in command.environment.items():
+        lines += words_lines(
+            [(f"{safe(name, 100)}={safe(value, VALUE)}", "text")], width, first="with   ", rest="       "
+        )
+    if command.stdin:
+        shown = safe(command.stdin, VALUE, newlines=True).split("\n")
+        lines += [
+            [("stdin  " if place == 0 else "       ", "muted"), (line, "text")]
+            for place, line in enumerate(shown[:6])
+        ]
+    if command.missing:
+        lines.append(
+            [("no value yet for ", "muted"), (", ".join(safe(one, 60) for one in command.missing), "warning")]
+        )
+    return lines
+
+
+def where_line(planned: PlannedStep, hosts: Sequence[str], count: int) -> Line:
+    """Where and as whom."""
+    step = planned.step
+    whom = f"as {safe(step.user, 60)}" if step.user else "as its own user"
+    place = hosts_words(hosts, count) if hosts or count else "a host that is not known yet"
+    counted = f"  {count} host{'' if count == 1 else 's'}" if count and len(hosts) <= 1 else ""
+    return [("on     ", "muted"), (place, "strong"), (f"{counted} · {whom}", "muted")]
+
+
+def undo_lines(planned: PlannedStep, width: int) -> list[Line]:
+    """Whether it can be undone, and why it is dangerous."""
+    lines: list[Line] = []
+    step = planned.step
+    if step.kind == "check":
+        return [[("goes back?  ", "muted"), ("nothing is changed", "ok")]]
+    if planned.undo:
+        lines += words_lines(
+            [(f"yes, by: {safe(planned.undo, VALUE)}", "ok")],
+            width,
+            first="goes back?  ",
+            rest="            ",
+        )
+        if step.dangerous:
+            lines += words_lines(
+                [(safe(step.dangerous, VALUE), "warning")], width, first="dangerous   ", rest="            "
+            )
+    else:
+        why = f"no: {safe(step.dangerous, VALUE)}" if step.dangerous else "no"
+        lines += words_lines(
+            [(why, "warning" if step.dangerous else "text")], width, first="goes back?  ", rest="            "
+        )
+    return lines
+
+
+def what_lines(run: RunbookRun, width: int) -> list[Line]:
+    """What will run, where and as whom, and whether it can be undone; of a step that runs nothing, what it does."""
+    planned = run.current
+    if planned is None:
+        return words_lines([(safe(run.words, 2000) or "…", "muted")], width)
+    step = planned.step
+    if not planned.commands:
+        lines = prose_lines(planned.words or step.text, width)
+        if step.kind in ("wait", "silence") and planned.hosts:
+            lines += [[], [("on     ", "muted"), (hosts_words(run.hosts, planned.hosts), "text")]]
+        return lines
+    first = planned.commands[0]
+    many = len(planned.commands) > 1
+    lines = [where_line(planned, first.hosts if not many else (), planned.hosts), []]
+    for command in planned.commands:
+        lines += command_lines(command, width, named=many)
+    if planned.more_commands:
+        lines.append([(f"and {planned.more_commands} more commands that differ by host", "warning")])
+    lines.append([])
+    if len(planned.batches) > 1:
+        lines += words_lines(
+            [(batches_words(planned.batches), "text"), (f"({safe(step.fanout, 200)})", "muted")],
+            width,
+            first="in     ",
+            rest="       ",
+        )
+    if run.asked == "undo":
+        lines.append([("takes back what the step did", "warning")])
+        return lines
+    if step.expect:
+        lines += words_lines(
+            [(safe(step.expect, VALUE), "text")], width, first="expects     ", rest="            "
+        )
+    return [*lines, *undo_lines(planned, width)]
+
+
+def batches_words(sizes: Sequence[int]) -> str:
+    """``1, then 4, then 15 hosts``."""
+    shown = ", then ".join(str(size) for size in sizes[:6])
+    return f"{shown}{' …' if len(sizes) > 6 else ''} hosts"
+
+
+def plan_step_lines(planned: PlannedStep, results: Sequence[RunbookResult], width: int) -> list[Line]:
+    """A step of a plan as it will run; ``results``: what a dry run found."""
+    step = planned.step
+    danger = "  dangerous" if step.dangerous else ""
+    lines: list[Line] = [
+        [
+            (f"{step.number} ", "muted"),
+            (title_of(step), "strong"),
+            (f"  {step.kind}", "muted"),
+            (danger, "warning"),
+        ]
+    ]
+    inner = max(8, width - 2)
+    body: list[Line] = []
+    if planned.commands:
+        first = planned.commands[0]
+        many = len(planned.commands) > 1
+        body.append(where_line(planned, first.hosts if not many else (), planned.hosts))
+        for command in planned.commands:
+            body += command_lines(command, inner, named=many)
+        if planned.more_commands:
+            body.append([(f"and {planned.more_commands} more commands that differ by host", "warning")])
+        if len(planned.batches) > 1:
+            body += words_lines(
+                [(batches_words(planned.batches), "text")], inner, first="in     ", rest="       "
+            )
+        body += undo_lines(planned, inner)
+    elif planned.words:
+        body += words_lines([(safe(planned.words, 2000), "text")], inner)
+    if planned.person and not step.dangerous:
+        body += words_lines([(safe(planned.person, VALUE), "muted")], inner)
+    if planned.permission not in ("", "runbooks.run"):
+        body.append([("needs  ", "muted"), (planned.permission, "text")])
+    for one in results:
+        glyph, paint = (
+            ("✓", "ok")
+            if one.state == "ok"
+            else ("✖", "critical")
+            if one.state == "failed"
+            else ("◌", "muted")
+        )
+        told = one.words or one.last_line or one.state
+        body += words_lines(
+            [(f"{safe(one.host, 253)}: {safe(told, VALUE)}", paint)], inner, first=f"{glyph} ", rest="  "
+        )
+    return [*lines, *([("  ", "text"), *line] for line in body), []]
+
+
+def lead_lines(run: RunbookRun, now: float, width: int) -> list[Line]:
+    """Who began it, when and why, and what it holds open."""
+    began = time.strftime("%H:%M", time.localtime(run.started_at))
+    by = "" if run.by == run.leader else f" by {safe(run.by, 60)}"
+    why = f" from alert {safe(run.rule, 60)}" if run.rule else ""
+    itself = ", goes on by itself" if run.auto and run.state != "ended" else ""
+    told = f"started {began}{by}{why}, {figures.age(now - run.started_at)} ago{itself}"
+    lines = words_lines([(told, "muted")], width)
+    if run.open:
+        lines += words_lines(
+            [
+                ("open:", "warning"),
+                (safe("; ".join(run.open), VALUE), "text"),
+                ("closed at the end", "muted"),
+            ],
+            width,
+        )
+    return lines

@@ -1,0 +1,99 @@
+"""What a run has written so far, as far as it is kept on screen: whole steps of before, the end of the one that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from guardian_tui.protocol.runbooks import RunbookPiece, RunbookProgress
+from guardian_tui.text import safe
+from widgets.box import Line
+from widgets.prose import wrapped
+
+STEP_LINES = 400
+"""Lines of one attempt that are kept."""
+ATTEMPTS = 60
+LINE_CHARACTERS = 1000
+
+Attempt = tuple[str, int]
+"""A step's name, and how often it was begun."""
+
+
+@dataclass(slots=True)
+class _Written:
+    command: tuple[str, ...] = ()
+    lines: list[str] = field(default_factory=list)
+    cut: bool = False
+
+
+class RunOutput:
+    """Output by attempt, in the order in which they came; bounded."""
+
+    def __init__(self) -> None:
+        self._written: dict[Attempt, _Written] = {}
+        self.newest = 0
+        """Number of the newest piece that was taken."""
+
+    def _of(self, attempt: Attempt) -> _Written:
+        while len(self._written) >= ATTEMPTS and attempt not in self._written:
+            del self._written[next(iter(self._written))]
+        return self._written.setdefault(attempt, _Written())
+
+    def take_pieces(self, pieces: Iterable[RunbookPiece], *, named: bool) -> None:
+        """Output as it was kept; ``named``: lines begin with their host."""
+        texts: dict[tuple[Attempt, str], str] = {}
+        for piece in pieces:
+            self.newest = max(self.newest, piece.number)
+            key = ((piece.step, piece.attempt), piece.host)
+            texts[key] = texts.get(key, "") + piece.text
+        for (attempt, host), text in texts.items():
+            prefix = f"{host}: " if named else ""
+            written = self._of(attempt)
+            lines = [safe(prefix + line, LINE_CHARACTERS) for line in text.rstrip("\n").split("\n")]
+            self._keep(written, [*written.lines, *lines])
+
+    def take_tail(self, progress: RunbookProgress) -> None:
+        """The end of what the current step writes."""
+        if not progress.step or not (progress.tail or progress.attempt):
+            return
+        written = self._of((progress.step, progress.attempt))
+        lines = [safe(line, LINE_CHARACTERS) for line in progress.tail.split("\n")] if progress.tail else []
+        if len(lines) >= len(written.lines) or not _ends_with(written.lines, lines):
+            written.cut = written.cut or bool(written.lines and lines and lines[0] not in written.lines[:1])
+            written.lines = lines
+
+    def take_command(self, attempt: Attempt, commands: Sequence[str]) -> None:
+        """What the attempt runs, as it was shown before it ran."""
+        self._of(attempt).command = tuple(commands)
+
+    @staticmethod
+    def _keep(written: _Written, lines: list[str]) -> None:
+        written.cut = written.cut or len(lines) > STEP_LINES
+        written.lines = lines[-STEP_LINES:]
+
+    def lines(self, titles: dict[str, str], width: int) -> list[Line]:
+        """All of it; ``titles``: what stands above a step of which the command is not known."""
+        found: list[Line] = []
+        for (step, attempt), written in self._written.items():
+            if not written.lines and not written.command:
+                continue
+            if found:
+                found.append([])
+            again = f"  (attempt {attempt})" if attempt > 1 else ""
+            if written.command:
+                for place, command in enumerate(written.command):
+                    sign, paint = ("$ ", "accent") if place == 0 else ("  ", "accent")
+                    found += [
+                        [(sign, "muted"), (part, paint)] for part in wrapped(command, max(4, width - 2))
+                    ]
+            else:
+                found.append([(titles.get(step, safe(step, 100)), "accent"), (again, "muted")])
+            if written.cut:
+                found.append([("… what came before is in the transcript", "muted")])
+            for line in written.lines:
+                found += [[(part, "text")] for part in wrapped(line, width)]
+        return found
+
+
+def _ends_with(whole: list[str], end: list[str]) -> bool:
+    return not end or whole[-len(end) :] == end
