@@ -16,12 +16,13 @@ from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 
 from guardian_tui import frame
+from guardian_tui.attach import shut_out
 from guardian_tui.client import Client
 from guardian_tui.commands import COMMANDS, Registry, load_keys
 from guardian_tui.config import Paths, Settings, load_settings
 from guardian_tui.following import Follower, Hearers
 from guardian_tui.keyboard import KeyboardApp
-from guardian_tui.meeting import listener_of, meet, mismatch, replace_engine
+from guardian_tui.meeting import listener_of, meet, mismatch, replace_engine, whose
 from guardian_tui.ordinary import OrdinaryCommands
 from guardian_tui.protocol.access import Session, StepUp
 from guardian_tui.protocol.backups import RunRow
@@ -118,6 +119,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         self.world = World()
         self.follower = Follower(self.client, Hearers(self._changed, self._beat, self._lost, self._ended))
         self.hello: Hello | None = None
+        self.shared = ""
+        """Words for a shared engine that we are attached to; empty for one's own."""
         self.problems: list[str] = []
         self.registry, problems = load_keys(paths.keys_file, Registry(COMMANDS))
         self.problems += problems
@@ -169,6 +172,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         if foreign is not None:
             self.login_screen.engine_foreign(safe(foreign.words, 1000), ours=foreign.ours)
             return
+        self.shared = whose(self.paths)
+        self.problems += [words] if (words := shut_out()) and not self.shared else []
         self.login_screen.engine_ready(self.hello)
         self.problems += self.hello.store_mended
         if not self.hello.set_up:

@@ -1,4 +1,4 @@
-"""Attach to an engine, or start a private one when none listens, as tmux does."""
+"""Attach to a shared engine, else to one's own, or start a private one when none listens, as tmux does."""
 
 from __future__ import annotations
 
@@ -7,13 +7,58 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from guardian_tui.config import Paths
-from guardian_tui.protocol.errors import EngineUnreachable
+from guardian_tui.config import Paths, find_paths, load_settings
+from guardian_tui.protocol.errors import EngineUnreachable, InvalidRequest
 
 START_SECONDS = 30.0
 LOG_TAIL_LINES = 6
+TEAM_SOCKET = Path("/run/guardian/engine.sock")
+"""Where a team's engine listens, as `guardian-tui engine install` sets it up."""
+
+
+def attach_paths() -> Paths:
+    """Paths of this person, with the shared engine that clients attach to, if there is one.
+
+    ``GUARDIAN_SOCKET`` names it, else ``[engine] socket`` of the settings; else it is the team's engine of this machine, if one takes
+    our connections.  Who set ``GUARDIAN_HOME`` asked for an installation of their own.
+    """
+    paths = find_paths()
+    named = os.environ.get("GUARDIAN_SOCKET") or _named_by_settings(paths)
+    if named:
+        return replace(paths, shared=Path(named).expanduser())
+    if not os.environ.get("GUARDIAN_HOME") and engine_listens(TEAM_SOCKET):
+        return replace(paths, shared=TEAM_SOCKET)
+    return paths
+
+
+def _named_by_settings(paths: Paths) -> str:
+    try:
+        return load_settings(paths).engine.socket
+    except InvalidRequest:
+        # whoever reads the settings for their own sake says what is wrong
+        return ""
+
+
+def shut_out() -> str:
+    """Words for a team's engine that we may not attach to; empty if there is none."""
+    folder = TEAM_SOCKET.parent
+    if os.environ.get("GUARDIAN_HOME") or not folder.is_dir() or os.access(folder, os.X_OK):
+        return ""
+    return (
+        f"There is a shared engine on this machine ({folder}), and you are not in its group: ask whoever runs it, then log in again. "
+        "What you see is a private one."
+    )
+
+
+def no_answer(path: Path) -> EngineUnreachable:
+    """The error of a shared engine that does not take connections."""
+    return EngineUnreachable(
+        f"The shared engine on {path} takes no connection: it does not run, or you are not in its group. Ask whoever runs it "
+        "(`systemctl status guardian`)."
+    )
 
 
 def engine_listens(path: Path) -> bool:

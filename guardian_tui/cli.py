@@ -12,8 +12,7 @@ import sys
 import click
 
 from guardian_tui import __version__
-from guardian_tui.attach import engine_listens, start_engine
-from guardian_tui.config import find_paths
+from guardian_tui.attach import attach_paths, engine_listens, start_engine
 
 
 class _LazyGroup(click.Group):
@@ -53,9 +52,9 @@ def main(context: click.Context, read_only: bool, no_mouse: bool, theme: str) ->
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("The console wants a terminal. For scripts see `guardian-tui --help`.")
-    paths = find_paths()
-    # the engine comes up while we import the terminal's side
-    process = None if engine_listens(paths.socket) else start_engine(paths, linger=False)
+    paths = attach_paths()
+    # a private engine comes up while we import the terminal's side
+    process = None if paths.shared or engine_listens(paths.socket) else start_engine(paths, linger=False)
     from guardian_tui.app import run_console
 
     sys.exit(run_console(paths, process, read_only=read_only, mouse=not no_mouse, theme=theme))

@@ -7,11 +7,11 @@ import asyncio
 import click
 import msgspec
 
-from guardian_tui.attach import engine_listens, start_engine, wait_until_listening
+from guardian_tui.attach import attach_paths, engine_listens, no_answer, start_engine, wait_until_listening
 from guardian_tui.cli_session import EXIT_NO_ENGINE, EXIT_REFUSED, raise_words, with_client
 from guardian_tui.client import Client
 from guardian_tui.config import Paths, find_paths
-from guardian_tui.meeting import stop_engine
+from guardian_tui.meeting import stop_engine, whose
 from guardian_tui.protocol.engine_figures import EngineFigures
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.system import Hello
@@ -35,7 +35,11 @@ def run_command(linger: bool) -> None:
 @engine_group.command("start")
 def start_command() -> None:
     """Start an engine in the background that goes on when the terminal closes."""
-    paths = find_paths()
+    paths = attach_paths()
+    if paths.shared is not None:
+        raise click.ClickException(
+            f"Consoles attach to the shared engine on {paths.shared}. For a private one beside it set GUARDIAN_HOME."
+        )
     if engine_listens(paths.socket):
         click.echo("An engine already listens.")
         return
@@ -55,9 +59,10 @@ def status_command(as_json: bool, in_full: bool) -> None:
     if in_full:
         _print_figures(as_json)
         return
-    hello = _hello(find_paths())
+    paths = attach_paths()
+    hello = _hello(paths)
     if hello is None:
-        click.echo("No engine listens.")
+        click.echo(no_answer(paths.shared).detail if paths.shared else "No engine listens.")
         raise SystemExit(EXIT_NO_ENGINE)
     if as_json:
         click.echo(json_safe(msgspec.json.encode(hello)))
@@ -65,6 +70,8 @@ def status_command(as_json: bool, in_full: bool) -> None:
     vault = "vault locked until the first login" if hello.vault_locked else "vault open"
     stay = "stays when you leave" if hello.lingering else "stops 15 min after the last client"
     click.echo(f"Guardian {hello.version} ({hello.mode}), {vault}, {stay}.")
+    if shared := whose(paths):
+        click.echo(f"It is {shared}, on {paths.socket}.")
     if hello.store_problem:
         click.echo(f"The store can't be written: {safe(hello.store_problem, 300)}")
     for words in hello.store_mended:

@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 
 import click
 
-from guardian_tui.attach import engine_listens
+from guardian_tui.attach import attach_paths, engine_listens, no_answer, shut_out
 from guardian_tui.bulk_words import A_FEW
 from guardian_tui.client import Client
 from guardian_tui.config import Paths, find_paths
@@ -49,13 +49,11 @@ def with_client(work: Callable[[Client], Awaitable[T]], *, logged_in: bool = Tru
 
     Exit codes: 1 refused or failed, 3 no engine listens, 4 not logged in.
     """
-    paths = find_paths()
+    paths = attach_paths()
     token = read_token(paths.cli_token) if logged_in else ""
     if not engine_listens(paths.socket):
-        raise_words(
-            EngineUnreachable("No engine listens. Start one with `guardian-tui engine start`."),
-            EXIT_NO_ENGINE,
-        )
+        words = f"No engine listens. Start one with `guardian-tui engine start`. {shut_out()}".strip()
+        raise_words(no_answer(paths.shared) if paths.shared else EngineUnreachable(words), EXIT_NO_ENGINE)
     if logged_in and not token:
         raise_words(NotAuthenticated("Log in with `guardian-tui login`."), EXIT_NO_LOGIN)
 

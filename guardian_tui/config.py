@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -176,6 +176,15 @@ class RunbooksSettings(Section, frozen=True):
     """Commands beside each other, over all runs."""
 
 
+class EngineSettings(Section, frozen=True):
+    """Where the engine listens, and for whom."""
+
+    socket: str = ""
+    """Empty: ``engine.sock`` in the folder for it.  Clients that read this file attach there too."""
+    group: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    """The Unix group whose members may attach to a team's engine."""
+
+
 class UiSettings(Section, frozen=True):
     """The terminal."""
 
@@ -190,6 +199,7 @@ class Settings(Section, frozen=True):
 
     environment: Annotated[str, msgspec.Meta(max_length=20)] = ""
     mode: Literal["personal", "team"] = "personal"
+    engine: EngineSettings = msgspec.field(default_factory=EngineSettings)
     store: StoreSettings = msgspec.field(default_factory=StoreSettings)
     fleet: FleetSettings = msgspec.field(default_factory=FleetSettings)
     alerts: AlertsSettings = msgspec.field(default_factory=AlertsSettings)
@@ -229,6 +239,8 @@ class Paths:
     config: Path
     state: Path
     runtime: Path
+    shared: Path | None = None
+    """Socket of a shared engine that is attached to in place of a private one."""
 
     @property
     def settings_file(self) -> Path:
@@ -247,8 +259,8 @@ class Paths:
 
     @property
     def socket(self) -> Path:
-        """The private engine's socket, in a 0700 folder."""
-        return self.runtime / "engine.sock"
+        """The shared engine's socket, else the private one's, in a 0700 folder."""
+        return self.shared or self.runtime / "engine.sock"
 
     @property
     def cli_token(self) -> Path:
@@ -262,17 +274,19 @@ def paths_below(base: Path) -> Paths:
 
 
 def find_paths() -> Paths:
-    """Paths of this person, from ``GUARDIAN_HOME`` or the platform's habits.
+    """Paths of this person, from ``GUARDIAN_HOME`` or the platform's habits; ``GUARDIAN_CONFIG`` names another folder of settings.
 
     The socket lies in the state folder, not in ``/run/user``: logind deletes that one at logout, and a lingering
     engine would lose its socket.
     """
-    home = os.environ.get("GUARDIAN_HOME")
+    home, config = os.environ.get("GUARDIAN_HOME"), os.environ.get("GUARDIAN_CONFIG")
     if home:
-        return paths_below(Path(home))
-    dirs = platformdirs.PlatformDirs("guardian-tui", appauthor=False)
-    state = Path(dirs.user_state_dir)
-    return Paths(Path(dirs.user_config_dir), state, state / "run")
+        found = paths_below(Path(home))
+    else:
+        dirs = platformdirs.PlatformDirs("guardian-tui", appauthor=False)
+        state = Path(dirs.user_state_dir)
+        found = Paths(Path(dirs.user_config_dir), state, state / "run")
+    return replace(found, config=Path(config)) if config else found
 
 
 def _line_of(text: str, dotted: str) -> int:

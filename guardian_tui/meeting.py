@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardian_tui import __version__
-from guardian_tui.attach import engine_listens, start_engine, wait_until_listening
+from guardian_tui.attach import engine_listens, no_answer, start_engine, wait_until_listening
 from guardian_tui.client import wait_for_engine
 from guardian_tui.config import Paths
 from guardian_tui.protocol.base import PROTOCOL_VERSION
@@ -57,7 +57,7 @@ def listener_of(path: Path) -> Listener | None:
 async def meet(
     paths: Paths, process: subprocess.Popen[bytes] | None = None
 ) -> tuple[Hello, subprocess.Popen[bytes] | None]:
-    """The hello of the engine that listens, else of a private one that is started.
+    """The hello of the engine that listens, else of a private one that is started where no shared one is named.
 
     Args:
         paths: where files live.
@@ -67,6 +67,8 @@ async def meet(
         GuardianError: it did not come up or does not answer.
     """
     if process is None and not engine_listens(paths.socket):
+        if paths.shared is not None:
+            raise no_answer(paths.shared)
         process = start_engine(paths, linger=False)
     if process is not None:
         await wait_until_listening(paths, process)
@@ -89,6 +91,14 @@ def mismatch(hello: Hello, listener: Listener | None) -> Mismatch | None:
     return Mismatch(
         words + f"It belongs to {whom}: ask whoever runs it to bring both to the same version.", False
     )
+
+
+def whose(paths: Paths) -> str:
+    """Words for a shared engine that we are attached to; empty for one's own."""
+    listener = listener_of(paths.socket)
+    if listener is None or (paths.shared is None and listener.uid == os.getuid()):
+        return ""
+    return f"the shared engine of {_name_of(listener.uid)}"
 
 
 def _name_of(uid: int) -> str:

@@ -53,6 +53,11 @@ class FirstStartScreen(Screen[None]):
         """The app, by its own type."""
         return self.app  # type: ignore[return-value]  # there is no other app
 
+    @property
+    def _code_wanted(self) -> bool:
+        """Whether a shared engine asks for the code that was printed when it was installed."""
+        return not self._enrol and self.console.hello is not None and self.console.hello.code_wanted
+
     def compose(self) -> ComposeResult:
         """The first step; the others replace it."""
         with Middle(id="step"):
@@ -68,6 +73,10 @@ class FirstStartScreen(Screen[None]):
                 else "Nobody has an account here yet. Yours will be the first, and an admin."
             )
             yield Field("Name", Input(id="name", max_length=64, placeholder="small letters, digits, . _ -"))
+            if self._code_wanted:
+                yield Field(
+                    "Set-up code", Input(id="setup", max_length=200, placeholder="from engine install")
+                )
             if self._enrol:
                 yield Field("Enrolment code", Input(id="enrolment", max_length=200))
             yield Field("Password", SecretInput("12 characters or more", id="password"))
@@ -103,7 +112,8 @@ class FirstStartScreen(Screen[None]):
                 )
                 self._enrolment = await self.console.client.call("enrol.begin", Enrolment, order)
             else:
-                first = SetUp(name=self._name, password=self._value("password"))
+                code = self._value("setup").strip() if self._code_wanted else ""
+                first = SetUp(name=self._name, password=self._value("password"), code=code)
                 self._enrolment = await self.console.client.call("setup.begin", Enrolment, first)
         except GuardianError as error:
             words.say(refusal(error), error=True)

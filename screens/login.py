@@ -13,6 +13,7 @@ from textual.widgets import Input
 from guardian_tui.protocol.access import Login, Session
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.system import Hello
+from guardian_tui.text import safe
 from screens.forms import Card, Field, SecretInput, Words
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ class LoginScreen(Screen[None]):
         words = self._words
         if not words and hello.vault_locked and hello.set_up:
             words = "The first login since the engine's start also opens the vault."
-        self.query_one("#words", Words).say(words or "Ready.")
+        shared = self.console.shared
+        ready = f"Ready: {safe(shared, 100)}." if shared else "Ready."
+        self.query_one("#words", Words).say(f"{ready} {words}" if words and shared else words or ready)
 
     def engine_failed(self, words: str) -> None:
         """The engine did not come up: say why, and what to do."""

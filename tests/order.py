@@ -40,6 +40,7 @@ LONGEST_FIRST = (
     "store/test_watch.py",
     "cli/test_cli.py",
     "runbooks/test_path.py",
+    "team/test_shared_engine.py",
     "checks/test_service.py",
     "checks/test_http.py",
 )

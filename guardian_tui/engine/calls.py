@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from guardian_tui.engine.store.database import Tx
 from guardian_tui.protocol.base import Response
-from guardian_tui.protocol.errors import InternalError, NotFound
+from guardian_tui.protocol.errors import InternalError, NotAuthenticated, NotFound
 from guardian_tui.protocol.routes import Route
 
 
@@ -50,6 +50,20 @@ class Principal:
     expires_at: float = 0.0
     roles: frozenset[str] = frozenset()
     """Profiles all of whose permissions it holds, on some hosts at least."""
+
+
+class NotYours(NotAuthenticated):
+    """A token that was given by another uid than the one that it is bound to.
+
+    Args:
+        detail: what the caller is told: the same as of a token that is no session's.
+        account, session: whose it is, for the audit log alone.
+    """
+
+    def __init__(self, detail: str, account: str, session: str) -> None:
+        super().__init__(detail)
+        self.account = account
+        self.session = session
 
 
 @dataclass(frozen=True, slots=True)

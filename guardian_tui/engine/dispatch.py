@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
-from guardian_tui.engine.calls import ANY_SCOPE, AuditSink, Call, Handler, Peer, Principal, Scope
+from guardian_tui.engine.calls import ANY_SCOPE, AuditSink, Call, Handler, NotYours, Peer, Principal, Scope
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.store.database import Tx
 from guardian_tui.protocol.base import Request, Response
@@ -196,8 +196,11 @@ class Dispatch:
             await self._record_denial(call, error)
 
     async def _record_denial(self, call: Call, error: GuardianError) -> None:
+        body = {"why": error.code}
+        if isinstance(error, NotYours):
+            body |= {"token_of": error.account, "its_session": error.session[:8]}
         try:
-            await self._audit.record(call.entry("denied", body={"why": error.code}))
+            await self._audit.record(call.entry("denied", body=body))
         except AuditUnavailable as unavailable:
             if isinstance(error, LoginRefused):
                 # as one whose password is right is answered, who can't be let in either

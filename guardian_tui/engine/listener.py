@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import grp
 import os
 import socket
 import stat
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import h11
@@ -20,7 +22,8 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from guardian_tui.protocol.errors import Conflict, StoreUnavailable
+from guardian_tui.config import Settings
+from guardian_tui.protocol.errors import Conflict, InvalidRequest, StoreUnavailable
 
 _UCRED = struct.Struct("3i")
 HEAD_SECONDS = 30.0
@@ -65,13 +68,69 @@ class PeerProtocol(H11Protocol):
             self._patience = None
 
 
-def bind_socket(path: Path, mode: int = 0o600) -> socket.socket:
-    """Bind and listen on a Unix socket in a folder of 0700.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an engine listens, and the group that may attach to it; no group: its own account alone."""
+
+    path: Path
+    group: str = ""
+
+    @property
+    def mode(self) -> int:
+        """Of the socket."""
+        return 0o660 if self.group else 0o600
+
+    @property
+    def folder_mode(self) -> int:
+        """Of the folder that it lies in: those of the group go through it, and write nothing there."""
+        return 0o750 if self.group else 0o700
+
+    @property
+    def gid(self) -> int:
+        """Of the group; -1: as it is.
+
+        Raises:
+            InvalidRequest: there is no such group.
+        """
+        try:
+            return grp.getgrnam(self.group).gr_gid if self.group else -1
+        except KeyError:
+            raise InvalidRequest(
+                f"[engine] group: there is no Unix group {self.group!r} on this machine.",
+                field="engine.group",
+            ) from None
+
+
+def place_of(settings: Settings, private: Path) -> Place:
+    """Where an engine of these settings listens.
+
+    Args:
+        settings: mode, socket and group.
+        private: the socket of a personal engine.
+
+    Raises:
+        InvalidRequest: a team's engine has no group, or a personal one has.
+    """
+    team, wanted = settings.mode == "team", settings.engine
+    if team != bool(wanted.group):
+        raise InvalidRequest(
+            'mode = "team" wants [engine] group, the Unix group of the people who may attach.'
+            if team
+            else '[engine] group is for mode = "team": a personal engine serves its own account alone.',
+            field="engine.group",
+        )
+    # in a person's own settings it names the shared engine that their console attaches to
+    return Place(Path(wanted.socket) if team and wanted.socket else private, wanted.group)
+
+
+def bind_socket(place: Place) -> socket.socket:
+    """Bind and listen on a Unix socket in a folder that nobody else writes to.
 
     Raises:
         Conflict: another engine listens there.
-        StoreUnavailable: the folder is not ours alone, or can't be made.
+        StoreUnavailable: the folder is not ours alone, can't be made, or can't be reached by the group.
     """
+    path, gid = place.path, place.gid
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         info = path.parent.lstat()
@@ -81,8 +140,9 @@ def bind_socket(path: Path, mode: int = 0o600) -> socket.socket:
         ) from error
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid():
         raise StoreUnavailable(f"{path.parent} is not a folder of ours; remove it and start again.")
-    if stat.S_IMODE(info.st_mode) & 0o077 and mode == 0o600:
-        path.parent.chmod(0o700)
+    _give(path.parent, place.folder_mode, gid, info)
+    if place.group:
+        _check_way(path.parent.parent, gid)
     if len(os.fsencode(path)) > 107:
         raise StoreUnavailable(
             f"{path} is too long for a Unix socket (107 bytes): set GUARDIAN_HOME to a shorter path."
@@ -97,10 +157,34 @@ def bind_socket(path: Path, mode: int = 0o600) -> socket.socket:
         sock.bind(str(path))
     finally:
         os.umask(old)
-    path.chmod(mode)
+    _give(path, place.mode, gid, path.lstat())
     sock.listen(128)
     sock.setblocking(False)
     return sock
+
+
+def _give(path: Path, mode: int, gid: int, info: os.stat_result) -> None:
+    """Set group and mode, in an order that at no moment lets in more than both together."""
+    try:
+        if gid not in (-1, info.st_gid):
+            path.chmod(mode & 0o700)
+            os.chown(path, -1, gid)
+        if stat.S_IMODE(path.lstat().st_mode) != mode:
+            path.chmod(mode)
+    except PermissionError as error:
+        raise StoreUnavailable(
+            f"{path} can't be given to the group {gid}: the engine's own account must be a member of it."
+        ) from error
+
+
+def _check_way(folder: Path, gid: int) -> None:
+    """Raise StoreUnavailable where the group could not come as far as the socket's folder."""
+    for one in (folder, *folder.parents):
+        info = one.stat()
+        if not (info.st_mode & 0o001 or (info.st_gid == gid and info.st_mode & 0o010)):
+            raise StoreUnavailable(
+                f"The group can't reach the socket: {one} lets nobody else through. Let [engine] socket be in a folder such as /run/guardian."
+            )
 
 
 def someone_listens(path: Path) -> bool:

@@ -22,6 +22,7 @@ import uvloop
 
 from guardian_tui import __version__
 from guardian_tui.config import Paths, Settings, find_paths, load_settings
+from guardian_tui.engine.access.first_code import FirstCode
 from guardian_tui.engine.access.service import Access
 from guardian_tui.engine.alerts.records import count_waiting
 from guardian_tui.engine.alerts.settings import check_settings
@@ -31,7 +32,7 @@ from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock, SystemClock
 from guardian_tui.engine.dispatch import Dispatch
 from guardian_tui.engine.facts import SessionEnded
-from guardian_tui.engine.listener import Listener, bind_socket
+from guardian_tui.engine.listener import Listener, bind_socket, place_of
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.server import Server
 from guardian_tui.engine.status import Health
@@ -93,11 +94,12 @@ class Engine:
             GuardianError: it can't start; says why and what to do.
         """
         check_settings(self.settings.alerts)
+        place = place_of(self.settings, self.paths.socket)
         async with contextlib.AsyncExitStack() as closing:
             self.store = await Store.open(self.settings.store, self.paths.state, self.clock)
             closing.push_async_callback(self.store.close)
-            sock = bind_socket(self.paths.socket)
-            closing.callback(self.paths.socket.unlink, missing_ok=True)
+            sock = bind_socket(place)
+            closing.callback(place.path.unlink, missing_ok=True)
             await self._compose(closing)
             listener = Listener(self.server.app)
             serving = asyncio.create_task(listener.serve([sock]), name="listener")
@@ -131,7 +133,7 @@ class Engine:
         closing.push_async_callback(slots.stop)
         self.access = Access(
             self.store, self.vault, self.bus, clock, settings.access, engine_uid=os.geteuid(),
-            advisory=settings.mode == "personal", stretcher=self._stretcher,
+            advisory=settings.mode == "personal", stretcher=self._stretcher, first_code=FirstCode(self.paths.state),
         )  # fmt: skip
         self._set_up = await self.access.is_set_up()
         self.dispatch = Dispatch(
@@ -188,7 +190,7 @@ class Engine:
         settings = self.settings
         pins = Pins(self.store, self.clock)
         await pins.load()
-        credentials = Credentials(self.vault, self.bus)
+        credentials = Credentials(self.vault, self.bus, lent=settings.mode == "personal")
         questions = Questions(self.live, pins, credentials, self.vault, self.bus, self.clock)
         remote = Remote(settings.fleet, pins, credentials, questions)
         closing.push_async_callback(remote.close)
@@ -306,7 +308,8 @@ class Engine:
         return Hello(
             version=__version__, protocol=PROTOCOL_VERSION, boot=self.boot, mode=self.settings.mode,
             environment=self.settings.environment, set_up=self._set_up, vault_locked=self.vault.locked, time=self.clock.now(),
-            lingering=self.linger, store_problem=self.health.store_problem, store_mended=tuple(self.store.problems),
+            code_wanted=not self._set_up and self.access.wants_code(call.peer), lingering=self.linger,
+            store_problem=self.health.store_problem, store_mended=tuple(self.store.problems),
         )  # fmt: skip
 
     async def order_status(self, call: Call, request: Nothing) -> EngineStatus:

@@ -21,6 +21,8 @@ class SetUp(Request, frozen=True):
 
     name: AccountName
     password: Password
+    code: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """The one-time code of a shared engine, where whoever asks is not the account that it runs as."""
 
 
 class Enrolment(Response, frozen=True):

@@ -21,6 +21,8 @@ class Hello(Response, frozen=True):
     vault_locked: bool
     time: float
     """The engine's wall clock, Unix seconds."""
+    code_wanted: bool = False
+    """Whether the first admin can be made from here only with the code that `engine install` printed."""
     lingering: bool = False
     """True if it goes on when the last client leaves (``engine start``)."""
     store_problem: str = ""

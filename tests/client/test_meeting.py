@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from textual.pilot import Pilot
 
 from guardian_tui.app import GuardianApp
+from guardian_tui.attach import attach_paths
 from guardian_tui.client import wait_for_engine
 from guardian_tui.config import Paths, Settings, find_paths
 from guardian_tui.meeting import Listener, listener_of, mismatch, stop_engine
@@ -125,9 +128,20 @@ def test_an_engine_of_somebody_else_is_not_ours_to_restart() -> None:
         assert f"It belongs to {whom}" in theirs.words and "ask whoever runs it" in theirs.words
 
 
+@contextmanager
+def team_settings(paths: Paths) -> Iterator[None]:
+    """Settings of a team's engine whose socket the group can reach."""
+    group = grp.getgrgid(os.getgid()).gr_name
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        head = f'mode = "team"\n[engine]\nsocket = "{folder}/run/engine.sock"\ngroup = "{group}"\n'
+        paths.settings_file.write_text(head + QUIET)
+        yield
+
+
 async def test_a_login_of_a_team_s_engine_says_whom_to_ask(paths: Paths) -> None:
-    paths.settings_file.write_text('mode = "team"\n' + QUIET)
-    with foreign_engine() as old:
+    with team_settings(paths), foreign_engine() as old:
+        paths = attach_paths()
         await wait_for_engine(paths.socket, 60.0)
         async with login(paths) as (app, pilot):
             await until(lambda: "ask whoever runs it" in seen(app, "#words"))

@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass
 
 from guardian_tui.engine.access import codes, people
+from guardian_tui.engine.access.first_code import FirstCode
 from guardian_tui.engine.access.login import Logins
 from guardian_tui.engine.access.passwords import check_password
 from guardian_tui.engine.access.people import Person
@@ -31,6 +32,8 @@ from guardian_tui.protocol.errors import Conflict, NotFound, PermissionDenied, T
 PENDING_SECONDS = 600.0
 MOST_PENDING = 64
 TRIES = 10
+_FIRST = "(the first admin)"
+"""Under what name wrong codes of a first admin are counted; no account can have it."""
 
 
 @dataclass(slots=True)
@@ -55,7 +58,7 @@ class Enrolments:
 
     def __init__(
         self, store: Store, vault: Vault, clock: Clock, stretcher: Stretcher, logins: Logins, sessions: Sessions,
-        *, shortest_password: int, engine_uid: int,
+        *, shortest_password: int, engine_uid: int, first_code: FirstCode | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._vault = vault
@@ -65,12 +68,12 @@ class Enrolments:
         self._sessions = sessions
         self._shortest = shortest_password
         self._engine_uid = engine_uid
+        self._first_code = first_code
         self._pending: dict[str, _Pending] = {}
 
     async def begin_first(self, call: Call, request: SetUp) -> Enrolment:
         """`setup.begin`: the first admin chooses a name and a password."""
-        if call.peer.uid not in (self._engine_uid, 0):
-            raise PermissionDenied("Only the account that the engine runs as can make the first admin.")
+        self._check_may_be_first(call, request.code)
         await self._check_first()
         people.check_name(request.name)
         check_password(request.password, request.name, self._shortest)
@@ -79,6 +82,26 @@ class Enrolments:
         return self._keep(
             request.name, people.new_id(), salt, stretched, self._vault.create(), call.peer, first=True
         )
+
+    def wants_code(self, peer: Peer) -> bool:
+        """Whether this peer can make the first admin only with the code that `engine install` printed."""
+        return self._first_code is not None and peer.uid not in (self._engine_uid, 0)
+
+    def _check_may_be_first(self, call: Call, code: str) -> None:
+        if call.peer.uid in (self._engine_uid, 0):
+            return
+        if self._first_code is None:
+            raise PermissionDenied("Only the account that the engine runs as can make the first admin.")
+        # guessing is slowed down as a login's is
+        self._logins.begin(_FIRST, call.peer)
+        if not self._first_code.fits(code, self._clock.now()):
+            self._logins.refuse(_FIRST, call.peer)
+            call.target = "the first admin"
+            raise PermissionDenied(
+                "The first admin of a shared engine is made by root, or with the one-time code that `guardian-tui engine install` printed. "
+                "`guardian-tui engine first-code`, by root, prints another."
+            )
+        self._logins.welcome(_FIRST, call.peer)
 
     async def _check_first(self) -> None:
         async with self._store.read() as conn:
@@ -176,6 +199,8 @@ class Enrolments:
             await people.logged_in(tx, person.id, call.now)
             known, token = await self._sessions.open(tx, person, request.kind, call.peer)
             tx.after_commit(lambda: self._vault.adopt(pending.data_key))
+        if self._first_code is not None:
+            self._first_code.spend()
         return Enrolled(session=self._sessions.view(known, token), recovery_codes=recovery, recovery_key=key)
 
     async def _finish_invited(

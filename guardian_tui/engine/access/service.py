@@ -10,6 +10,7 @@ from guardian_tui.config import AccessSettings
 from guardian_tui.engine.access import codes, people
 from guardian_tui.engine.access.cleaning import Cleaning
 from guardian_tui.engine.access.enrolment import Enrolments
+from guardian_tui.engine.access.first_code import FirstCode
 from guardian_tui.engine.access.login import Logins
 from guardian_tui.engine.access.passwords import check_password
 from guardian_tui.engine.access.people import Person
@@ -60,11 +61,12 @@ class Access:
         engine_uid: the uid that the engine runs as; only it (or root) makes the first admin.
         advisory: roles are advisory, since people run this engine under their own uid.
         stretcher: runs argon2id; tests hand in a cheap one.
+        first_code: of a shared engine's first admin.
     """
 
     def __init__(
         self, store: Store, vault: Vault, bus: Bus, clock: Clock, settings: AccessSettings, *, engine_uid: int,
-        advisory: bool, stretcher: Stretcher | None = None,
+        advisory: bool, stretcher: Stretcher | None = None, first_code: FirstCode | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._vault = vault
@@ -72,11 +74,12 @@ class Access:
         self._clock = clock
         self._settings = settings
         self._stretcher = stretcher or Stretcher()
-        self._sessions = Sessions(store, bus, clock, settings, advisory=advisory)
+        self._sessions = Sessions(store, bus, clock, settings, advisory=advisory, engine_uid=engine_uid)
         self._logins = Logins(store, vault, clock, self._stretcher)
         self._enrolments = Enrolments(
             store, vault, clock, self._stretcher, self._logins, self._sessions,
             shortest_password=settings.password_min_length, engine_uid=engine_uid,
+            first_code=None if advisory else first_code,
         )  # fmt: skip
         self._cleaning = Cleaning(store, clock, settings.keep_days * 86400.0)
 
@@ -128,6 +131,10 @@ class Access:
         if permission not in scopes_of(person.grants):
             return f"{person.name} may no longer do that."
         return ""
+
+    def wants_code(self, peer: Peer) -> bool:
+        """Whether this peer can make the first admin only with the code that `engine install` printed."""
+        return self._enrolments.wants_code(peer)
 
     async def is_set_up(self) -> bool:
         """Whether there is an account."""

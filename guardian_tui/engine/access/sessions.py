@@ -14,7 +14,7 @@ from guardian_tui.config import AccessSettings
 from guardian_tui.engine.access import people
 from guardian_tui.engine.access.profiles import roles_of, scopes_of
 from guardian_tui.engine.bus import Bus
-from guardian_tui.engine.calls import Peer, Principal, Scope
+from guardian_tui.engine.calls import NotYours, Peer, Principal, Scope
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.facts import SessionEnded
 from guardian_tui.engine.store.database import Store, Tx
@@ -58,13 +58,22 @@ class Sessions:
     """Opens, finds, locks and ends sessions."""
 
     def __init__(
-        self, store: Store, bus: Bus, clock: Clock, settings: AccessSettings, *, advisory: bool
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        settings: AccessSettings,
+        *,
+        advisory: bool,
+        engine_uid: int = 0,
     ) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self._settings = settings
         self._advisory = advisory
+        self._above = (0, engine_uid)
+        """Accounts that could go round the roles on every engine."""
         self._known: dict[bytes, Known] = {}
         self._changes = 0
         """Raised whenever what is stored of sessions or grants changed: what was read before must not be kept."""
@@ -75,7 +84,8 @@ class Sessions:
         return Session(
             id=known.id, account=known.account, profiles=known.profiles, permissions=tuple(sorted(known.scopes)),
             kind=known.kind, created_at=known.created_at, expires_at=known.expires_at, idle_seconds=idle,
-            fresh_until=known.fresh_until, token=token, locked=known.locked, advisory=self._advisory,
+            fresh_until=known.fresh_until, token=token, locked=known.locked,
+            advisory=self._advisory or known.peer_uid in self._above,
             last_seen_at=known.last_seen_at, peer_uid=known.peer_uid,
         )  # fmt: skip
 
@@ -131,8 +141,10 @@ class Sessions:
 
     def _checked(self, known: Known | None, peer: Peer) -> Known:
         now = self._clock.now()
-        if known is None or known.peer_uid != peer.uid:
+        if known is None:
             raise NotAuthenticated(_ENDED)
+        if known.peer_uid != peer.uid:
+            raise NotYours(_ENDED, known.account, known.id)
         if now >= known.expires_at:
             self._known.pop(known.token_hash, None)
             self._bus.publish(SessionEnded(known.id, "expired"))

@@ -61,7 +61,9 @@ class NeedsAnswer(Exception):
 class Credentials:
     """Finds what to offer to a target."""
 
-    def __init__(self, vault: Vault, bus: Bus, home: Path | None = None) -> None:
+    def __init__(self, vault: Vault, bus: Bus, home: Path | None = None, *, lent: bool = True) -> None:
+        self._lent = lent
+        """Whether people lend us their agents: a shared engine would let everybody act with one person's keys."""
         self._vault = vault
         self._home = home or Path.home()
         self._agents: list[str] = []
@@ -80,6 +82,8 @@ class Credentials:
 
         The socket must belong to the peer that offers it: nobody lends us another person's agent.
         """
+        if not self._lent:
+            return
         try:
             info = Path(fact.path).stat()
         except OSError:
@@ -142,7 +146,9 @@ class Credentials:
 
     def _agent_words(self) -> str:
         """Why no agent is of use."""
-        return "the agent that answers holds no key" if self._empty_agent else "no ssh-agent answers"
+        if self._empty_agent:
+            return "the agent that answers holds no key"
+        return "no ssh-agent answers" if self._lent else "a shared engine uses nobody's ssh-agent but its own"
 
     async def _agent(self) -> str | None:
         self._empty_agent = False
