@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from guardian_tui.demo.figures import Figures
 
 
+MOST_BYTES = 16 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """How a command ended."""
@@ -28,6 +31,9 @@ def run(figures: Figures, command: str) -> Ran:
         argv = shlex.split(command)
     except ValueError:
         return Ran(2, err=b"sh: syntax error: unterminated quoted string\n")
+    if argv[:3] == ["exec", "/bin/sh", "-c"] and len(argv) == 4:
+        # a step of a runbook
+        return _script(figures, argv[3])
     if argv[:1] == ["journalctl"]:
         return Ran(out=journal(figures, asked(argv)))
     if "guardian-log" in argv:
@@ -43,6 +49,34 @@ def run(figures: Figures, command: str) -> Ran:
     elif "systemctl --no-ask-password" in command and figures.role and figures.role.unit in command:
         figures.crash_loop = False
     return Ran()
+
+
+def _script(figures: Figures, text: str) -> Ran:
+    """Simple commands one after the other, until one exits."""
+    out, err, status = b"", b"", 0
+    for part in text.split(";"):
+        try:
+            argv = shlex.split(part)
+        except ValueError:
+            argv = []
+        if argv[:1] == ["exit"]:
+            return Ran(int(argv[1]) if len(argv) == 2 and argv[1].isdecimal() else status, out, err)
+        if argv[:1] == ["echo"]:
+            ran = Ran(out=" ".join(argv[1:]).encode() + b"\n")
+        elif argv in (["true"], ["false"]):
+            ran = Ran(int(argv == ["false"]))
+        elif argv[:2] == ["head", "-c"] and argv[2:3] and argv[2].isdecimal():
+            ran = Ran(out=_lines(min(int(argv[2]), MOST_BYTES)))
+        else:
+            ran = run(figures, part.strip())
+        out, err, status = out + ran.out, err + ran.err, ran.status
+    return Ran(status, out, err)
+
+
+def _lines(count: int) -> bytes:
+    """So many bytes of text, in lines."""
+    line = b"all work and no play makes a dull host of each of them, whatever its role may be\n"
+    return (line * (count // len(line) + 1))[:count]
 
 
 def _properties(figures: Figures, unit: str) -> bytes:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from guardian_tui.config import AlertsSettings, ChannelSettings
 from guardian_tui.engine.alerts.service import Alerts
 from guardian_tui.engine.facts import HostFacts, HostsChanged, Layout, Sample, WaveDone
@@ -55,6 +57,7 @@ class Lab:
         self.hosts = Hosts("web-1", "web-2", "web-3", "web-4")
         self.commands: Any = Commands(None)  # type: ignore[arg-type]  # this machine needs no connection
         self.secrets: dict[str, str] = {}
+        self.at_once = 4
         self.layouts: dict[tuple[str, ...], Layout] = {}
         self.detached = str(folder / "detached")
         settings = AlertsSettings(
@@ -68,7 +71,7 @@ class Lab:
         """A new engine over the same store."""
         self.runbooks = Runbooks(
             self.gate.store, self.gate.bus, self.gate.live, self.gate.clock, self.gate.audit, self.hosts, self.commands, self._resolve,
-            Library(self.books, shipped=False), self.gate.dispatch.act, self.gate.access.why_not, at_once=4,
+            Library(self.books, shipped=False), self.gate.dispatch.act, self.gate.access.why_not, at_once=self.at_once,
             detached=DetachedRuns(self.commands, folder=self.detached, manager="/nowhere"),
         )  # fmt: skip
         dispatch = self.gate.dispatch
@@ -92,8 +95,16 @@ class Lab:
         """Hosts' own probes, fresh."""
         for name in hosts or tuple(self.hosts.all):
             way, now = self.hosts.all[name], self.gate.clock.now()
-            row = HostRow(id=way.host_id, name=name, state=state, since=0.0, why="", measured_at=now + 1.0)
+            row = replace(self.host_row(way), state=state, measured_at=now + 1.0)
             self.gate.live.hosts.put(way.host_id, row, way.labels)
+
+    @staticmethod
+    def host_row(way: Way) -> HostRow:
+        return HostRow(id=way.host_id, name=way.name, state="up", since=0.0, why="")
+
+    @staticmethod
+    async def pause() -> None:
+        await asyncio.sleep(0.02)
 
     async def restart(self) -> None:
         """The engine is killed, and started again: nothing in memory is left."""
