@@ -58,9 +58,9 @@ async def furnish(fleet: Simulated, interval_seconds: float) -> str:
 
 
 def key_to_paint(
-    console: Console, chance: random.Random, keys: int, cursor: re.Pattern[str] = CURSOR
+    console: Console, chance: random.Random, keys: int, cursor: re.Pattern[str] = CURSOR, turn: int = 250
 ) -> list[float]:
-    """Milliseconds from each key to its paint: until ``cursor`` finds another row under the cursor."""
+    """Milliseconds from each key to its paint: until ``cursor`` finds another row under the cursor, which goes ``turn`` rows down, then up."""
     took = []
     at = ""
     for number in range(keys):
@@ -69,7 +69,7 @@ def key_to_paint(
         while (rest := pause - time.perf_counter()) > 0:
             console.read(rest)
         seen, pressed = "", time.perf_counter()
-        console.press(b"k" if number // 250 % 2 else b"j")
+        console.press(b"k" if number // turn % 2 else b"j")
         while True:
             if time.perf_counter() - pressed > 5:
                 raise SystemExit(f"a key was never painted: {seen[-500:]!r}")

@@ -172,7 +172,7 @@ class RunbooksSettings(Section, frozen=True):
     """OpenSSH's file of allowed signers: the folder's commit must then be signed by one of them."""
     shipped: bool = True
     """Whether the runbooks that come with Guardian are offered."""
-    commands_at_once: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+    commands_at_once: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
     """Commands beside each other, over all runs."""
 
 

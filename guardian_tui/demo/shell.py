@@ -34,6 +34,8 @@ def run(figures: Figures, command: str) -> Ran:
     if argv[:3] == ["exec", "/bin/sh", "-c"] and len(argv) == 4:
         # a step of a runbook
         return _script(figures, argv[3])
+    if argv[:1] == ["echo"]:
+        return Ran(out=" ".join(argv[1:]).encode() + b"\n")
     if argv[:1] == ["journalctl"]:
         return Ran(out=journal(figures, asked(argv)))
     if "guardian-log" in argv:
@@ -61,9 +63,7 @@ def _script(figures: Figures, text: str) -> Ran:
             argv = []
         if argv[:1] == ["exit"]:
             return Ran(int(argv[1]) if len(argv) == 2 and argv[1].isdecimal() else status, out, err)
-        if argv[:1] == ["echo"]:
-            ran = Ran(out=" ".join(argv[1:]).encode() + b"\n")
-        elif argv in (["true"], ["false"]):
+        if argv in (["true"], ["false"]):
             ran = Ran(int(argv == ["false"]))
         elif argv[:2] == ["head", "-c"] and argv[2:3] and argv[2].isdecimal():
             ran = Ran(out=_lines(min(int(argv[2]), MOST_BYTES)))

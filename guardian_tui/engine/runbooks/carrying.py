@@ -349,7 +349,8 @@ class Carrying:
         self._dones.append(outcome)
         await self._commit()
         self._runner.display.show_results(self._run, (outcome.host,))
-        self._runner.display.show_progress(self._run)
+        # shown with the output, a few times a second
+        self._run.tail.changed = True
 
     async def _append(self, entries: Sequence[AnyEntry]) -> None:
         await self._runner.append(self._run, entries)

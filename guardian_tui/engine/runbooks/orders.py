@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.remote.ways import Way
@@ -329,11 +331,10 @@ class RunbookOrders:
     async def transcript(self, call: Call, request: wire.TranscriptQuery) -> wire.Transcript:
         """`runbooks.transcript`."""
         _, document = await self._stored(call, request.run)
-        text = await transcript.markdown(self._store, request.run, document)
-        digest = transcript.hash_of(text)
+        told = await transcript.markdown(self._store, request.run, document)
         if request.format == "asciicast":
-            text = await transcript.asciicast(self._store, request.run, document)
-        return wire.Transcript(text=text, hash=digest)
+            return replace(told, text=await transcript.asciicast(self._store, request.run, document))
+        return told
 
     async def search(self, call: Call, request: wire.SearchRunbooks) -> wire.RunbookMatches:
         """`runbooks.search`: in the runs that the caller may see."""

@@ -374,15 +374,15 @@ class Runner:
         except GuardianError as error:
             log.error("what run %s opened could not be closed: %s", run.id, error.detail)
         await self._flush_surely(run)
-        digest = await transcript.digest(self.house.store, run.id, run.standing.document)
+        told = await transcript.markdown(self.house.store, run.id, run.standing.document)
         standing = run.standing
         body = {
-            "run": run.id, "verdict": standing.verdict, "words": standing.words[:300], "transcript": digest, "document": standing.document.hash,
+            "run": run.id, "verdict": standing.verdict, "words": standing.words[:300], "transcript": told.hash, "document": standing.document.hash,
             "proof": standing.proof,
         }  # fmt: skip
         outcome = "ok" if standing.verdict == "done" else "failed"
         event = Entry(standing.leader, "runbooks.ended", standing.document.id, outcome, body=body)
-        await self.append(run, [], event, digest)
+        await self.append(run, [], event, told.hash)
         self.runs.pop(run.id, None)
         self.display.ended(run)
         run.ended.set()

@@ -48,7 +48,7 @@ class Runbooks:
 
     def __init__(
         self, store: Store, bus: Bus, live: Live, clock: Clock, audit: AuditSink, ways: Ways, commands: Commands,
-        resolve: Callable[[str], Awaitable[str]], library: Library, act: Act, may: Standings, *, at_once: int = 50, keep_days: float = 400.0,
+        resolve: Callable[[str], Awaitable[str]], library: Library, act: Act, may: Standings, *, at_once: int = 100, keep_days: float = 400.0,
         detached: DetachedRuns | None = None,
     ) -> None:  # fmt: skip
         self.library = library

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
@@ -11,52 +12,47 @@ from guardian_tui.engine.runbooks import journal, records
 from guardian_tui.engine.runbooks.documents import Document
 from guardian_tui.engine.runbooks.journal import AnyEntry
 from guardian_tui.engine.store.database import Store
-from guardian_tui.protocol.runbooks import RunbookPiece
+from guardian_tui.protocol.runbooks import RunbookPiece, Transcript
 from guardian_tui.text import safe
 
 PAGE = 500
 HOSTS_TOLD = 20
 TEXT_LIMIT = 8 << 20
-"""Most characters of a transcript; of longer ones the middle of the output is left out, and it says so."""
+"""About so many characters of output stand in a transcript; it says so when there is more."""
+OUTPUT_LINE_LIMIT = 100_000
 LINE_LIMIT = 2000
 WIDTH, HEIGHT = 100, 30
 LONGEST_PAUSE_SECONDS = 2.0
 """Where nothing happens the playback waits no longer."""
 
 
-async def digest(store: Store, run_id: str, document: Document) -> str:
-    """sha256 of the Markdown."""
-    return hash_of(await markdown(store, run_id, document))
-
-
-def hash_of(text: str) -> str:
-    """sha256 of a transcript."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-async def markdown(store: Store, run_id: str, document: Document) -> str:
+async def markdown(store: Store, run_id: str, document: Document) -> Transcript:
     """The transcript as Markdown; the same each time."""
-    entries = await records.entries_of(store, run_id)
-    pieces, names = await _pieces(store, run_id), _names(entries)
-    lines = [
-        f"# {_line(document.title)}",
-        "",
-        f"Run {run_id} of `{document.id}`, version {_line(document.version)}, sha256 {document.hash}",
-        "",
-    ]
-    for event in _merged(entries, pieces):
-        if isinstance(event, list):
-            lines += _block(event)
-        else:
-            lines += _entry(event, names)
-    return "\n".join(lines) + "\n"
+    entries, pieces = await records.entries_of(store, run_id), await _pieces(store, run_id)
+    return await asyncio.to_thread(_markdown, run_id, document, entries, pieces)
 
 
 async def asciicast(store: Store, run_id: str, document: Document) -> str:
     """The transcript as asciicast v2, with long pauses shortened."""
-    entries = await records.entries_of(store, run_id)
-    pieces, names = await _pieces(store, run_id), _names(entries)
-    start = entries[0].at if entries else 0.0
+    entries, pieces = await records.entries_of(store, run_id), await _pieces(store, run_id)
+    return await asyncio.to_thread(_asciicast, document, entries, pieces)
+
+
+def _markdown(
+    run_id: str, document: Document, entries: Sequence[AnyEntry], pieces: Sequence[RunbookPiece]
+) -> Transcript:
+    names = _names(entries)
+    lines = [
+        f"# {_line(document.title)}", "", f"Run {run_id} of `{document.id}`, version {_line(document.version)}, sha256 {document.hash}", "",
+    ]  # fmt: skip
+    for event in _merged(entries, pieces):
+        lines += _block(event) if isinstance(event, list) else _entry(event, names)
+    text = "\n".join(lines) + "\n"
+    return Transcript(text=text, hash=hashlib.sha256(text.encode()).hexdigest())
+
+
+def _asciicast(document: Document, entries: Sequence[AnyEntry], pieces: Sequence[RunbookPiece]) -> str:
+    names, start = _names(entries), entries[0].at if entries else 0.0
     head = {
         "version": 2,
         "width": WIDTH,
@@ -74,6 +70,14 @@ async def asciicast(store: Store, run_id: str, document: Document) -> str:
         if text:
             lines.append(json.dumps([round(clock, 3), "o", text.replace("\n", "\r\n")]))
     return "\n".join(lines) + "\n"
+
+
+def _text(text: str) -> str:
+    """Output, harmless, line by line: most lines are plain, and looking at each character of megabytes takes seconds."""
+    return "\n".join(
+        line if line.isascii() and line.isprintable() else safe(line.replace("\t", "    "), OUTPUT_LINE_LIMIT)
+        for line in text.split("\n")
+    )
 
 
 def _names(entries: Sequence[AnyEntry]) -> dict[str, str]:
@@ -132,7 +136,7 @@ def _by_host(pieces: Sequence[RunbookPiece]) -> Iterator[list[RunbookPiece]]:
 
 def _block(pieces: Sequence[RunbookPiece]) -> list[str]:
     first = pieces[0]
-    text = safe("".join(piece.text for piece in pieces), TEXT_LIMIT, newlines=True)
+    text = _text("".join(piece.text for piece in pieces))
     fence = "```"
     while fence in text:
         fence += "`"
@@ -229,7 +233,7 @@ def _screen(event: AnyEntry | list[RunbookPiece], names: Mapping[str, str]) -> s
     """What the playback shows of an event."""
     if isinstance(event, list):
         head = f"\x1b[2m{_line(event[0].host)}\x1b[0m\n" if event[0].host else ""
-        text = safe("".join(piece.text for piece in event), TEXT_LIMIT, newlines=True)
+        text = _text("".join(piece.text for piece in event))
         return head + text.rstrip("\n") + "\n"
     told = _told(event, names)
     if not told:
