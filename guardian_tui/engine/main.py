@@ -38,6 +38,7 @@ from guardian_tui.engine.server import Server
 from guardian_tui.engine.status import Health
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.streams import Streams
+from guardian_tui.engine.turns import next_turn
 from guardian_tui.engine.vault.orders import VaultOrders
 from guardian_tui.engine.vault.sealing import Stretcher
 from guardian_tui.engine.vault.slots import SlotOrders
@@ -52,6 +53,8 @@ log = logging.getLogger(__name__)
 _M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
 
+COUNT_SECONDS = 5.0
+"""Messages that wait to be sent are counted this often, where the store was written."""
 IDLE_STOP_SECONDS = 900.0
 """A private engine stops so long after its last client, unless it lingers."""
 LOG_BYTES = 10 << 20
@@ -85,7 +88,9 @@ class Engine:
         self._last_request = time.monotonic()
         self._set_up = False
         self.outbox_waiting = 0
-        """Messages that wait to be sent, counted every few seconds."""
+        """Messages that wait to be sent, counted again once the store was written."""
+        self._outbox_counted = -1
+        """Commits of the store up to which it is right."""
 
     async def run(self) -> None:
         """Serve until it is told to stop.
@@ -268,20 +273,29 @@ class Engine:
 
     async def _stop_when_idle(self) -> None:
         while True:
-            await asyncio.sleep(5.0)
+            await next_turn(COUNT_SECONDS)
             if len(self.streams):
                 self._touched()
-            try:
-                async with self.store.read() as conn:
-                    self.outbox_waiting = sum((await count_waiting(conn)).values())
-            except StoreUnavailable:
-                # the store tells of it itself
-                pass
-            except Exception:
-                log.exception("what waits to be sent could not be counted")
+            await self._count_outbox()
             if not self.linger and time.monotonic() - self._last_request > IDLE_STOP_SECONDS:
                 log.info("no client for %d minutes", IDLE_STOP_SECONDS // 60)
                 return
+
+    async def _count_outbox(self) -> None:
+        commits = self.store.commits
+        if commits == self._outbox_counted:
+            # nothing was put in or delivered
+            return
+        try:
+            async with self.store.read() as conn:
+                self.outbox_waiting = sum((await count_waiting(conn)).values())
+        except StoreUnavailable:
+            # the store tells of it itself
+            return
+        except Exception:
+            log.exception("what waits to be sent could not be counted")
+            return
+        self._outbox_counted = commits
 
     def _touched(self) -> None:
         self._last_request = time.monotonic()

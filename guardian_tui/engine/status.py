@@ -28,7 +28,7 @@ class Health:
         self._engine = engine
         self._process = psutil.Process()
         self._started = time.monotonic()
-        self._cpu_at = 0.0
+        self._cpu_at = self._cpu_used = 0.0
         self._cpu = self._received = self._written = 0.0
         self._bytes = (0, 0)
         """Received and written up to ``_cpu_at``."""
@@ -100,15 +100,12 @@ class Health:
 
     def _measure(self, now: float, answered_bytes: int) -> None:
         written = self._process.io_counters().write_bytes if hasattr(self._process, "io_counters") else 0
-        passed = now - self._cpu_at
+        used, passed = time.process_time(), now - self._cpu_at
         if self._cpu_at:
             self._received = (answered_bytes - self._bytes[0]) / passed
             self._written = (written - self._bytes[1]) / passed
-        self._cpu_at, self._cpu, self._bytes = (
-            now,
-            self._process.cpu_percent() / 100,
-            (answered_bytes, written),
-        )
+            self._cpu = (used - self._cpu_used) / passed
+        self._cpu_at, self._cpu_used, self._bytes = now, used, (answered_bytes, written)
 
     async def metrics(self) -> tuple[int, str, bytes]:
         """`/metrics`: the engine's own figures in Prometheus' text format."""

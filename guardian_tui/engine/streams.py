@@ -16,6 +16,7 @@ from starlette.responses import StreamingResponse
 from guardian_tui.engine.calls import Call, Peer, Principal
 from guardian_tui.engine.facts import SessionEnded
 from guardian_tui.engine.live import Live, Sees, Subscription
+from guardian_tui.engine.turns import until_turn
 from guardian_tui.protocol.errors import GuardianError, StoreUnavailable, TooManyRequests
 from guardian_tui.protocol.events import HEARTBEAT_SECONDS, End, Heartbeat
 from guardian_tui.protocol.system import EngineStatus, EventsRequest
@@ -95,6 +96,8 @@ class Streams:
         after = int(seq) if run == self._run_of(call.principal) and seq.isdecimal() else None
         subscription = self._live.subscribe(visibility(call.principal), after)
         end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        # whoever waits for a change is woken by the end too
+        end.add_done_callback(lambda _: subscription.changed.set())
         self._ends[subscription] = (session_id, end)
         return StreamingResponse(
             self._events(call, subscription, end),
@@ -137,10 +140,10 @@ class Streams:
                         yield _event("end", "", _encode(beat))
                         return
                     yield _event("heartbeat", "", _encode(beat))
-                    next_beat = loop.time() + HEARTBEAT_SECONDS
+                    next_beat = loop.time() + until_turn(loop.time(), HEARTBEAT_SECONDS)
                 if body is not None:
-                    await _either(asyncio.sleep(PACE_SECONDS), end)
-                await _either(subscription.changed.wait(), end, next_beat - loop.time())
+                    await _at_most(asyncio.shield(end), PACE_SECONDS)
+                await _at_most(subscription.changed.wait(), next_beat - loop.time())
             yield _event("end", "", _encode(End(reason=end.result())))
         finally:
             subscription.close()
@@ -169,13 +172,8 @@ def _event(name: str, id: str, data: bytes) -> bytes:
     return head.encode() + data + b"\n\n"
 
 
-async def _either(first: Awaitable[object], end: asyncio.Future[str], timeout: float | None = None) -> None:
-    """Wait until ``first`` is done, the stream is to end, or ``timeout`` seconds have passed."""
-    task = asyncio.ensure_future(first)
-    try:
-        await asyncio.wait((task, end), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        if not task.done():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+async def _at_most(awaited: Awaitable[object], seconds: float) -> None:
+    """Wait for something, or until so many seconds have passed; no task is made for it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await awaited

@@ -40,6 +40,7 @@ from guardian_tui.engine.facts import (
 )
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.turns import next_turn
 from guardian_tui.protocol.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -273,7 +274,7 @@ class Alerts:
 
     async def _ticks(self) -> None:
         while True:
-            await asyncio.sleep(TICK_SECONDS)
+            await next_turn(TICK_SECONDS)
             try:
                 await self.tick()
             except StoreUnavailable as error:

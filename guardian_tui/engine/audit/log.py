@@ -27,6 +27,7 @@ from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.store.database import Store, Tx, words_of
 from guardian_tui.engine.store.tables import audit_events, meta
+from guardian_tui.engine.turns import next_turn
 from guardian_tui.protocol.audit import AuditEvent, AuditVerdict
 from guardian_tui.protocol.errors import AuditUnavailable, GuardianError, StoreUnavailable
 
@@ -210,7 +211,7 @@ class AuditLog:
             except (GuardianError, SQLAlchemyError, OSError) as error:
                 self._tell(f"the audit log's checkpoints can't be made: {error}")
             turn += 1
-            await asyncio.sleep(LOOP_SECONDS)
+            await next_turn(LOOP_SECONDS)
 
     def _tell(self, words: str) -> None:
         """Log a trouble once, not each second."""

@@ -26,6 +26,7 @@ from guardian_tui.engine.calls import AuditSink, Entry
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.turns import next_turn
 from guardian_tui.protocol.backups import CheckLevel
 from guardian_tui.protocol.errors import StoreUnavailable
 
@@ -77,7 +78,7 @@ class Planner:
                 pass
             except Exception:
                 log.exception("what is due could not be looked for; it is the next time")
-            await asyncio.sleep(LOOK_SECONDS)
+            await next_turn(LOOK_SECONDS)
 
     async def look(self) -> None:
         """Queue what is due now."""

@@ -24,6 +24,7 @@ from guardian_tui.engine.remote.host_timers import HostTimers
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Ways
 from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.turns import next_turn
 from guardian_tui.protocol.backups import TimerRow
 from guardian_tui.protocol.errors import GuardianError
 
@@ -206,7 +207,7 @@ class Timers:
                     visits.task = asyncio.create_task(
                         self._visit(host_id, visits), name=f"timers on {host_id}"
                     )
-            await asyncio.sleep(TURN_SECONDS)
+            await next_turn(TURN_SECONDS)
 
     async def _visit(self, host_id: str, visits: _Visits) -> None:
         try:

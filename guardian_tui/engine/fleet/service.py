@@ -31,6 +31,7 @@ from guardian_tui.engine.remote.connections import Remote
 from guardian_tui.engine.remote.questions import Questions
 from guardian_tui.engine.remote.target import UNKNOWN_KINDS, ConnectFailed
 from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.turns import next_turn
 from guardian_tui.protocol.errors import StoreUnavailable
 from guardian_tui.protocol.fleet import HostSpec
 
@@ -296,7 +297,7 @@ class Fleet:
     async def _keep_house(self) -> None:
         retained, turn = 0.0, 0
         while True:
-            await asyncio.sleep(LINK_SECONDS)
+            await next_turn(LINK_SECONDS)
             turn += 1
             try:
                 if self._in_doubt:

@@ -30,6 +30,8 @@ RETRY_SECONDS = 5.0
 """A store that can't be written is tried again so much later."""
 SHOW_SECONDS = 0.25
 """Output and counts are shown at most so often."""
+IDLE_SECONDS = 10.0
+"""What ended is taken away at most so late."""
 LINES_TOLD = 3
 """Commands that an audit event names."""
 LINE_CHARACTERS = 300
@@ -54,6 +56,8 @@ class Runner:
         self._close = close
         self.runs: dict[str, Run] = {}
         self.display = Display(house.live, house.clock, house.places)
+        self._begun = asyncio.Event()
+        """A run has begun."""
         self._shower: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -105,6 +109,7 @@ class Runner:
     def take(self, run: Run) -> None:
         """A run begins (after its commit)."""
         self.runs[run.id] = run
+        self._begun.set()
         run.go.set()
         self.display.show(run)
 
@@ -434,10 +439,20 @@ class Runner:
             record.by or run.standing.leader, "runbooks.step", run.standing.document.id, outcome, body=body
         )
 
+    async def _pause(self) -> None:
+        if self.runs:
+            await asyncio.sleep(SHOW_SECONDS)
+            return
+        # until a run begins, only what ended is to be taken away some time
+        self._begun.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._begun.wait()
+
     async def _showing(self) -> None:
         """Show and write output as it comes."""
         while True:
-            await asyncio.sleep(SHOW_SECONDS)
+            await self._pause()
             for run in list(self.runs.values()):
                 try:
                     if run.tail.changed:

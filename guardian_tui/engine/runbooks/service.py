@@ -23,6 +23,7 @@ from guardian_tui.engine.runbooks.output import Budget
 from guardian_tui.engine.runbooks.places import Places
 from guardian_tui.engine.runbooks.planning import Planner
 from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.turns import next_turn
 from guardian_tui.protocol.errors import StoreUnavailable
 from guardian_tui.protocol.runbooks import RunbookRow, RunbookRun
 
@@ -127,7 +128,7 @@ class Runbooks:
 
     async def _looking(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await next_turn(LOOK_SECONDS)
             try:
                 await self.reload()
             except Exception:

@@ -30,6 +30,7 @@ from guardian_tui.engine.store.metrics import MetricStore
 from guardian_tui.engine.store.migrate import METRICS, STATE, migrate
 from guardian_tui.engine.store.sqlite import open_metrics, open_state, prepare
 from guardian_tui.engine.store.tables import meta
+from guardian_tui.engine.turns import next_turn
 from guardian_tui.protocol.errors import StoreUnavailable
 
 __all__ = ["Store", "Tx", "words_of"]
@@ -94,6 +95,8 @@ class Store:
         """Why the state can't be written, in words; empty when it can."""
         self.problems: list[str] = []
         """What was found and mended at the start."""
+        self.commits = 0
+        """Transactions that changed the state, since the start."""
         self.waiting = 0
         """Write transactions that wait for their turn."""
         self.on_full: Callable[[], bool] | None = None
@@ -194,6 +197,7 @@ class Store:
             self.problem = self._lost() or self.problem
             self._writing.release()
         self.problem = ""
+        self.commits += 1
         self._written_at = time.monotonic()
         tx.committed()
 
@@ -242,7 +246,7 @@ class Store:
         """Notice trouble, and its end, also while nobody writes."""
         told = ""
         while True:
-            await asyncio.sleep(WATCH_SECONDS)
+            await next_turn(WATCH_SECONDS)
             try:
                 await self._look()
             except (StoreUnavailable, DBAPIError, PoolTimeout) as error:
@@ -263,10 +267,10 @@ class Store:
                 await tx.execute(delete(meta).where(meta.c.key == _CHECKED_KEY))
                 await tx.execute(insert(meta), {"key": _CHECKED_KEY, "value": str(self._clock.now())})
         elif isinstance(self._lock, AdvisoryLock):
-            before = self._written_at
+            before = self._written_at, self.commits
             async with self.write():
                 pass
-            self._written_at = before
+            self._written_at, self.commits = before
 
     async def close(self) -> None:
         """Write what waits, close the connections, give back the lock."""

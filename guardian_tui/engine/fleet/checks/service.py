@@ -34,6 +34,7 @@ from guardian_tui.engine.fleet.inventory import LOCAL_ID, Inventory, command_tar
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.connections import Remote
 from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.turns import next_turn
 from guardian_tui.protocol.check_params import WHERE, KindParams, read_params
 from guardian_tui.protocol.checks import CheckSpec
 from guardian_tui.protocol.errors import InvalidRequest, StoreUnavailable
@@ -370,7 +371,7 @@ class Checks:
 
     async def _remember(self) -> None:
         while True:
-            await asyncio.sleep(REMEMBER_SECONDS)
+            await next_turn(REMEMBER_SECONDS)
             try:
                 await self._write_memory()
             except StoreUnavailable as error:
