@@ -6,6 +6,7 @@ import click
 
 from guardian_tui.cli_demo import demo_command
 from guardian_tui.cli_engine import engine_group
+from guardian_tui.cli_install import first_code_command, install_command, uninstall_command
 from guardian_tui.cli_routes import add_route_commands
 from guardian_tui.cli_session import login_command, logout_command, recover_command
 from guardian_tui.cli_state import state_group
@@ -15,6 +16,8 @@ def add_commands(main: click.Group) -> None:
     """Add every subcommand to the root."""
     main.add_command(demo_command)
     main.add_command(engine_group)
+    for command in (install_command, uninstall_command, first_code_command):
+        engine_group.add_command(command)
     main.add_command(login_command)
     main.add_command(logout_command)
     main.add_command(recover_command)

@@ -34,6 +34,7 @@ from guardian_tui.engine.dispatch import Dispatch
 from guardian_tui.engine.facts import SessionEnded
 from guardian_tui.engine.listener import Listener, bind_socket, place_of
 from guardian_tui.engine.live import Live
+from guardian_tui.engine.notify import Notifier
 from guardian_tui.engine.server import Server
 from guardian_tui.engine.status import Health
 from guardian_tui.engine.store.database import Store
@@ -109,7 +110,10 @@ class Engine:
             listener = Listener(self.server.app)
             serving = asyncio.create_task(listener.serve([sock]), name="listener")
             closing.push_async_callback(self._stop_serving, listener, serving)
+            notifier = Notifier()
             await self._start_features(closing)
+            closing.push_async_callback(notifier.stopping)
+            notifier.ready()
             stop = asyncio.create_task(self._stopping.wait())
             idle = asyncio.create_task(self._stop_when_idle())
             done, pending = await asyncio.wait((serving, stop, idle), return_when=asyncio.FIRST_COMPLETED)

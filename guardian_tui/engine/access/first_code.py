@@ -24,22 +24,22 @@ class FirstCode:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / "first-admin-code"
+        self.file = folder / "first-admin-code"
 
     def make(self) -> str:
         """A new code, in the place of an older one."""
         code = codes.new_enrolment_code()
-        new = self._file.with_suffix(".new")
+        new = self.file.with_suffix(".new")
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(_hash(code))
-        new.replace(self._file)
+        new.replace(self.file)
         return code
 
     def fits(self, code: str, now: float) -> bool:
         """Whether it is the code, and has not run out."""
         try:
-            kept, made = self._file.read_text(encoding="ascii"), self._file.stat().st_mtime
+            kept, made = self.file.read_text(encoding="ascii"), self.file.stat().st_mtime
         except (OSError, UnicodeDecodeError):
             return False
         return hmac.compare_digest(kept.strip(), _hash(code)) and now < made + LIFE_SECONDS
@@ -47,7 +47,7 @@ class FirstCode:
     def spend(self) -> None:
         """There is an admin: it is good for nothing any more."""
         with contextlib.suppress(OSError):
-            self._file.unlink(missing_ok=True)
+            self.file.unlink(missing_ok=True)
 
 
 def _hash(code: str) -> str:
