@@ -235,6 +235,13 @@ METRICS: dict[str, Metric] = _catalogue(
         "job",
     ),
     Metric(
+        "backup_timer_trouble",
+        "flag",
+        "backups",
+        "1: a timer that is to be on a host is not, or does not go off",
+        "job",
+    ),
+    Metric(
         "backup_drill_trouble",
         "level",
         "backups",

@@ -26,9 +26,17 @@ FS = (
 )
 NIC = "network_error_ratio{eth0}"
 DROPS = "network_drop_ratio{eth0}"
-STALE, BROKEN, ODD, DRILL, UNCOPIED, BEHIND = (
+STALE, BROKEN, ODD, DRILL, UNCOPIED, BEHIND, UNTIMED = (
     f"backup_{name}{{web}}"
-    for name in ("age_ratio", "failed", "anomaly", "drill_trouble", "copy_failed", "copy_lag_ratio")
+    for name in (
+        "age_ratio",
+        "failed",
+        "anomaly",
+        "drill_trouble",
+        "copy_failed",
+        "copy_lag_ratio",
+        "timer_trouble",
+    )
 )
 HTTP, CHECK = "check_http_trouble{web}", "check_trouble{mail}"
 LEFT, INVALID = "check_certificate_seconds{web}", "check_certificate_invalid{web}"
@@ -303,6 +311,7 @@ CASES = [
     ("backup_copy_failed", "warning", (UNCOPIED,), {UNCOPIED: 1.0}, 0, None, {}, 0),
     ("backup_copy_stale", "warning", (BEHIND,), {BEHIND: 1.1}, 3600, None, {}, 0),
     ("backup_copy_stale", "critical", (BEHIND,), {BEHIND: 2.1}, 3600, None, {}, 0),
+    ("backup_timer", "warning", (UNTIMED,), {UNTIMED: 1.0}, 900, None, {}, 0),
     ("restore_drill", "warning", (DRILL,), {DRILL: 1.0}, 0, None, {}, 0),
     ("restore_drill", "critical", (DRILL,), {DRILL: 2.0}, 0, None, {}, 0),
 ]

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from guardian_tui.engine.backups import records, runner, runs
+from guardian_tui.engine.backups.judge import troubles
 from guardian_tui.engine.backups.planner import Planner
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.service import Backups
@@ -28,6 +30,7 @@ from guardian_tui.engine.remote.detached import DetachedRuns
 from guardian_tui.engine.remote.host_timers import HostTimers
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.protocol.backups import JobSpec, RepositorySpec, RunRow, TimerRow
+from guardian_tui.protocol.errors import VaultLocked
 from tests.fleet.conftest import *  # noqa: F403  # its fixtures: a fleet with a real store and real SSH
 from tests.fleet.test_sshd import watched
 from tests.fleet.world import World
@@ -135,6 +138,8 @@ class Kept:
     def __init__(self, world: World) -> None:
         self.world = world
         self.locked = False
+        self.daemon = "sshd"
+        """One that runs here, in place of cron: nothing is to begin by itself."""
         self.begin()
 
     def begin(self) -> None:
@@ -143,14 +148,11 @@ class Kept:
         self.backups = Backups(
             world.store, world.bus, world.live, world.clock, world.sink, world.fleet.inventory, commands, self._resolve, 400.0,
             detached=DetachedRuns(commands, manager="/nowhere"),
-            # one that runs here, in place of cron: nothing is to begin by itself
-            host_timers=lambda runs: HostTimers(runs, ("sshd",)),
+            host_timers=lambda runs: HostTimers(runs, (self.daemon,)),
         )  # fmt: skip
         self.planner = Planner(self.backups, world.store, world.clock, world.sink)
 
     async def _resolve(self, reference: str) -> str:
-        from guardian_tui.protocol.errors import VaultLocked
-
         if self.locked:
             raise VaultLocked("Log in once.")
         return PASSWORD
@@ -184,8 +186,6 @@ class Kept:
 
     async def change(self, job: Job, **more: Any) -> Job:
         """Another specification."""
-        from msgspec.structs import replace
-
         changed = Job(
             job.id,
             replace(job.spec, **more),
@@ -213,7 +213,11 @@ class Kept:
         """The newest run, once it has ended and what follows from it is known."""
         job = self.backups.jobs["j1"]
         await self.until(
-            lambda: job.last is not None and job.last.state != "running" and not self.backups.runner.runs,
+            lambda: (
+                job.last is not None
+                and job.last.state != "running"
+                and not (self.backups.runner.runs or self.backups.runner.settling)
+            ),
             "it ends",
         )
         assert job.last is not None
@@ -237,6 +241,7 @@ async def kept(
     world: World, sshd: Callable[..., Sshd], host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Kept]:
     monkeypatch.setattr(runner, "UNHEARD_SECONDS", 0.5)
+    monkeypatch.setattr("guardian_tui.engine.backups.timer_texts.NAP_SECONDS", 1)
     # visits are made by hand
     monkeypatch.setattr("guardian_tui.engine.backups.timers.TURN_SECONDS", 3600.0)
     # and the repository is read when something has happened, not by the clock: whoever reads it locks it
@@ -409,7 +414,7 @@ async def test_a_run_under_way_is_followed_is_the_only_one_of_its_job_and_ends_w
 async def test_a_repository_that_is_locked_is_tried_again_by_the_host_and_the_engine_waits_for_that(
     kept: Kept, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(runs.RETRY_SECONDS, "locked", 4.0)
+    monkeypatch.setitem(runs.RETRY_SECONDS, "locked", 2.0)
     host.make()
     await kept.add(host, lock_wait_seconds=0.0, tries=2)
     await kept.visit()
@@ -447,3 +452,69 @@ async def test_the_end_of_the_window_ends_a_run_and_is_named(kept: Kept, host: H
     await kept.visit()
     row = await kept.ended()
     assert row.verdict == "failed" and "Its window (22:00-06:00) was over" in row.words, row
+
+
+async def test_what_a_timer_does_not_begin_the_engine_does_and_what_it_does_the_engine_does_not(
+    kept: Kept, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guardian_tui.engine.backups.timers.LATE_SECONDS", 0.0)
+    job = await kept.add(host, before=("false",), tries=1)
+    await kept.visit()
+
+    async def due() -> list[str]:
+        """What is begun of what is due now, and by whom."""
+        before = await records.runs_of(kept.world.store, "j1", before=0.0, limit=9)
+        job.memory.next_at = kept.world.clock.now()
+        await kept.planner.look()
+        assert job.memory.next_at > kept.world.clock.now()
+        await kept.visit()
+        await kept.planner.look()
+        await kept.ended()
+        after = await records.runs_of(kept.world.store, "j1", before=0.0, limit=9)
+        return [run.by for run in after[: len(after) - len(before)]]
+
+    host.due()
+    assert host.cron().returncode == 0
+    assert await due() == ["timer"]
+    assert kept.row().words == ""
+    # its stamp says that it began something, long ago: cron sleeps
+    await asyncio.sleep(0.1)
+    host.due()
+    kept.backups.timers.known["j1", kept.way.host_id].begun_at = None
+    monkeypatch.setattr("guardian_tui.engine.backups.timers.EARLY_SECONDS", 0.0)
+    assert await due() == ["schedule"]
+    assert "did not begin what was due" in kept.row().words
+    ready = replace(kept.backups.row_of(job), state="never")
+    assert any("its timer" in words for words in troubles(ready, kept.world.clock.now()))
+
+
+async def test_a_host_that_can_have_no_timer_says_why_and_one_that_is_watched_no_more_is_said_to_keep_it(
+    kept: Kept, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kept.backups.stop()
+    kept.daemon = "no-such-cron"
+    kept.begin()
+    await kept.backups.start()
+    job = await kept.add(host)
+    await kept.visit()
+    assert (kept.row().place, kept.row().words) == ("engine", "there is no systemd, and no cron is running")
+    assert kept.acts() == [] and not host.timer.exists() and not kept.backups.timers.in_charge(job)
+    kept.backups.judge()
+    assert kept.backups.row_of(job).timer == kept.row()
+    # where its folder would lie somebody has put a link to elsewhere
+    await kept.backups.stop()
+    kept.daemon = "sshd"
+    kept.begin()
+    await kept.backups.start()
+    host.become("ln -s /tmp .local/state/guardian-timers", cwd=host.user.home)
+    await kept.visit()
+    assert kept.acts()[-2:] == [("timer.install", "intent"), ("timer.install", "failed")]
+    assert kept.row().place == "engine" and "symbolic link" in kept.row().words
+    (host.state / "guardian-timers").unlink()
+    await kept.visit()
+    assert kept.row().place == "host"
+    ways = kept.backups.timers._ways
+    monkeypatch.setattr(kept.backups.timers, "_ways", type("None_", (), {"way": lambda self, host: None})())
+    await kept.backups.timers.visit(job.host_id, reconcile=True)
+    assert kept.acts()[-1] == ("timer.remove", "failed") and kept.backups.timers.known == {}
+    assert host.timer.exists() and ways.way(job.host_id) is not None

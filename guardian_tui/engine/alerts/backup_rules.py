@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardian_tui.engine.alerts.rule_kinds import HOUR, MetricRule, Term, one, two
+from guardian_tui.engine.alerts.rule_kinds import HOUR, MINUTE, MetricRule, Term, one, two
 
 BACKUP_RULES: tuple[MetricRule, ...] = (
     two(
@@ -42,6 +42,14 @@ BACKUP_RULES: tuple[MetricRule, ...] = (
         Term("backup_copy_lag_ratio", ">", 2.0),
         wait=(HOUR, HOUR),
         why="the newest good snapshot is newer than the newest copy of one by {value} of the RPO",
+    ),
+    one(
+        "backup_timer",
+        "Timer of a backup not as it is to be",
+        "show",
+        Term("backup_timer_trouble", ">", 0.5),
+        wait=15 * MINUTE,
+        why="its host does not begin it by itself; the job's page says why",
     ),
     two(
         "restore_drill",

@@ -234,6 +234,8 @@ def troubles(row: JobRow, now: float) -> list[str]:
     rto = row.measured_rto_seconds or row.estimated_rto_seconds
     if rto is not None and rto > row.rto_seconds:
         found.append("a restore takes longer than its RTO")
+    if row.timer is not None and row.timer.place == "host" and row.timer.words:
+        found.append(f"its timer: {row.timer.words}")
     return found
 
 
@@ -252,6 +254,11 @@ def copy_lag(job: Job) -> float:
     )
 
 
+def timer_series(job: str) -> str:
+    """Of a job whose timer is to be on its host: whether something is wrong with it."""
+    return f"backup_timer_trouble{{{job}}}"
+
+
 def series_of(job: Job, row: JobRow, now: float) -> Mapping[str, float]:
     """What the rules look at."""
     name = job.spec.name
@@ -263,14 +270,16 @@ def series_of(job: Job, row: JobRow, now: float) -> Mapping[str, float]:
     drilled = row.drilled_at if row.drilled_at is not None else job.created_at
     overdue = drill_days > 0 and now - drilled > (drill_days + 1) * DAY
     drill = 2.0 if row.drill not in (None, "ok") else 1.0 if overdue else 0.0
-    copies = {}
+    more = {}
+    if row.timer is not None and row.timer.wanted == "host":
+        more[timer_series(name)] = float(bool(row.timer.words))
     if job.spec.copies:
-        copies = {
+        more |= {
             f"backup_copy_failed{{{name}}}": float(bool(failed_copies(job))),
             f"backup_copy_lag_ratio{{{name}}}": copy_lag(job) / job.spec.rpo_seconds,
         }
     return {
-        **copies,
+        **more,
         f"backup_age_ratio{{{name}}}": max(0.0, now - newest) / job.spec.rpo_seconds,
         f"backup_failed{{{name}}}": float(failed),
         f"backup_anomaly{{{name}}}": float(bool(row.anomaly)),

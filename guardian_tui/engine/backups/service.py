@@ -351,6 +351,7 @@ class Backups:
         now = self._clock.now()
         of_host: dict[str, list[JobRow]] = {}
         series: dict[str, dict[str, float]] = {}
+        words: dict[str, dict[str, str]] = {}
         for job in self.jobs.values():
             row = self.row_of(job)
             way = self.way_of(job)
@@ -359,13 +360,17 @@ class Backups:
                 self._live.backups.put(job.id, row, way.labels if way else {"host": job.spec.host})
             of_host.setdefault(job.host_id, []).append(row)
             series.setdefault(job.host_id, {}).update(judge.series_of(job, row, now))
+            if row.timer is not None and row.timer.words:
+                words.setdefault(job.host_id, {})[judge.timer_series(row.name)] = row.timer.words
         for way in self._ways.ways():
             ready = judge.readiness(way, of_host.get(way.host_id, ()), now)
             if self._live.readiness.get(way.host_id) != ready:
                 self._live.readiness.put(way.host_id, ready, way.labels)
-        self._tell_rules(series, now)
+        self._tell_rules(series, words, now)
 
-    def _tell_rules(self, series: dict[str, dict[str, float]], now: float) -> None:
+    def _tell_rules(
+        self, series: dict[str, dict[str, float]], words: dict[str, dict[str, str]], now: float
+    ) -> None:
         """The series of jobs; those of jobs that are gone are well for the last time."""
         samples = []
         for host_id in {*series, *self._told}:
@@ -379,7 +384,7 @@ class Backups:
             layout = self._layouts.get(host_id)
             if layout is None or layout.names != names:
                 layout = self._layouts[host_id] = Layout(names)
-            samples.append(Sample(host_id, now, layout, list(all_of_it.values())))
+            samples.append(Sample(host_id, now, layout, list(all_of_it.values()), words=words.get(host_id)))
         if samples:
             self._bus.publish(WaveDone(tuple(samples), "backups"))
 

@@ -170,17 +170,18 @@ g_install() { # folder, id, form, 1: the schedule is another one; texts in f_…
 g_uninstall() { # folder, id, grace, shell, 1: its runs are ended and removed too
     h_place "$1"
     h_dir=$h_root/$2
-    for h_form in systemd user; do
-        h_units $h_form
-        h_unit=guardian-timer-$2
-        [ -e "$h_where/$h_unit.timer" ] || [ -e "$h_where/$h_unit.service" ] || continue
+    h_form=user
+    [ "$(id -u)" != 0 ] || h_form=systemd
+    h_units $h_form
+    h_unit=guardian-timer-$2
+    if [ -e "$h_where/$h_unit.timer" ] || [ -e "$h_where/$h_unit.service" ]; then
         systemctl $h_manager --no-ask-password --quiet disable --now "$h_unit.timer" >/dev/null 2>&1
         h_why=$(rm -f -- "$h_where/$h_unit.timer" "$h_where/$h_unit.service" 2>&1) || g_fail folder "$h_why"
         systemctl $h_manager --no-ask-password daemon-reload >/dev/null 2>&1
         systemctl $h_manager --no-ask-password reset-failed "$h_unit.timer" "$h_unit.service" >/dev/null 2>&1
         # systemd's own stamp of it
         rm -f -- "/var/lib/systemd/timers/stamp-$h_unit.timer" "${XDG_DATA_HOME:-${HOME-}/.local/share}/systemd/timers/stamp-$h_unit.timer"
-    done
+    fi
     if [ -d "$h_dir" ] && [ ! -L "$h_dir" ]; then
         if command -v crontab >/dev/null 2>&1 && h_crontab 2>/dev/null | grep -qF "$(h_token "$2")"; then h_lines "$2" ''; fi
         g_dir=$h_dir/going
