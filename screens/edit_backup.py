@@ -169,6 +169,15 @@ class EditJobDialog(_SpecDialog[JobSpec]):
             ),
         )
         yield Field(
+            "Own state",
+            Input(
+                "yes" if one.own_state else "",
+                id="own_state",
+                placeholder="yes: Guardian's own state, from its own machine",
+                max_length=3,
+            ),
+        )
+        yield Field(
             "Runs", Input(one.schedule, id="schedule", placeholder="daily · Mon..Fri 02:30 · 30 2 * * *")
         )
         yield Field("Window", Input(one.window, id="window", placeholder="22:00-06:00", max_length=11))
@@ -196,7 +205,7 @@ class EditJobDialog(_SpecDialog[JobSpec]):
             raise ValueError("Drill every: write days, 30d; 0d: never by itself.")
         dumps = [_dump(word, before["dumps"]) for word in shlex.split(value["dumps"])]
         fields = {
-            **before, **{name: value[name] for name in ("name", "host", "repository", "schedule", "window")},
+            **before, "own_state": _yes("Own state", value["own_state"]), **{name: value[name] for name in ("name", "host", "repository", "schedule", "window")},
             "sources": shlex.split(value["sources"]), "excludes": shlex.split(value["excludes"]), "dumps": dumps,
             "keep": _pairs(value["keep"]), "rpo_seconds": _seconds("At most old", value["rpo_seconds"]),
             "rto_seconds": _seconds("Back within", value["rto_seconds"]), "drill": {**before["drill"], "every_days": days / 86400},
@@ -209,6 +218,12 @@ def _seconds(label: str, text: str) -> float:
     if found is None:
         raise ValueError(f"{label}: write a duration, 26h or 2d.")
     return found
+
+
+def _yes(label: str, text: str) -> bool:
+    if text.lower() not in ("", "no", "yes"):
+        raise ValueError(f"{label}: write yes, or leave it empty.")
+    return text.lower() == "yes"
 
 
 def _pairs(text: str) -> dict[str, int]:

@@ -17,7 +17,7 @@ from guardian_tui.protocol.backups import (
 from guardian_tui.text import safe
 from widgets import figures
 from widgets.live_list import LiveList
-from widgets.painting import Piece, fit
+from widgets.painting import Piece, fit, width_of
 
 JOB_GLYPHS: Mapping[JobState, tuple[str, str]] = {
     "ok": ("●", "ok"),
@@ -74,8 +74,17 @@ def rto_words(row: JobRow) -> str:
     return "–" if row.estimated_rto_seconds is None else "~" + figures.age(row.estimated_rto_seconds)
 
 
-def progress_pieces(run: RunRow, bar: int) -> list[Piece]:
-    """How far a run is: a bar, bytes, rate, and what is left."""
+def progress_within(run: RunRow, width: int) -> list[Piece]:
+    """How far a run is, in so many cells: where there is little room bytes go first, then the bar; share, rate and what is left stay."""
+    for bar, told in ((10, True), (6, False), (0, False)):
+        pieces = progress_pieces(run, bar, told=told)
+        if width_of(pieces) <= width:
+            break
+    return pieces
+
+
+def progress_pieces(run: RunRow, bar: int, *, told: bool = True) -> list[Piece]:
+    """How far a run is: a bar, bytes (if they are to be told), rate, and what is left."""
     progress = run.progress
     if run.state == "queued":
         return [(safe(run.words or "waits for its turn", 300), "muted")]
@@ -84,13 +93,14 @@ def progress_pieces(run: RunRow, bar: int) -> list[Piece]:
     pieces: list[Piece] = []
     total = progress.bytes_total
     if total:
-        filled, rest = figures.meter(progress.bytes_done / total, bar)
+        filled, rest = figures.meter(progress.bytes_done / total, bar) if bar else ("", "")
         pieces += [
             (filled, "accent"),
             (rest, "rest"),
             (f" {min(100, progress.bytes_done * 100 // total):>3} %", "text"),
         ]
-    pieces.append((f" {figures.amount(progress.bytes_done)}", "muted"))
+    if told or not total:
+        pieces.append((f" {figures.amount(progress.bytes_done)}", "muted"))
     if progress.bytes_per_second is not None:
         pieces.append((f" {figures.amount(progress.bytes_per_second)}/s", "muted"))
     if progress.left_seconds is not None:
@@ -216,7 +226,7 @@ def _of_rpo(row: JobRow, now: float) -> list[Piece]:
 
 def _words(row: JobRow, state: JobState, width: int, paint: str) -> list[Piece]:
     if row.run is not None and row.run.state in ("queued", "running"):
-        return _filled(progress_pieces(row.run, 10), width)
+        return _filled(progress_within(row.run, width), width)
     words = row.anomaly or row.words
     if state == "ok" and row.run is not None and not row.anomaly:
         words = row.run.words
@@ -409,5 +419,5 @@ class RunsList(_Rows):
         return [
             (f"{glyph} {(row.verdict or row.state) if over else row.state:<9}", paint), (f"{row.operation:<9}", "text"),
             (fit(safe(row.job or row.repository, 60), name), "text"), (fit(at, when), "muted"), (f"{took:>6} ", "muted"),
-            *(text if over else _filled(progress_pieces(row, 10), words)),
+            *(text if over else _filled(progress_within(row, words), words)),
         ]  # fmt: skip

@@ -33,11 +33,14 @@ from screens.choice import ChoiceDialog
 from screens.dialogs import ConfirmDialog
 from screens.edit_backup import EditJobDialog, EditRepositoryDialog
 from screens.found import FoundScreen
+from screens.moment import restore_to_a_moment
 from screens.reports import ReportDialog
 from screens.restore import RestoreScreen
 from screens.run_log import RunLogScreen
 from widgets.snapshots_list import point_words, when
 
+MOMENT_ENGINES = frozenset({"pgbackrest"})
+"""Those that bring a database back to any moment of a window."""
 RUN_SCREENS = (BackupsScreen, BackupScreen, RunLogScreen)
 
 
@@ -178,9 +181,14 @@ class BackupCommands(CommandPart):
     # --- restores -------------------------------------------------------------------------------------
 
     def command_backup_restore(self, arguments: tuple[str, ...]) -> None:
-        """`R`: of the snapshot under the cursor; where there is none, which one is asked."""
+        """`R`: of the snapshot under the cursor; where there is none, which one is asked.  A database whose log is archived: to a moment."""
         row = self._job(arguments)
         if row is None:
+            return
+        if row.engine in MOMENT_ENGINES:
+            self._app.run_worker(
+                restore_to_a_moment(self._app, row), group="moment", exclusive=True, exit_on_error=False
+            )
             return
         screen = self._app.screen
         wanted = screen.snapshot_id if isinstance(screen, BackupScreen) and not arguments else ""

@@ -567,6 +567,8 @@ class Window(Response, frozen=True):
 
     earliest: float | None = None
     latest: float | None = None
+    pending: bool | None = None
+    """Whether something was committed that is not archived yet; None: the server can't tell."""
     words: str = ""
 
 

@@ -114,6 +114,18 @@ async def test_a_window_a_drill_and_a_restore_to_a_moment(home: House, made: Arc
     assert not list(Path("/var/tmp").glob(f"guardian-drill-{drill.id}*"))
 
     folder = str(made.folder / "restored")
+    work = moments.restore_to(window, moment, folder)
+    plan = await moments.preview_to(home.commands, home.backups.sites, HERE, job, repository, work, window)
+    assert plan.bytes > 1 << 20 and plan.fits and not plan.overwritten_files and plan.free_bytes
+    assert plan.commands[0] == "make the folder, readable by nobody else"
+    assert plan.commands[1].startswith("pgbackrest ") and "--type=time" in plan.commands[1]
+    there = moments.restore_to(window, moment, str(made.folder))
+    assert (
+        await moments.preview_to(home.commands, home.backups.sites, HERE, job, repository, there, window)
+    ).overwritten_files == 1
+    with pytest.raises(InvalidRequest, match="plain characters"):
+        odd = moments.restore_to(window, moment, "/var/tmp/a b")
+        await moments.preview_to(home.commands, home.backups.sites, HERE, job, repository, odd, window)
     restored = await home.ended(
         (await home.queue(job, moments.restore_to(window, moment, folder))).row.id, 120
     )

@@ -119,6 +119,18 @@ async def test_jobs_stand_in_the_order_of_their_trouble_with_age_progress_and_re
         assert app.screen.query_one(JobsList).ids == ["j3"]
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_how_fast_a_run_is_and_when_it_ends_is_seen_on_every_terminal(size: tuple[int, int]) -> None:
+    async with canned(size) as (app, pilot, _):
+        app._changed(ROWS)
+        await pilot.press("g", "3")
+        await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+        for view in ("1", "4"):
+            await pilot.press(view)
+            shown = words_of(app)
+            assert "55 %" in shown and "48M/s" in shown and "80s left" in shown, shown
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
 async def test_a_jobs_page_shows_its_run_its_half_year_and_its_snapshots(size: tuple[int, int]) -> None:
     async with canned(size) as (app, pilot, client):
@@ -294,10 +306,15 @@ async def test_a_job_that_is_typed_wrong_says_what_and_where_and_a_right_one_is_
         app.screen.query_one("#sources").value = "/etc '/with space'"
         app.screen.query_one("#dumps").value = "postgresql:shop"
         app.screen.query_one("#keep").value = "daily=7"
+        app.screen.query_one("#own_state").value = "may"
+        await pilot.press("ctrl+s")
+        assert "Own state: write yes" in words_of(app)
+        app.screen.query_one("#own_state").value = "yes"
         await pilot.press("ctrl+s")
         await until(lambda: client.orders)
         name, spec = client.orders[-1]
         assert name == "backups.add" and isinstance(spec, JobSpec)
+        assert spec.own_state
         assert (spec.sources, spec.keep.daily, spec.dumps[0].database) == (("/etc", "/with space"), 7, "shop")
 
 

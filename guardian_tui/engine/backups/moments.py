@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from guardian_tui.engine.backups import point_in_time
+import shlex
+
+from guardian_tui.engine.backups import point_in_time, previews
 from guardian_tui.engine.backups.drills import Unprovable
+from guardian_tui.engine.backups.engines.base import Stage
 from guardian_tui.engine.backups.engines.pgbackrest import Pgbackrest
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.sites import Sites
-from guardian_tui.engine.backups.work import Moment
+from guardian_tui.engine.backups.work import Moment, stages_of
+from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way
+from guardian_tui.protocol.backups import RestorePlan
 from guardian_tui.protocol.errors import Conflict, HostUnavailable, InvalidRequest
 from guardian_tui.text import safe
 
@@ -61,6 +66,52 @@ def restore_to(window: point_in_time.Window, at: float, folder: str) -> Moment:
             "A database is restored into a new folder, beside the one that runs: name it.", field="target"
         )
     return Moment(at, folder)
+
+
+async def preview_to(
+    commands: Commands, sites: Sites, way: Way, job: Job, repository: Repository, work: Moment, window: point_in_time.Window
+) -> RestorePlan:  # fmt: skip
+    """What the restore to a moment would do, and whether it fits; nothing is changed.
+
+    Raises:
+        HostUnavailable: the host can't be asked.
+        InvalidRequest: it can't be done so; says why.
+    """
+    try:
+        place = await sites.place(way, repository.spec)
+        stages = stages_of(work, Pgbackrest(), place, job.spec, "preview")
+        found, room = await previews.look(commands, way, work.folder, [work.folder])
+    except ConnectFailed as error:
+        raise HostUnavailable(f"{way.name} can't be asked: {error.detail}") from error
+    except ValueError as error:
+        raise InvalidRequest(str(error), field="target") from error
+    size = job.newest.bytes if job.newest and job.newest.bytes else 0
+    notes = (
+        []
+        if size
+        else ["How much room it takes is not known: the repository does not say how large the database is."]
+    )
+    notes += [f"Of the archive: {window.words}."] if window.words else []
+    return RestorePlan(
+        host=way.name, target=work.folder, files=0, bytes=size, overwritten=tuple(safe(name, 500) for name in found), overwritten_files=len(found),
+        free_bytes=room, fits=room is None or room > size, commands=tuple(_told(stage) for stage in stages), notes=tuple(notes),
+    )  # fmt: skip
+
+
+_STEPS = {
+    "prepare": "make the folder, readable by nobody else", "start": "start PostgreSQL there, on a private socket and nowhere else, archiving nothing",
+    "recover": "replay the log up to the moment, and wait until it is reached", "amcheck": "check all of its data (pg_amcheck)",
+    "probe": "ask the probe", "stop": "stop it", "delete": "delete all of it",
+}  # fmt: skip
+
+
+def _told(stage: Stage) -> str:
+    """A step in words, or the backup engine's own command without what makes it another user's."""
+    if stage.name in _STEPS:
+        return _STEPS[stage.name]
+    argv = list(stage.argv)
+    own = argv[argv.index("pgbackrest") :] if "pgbackrest" in argv else argv
+    return safe(shlex.join(own), 1000)
 
 
 def drill_to(window: point_in_time.Window, job: Job, folder: str) -> Moment:

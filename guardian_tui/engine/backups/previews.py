@@ -93,6 +93,27 @@ def _within(path: str, wanted: str) -> bool:
     return path == wanted or path.startswith(wanted.rstrip("/") + "/")
 
 
+async def look(
+    commands: Commands, way: Way, target: str, names: Sequence[str]
+) -> tuple[list[bytes], int | None]:
+    """Which of some files are there, and how many bytes are free where the target is, or will be; None: that can't be told.
+
+    Raises:
+        ConnectFailed: the host can't be asked.
+    """
+    stdin = b"".join(name.encode(errors="surrogateescape") + b"\0" for name in names[:LOOKED_AT])
+    there = (
+        await commands.run(way.target, _THERE, timeout=LOOK_SECONDS, limit_bytes=64 << 20, stdin=stdin)
+        if names
+        else None
+    )
+    asked = shlex.join(["/bin/sh", "-c", _FREE, "sh", target])
+    free = await commands.run(way.target, asked, timeout=LOOK_SECONDS, limit_bytes=4096)
+    text = free.out.strip()
+    room = int(text) if text.isdigit() and len(text) < 19 else None
+    return [name for name in (there.out.split(b"\0") if there else []) if name], room
+
+
 async def preview(
     commands: Commands, sites: Sites, way: Way, repository: Repository, query: RestoreQuery, wanted: Wanted
 ) -> RestorePlan:
@@ -103,25 +124,11 @@ async def preview(
     """
     root = query.target.rstrip("/")
     names = [root + entry.path for entry in wanted.entries if entry.kind != "dir"]
-    stdin = b"".join(name.encode(errors="surrogateescape") + b"\0" for name in names[:LOOKED_AT])
     try:
-        there = (
-            await commands.run(way.target, _THERE, timeout=LOOK_SECONDS, limit_bytes=64 << 20, stdin=stdin)
-            if names
-            else None
-        )
-        free = await commands.run(
-            way.target,
-            shlex.join(["/bin/sh", "-c", _FREE, "sh", query.target]),
-            timeout=LOOK_SECONDS,
-            limit_bytes=4096,
-        )
+        found, room = await look(commands, way, query.target, names)
         place = await sites.place(way, repository.spec)
     except ConnectFailed as error:
         raise HostUnavailable(f"{way.name} can't be asked: {error.detail}") from error
-    found = [name for name in (there.out.split(b"\0") if there else []) if name]
-    text = free.out.strip()
-    room = int(text) if text.isdigit() and len(text) < 19 else None
     stages = adapter(repository.spec.engine).restore(
         place, RestoreOrder(query.snapshot, query.includes, query.target)
     )

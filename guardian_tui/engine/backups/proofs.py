@@ -76,6 +76,8 @@ class ProofOrders:
 
     async def preview(self, call: Call, request: wire.RestoreQuery) -> wire.RestorePlan:
         """`backups.preview`."""
+        if request.at:
+            return await self._preview_of_a_moment(call, request)
         _, repository, way, snapshot = await self._asked(call, request)
         reader = self._reader(repository)
         wanted = await previews.wanted_of(
@@ -127,7 +129,18 @@ class ProofOrders:
         """`backups.window`."""
         _, repository = self._scope.job_with_repository(call, request.job)
         found = await moments.window_of(self._backups.sites, self._reader(repository), repository)
-        return wire.Window(earliest=found.earliest, latest=found.latest, words=found.words)
+        return wire.Window(
+            earliest=found.earliest, latest=found.latest, pending=found.pending, words=found.words
+        )
+
+    async def _preview_of_a_moment(self, call: Call, request: wire.RestoreQuery) -> wire.RestorePlan:
+        job, repository = self._scope.job_with_repository(call, request.job)
+        way = self._reader(repository)
+        self._scope.host(call, way.name)
+        sites = self._backups.sites
+        window = await moments.window_of(sites, way, repository)
+        work = moments.restore_to(window, request.at, request.target)
+        return await moments.preview_to(self._commands, sites, way, job, repository, work, window)
 
     async def _to_a_moment(self, call: Call, request: wire.Restore) -> wire.RunRow:
         job, repository = self._scope.job_with_repository(call, request.job)
