@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardian_tui.engine.runbooks.documents.shell import read_command
-from tests.runbooks.sample import found, step
+from tests.runbooks.sample import found, step, steps
 
 VARS = "vars: {x: {type: text}, pw: {type: secret}}\n"
 
@@ -85,6 +85,8 @@ def test_a_value_in_the_environment_is_quoted_and_never_code(command: str, code:
         ("trap 'ls $NAME' EXIT", "bare-variable"), ('find . -exec sh -c true \\; -exec sh -c "$NAME" \\;', "value-as-code"),
         ('"$NAME" a', "placeholder-as-program"), ('sudo -u root "$NAME"', "placeholder-as-program"), ('$(echo) "$NAME"', "placeholder-as-program"),
         ('timeout 5 "$NAME"', "placeholder-as-program"), ('env A=1 nice -n 5 "$NAME"', "placeholder-as-program"), ('exec "$NAME"', "placeholder-as-program"),
+        ('v="$NAME"; eval "$v"', "value-as-code"), ('v="$NAME"; w=$v; ls $w', "bare-variable"), ('for v in a "$NAME"; do sh -c "$v"; done', "value-as-code"),
+        ('set -- "$NAME"; eval "$1"', "value-as-code"), ('f() { eval "$1"; }; f "$NAME"', "value-as-code"), ('export V="$NAME"; sh -c \'ls $V\'', "bare-variable"),
         ("echo $((NAME + 1))", "value-as-code"), ('echo "$(($NAME))"', "value-as-code"), ('(( "$NAME" ))', "value-as-code"), ('[ -v "$NAME" ]', "value-as-code"),
         ('printf -v "$NAME" a', "value-as-code"), ('read "$NAME"', "value-as-code"), ('[[ "$NAME" -eq 1 ]]', "value-as-code"),
     ],
@@ -101,6 +103,8 @@ def test_code_in_quotes_may_use_its_arguments() -> None:
         'usermod --shell /bin/sh -- "$NAME"',
     ):
         assert of_command(command, "env: {NAME: '{{x}}'}\n") == {}
+    assert "placeholder-with-code" in of_command('$""bash -c {{x}}')
+    assert "placeholder-as-program" in of_command("$1eval a{{x}}")
     assert of_command("timeout 5 nice -n 5 ls -- {{x}}") == {}
     assert "placeholder-as-program" in of_command("sudo -n -u root {{x}}")
 
@@ -157,3 +161,23 @@ def test_words_of_a_command_are_those_of_the_shell() -> None:
         ["sudo", "ls", "-l", "a bc", "d", "/dev/null", "2", "1"], ["echo", "$(", "e"], ["id", "-u", "$X"], ["tee", "/a"],
     ]  # fmt: skip
     assert {odd.code for odd in reading.oddities} == {"substitution"}
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "a " * 8000,
+        "sudo " + "sh " * 5000,
+        "((" * 7900,
+        "$((" * 5000,
+        "${A:-" * 3200,
+        '"$(' * 5000,
+        "{{x}} " * 2700,
+        "sh -c '" + "$1 " * 5000 + "'",
+    ],
+)
+def test_a_command_that_is_made_to_take_long_is_not_followed(bomb: str) -> None:
+    fences = "".join(
+        f"```step s{number}\nrun: |\n  {bomb}\nenv: {{X: '{{{{x}}}}'}}\n```\n" for number in range(12)
+    )
+    assert "too-long" in found(steps(fences, VARS))

@@ -297,3 +297,15 @@ def test_any_text_is_a_document_or_refused(text: str | bytes) -> None:
     inside = text if isinstance(text, str) else text.decode("latin-1")
     assert isinstance(parse(step(inside), "a.md"), (Document, Findings))
     assert isinstance(parse(step("run: id", inside + "\n"), "a.md"), (Document, Findings))
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "\u200b" * 250_000, "> " * 120_000, "```step a\n" * 7000, step("wait: " + " for" * 4000), step("a: " + "{" * 8000), step("b: &b [x]\nc: [*b, *b]"),
+        step("run: id\n" + "".join(f"{'x' * 70}{number}: a\n" for number in range(900))), "---\n" + "a: b\n" * 7000 + "---\n",
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_a_text_that_is_made_to_take_long_is_refused(bomb: str) -> None:
+    assert isinstance(parse(bomb, "a.md"), Findings)

@@ -71,7 +71,7 @@ class _Check:
     ) -> None:
         self._text = text
         self._reading = read_command(text)
-        self._env = {*env, *self._reading.assigned}
+        self._env = _carriers(self._reading, env)
         self._used = any(True for _ in placeholders(text))
         self._variables = variables
         self._note = note
@@ -82,6 +82,14 @@ class _Check:
 
     def run(self) -> Reading:
         """Look at all of it."""
+        if self._reading.too_long:
+            self._error(
+                "too-long",
+                "This command is too long to be understood.",
+                "Put it into a script on the host, or into several steps.",
+                0,
+            )
+            return self._reading
         for odd in self._reading.oddities:
             self._oddity(odd)
         for command in self._reading.commands:
@@ -118,7 +126,7 @@ class _Check:
     def _simple(self, command: list[Word]) -> None:
         for place in _programs(command):
             word, later = command[place], command[place + 1 :]
-            if word.placeholders or self._valued(word) or (word.dynamic and any(map(self._valued, later))):
+            if self._valued(word) or (word.dynamic and any(map(self._valued, later))):
                 hint = "Write the program's name; let a choose step lead to one of several."
                 self._error(
                     "placeholder-as-program", "A value would say which program runs.", hint, word.offset
@@ -135,7 +143,7 @@ class _Check:
         self._options(command)
 
     def _valued(self, word: Word) -> bool:
-        return any(name in self._env for name in word.variables)
+        return bool(word.placeholders) or any(name in self._env for name in word.variables)
 
     def _code(self, command: list[Word]) -> None:
         """A command that begins with something that runs what it is given."""
@@ -184,7 +192,7 @@ class _Check:
             else "Hand the value over as an argument or in the environment."
         )
         for word in code:
-            if word.placeholders or self._valued(word):
+            if self._valued(word):
                 self._error("value-as-code", f"{head.base} would run a value as code.", hint, word.offset)
 
     def _options(self, command: list[Word]) -> None:
@@ -212,6 +220,27 @@ class _Check:
                     "hint",
                 )
                 return
+
+
+def _carriers(reading: Reading, env: Collection[str]) -> set[str]:
+    """Variables that hold values: those of the environment, and those that are set to what holds one."""
+    carriers = {*env, *(_ARGUMENTS if reading.functions else ())}
+    sets = list(reading.assignments)
+    for command in filter(None, reading.commands):
+        first, *rest = command
+        if first.base == "for" and rest:
+            sets += ((rest[0].bare, word) for word in rest[1:])
+        elif first.base == "set":
+            sets += ((name, word) for word in rest for name in _ARGUMENTS)
+        elif first.base in ("export", "readonly", "local"):
+            sets += ((word.bare.partition("=")[0], word) for word in rest if "=" in word.bare)
+    before = -1
+    while before != len(carriers):
+        before = len(carriers)
+        carriers |= {
+            name for name, word in sets if word.placeholders or not carriers.isdisjoint(word.variables)
+        }
+    return carriers
 
 
 def _programs(command: list[Word]) -> list[int]:

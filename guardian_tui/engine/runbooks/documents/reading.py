@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from itertools import islice
 
 import msgspec
 
@@ -175,7 +176,7 @@ def _plain(data: bytes, notes: Notes) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         notes.add("no-utf-8", "The document is no UTF-8.", "Save it as UTF-8.", line=line)
         return ""
-    for match in _HIDDEN.finditer(text):
+    for match in islice(_HIDDEN.finditer(text), 20):
         line = text.count("\n", 0, match.start()) + 1
         column = match.start() - text.rfind("\n", 0, match.start())
         notes.add(

@@ -18,6 +18,11 @@ _RESERVED = frozenset(
 )
 
 
+MOST_WORDS = 300
+"""Of one simple command."""
+MOST_ODDITIES = 200
+
+
 @dataclass(slots=True)
 class Word:
     """One word of a command."""
@@ -54,8 +59,12 @@ class Reading:
 
     commands: list[list[Word]] = field(default_factory=lambda: [[]])
     """Its simple commands, without assignments and words like ``if`` before them."""
-    assigned: set[str] = field(default_factory=set)
-    """Variables of the shell that got a placeholder's value."""
+    assignments: list[tuple[str, Word]] = field(default_factory=list)
+    """Variables of the shell, and what each was set to."""
+    functions: bool = False
+    """Functions are defined: what is given to them has the names of arguments."""
+    too_long: bool = False
+    """It was not read to its end."""
     oddities: list[Oddity] = field(default_factory=list)
     """``quoted``, ``escaped``, ``dollar``, ``comment``, ``in-expansion``: a placeholder there.  ``substitution``, ``backtick``, ``heredoc``,
     ``arithmetic``, ``ansi-quote``, ``open-quote``: present at all.  ``bare-variable``: a variable outside of double quotes."""
@@ -83,7 +92,7 @@ class _Scanner:
     def run(self) -> None:
         """Read all of it."""
         text = self._text
-        while self._at < len(text):
+        while self._at < len(text) and not self.reading.too_long:
             self._char(text[self._at])
         self._close_word()
         if self._stack:
@@ -100,6 +109,7 @@ class _Scanner:
 
     def _odd(self, code: str, offset: int, name: str = "") -> None:
         self.reading.oddities.append(Oddity(code, offset, name))
+        self.reading.too_long = len(self.reading.oddities) > MOST_ODDITIES or self.reading.too_long
 
     def _char(self, char: str) -> None:
         match = PLACEHOLDER.match(self._text, self._at)
@@ -143,6 +153,8 @@ class _Scanner:
     def _operator(self, char: str) -> None:
         self._close_word()
         rest = self._text[self._at :]
+        if re.match(r"\(\s*\)", rest):
+            self.reading.functions = True
         if rest.startswith("<<<"):
             self._at += 3
             return
@@ -180,7 +192,7 @@ class _Scanner:
         elif rest.startswith("$("):
             self._odd("substitution", self._at)
             self._substitution()
-        elif rest.startswith("$'") and not self._in_double_quotes:
+        elif rest.startswith(("$'", '$"')) and not self._in_double_quotes:
             self._odd("ansi-quote", self._at)
             self._plain("$")
         elif (match := _VARIABLE.match(self._text, self._at)) is not None:
@@ -268,9 +280,9 @@ class _Scanner:
         if word is None:
             return
         if not self._command and (assignment := ASSIGNMENT.match(word.text)):
-            if word.placeholders:
-                self.reading.assigned.add(assignment[0].rstrip("+="))
+            self.reading.assignments.append((assignment[0].rstrip("+="), word))
             return
         if not self._command and word.bare in _RESERVED:
             return
         self._command.append(word)
+        self.reading.too_long = len(self._command) > MOST_WORDS or self.reading.too_long

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import get_args
 
+from guardian_tui.engine.runbooks.documents.expressions import MOST_CHARACTERS
 from guardian_tui.engine.runbooks.documents.fields import Fields, read_fields
 from guardian_tui.engine.runbooks.documents.findings import Notes, did_you_mean
 from guardian_tui.engine.runbooks.documents.front import VARIABLE, VARIABLE_KEYS, read_variable
@@ -130,9 +131,9 @@ def _kind(fields: Fields, block: Block, notes: Notes) -> StepKind | None:
 
 
 def _wait(fields: Fields, text: str) -> tuple[str, float, float]:
-    if (seconds := read_seconds(text)) is not None:
+    if (seconds := read_seconds(text[:60])) is not None and len(text) <= 60:
         return "", seconds, 0.0
-    match = _HOLD.fullmatch(text)
+    match = _HOLD.fullmatch(text) if len(text) <= MOST_CHARACTERS else None
     if match is None:
         return text, 0.0, 0.0
     hold = read_seconds(match[2])
