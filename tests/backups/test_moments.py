@@ -131,3 +131,14 @@ async def test_a_window_a_drill_and_a_restore_to_a_moment(home: House, made: Arc
     )
     assert (restored.operation, restored.verdict) == ("restore", "ok"), await said(home, restored.id)
     assert Path(folder, "data", "PG_VERSION").exists()
+
+    # the last moment of the window, with the last commit in it: nothing came after it until the log was pushed on
+    made.sql("INSERT INTO t VALUES (5)", "SELECT pg_switch_wal()")
+    time.sleep(1.0)
+    window = await moments.window_of(home.backups.sites, HERE, repository)
+    last = moments.restore_to(window, window.latest, str(made.folder / "last"))
+    plan = await moments.preview_to(home.commands, home.backups.sites, HERE, job, repository, last, window)
+    assert last.push and plan.commands[0].startswith("get the last commits")
+    probed = replace(last, probe_sql="SELECT n FROM t WHERE n = 5")
+    restored = await home.ended((await home.queue(job, probed)).row.id, 120)
+    assert restored.verdict == "ok" and "the probe answered" in restored.words, await said(home, restored.id)

@@ -19,6 +19,8 @@ from guardian_tui.protocol.errors import Conflict, HostUnavailable, InvalidReque
 from guardian_tui.text import safe
 
 WINDOW_SECONDS = 60.0
+LAST_SECONDS = 1.0
+"""A moment so near to the end of the archive may have no commit after it there: without one recovery never reaches it."""
 ENGINES = frozenset({"pgbackrest"})
 """Those that can."""
 
@@ -65,7 +67,9 @@ def restore_to(window: point_in_time.Window, at: float, folder: str) -> Moment:
         raise InvalidRequest(
             "A database is restored into a new folder, beside the one that runs: name it.", field="target"
         )
-    return Moment(at, folder)
+    # where its end is the last commit it is known exactly, else only as the time of a file
+    near = 0.001 if window.pending is False else LAST_SECONDS
+    return Moment(at, folder, push=window.latest is not None and at > window.latest - near)
 
 
 async def preview_to(
@@ -99,6 +103,7 @@ async def preview_to(
 
 
 _STEPS = {
+    "push the log on": "get the last commits of the running server into the archive, and one of our own after them",
     "prepare": "make the folder, readable by nobody else", "start": "start PostgreSQL there, on a private socket and nowhere else, archiving nothing",
     "recover": "replay the log up to the moment, and wait until it is reached", "amcheck": "check all of its data (pg_amcheck)",
     "probe": "ask the probe", "stop": "stop it", "delete": "delete all of it",

@@ -92,6 +92,8 @@ class Moment(msgspec.Struct, frozen=True, tag="moment"):
     probe_sql: str = ""
     snapshot: str = ""
     probe_answer: str = ""
+    push: bool = False
+    """Whether the running server's log is pushed on first: the moment is the last one, and only a later commit tells that it is reached."""
 
 
 Work = Init | Backup | Check | Unlock | Retain | Copy | Restore | Drill | Moment
@@ -166,7 +168,8 @@ def _moment(work: Moment, adapter: Adapter, place: Place, run_id: str) -> tuple[
     folder = work.folder or f"{DRILLS}{run_id}"
     server = server_of(place.spec)
     order = point_in_time.Order(
-        run_id, folder, server.user, point_in_time.Target(work.at), server.role, drill=work.drill, probe_sql=work.probe_sql, probe_answer=work.probe_answer
+        run_id, folder, server.user, point_in_time.Target(work.at), server.role, drill=work.drill, probe_sql=work.probe_sql, probe_answer=work.probe_answer,
+        source=server if work.push else None,
     )  # fmt: skip
     return point_in_time.stages(order, adapter.restore_to(place, order))
 
