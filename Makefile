@@ -6,7 +6,10 @@ BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-stamp
 DEV    := $(VENV)/.dev-stamp
 
-.PHONY: help venv run test check soak requirements format bench clean
+# its wheels are for these alone; elsewhere hypothesis fuzzes by itself
+FUZZER := atheris>=3; sys_platform == 'linux' and platform_machine == 'x86_64' and python_version < '3.14'
+
+.PHONY: help venv run test check soak requirements format bench pictures clean
 
 help:
 	@echo "make run          start the console (makes .venv first)"
@@ -14,6 +17,7 @@ help:
 	@echo "make check        format, lint, layers, types: under a minute"
 	@echo "make soak         the long forms of fuzzing, kill loops and soak"
 	@echo "make bench        every program of bench/, quickly"
+	@echo "make pictures     the pictures of docs/, from a running demo"
 	@echo "make requirements pin the dependencies again from pyproject.toml"
 
 venv: $(RUN)
@@ -45,11 +49,15 @@ check: $(DEV)
 
 soak: $(DEV)
 	@sh .ci/need-debian
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
 	$(BIN)/python -m pytest -m soak --timeout=3600
 
 bench: $(DEV)
 	@sh .ci/need-debian
 	for program in bench/[a-z]*.py; do $(BIN)/python $$program --quick || exit 1; done
+
+pictures: $(DEV)
+	$(BIN)/python docs/pictures/make.py
 
 format: $(DEV)
 	$(BIN)/ruff format .
@@ -60,6 +68,8 @@ requirements: $(DEV)
 	  --no-emit-trusted-host --no-emit-find-links --no-header --no-annotate --extra build --output-file requirements.txt pyproject.toml
 	$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 	  --no-emit-trusted-host --no-emit-find-links --no-header --no-annotate --extra build --extra dev --output-file requirements-dev.txt pyproject.toml
+	printf '%s\n' "$(FUZZER)" | $(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --no-emit-index-url \
+	  --no-emit-trusted-host --no-emit-find-links --no-header --no-annotate --output-file requirements-fuzz.txt -
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage*
