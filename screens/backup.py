@@ -210,6 +210,8 @@ TIMER_WORDS = {
     "systemd": "systemd on the host", "user": "the user's systemd on the host", "cron": "cron on the host",
 }  # fmt: skip
 """Who begins what is due, by the form of its timer."""
+MENDED_SECONDS = 7 * 86400.0
+"""What others changed is told so long."""
 
 
 def _title(row: JobRow, now: float) -> Line:
@@ -269,7 +271,7 @@ def _facts(row: JobRow, detail: JobDetail | None, now: float) -> list[Line]:
         rows.append(("what", " ".join(what) or f"what another tool saves: {spec.match}"))
     if row.timer is not None:
         # on a small screen the last line is out of sight
-        place = 0 if row.timer.words or row.timer.changed else len(rows)
+        place = 0 if row.timer.words or _mended(row.timer, now) else len(rows)
         rows.insert(place, ("timer", _timer(row.timer, now)))
     return [[(f"{label:<10}", "muted"), (safe(words, 300), "text")] for label, words in rows]
 
@@ -284,15 +286,20 @@ def _when(row: JobRow) -> str:
 
 
 def _timer(timer: TimerRow, now: float) -> str:
-    """Who begins what is due, what is wrong with that, and what somebody else did to it."""
-    found = [TIMER_WORDS.get(timer.form, timer.form) if timer.place == "host" else "the engine"]
-    if timer.words:
-        found.append(timer.words)
-    if timer.changed and timer.changed_at is not None:
-        found.append(f"somebody else had changed {timer.changed}, put right {ago(timer.changed_at, now)} ago")
-    if timer.place == "host":
-        found.append(f"compared {ago(timer.reconciled_at, now)} ago")
+    """What is wrong with its timer, what somebody else did to it, and who begins what is due."""
+    found = [timer.words] if timer.words and timer.place == "host" else []
+    if _mended(timer, now):
+        found.append(f"{timer.changed}: changed by others, put right {ago(timer.changed_at, now)} ago")
+    if timer.place == "engine":
+        found += ["the engine", *filter(None, [timer.words])]
+    else:
+        found += [TIMER_WORDS.get(timer.form, timer.form), f"compared {ago(timer.reconciled_at, now)} ago"]
     return "; ".join(found)
+
+
+def _mended(timer: TimerRow, now: float) -> bool:
+    """Whether somebody else changed it lately."""
+    return bool(timer.changed) and timer.changed_at is not None and now - timer.changed_at < MENDED_SECONDS
 
 
 def _growth(detail: JobDetail) -> list[Line]:

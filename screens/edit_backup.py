@@ -180,6 +180,9 @@ class EditJobDialog(_SpecDialog[JobSpec]):
         yield Field(
             "Runs", Input(one.schedule, id="schedule", placeholder="daily · Mon..Fri 02:30 · 30 2 * * *")
         )
+        yield Field(
+            "Begun by", Input(one.timer, id="timer", placeholder="host: its own timer · engine", max_length=6)
+        )
         yield Field("Window", Input(one.window, id="window", placeholder="22:00-06:00", max_length=11))
         yield Field("Keeps", Input(kept, id="keep", placeholder="daily=7 weekly=5 monthly=12; empty: all"))
         yield Field(
@@ -205,7 +208,7 @@ class EditJobDialog(_SpecDialog[JobSpec]):
             raise ValueError("Drill every: write days, 30d; 0d: never by itself.")
         dumps = [_dump(word, before["dumps"]) for word in shlex.split(value["dumps"])]
         fields = {
-            **before, "own_state": _yes("Own state", value["own_state"]), **{name: value[name] for name in ("name", "host", "repository", "schedule", "window")},
+            **before, "own_state": _yes("Own state", value["own_state"]), **{name: value[name] for name in ("name", "host", "repository", "schedule", "timer", "window")},
             "sources": shlex.split(value["sources"]), "excludes": shlex.split(value["excludes"]), "dumps": dumps,
             "keep": _pairs(value["keep"]), "rpo_seconds": _seconds("At most old", value["rpo_seconds"]),
             "rto_seconds": _seconds("Back within", value["rto_seconds"]), "drill": {**before["drill"], "every_days": days / 86400},

@@ -154,6 +154,12 @@ async def test_a_jobs_page_shows_its_run_its_half_year_and_its_snapshots(size: t
             place="engine", wanted="host", words="there is no systemd, and no crontab either\x1b[2J"
         )
         app._changed(replace(ROWS, seq=100, backups=(replace(BASE, timer=timer),)))
+        mended = TimerRow(
+            place="host", form="systemd", changed="its unit", changed_at=NOW - 60, words="it sleeps"
+        )
+        app._changed(replace(ROWS, seq=101, backups=(replace(BASE, timer=mended),)))
+        await until(lambda: "timer     it sleeps; its unit: changed by others" in words_of(app))
+        app._changed(replace(ROWS, seq=102, backups=(replace(BASE, timer=timer),)))
         await until(lambda: "timer     the engine; there is no systemd, and no" in words_of(app))
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, RunLogScreen) and "denied" in words_of(app))
