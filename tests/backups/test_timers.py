@@ -473,8 +473,16 @@ async def test_what_a_timer_does_not_begin_the_engine_does_and_what_it_does_the_
         after = await records.runs_of(kept.world.store, "j1", before=0.0, limit=9)
         return [run.by for run in after[: len(after) - len(before)]]
 
+    # no engine came for a long time
+    made = host.become(
+        "cd .local/state && mkdir guardian-runs && cd guardian-runs && for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do"
+        " mkdir r$n-1; echo j1 r$n 1 @ time >r$n-1/timer; echo $n >r$n-1/started; : >r$n-1/exit.0; done",
+        cwd=host.user.home,
+    )
+    assert made.returncode == 0, made
     host.due()
     assert host.cron().returncode == 0
+    assert len(host.runs) == 20 and "r3-1" not in host.runs and "r4-1" in host.runs
     assert await due() == ["timer"]
     assert kept.row().words == ""
     # its stamp says that it began something, long ago: cron sleeps
@@ -511,8 +519,12 @@ async def test_a_host_that_can_have_no_timer_says_why_and_one_that_is_watched_no
     assert kept.acts()[-2:] == [("timer.install", "intent"), ("timer.install", "failed")]
     assert kept.row().place == "engine" and "symbolic link" in kept.row().words
     (host.state / "guardian-timers").unlink()
+    done = kept.acts()
     await kept.visit()
-    assert kept.row().place == "host"
+    assert kept.acts() == done, "it is not offered each hour"
+    job = await kept.change(job, nice=3)
+    await kept.visit()
+    assert (kept.row().place, kept.row().words) == ("host", "")
     ways = kept.backups.timers._ways
     monkeypatch.setattr(kept.backups.timers, "_ways", type("None_", (), {"way": lambda self, host: None})())
     await kept.backups.timers.visit(job.host_id, reconcile=True)

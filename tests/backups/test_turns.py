@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from guardian_tui.engine.backups.turns import Turns
 
 
@@ -52,3 +54,29 @@ async def test_one_that_is_cancelled_while_it_waits_holds_nobody_up() -> None:
     await asyncio.gather(holder, return_exceptions=True)
     async with asyncio.timeout(1), turns.turn("r", alone=True):
         pass
+
+
+@pytest.mark.parametrize(("guest", "at_once"), [(True, []), (False, [False])])
+async def test_one_that_is_there_already_waits_for_nobody_and_is_waited_for(
+    guest: bool, at_once: list[bool]
+) -> None:
+    turns, leave = Turns(), asyncio.Event()
+    told: list[bool] = []
+
+    async def stay() -> None:
+        async with turns.turn("r", alone=guest, waits=False):
+            await leave.wait()
+
+    async def come(alone: bool) -> None:
+        async with turns.turn("r", alone=alone):
+            told.append(alone)
+
+    async with turns.turn("r", alone=False):
+        there = asyncio.create_task(stay())
+        await asyncio.sleep(0.01)
+    others = [asyncio.create_task(come(False)), asyncio.create_task(come(True))]
+    await asyncio.sleep(0.01)
+    assert told == at_once
+    leave.set()
+    await asyncio.gather(there, *others)
+    assert told == [False, True]

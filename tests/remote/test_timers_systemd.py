@@ -1,4 +1,4 @@
-"""Timers under a systemd that really runs, in a root of its own: root's, and those of a user who lingers; who does not lingers from then on."""
+"""Timers under a systemd that really runs, in a root of its own: root's, and those of a user who lingers; who may not has none."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from guardian_tui.engine.backups.engines.base import Stage
 from guardian_tui.engine.backups.schedule import parse
 from guardian_tui.engine.backups.timer_texts import differing, texts, timing
 from guardian_tui.engine.remote.detached import DetachedRuns
+from guardian_tui.engine.remote.detached_looks import DetachedFailed
 from guardian_tui.engine.remote.host_timers import HostTimers
 from guardian_tui.protocol.backups import JobSpec
 from tests.support.booted import Booted, booted, why_not
@@ -49,8 +50,10 @@ async def test_a_pair_of_units_begins_a_run_in_a_scope_of_its_own_and_goes_witho
     timers = HostTimers(runs)
     survey = await timers.survey(None, ["j1"])
     if user == "leaves":
-        # nobody lets it linger, and there is no cron
-        assert survey.form == "none" and "may not linger" in survey.words and "no crontab" in survey.words
+        # there is no cron either; and nobody lets it linger
+        assert survey.form == "user"
+        with pytest.raises(DetachedFailed, match="may not linger"):
+            await timers.install(None, "j1", survey.form, {}, anew=True)
         return
     manager = "--user" if user else "--system"
     assert survey.form == ("user" if user else "systemd"), survey

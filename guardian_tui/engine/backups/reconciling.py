@@ -38,6 +38,10 @@ def wants_timer(job: Job) -> bool:
     )
 
 
+REFUSED_SECONDS = 6 * 3600.0
+"""What a host could not take is offered again after so long; the engine begins what is due meanwhile."""
+
+
 class _Impossible(Exception):
     """A job can't have a timer; says why."""
 
@@ -149,6 +153,10 @@ class Reconciling:
                 )
                 await self._keep(key, memory)
                 return
+        offered = timer_texts.digest(repr((survey.form, sorted(timer_texts.sums(wanted).items()))))
+        if memory.refused == offered and memory.refused_at and now - memory.refused_at < REFUSED_SECONDS:
+            await self._keep(key, memory)
+            return
         act = "mend" if foreign else "change" if memory.form else "install"
         # a row before anything is there: what a killed engine leaves behind is found again
         await self._keep(key, memory)
@@ -162,9 +170,12 @@ class Reconciling:
             await self._hosts.install(way.target, job.id, survey.form, wanted, anew=anew)
         except (ConnectFailed, DetachedFailed) as error:
             memory.words = error.detail
+            if isinstance(error, DetachedFailed):
+                memory.refused, memory.refused_at = offered, now
             await self._failed(f"backups.timer.{act}", key, memory, error.detail)
             return
         memory.form, memory.schedule, memory.words = survey.form, job.spec.schedule, ""
+        memory.refused, memory.refused_at = "", None
         memory.sums = timer_texts.sums(wanted)
         if anew:
             memory.begun_at = now

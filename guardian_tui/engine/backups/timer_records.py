@@ -27,6 +27,9 @@ class TimerMemory(msgspec.Struct):
     reconciled_at: float | None = None
     begun_at: float | None = None
     words: str = ""
+    refused_at: float | None = None
+    """When its host could not take it last, and what that was: it is not tried again soon."""
+    refused: str = ""
     changed: str = ""
     mended_ats: list[float] = msgspec.field(default_factory=list)
     """When something that others had changed was put right, within a day."""

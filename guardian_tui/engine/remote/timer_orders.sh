@@ -50,26 +50,32 @@ h_awake() { # names of programs: whether one of them runs; where processes of ot
 }
 
 h_form() { # manager's folder, daemons: sets h_form, and h_words where it is none
-    h_words=''
+    h_form=none h_words='' h_user=0
     if [ -d "$1" ] && command -v systemctl >/dev/null 2>&1; then
-        h_form=systemd
-        [ "$(id -u)" != 0 ] || return 0
-        h_form=user
-        [ ! -e "/var/lib/systemd/linger/$(id -un)" ] || return 0
-        # it ends with the last session else
-        if loginctl --no-ask-password enable-linger >/dev/null 2>&1 && [ -e "/var/lib/systemd/linger/$(id -un)" ]; then return 0; fi
-        h_words="$(id -un) may not linger, so that systemd would forget the timer at the end of the session"
+        if [ "$(id -u)" = 0 ]; then
+            h_form=systemd
+        elif h_lingers; then
+            h_form=user
+        else
+            h_user=1
+        fi
+        [ $h_form = none ] || return 0
     fi
-    h_form=none
     if ! command -v crontab >/dev/null 2>&1; then
-        h_words="${h_words:-there is no systemd}, and no crontab either"
+        h_words="there is no systemd, and no crontab either"
     elif ! h_why=$(h_crontab 2>&1 >/dev/null); then
         h_words="crontab refuses $(id -un): $h_why"
     elif ! h_awake "$2"; then
-        h_words="${h_words:-there is no systemd}, and no cron is running"
+        h_words="there is no systemd, and no cron is running"
     else
-        h_form=cron h_words=''
+        h_form=cron
     fi
+    # it lingers once it is let
+    if [ $h_form = none ] && [ $h_user = 1 ]; then h_form=user h_words=''; fi
+}
+
+h_lingers() { # whether the user's own systemd goes on after the last session
+    [ -e "/var/lib/systemd/linger/$(id -un)" ]
 }
 
 g_survey() { # folder, manager's folder, daemons, ids…
@@ -131,6 +137,10 @@ h_ctl() { # words of systemctl
 
 g_install() { # folder, id, form, 1: the schedule is another one; texts in f_…
     umask 077
+    if [ "$3" = user ] && ! h_lingers; then
+        loginctl --no-ask-password enable-linger >/dev/null 2>&1
+        h_lingers || g_fail program "$(id -un) may not linger, and systemd would forget the timer at the end of the session"
+    fi
     h_place "$1"
     h_dir=$h_root/$2
     for h_name in "$h_root" "$h_dir"; do
