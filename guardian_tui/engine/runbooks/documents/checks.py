@@ -9,6 +9,7 @@ from guardian_tui.engine.runbooks.documents.expressions import (
     KEYWORDS,
     BadExpression,
     Name,
+    Operand,
     Series,
     Text,
     operands,
@@ -61,13 +62,17 @@ def uses(step: Step) -> Iterator[tuple[str, str, int]]:
                 yield key, name, offset
 
 
+def _operands(text: str) -> list[Operand]:
+    """What a condition speaks of; nothing where it is none, which is told elsewhere."""
+    try:
+        return list(operands(parse_expression(text))) if text else []
+    except BadExpression:
+        return []
+
+
 def _named(text: str) -> Iterator[tuple[str, int]]:
     """Variables in a condition."""
-    try:
-        found = list(operands(parse_expression(text))) if text else []
-    except BadExpression:
-        return
-    for one in found:
+    for one in _operands(text):
         if (
             isinstance(one, Name)
             and one.name not in COMMAND_NAMES
@@ -240,11 +245,7 @@ def _check_places(step: Step, fields: Fields, document: Document, variables: Map
 
 
 def _reads_hosts(text: str) -> bool:
-    try:
-        found = list(operands(parse_expression(text))) if text else []
-    except BadExpression:
-        return False
     return any(
         isinstance(one, Series) or (isinstance(one, Name) and (one.name == "state" or one.name in METRICS))
-        for one in found
+        for one in _operands(text)
     )

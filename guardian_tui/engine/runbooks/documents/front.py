@@ -71,19 +71,19 @@ def _variables(fields: Fields) -> tuple[Variable, ...]:
         return ()
     found = []
     for name in inner:
-        if not VARIABLE.fullmatch(name):
-            inner.note(
-                name,
-                "bad-name",
-                f"{name[:60]!r} is no name of a variable.",
-                "Use small letters, digits and _.",
-                of_key=True,
-            )
-        elif (body := inner.mapping(name)) is not None:
+        check_name(inner, name)
+        if (body := inner.mapping(name)) is not None:
             body.only(VARIABLE_KEYS, f"The variable {name}")
             origin, field = _origin(body)
             found.append(read_variable(body, name, inner.line(name), origin=origin, field=field))
     return tuple(found)
+
+
+def check_name(fields: Fields, name: str) -> None:
+    """Note a key that is no name of a variable."""
+    if not VARIABLE.fullmatch(name):
+        words = f"{name[:60]!r} is no name of a variable."
+        fields.note(name, "bad-name", words, "Use small letters, digits and _.", of_key=True)
 
 
 def _origin(fields: Fields) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import get_args
 from guardian_tui.engine.runbooks.documents.expressions import MOST_CHARACTERS
 from guardian_tui.engine.runbooks.documents.fields import Fields, read_fields
 from guardian_tui.engine.runbooks.documents.findings import Notes, did_you_mean
-from guardian_tui.engine.runbooks.documents.front import VARIABLE, VARIABLE_KEYS, read_variable
+from guardian_tui.engine.runbooks.documents.front import VARIABLE, VARIABLE_KEYS, check_name, read_variable
 from guardian_tui.engine.runbooks.documents.markdown import Block
 from guardian_tui.engine.runbooks.documents.model import ASK, END, ROLLBACK, STOP, Option, Step, StepKind
 from guardian_tui.engine.runbooks.documents.patterns import compiled
@@ -200,14 +200,7 @@ def _captures(fields: Fields) -> dict[str, str]:
         return {}
     found = inner.texts()
     for name, pattern in found.items():
-        if not VARIABLE.fullmatch(name):
-            inner.note(
-                name,
-                "bad-name",
-                f"{name[:60]!r} is no name of a variable.",
-                "Use small letters, digits and _.",
-                of_key=True,
-            )
+        check_name(inner, name)
         try:
             groups = compiled(pattern).groups
         except InvalidRequest as error:
