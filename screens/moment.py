@@ -148,7 +148,9 @@ class MomentDialog(ModalScreen[RestoreQuery | None]):
 
     def compose(self) -> ComposeResult:
         """The window, two fields."""
-        folder = f"/var/tmp/restore-{self._job.name}"[:60]  # noqa: S108  # a proposal; whoever restores decides
+        # with the minute: what an earlier restore left there is in nobody's way
+        name = f"{self._job.name[:40]}-{time.strftime('%m%d-%H%M', time.localtime(self._now))}"
+        folder = f"/var/tmp/restore-{name}"  # noqa: S108  # a proposal; whoever restores decides
         with Card() as card:
             card.border_title = "restore to a moment"
             yield Words(window_words(self._window, self._now))

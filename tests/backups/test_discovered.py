@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardian_tui.engine.backups.discovery import documents, shell, timetable
+from guardian_tui.engine.backups.discovery.orders import version_of
 from guardian_tui.engine.backups.discovery.reading import File, Readings, take
 from guardian_tui.engine.backups.discovery.search import _runners, last_sign, understood
 from guardian_tui.engine.backups.discovery.setups import (
@@ -225,6 +226,13 @@ def test_locations_that_are_written_in_two_ways_are_one_place() -> None:
     assert same_place("restic", "local:/srv/x", "/srv/x/")
     assert not same_place("restic", "/srv/x", "/srv/xy")
     assert masked("rest:https://u:p@h/x and s3:https://h/b") == "rest:https://u:***@h/x and s3:https://h/b"
+
+
+def test_of_what_a_program_says_its_version_is_taken() -> None:
+    assert version_of("restic 0.14.0 compiled with go1.19.8 on linux/amd64") == "0.14.0"
+    assert (
+        version_of("borg 1.4.0rc1") == "1.4.0rc1" and version_of("no\x1b[2J") == "2J" and version_of("") == ""
+    )
 
 
 def packed(*records: tuple[bytes, bytes, bytes, bytes]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -37,6 +38,7 @@ REFERENCE = "secret:"
 OURS = "backups/"
 """Secrets whose names begin so may be sealed from what a host says; no other, and none that is there already."""
 SOURCES_SHOWN = 50
+_VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){0,4}[\w.+-]{0,20}", re.ASCII)
 
 
 class DiscoveryOrders:
@@ -72,14 +74,14 @@ class DiscoveryOrders:
         taken = self._names()
         setups = []
         for setup in found.setups:
-            version = found.read.versions.get(setup.tool, "")
+            version = version_of(found.read.versions.get(setup.tool, ""))
             repositories = tuple(self._repository(way, setup, one, taken) for one in setup.repositories)
             at, words = last_sign(setup, found.times)
             setups.append(_told(setup, version, repositories, at, words))
         unread = [f"{safe(f.path, 300)}: {safe(f.why, 200)}" for f in found.read.files.values() if f.why]
         return wire.FoundBackups(
             host=way.name, user=safe(found.read.user, 64), at=self._clock.now(), setups=tuple(setups), unread=tuple(sorted(unread)),
-            programs=tuple(safe(words or tool, 100) for tool, words in sorted(found.read.versions.items())), cut=found.read.cut,
+            programs=tuple(safe(f"{tool} {version_of(words)}".strip(), 100) for tool, words in sorted(found.read.versions.items())), cut=found.read.cut,
         )  # fmt: skip
 
     async def observe(self, call: Call, request: wire.ObserveFound) -> RepositoryRow:
@@ -179,6 +181,12 @@ class DiscoveryOrders:
             observed=known.spec.name if known else "", name=name, password=safe(found.how, 300), wants=wants,
             takes=any(found.secrets.values()), problem=safe(problem, 400),
         )  # fmt: skip
+
+
+def version_of(words: str) -> str:
+    """The version in what a program says of itself, which tells its compiler too."""
+    found = _VERSION.search(words)
+    return found[0] if found else ""
 
 
 def _proposal(found: Found, way: Way, name: str) -> RepositorySpec:
