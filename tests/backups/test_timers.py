@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from msgspec.structs import replace
 
@@ -366,6 +367,22 @@ async def test_without_its_secret_nothing_is_installed_and_what_is_installed_sta
         assert host.timer.exists() == (change == {"enabled": True})
         assert bool(host.lines()) == (change == {"enabled": True})
     assert (kept.row().place, kept.row().words) == ("engine", "")
+    # it moves: what is on the host that it leaves goes
+    job = await kept.change(job, timer="host")
+    await kept.visit()
+    assert host.timer.exists()
+    moved = Job(
+        job.id,
+        replace(job.spec, host="here"),
+        "elsewhere",
+        job.repository_id,
+        job.source,
+        job.created_at,
+        job.memory,
+    )
+    kept.backups.joined(moved)
+    await kept.visit()
+    assert not host.timer.exists() and host.lines() == []
 
 
 async def test_a_run_under_way_is_followed_is_the_only_one_of_its_job_and_ends_with_it(
@@ -383,6 +400,9 @@ async def test_a_run_under_way_is_followed_is_the_only_one_of_its_job_and_ends_w
             lambda: "begun" in (kept.backups.runner.log_of(run.row.id) or ([], []))[0], "it is followed"
         )
         assert (run.row.state, run.row.by) == ("running", "timer")
+        assert not any(
+            "horse" in " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])
+        )
         assert kept.backups.row_of(job).state == "running"
         # neither its own timer nor the engine begins another
         host.due()

@@ -42,7 +42,8 @@ LATE_SECONDS = 300.0
 """What has not begun so long after it was due, its jitter counted, did not begin."""
 EARLY_SECONDS = 60.0
 """A clock of a host may be so much behind."""
-UNHEARD_SECONDS = 120.0
+UNHEARD_SECONDS = 600.0
+"""A host that did not answer; as soon as it is up again it is visited at once."""
 AT_ONCE = 4
 
 

@@ -17,7 +17,7 @@ from guardian_tui.engine.remote.target import Target
 from guardian_tui.text import safe
 
 TIMER_ID = re.compile(r"[0-9A-Za-z-]{1,40}\Z")
-SURVEY_BYTES = 1 << 18
+SURVEY_BYTES = 1 << 20
 OFFERS_BYTES = 1 << 20
 CRONS = ("cron", "crond", "fcron", "bcron-sched", "dcron", "cronie", "systemd-cron")
 """Programs that read crontabs."""
