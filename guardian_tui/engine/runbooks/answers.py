@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from guardian_tui.engine.calls import Call, Principal
-from guardian_tui.engine.runbooks import course, journal
+from guardian_tui.engine.runbooks import beginning, course, journal
 from guardian_tui.engine.runbooks.documents import Document, Step, check_value
 from guardian_tui.engine.runbooks.journal import AnyEntry
 from guardian_tui.engine.runbooks.planning import is_reference
@@ -64,7 +64,7 @@ class Answers:
             }
             started = next((entry for entry in entries if isinstance(entry, journal.Started)), None)
             if started is not None and step is not None:
-                body |= self._runner.told(run, step, started)
+                body |= beginning.told(run, step, started)
             async with call.change(standing.document.id, body=body) as tx:
                 await self._runner.write(tx, run, entries)
             run.principal = call.principal
@@ -99,7 +99,7 @@ class Answers:
                 return await self._go(call, run, step, request)
             case "undo":
                 self._check_typed(run, request)
-                return [self._runner.starting(run, step, by, undo=True)]
+                return [beginning.starting(self._house, run, step, by, call.scope, undo=True)]
             case "retry":
                 return self._retry(run, step)
             case "back":
@@ -158,14 +158,19 @@ class Answers:
                 return self._input(run, step, request, by)
             case "choose":
                 return self._choose(run, step, request, by)
+        # secrets that come with the answer change what is shown, too
+        shown = None if request.secrets else run.sight.planned
         await self._runner.look(run)
-        if lapsed := self._lapsed(run):
-            return lapsed
+        if back := beginning.lapsed(self._house, run):
+            return back
+        if shown is not None and run.sight.planned is not None and run.sight.planned != shown:
+            self._runner.display.show(run)
+            raise Conflict("The hosts or what would run there have changed since you looked: look again.")
         if run.sight.problem:
             raise InvalidRequest(run.sight.problem)
         if step.dangerous:
             self._check_typed(run, request)
-        return [self._runner.starting(run, step, by)]
+        return [beginning.starting(self._house, run, step, by, call.scope)]
 
     def _input(self, run: Run, step: Step, request: AnswerRunbook, by: str) -> list[AnyEntry]:
         variable = step.variable
@@ -192,22 +197,6 @@ class Answers:
         wanted = run.sight.planned.phrase if run.sight.planned is not None else ""
         if wanted and request.typed.strip() != wanted:
             raise InvalidRequest(f"Type {wanted} to go on: it can't be had back by itself.", field="typed")
-
-    def _lapsed(self, run: Run) -> list[AnyEntry]:
-        """Entries that lead back to an approval that no longer holds; none: all of them do."""
-        for name in reversed(run.standing.path):
-            step = run.standing.document.step(name)
-            if step.kind == "approve" and run.standing.of(name).state == "done":
-                if self._runner.approved(run, step) >= step.quorum:
-                    return []
-                why = next(iter(run.sight.void.values()), "It was withdrawn.")
-                now = self._house.clock.now()
-                words = f"The approval no longer holds: {why} It has to be given again."
-                return [
-                    journal.Moved(at=now, step=name, why="back"),
-                    journal.Planned(at=now, step=name, words=words),
-                ]
-        return []
 
     def _follow_up(self, run: Run, entries: Sequence[AnyEntry], act: str) -> None:
         """What begins once an answer is on disk."""
@@ -262,7 +251,7 @@ class Answers:
                 entries.append(
                     journal.Result(at=call.now, by=call.actor, step=step.name, state="failed", words=words)
                 )
-            elif self._runner.approved(run, step) + self._new(run, principal) >= step.quorum:
+            elif beginning.approvals(run, step) + self._new(run, principal) >= step.quorum:
                 result = journal.Result(at=call.now, by=call.actor, step=step.name, state="done")
                 entries += [result, *self._onward(run, result, run.standing.document.following(step))]
             body = {

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
 
-from guardian_tui.engine.calls import Entry
-from guardian_tui.engine.remote.ways import Way
-from guardian_tui.engine.runbooks import course, journal, records, transcript
+from guardian_tui.engine.calls import Entry, Scope
+from guardian_tui.engine.runbooks import beginning, course, journal, records, transcript
 from guardian_tui.engine.runbooks.display import Display
 from guardian_tui.engine.runbooks.documents import END, ROLLBACK, STOP, Step
 from guardian_tui.engine.runbooks.house import House
 from guardian_tui.engine.runbooks.journal import AnyEntry
 from guardian_tui.engine.runbooks.output import Output
-from guardian_tui.engine.runbooks.planning import batches, missing_values, person_for
+from guardian_tui.engine.runbooks.planning import missing_values, person_for
 from guardian_tui.engine.runbooks.run import Run, labels_of
 from guardian_tui.engine.runbooks.sight import basis_of, see
 from guardian_tui.engine.runbooks.state import Standing, replay
 from guardian_tui.engine.store.database import Tx
-from guardian_tui.protocol.errors import AuditUnavailable, GuardianError, InvalidRequest, StoreUnavailable
+from guardian_tui.protocol.errors import AuditUnavailable, GuardianError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +31,14 @@ SHOW_SECONDS = 0.25
 """Output and counts are shown at most so often."""
 IDLE_SECONDS = 10.0
 """What ended is taken away at most so late."""
-LINES_TOLD = 3
-"""Commands that an audit event names."""
-LINE_CHARACTERS = 300
+
+
+class _NoScope:
+    def covers(self, labels: Mapping[str, str]) -> bool:
+        return False
+
+
+NO_SCOPE: Scope = _NoScope()
 
 
 class Runner:
@@ -55,6 +59,8 @@ class Runner:
         self._prove = prove
         self._close = close
         self.runs: dict[str, Run] = {}
+        self.on_end: Callable[[Run], None] = lambda run: None
+        """Called when a run has ended and nothing of it is left to be done."""
         self.display = Display(house.live, house.clock, house.places)
         self._begun = asyncio.Event()
         """A run has begun."""
@@ -69,7 +75,7 @@ class Runner:
                 log.error("the document of the run %s is gone", row.id)
                 continue
             standing = replay(document, await records.entries_of(self.house.store, row.id))
-            ways = [way for host in standing.hosts if (way := self.house.places.way(host)) is not None]
+            ways = [way for host in standing.names if (way := self.house.places.way(host)) is not None]
             number = await records.last_number(self.house.store, row.id)
             run = Run(
                 row.id, standing, Output(self.house.clock, self.house.budget, number), labels_of(row.id, ways)
@@ -153,16 +159,22 @@ class Runner:
             tx.after_commit(lambda: run.output.written(len(pieces)))
 
     async def append(
-        self, run: Run, entries: Sequence[AnyEntry], event: Entry | None = None, transcript: str = ""
-    ) -> None:
-        """Write entries of the engine's own; what can't be written now is written when the store is back."""
+        self, run: Run, entries: Sequence[AnyEntry], event: Entry | None = None, transcript: str = "", expected: int | None = None
+    ) -> bool:  # fmt: skip
+        """Write entries of the engine's own; what can't be written now is written when the store is back.
+
+        With ``expected`` only if the run still stands there; whether it was.
+        """
         while True:
             try:
-                async with run.lock, self.house.store.write() as tx:
-                    await self.write(tx, run, entries, transcript)
-                    if event is not None:
-                        await self.house.audit.append(tx, event)
-                return
+                async with run.lock:
+                    if expected is not None and run.standing.version != expected:
+                        return False
+                    async with self.house.store.write() as tx:
+                        await self.write(tx, run, entries, transcript)
+                        if event is not None:
+                            await self.house.audit.append(tx, event)
+                return True
             except (StoreUnavailable, AuditUnavailable) as error:
                 log.warning("the journal of run %s can't be written yet: %s", run.id, error.detail)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -216,13 +228,6 @@ class Runner:
         """Plan the current step anew, with what is known now."""
         run.sight = await see(self.house, run, run.standing)
 
-    def approved(self, run: Run, step: Step) -> int:
-        """How many approvals of a step hold."""
-        return sum(
-            one.ok and one.step == step.name and one.account not in run.sight.void
-            for one in run.standing.judged
-        )
-
     # --- carried --------------------------------------------------------------------------------------
 
     def carry_on(self, run: Run) -> None:
@@ -237,30 +242,46 @@ class Runner:
             log.error("%s failed in a way that is not foreseen", task.get_name(), exc_info=error)
 
     async def _carrying(self, run: Run) -> None:
-        while True:
-            step = run.standing.current
-            if run.standing.proof == "waiting":
-                await self.append(run, [await self._prove(run), *self.ending("done", "")])
-                break
-            if step is None:
-                break
-            try:
-                result = await self._carry(run, step)
-            except GuardianError as error:
-                result = journal.Result(
-                    at=self.house.clock.now(), step=step.name, state="failed", words=error.detail
-                )
-            except Exception as error:
-                # ours, not the host's: a person decides
-                log.exception("the step %s of run %s", step.name, run.id)
-                words = f"The engine failed in the middle of it: {type(error).__name__}. See its log."
-                result = journal.Result(
-                    at=self.house.clock.now(), step=step.name, state="unknown", words=words
-                )
-            if not await self._conclude(run, step, result):
-                break
+        """Carry the current step, and those that go on by themselves; see to the run's end."""
+        while await self._one(run):
+            pass
+        await self._epilogue(run)
+
+    async def _going_on(self, run: Run) -> None:
+        if await self._by_itself(run):
+            await self._carrying(run)
+        else:
+            await self._epilogue(run)
+
+    async def _epilogue(self, run: Run) -> None:
+        if run.stop.asked.is_set() and run.standing.state != "ended":
+            # it was stopped between two steps
+            await self.append(run, self._stopped(run))
         if run.standing.state == "ended":
             await self.finish(run)
+
+    def _stopped(self, run: Run) -> list[AnyEntry]:
+        who = f" by {run.stopped_by}" if run.stopped_by else ""
+        reason = f": {run.stop_reason}" if run.stop_reason else ""
+        return self.ending("stopped", f"It was stopped{who}{reason}.")
+
+    async def _one(self, run: Run) -> bool:
+        """Carry one step; whether the next one was begun."""
+        step, now = run.standing.current, self.house.clock.now
+        if run.standing.proof == "waiting":
+            await self.append(run, [await self._prove(run), *self.ending("done", "")])
+            return False
+        assert step is not None  # noqa: S101  # a run that is carried stands at a step
+        try:
+            result = await self._carry(run, step)
+        except GuardianError as error:
+            result = journal.Result(at=now(), step=step.name, state="failed", words=error.detail)
+        except Exception as error:
+            # ours, not the host's: a person decides
+            log.exception("the step %s of run %s", step.name, run.id)
+            words = f"The engine failed in the middle of it: {type(error).__name__}. See its log."
+            result = journal.Result(at=now(), step=step.name, state="unknown", words=words)
+        return await self._conclude(run, step, result)
 
     async def _conclude(self, run: Run, step: Step, result: journal.Result) -> bool:
         """Write what came of a step and where the run goes; whether it goes on by itself."""
@@ -270,9 +291,7 @@ class Runner:
         ok = result.state in ("done", "undone")
         ahead = run.standing.after([result])
         if run.stop.asked.is_set():
-            who = f" by {run.stopped_by}" if run.stopped_by else ""
-            reason = f": {run.stop_reason}" if run.stop_reason else ""
-            entries += self.ending("stopped", f"It was stopped{who}{reason}.")
+            entries += self._stopped(run)
         elif undo:
             entries += self.next_undo(ahead) if ok else []
         else:
@@ -281,34 +300,57 @@ class Runner:
                 entries += self.onward(run, target, "next" if ok else "failed", ahead)
             elif target == ROLLBACK and result.state == "failed" and course.undoable(ahead):
                 entries += self.rolling_back(ahead)
-        await self.append(run, entries, self._event(run, step, result))
+        await self.append(run, entries, beginning.outcome(run, step, result))
         self.display.drop_results(run, keep=run.standing.step == step.name)
         if run.standing.proof == "waiting":
             return True
         return await self._by_itself(run)
 
     async def _by_itself(self, run: Run) -> bool:
-        """Start the next step where no person is needed for it."""
-        standing, step = run.standing, run.standing.current
+        """Go on where no person is needed, with the rights of who went on last; whether a step was begun."""
+        while (step := await self._free(run)) is not None and run.principal is not None:
+            version, now = run.standing.version, self.house.clock.now()
+            if step.kind == "input":
+                value = run.standing.values[step.name]
+                result = journal.Result(at=now, step=step.name, state="done", value=value)
+                ahead = run.standing.after([result])
+                entries = [result, *self.onward(run, run.standing.document.following(step), standing=ahead)]
+                if not await self.append(run, entries, expected=version):
+                    return False
+                if run.standing.proof == "waiting":
+                    return True
+                continue
+            if back := beginning.lapsed(self.house, run):
+                await self.append(run, back, expected=version)
+                return False
+            scope = run.principal.scopes.get("runbooks.run", NO_SCOPE)
+            try:
+                entry = beginning.starting(self.house, run, step, run.principal.name, scope)
+            except GuardianError as error:
+                log.info("run %s does not go on by itself: %s", run.id, error.detail)
+                return False
+            return await self.append(run, [entry], beginning.intent(run, step, entry), expected=version)
+        return False
+
+    async def _free(self, run: Run) -> Step | None:
+        """The current step, if it can begin without a person."""
+        standing, step, principal = run.standing, run.standing.current, run.principal
+        if not standing.auto or principal is None or standing.state != "asking" or step is None:
+            return None
+        await self.look(run)
+        basis = basis_of(self.house, run)
+        roles = step.roles or standing.document.roles
         if (
-            not standing.auto
-            or run.principal is None
-            or standing.state != "asking"
-            or step is None
-            or standing.rolling_back
+            standing.rolling_back
+            or run.stop.asked.is_set()
+            or run.sight.problem
+            or person_for(step, standing.values)
+            or missing_values(basis)
+            or (roles and not principal.roles.intersection(roles))
+            or await self.house.may(principal.account_id, "runbooks.run")
         ):
-            return False
-        if person_for(step, standing.values) or missing_values(basis_of(self.house, run)):
-            return False
-        if step.kind == "input":
-            return False
-        try:
-            entry = self.starting(run, step, run.principal.name)
-        except GuardianError as error:
-            log.info("run %s does not go on by itself: %s", run.id, error.detail)
-            return False
-        await self.append(run, [entry], self.started_event(run, step, entry))
-        return True
+            return None
+        return step
 
     def rolling_back(self, standing: Standing) -> list[AnyEntry]:
         """Entries that begin to take steps back."""
@@ -325,37 +367,6 @@ class Runner:
             return [journal.Ended(at=now, verdict="rolled_back", words=words)]
         return [journal.Planned(at=now, step=standing.rollback[0], words="Shall this be taken back?")]
 
-    def starting(self, run: Run, step: Step, by: str, *, undo: bool = False) -> journal.Started:
-        """The entry with which a step begins.
-
-        Raises:
-            GuardianError: it can't: a value is missing, a host is gone.
-        """
-        now = self.house.clock.now()
-        basis = basis_of(self.house, run)
-        record = run.standing.of(step.name)
-        hosts: list[Way] = []
-        sizes: tuple[int, ...] = ()
-        if step.acts or step.kind in ("wait", "silence"):
-            hosts = self.house.planner.hosts(basis, step) or []
-        if step.acts:
-            if not hosts:
-                raise InvalidRequest("It is not known on which hosts this is to run.", field="hosts")
-            if undo:
-                hosts = [way for way in hosts if way.host_id in record.touched]
-            elif record.state != "done":
-                # what was well in an earlier attempt is left alone
-                well = {host for host, outcome in record.outcomes.items() if outcome.state == "ok"}
-                hosts = [way for way in hosts if way.host_id not in well] or hosts
-            for way in hosts:
-                self.house.planner.rendered(basis, step, way, rollback=undo)
-            sizes = batches(step, len(hosts))
-        until = now + (step.wait_seconds or step.timeout_seconds) if step.kind == "wait" else 0.0
-        return journal.Started(
-            at=now, by=by, step=step.name, hosts=tuple(way.host_id for way in hosts), batches=sizes, undo=undo, until=until,
-            names={way.host_id: way.name for way in hosts},
-        )  # fmt: skip
-
     def end_soon(self, run: Run) -> None:
         """See to what follows from a run's end, in the background."""
         run.task = asyncio.create_task(self.finish(run), name=f"end of runbook run {run.id}")
@@ -365,10 +376,6 @@ class Runner:
         """Begin the current step, in the background, if it needs no person."""
         run.task = asyncio.create_task(self._going_on(run), name=f"runbook run {run.id}")
         run.task.add_done_callback(self._told)
-
-    async def _going_on(self, run: Run) -> None:
-        if await self._by_itself(run):
-            await self._carrying(run)
 
     # --- its end --------------------------------------------------------------------------------------
 
@@ -382,7 +389,7 @@ class Runner:
         told = await transcript.markdown(self.house.store, run.id, run.standing.document)
         standing = run.standing
         body = {
-            "run": run.id, "verdict": standing.verdict, "words": standing.words[:300], "transcript": told.hash, "document": standing.document.hash,
+            "run": run.id, "verdict": standing.verdict, "words": standing.words[:beginning.LINE_CHARACTERS], "transcript": told.hash, "document": standing.document.hash,
             "proof": standing.proof,
         }  # fmt: skip
         outcome = "ok" if standing.verdict == "done" else "failed"
@@ -390,6 +397,7 @@ class Runner:
         await self.append(run, [], event, told.hash)
         self.runs.pop(run.id, None)
         self.display.ended(run)
+        self.on_end(run)
         run.ended.set()
 
     async def _flush_surely(self, run: Run) -> None:
@@ -399,45 +407,6 @@ class Runner:
                 return
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_SECONDS)
-
-    # --- events ---------------------------------------------------------------------------------------
-
-    def started_event(self, run: Run, step: Step, entry: journal.Started) -> Entry:
-        """The intent of a step that acts: what will be run, on disk before it is."""
-        return Entry(
-            entry.by, "runbooks.step", run.standing.document.id, "intent", body=self.told(run, step, entry)
-        )
-
-    def told(self, run: Run, step: Step, entry: journal.Started) -> dict[str, object]:
-        """What an event says of a step that begins."""
-        body: dict[str, object] = {
-            "run": run.id,
-            "step": step.name,
-            "kind": step.kind,
-            "hosts": len(entry.hosts),
-        }
-        planned = run.sight.planned
-        if planned is not None and planned.commands:
-            body["commands"] = [one.command[:LINE_CHARACTERS] for one in planned.commands[:LINES_TOLD]]
-            body["on"] = [entry.names.get(host, host) for host in entry.hosts[:10]]
-            body["as"] = step.user
-        return body
-
-    def _event(self, run: Run, step: Step, result: journal.Result) -> Entry:
-        record = run.standing.of(step.name)
-        states = [outcome.state for outcome in record.outcomes.values()]
-        body: dict[str, object] = {
-            "run": run.id,
-            "step": step.name,
-            "state": result.state,
-            "words": result.words[:300],
-        }
-        if states:
-            body |= {state: states.count(state) for state in ("ok", "failed", "unknown")}
-        outcome = "ok" if result.state in ("done", "undone", "skipped") else "failed"
-        return Entry(
-            record.by or run.standing.leader, "runbooks.step", run.standing.document.id, outcome, body=body
-        )
 
     async def _pause(self) -> None:
         if self.runs:

@@ -64,6 +64,7 @@ class Runbooks:
             asyncio.Semaphore(at_once), Budget(time.monotonic),
         )  # fmt: skip
         self.runner = Doing(self.house).runner
+        self.runner.on_end = lambda run: self.remember(run.row())
         self._newest: dict[str, RunbookRun] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._read = asyncio.Event()

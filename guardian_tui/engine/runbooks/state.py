@@ -143,6 +143,8 @@ class Standing:
         self.auto, self.reason, self.alert_host = entry.auto, entry.reason, entry.alert_host
 
     def _planned(self, entry: journal.Planned) -> None:
+        if self.step and self.step != entry.step and self.record.state == "asking":
+            self.record.state = "todo"
         self.step = entry.step
         record = self.record
         record.state, record.at, record.words = "asking", entry.at, ""
@@ -211,6 +213,9 @@ class Standing:
             self.done.append(entry.step)
 
     def _moved(self, entry: journal.Moved) -> None:
+        if entry.why != "retry":
+            # a new pass: what was well in an earlier one is no reason to leave it out
+            self.of(entry.step).outcomes = {}
         if entry.why == "back":
             if entry.step in self.path:
                 del self.path[self.path.index(entry.step) :]
