@@ -70,11 +70,8 @@ class Runbooks:
         self._read = asyncio.Event()
 
     async def start(self) -> None:
-        """Read the library, take up what had not ended, and begin."""
-        await asyncio.to_thread(self.library.refresh)
-        self._read.set()
+        """Take up what had not ended, and begin to read the library: nothing need wait for that."""
         self._newest = await records.newest(self._store)
-        self.show_library()
         await self.runner.start()
         self._tasks = [
             asyncio.create_task(self._looking(), name="runbooks: library"),
@@ -129,11 +126,12 @@ class Runbooks:
 
     async def _looking(self) -> None:
         while True:
-            await next_turn(LOOK_SECONDS)
             try:
                 await self.reload()
             except Exception:
                 log.exception("the library of runbooks could not be read")
+            self._read.set()
+            await next_turn(LOOK_SECONDS)
 
     async def _cleaning(self) -> None:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -76,6 +77,7 @@ class Library:
         if folder is not None:
             self._shelves.append(_Shelf("own", folder))
         self._entries: tuple[Entry, ...] = ()
+        self._one_at_a_time = threading.Lock()
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -121,9 +123,10 @@ class Library:
 
     def refresh(self) -> bool:
         """Read again what has changed; whether anything has.  It reads files and may ask git: run it in a thread."""
-        changed = [self._refresh(one) for one in self._shelves]
-        if any(changed):
-            self._entries = _arranged(self._shelves)
+        with self._one_at_a_time:
+            changed = [self._refresh(one) for one in self._shelves]
+            if any(changed):
+                self._entries = _arranged(self._shelves)
         return any(changed)
 
     def _refresh(self, shelf: _Shelf) -> bool:
