@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from guardian_tui.config import AuditSettings, FleetSettings, RunbooksSettings, Settings
-from guardian_tui.protocol.fleet import HostRow, HostSpec
+from guardian_tui.protocol import runbooks as wire
+from guardian_tui.protocol.fleet import HostList, HostRow, HostSpec, HostsQuery
 from guardian_tui.protocol.imports import ImportPreview, ImportRequest
 from tests.cli.test_cli import guardian, login
 from tests.support.console import House, house
@@ -33,6 +35,22 @@ check: id -un {{user}}
 """
 DANGEROUS = BOOK.replace("id: look", "id: risky").replace("capture:", "dangerous: true\ncapture:")
 
+QUIET = """---
+id: quiet
+title: Planned work
+version: 1
+hosts: person
+---
+```step window
+silence: the disk is changed
+maintenance: true
+duration: 1h
+```
+```step work
+instruct: Change the disk.
+```
+"""
+
 
 @pytest.fixture
 async def guarded(
@@ -44,6 +62,7 @@ async def guarded(
     books.mkdir(mode=0o755)
     (books / "look.md").write_text(BOOK)
     (books / "risky.md").write_text(DANGEROUS)
+    (books / "quiet.md").write_text(QUIET)
     settings = Settings(
         fleet=FleetSettings(interval_seconds=1.0), audit=AuditSettings(syslog=False), runbooks=RunbooksSettings(folder=str(books))
     )  # fmt: skip
@@ -84,3 +103,31 @@ async def test_a_runbook_is_run_by_the_command_line_on_a_real_host(guarded: Hous
     refused = await guardian("runbooks", "run", "risky", "--host", "real", "--yes")
     assert refused.exit_code == 1
     assert "The step who needs a person: It is dangerous" in refused.output
+    # a window of planned work is open as long as the run goes on
+    answer = await guarded.client.call(
+        "runbooks.run", wire.RunbookRun, wire.StartRunbook(runbook="quiet", hosts=("real",))
+    )
+    go = wire.AnswerRunbook(run=answer.id, version=answer.version)
+    await guarded.client.call("runbooks.answer", wire.RunbookRun, go)
+
+    async def planned() -> bool:
+        hosts = await guarded.client.call("hosts.list", HostList, HostsQuery())
+        return next(host for host in hosts.hosts if host.name == "real").state == "maintenance"
+
+    async def until(wanted: bool) -> None:
+        async with asyncio.timeout(30):
+            while await planned() is not wanted:
+                await asyncio.sleep(0.05)
+
+    await until(True)
+    stopped = await guardian("runbooks", "stop", answer.id, "--reason", "not tonight")
+    assert stopped.exit_code == 0, stopped.output
+    await until(False)
+    asked = await guardian("runbooks", "run", "risky", "--host", "real", "--json")
+    assert asked.exit_code == 1
+    run = json.loads(asked.output)
+    assert run["asked"] == "type"
+    followed = await guardian("runbooks", "follow", run["id"])
+    assert "asking" in followed.output
+    missing = await guardian("runbooks", "run", "none", "--host", "real")
+    assert missing.exit_code == 1

@@ -16,7 +16,7 @@ from guardian_tui.engine.remote.ways import Way
 from guardian_tui.engine.runbooks import health, journal, shell, verdicts, wording
 from guardian_tui.engine.runbooks.documents import Rendered, Step
 from guardian_tui.engine.runbooks.journal import AnyEntry, HostOutcome
-from guardian_tui.engine.runbooks.output import Ear
+from guardian_tui.engine.runbooks.output import Ear, kept_bytes
 from guardian_tui.engine.runbooks.run import Run
 from guardian_tui.engine.runbooks.runner import Runner
 from guardian_tui.engine.runbooks.sight import basis_of
@@ -226,7 +226,9 @@ class Carrying:
         if rendered.stdin_masked:
             secrets.append(rendered.stdin)
         secrets += [value for value in self._run.secrets.values() if not _is_reference(value)]
-        ear = self._run.output.ear(self._step.name, self._attempt, way.name, secrets, self._run.tail)
+        ear = self._run.output.ear(
+            self._step.name, self._attempt, way.name, secrets, self._run.tail, kept_bytes(len(self._hosts))
+        )
         self._run.ears.add(ear)
         return ear
 

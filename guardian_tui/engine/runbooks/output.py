@@ -17,6 +17,10 @@ KEPT_BYTES = 1 << 20
 """Of what a step writes on one host so much is kept from its beginning, …"""
 END_BYTES = 64 << 10
 """…and so much from its end; the middle is left out under a line that says so."""
+STEP_BYTES = 64 << 20
+"""Over many hosts each keeps its share of so much, …"""
+LEAST_BYTES = 32 << 10
+"""…and no less than that."""
 READ_CHARACTERS = 256 << 10
 """What expectations and captures see of the beginning; of the end they see :data:`END_BYTES`."""
 PIECE_CHARACTERS = 16 << 10
@@ -28,6 +32,11 @@ BYTES_A_SECOND = 12 << 20
 TAIL_CHARACTERS = 4096
 TAIL_LINES = 60
 LINE_CHARACTERS = 200
+
+
+def kept_bytes(hosts: int) -> int:
+    """What is kept from the beginning of a host's output, of a step over so many hosts."""
+    return max(LEAST_BYTES, min(KEPT_BYTES, STEP_BYTES // max(1, hosts)))
 
 
 class Budget:
