@@ -50,6 +50,7 @@ _GROUP_HELP = {
     "checks": "Checks: see, add, edit, remove, make now.", "processes": "Processes of a host.", "units": "Units of a host.", "logs": "Logs of a host.",
     "backups": "Backups: jobs, runs, snapshots, and whether hosts could be restored.", "repositories": "Repositories of backups.",
     "runbooks": "Runbooks: see, plan, run, follow, approve, read and play back.",
+    "approvals": "Orders that wait for another person: list, approve, refuse, carry out.",
     "authorities": "Authorities that sign host keys.", "probe": "The probe as a file on a host.", "vault": "What can open the vault.",
 }  # fmt: skip
 _SECRET_FIELDS = frozenset({"password", "old", "new", "value", "secret", "code"})

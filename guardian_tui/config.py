@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 import platformdirs
 
+from guardian_tui.protocol.approvals import ApprovedOrder
 from guardian_tui.protocol.backups import JobSpec, RepositorySpec
 from guardian_tui.protocol.check_params import Kind
 from guardian_tui.protocol.checks import CheckSpec, Params, Period, Timeout
@@ -185,6 +186,16 @@ class EngineSettings(Section, frozen=True):
     """The Unix group whose members may attach to a team's engine."""
 
 
+class ApprovalSettings(Section, frozen=True):
+    """Which orders wait until another person has approved them."""
+
+    orders: tuple[ApprovedOrder, ...] = ()
+    quorum: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+    """How many others have to approve it."""
+    expires_seconds: Seconds = 3600.0
+    """In what time it is approved and carried out, or is void."""
+
+
 class UiSettings(Section, frozen=True):
     """The terminal."""
 
@@ -211,6 +222,7 @@ class Settings(Section, frozen=True):
     backups: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)  # Any: TOML values
     """Backup jobs by name: the fields of :class:`~guardian_tui.protocol.backups.JobSpec`."""
     runbooks: RunbooksSettings = msgspec.field(default_factory=RunbooksSettings)
+    approvals: ApprovalSettings = msgspec.field(default_factory=ApprovalSettings)
     ui: UiSettings = msgspec.field(default_factory=UiSettings)
 
     def repository_specs(self) -> list[RepositorySpec]:

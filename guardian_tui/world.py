@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardian_tui.protocol.alerts import Alert, Silence
+from guardian_tui.protocol.approvals import Approval
 from guardian_tui.protocol.audit import AuditEvent
 from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow, shown_job_state
 from guardian_tui.protocol.checks import CheckRow, shown_check_state
@@ -81,6 +82,7 @@ class World:
         self.runs: dict[str, RunRow] = {}
         self.repositories: dict[str, RepositoryRow] = {}
         self.readiness: dict[str, ReadinessRow] = {}
+        self.approvals: dict[str, Approval] = {}
         self.runbooks: dict[str, RunbookRow] = {}
         self.runbook_runs: dict[str, RunbookRun] = {}
         self.runbook_progress: dict[str, RunbookProgress] = {}
@@ -128,6 +130,7 @@ class World:
         self.runs.update((run.id, run) for run in delta.runs)
         self.repositories.update((one.id, one) for one in delta.repositories)
         self.readiness.update((ready.host_id, ready) for ready in delta.readiness)
+        self.approvals.update((one.id, one) for one in delta.approvals)
         self.runbooks.update((row.id, row) for row in delta.runbooks)
         self.runbook_runs.update((run.id, run) for run in delta.runbook_runs)
         self.runbook_progress.update((one.id, one) for one in delta.runbook_progress)
@@ -167,7 +170,7 @@ class World:
     def _tables(self) -> tuple[dict[str, Any], ...]:  # Any: rows of each kind
         return (
             self.hosts, self.alerts, self.silences, self.audit, self.questions, self.checks, self.backups, self.runs, self.repositories,
-            self.readiness, self.runbooks, self.runbook_runs, self.runbook_progress, self.runbook_results,
+            self.readiness, self.approvals, self.runbooks, self.runbook_runs, self.runbook_progress, self.runbook_results,
         )  # fmt: skip
 
     def _rings(self, alert: Alert) -> bool:

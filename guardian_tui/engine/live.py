@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from guardian_tui.protocol.alerts import Alert, Silence
+from guardian_tui.protocol.approvals import Approval
 from guardian_tui.protocol.audit import AuditEvent
 from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow
 from guardian_tui.protocol.checks import CheckRow
@@ -116,6 +117,7 @@ class Live:
         self.runs: LiveTable[RunRow] = LiveTable(self, "runs")
         self.repositories: LiveTable[RepositoryRow] = LiveTable(self, "repositories")
         self.readiness: LiveTable[ReadinessRow] = LiveTable(self, "readiness")
+        self.approvals: LiveTable[Approval] = LiveTable(self, "approvals")
         self.runbooks: LiveTable[RunbookRow] = LiveTable(self, "runbooks")
         self.runbook_runs: LiveTable[RunbookRun] = LiveTable(self, "runbook_runs")
         self.runbook_progress: LiveTable[RunbookProgress] = LiveTable(self, "runbook_progress")
@@ -131,6 +133,7 @@ class Live:
             self.runs,
             self.repositories,
             self.readiness,
+            self.approvals,
             self.runbooks,
             self.runbook_runs,
             self.runbook_progress,

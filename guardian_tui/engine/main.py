@@ -167,6 +167,8 @@ class Engine:
     async def _start_features(self, closing: contextlib.AsyncExitStack) -> None:
         """Start what watches; its imports (asyncssh among them) come after login is served."""
         from guardian_tui.engine.alerts.service import Alerts
+        from guardian_tui.engine.approvals.book import Book
+        from guardian_tui.engine.approvals.orders import ApprovalOrders
         from guardian_tui.engine.backups.discovery.orders import DiscoveryOrders
         from guardian_tui.engine.backups.orders import BackupOrders
         from guardian_tui.engine.backups.own_state import OwnState
@@ -226,6 +228,10 @@ class Engine:
             host_timers=HostTimers,
         )  # fmt: skip
         scope = Scope(self.backups)
+        book = Book(
+            self.store, self.live, self.clock, settings.approvals, self.access.why_not,
+            lambda host: way.labels if (way := self.fleet.inventory.way(host)) else None,
+        )  # fmt: skip
         backup_orders = BackupOrders(self.backups, scope, self.store, self.clock)
         discovery = DiscoveryOrders(
             self.backups, scope, self.clock, commands, backup_orders.add_repository, self.vault
@@ -244,7 +250,8 @@ class Engine:
             Acts(self.fleet, commands).handlers(), Logs(self.fleet, commands).handlers(), questions.handlers(),
             self.alerts.handlers(),
             CheckOrders(self.checks, self.clock).handlers(), backup_orders.handlers(), discovery.handlers(),
-            ProofOrders(self.backups, scope, self.store, self.clock, commands).handlers(),
+            ProofOrders(self.backups, scope, self.store, self.clock, commands, book).handlers(),
+            ApprovalOrders(book, self.dispatch.act).handlers(),
             RunbookOrders(self.runbooks, self.store, self.clock).handlers(),
         ):  # fmt: skip
             self.dispatch.bind(handlers)
@@ -253,6 +260,7 @@ class Engine:
         closing.push_async_callback(self.alerts.stop)
         await self.fleet.start()
         closing.push_async_callback(self.fleet.stop)
+        await book.start()
         await self.checks.start()
         closing.push_async_callback(self.checks.stop)
         await self.backups.start()

@@ -38,6 +38,7 @@ TABLE_PERMISSIONS: Mapping[str, str] = {
     "runs": "backups.see",
     "repositories": "backups.see",
     "readiness": "backups.see",
+    "approvals": "approvals.see",
     "runbooks": "runbooks.see",
     "runbook_runs": "runbooks.see",
     "runbook_progress": "runbooks.see",

@@ -91,6 +91,12 @@ class StepUpRequired(GuardianError):
     code, status, title = "step-up-required", 403, "A fresh code is needed"
 
 
+class ApprovalNeeded(GuardianError):
+    """Another person has to approve it first; ``field`` is the id under which it waits."""
+
+    code, status, title = "approval-needed", 428, "Another person has to approve this"
+
+
 class PermissionDenied(GuardianError):
     """The principal may not do this, or not to this host."""
 

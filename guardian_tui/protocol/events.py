@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from guardian_tui.protocol.alerts import Alert, Silence
+from guardian_tui.protocol.approvals import Approval
 from guardian_tui.protocol.audit import AuditEvent
 from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow
 from guardian_tui.protocol.base import Response
@@ -40,6 +41,7 @@ class Delta(Response, frozen=True):
     runs: tuple[RunRow, ...] = ()
     repositories: tuple[RepositoryRow, ...] = ()
     readiness: tuple[ReadinessRow, ...] = ()
+    approvals: tuple[Approval, ...] = ()
     runbooks: tuple[RunbookRow, ...] = ()
     runbook_runs: tuple[RunbookRun, ...] = ()
     runbook_progress: tuple[RunbookProgress, ...] = ()

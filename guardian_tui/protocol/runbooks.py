@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from guardian_tui.protocol.approvals import GivenApproval
 from guardian_tui.protocol.base import Request, Response
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
@@ -253,18 +254,6 @@ class RunbookMark(Response, frozen=True):
     """Whether it can be taken back."""
 
 
-class RunbookApproval(Response, frozen=True):
-    """What a person said of what is to be run."""
-
-    by: str
-    at: float
-    ok: bool
-    until: float
-    note: str = ""
-    void: str = ""
-    """Why it counts no more; empty: it counts."""
-
-
 class RunbookRun(Response, frozen=True):
     """One run as it stands: what was done, and what is asked now."""
 
@@ -303,7 +292,7 @@ class RunbookRun(Response, frozen=True):
     rule: str = ""
     digest: str = ""
     """What an approval that is given now is bound to."""
-    approvals: tuple[RunbookApproval, ...] = ()
+    approvals: tuple[GivenApproval, ...] = ()
     quorum: int = 0
     open: tuple[str, ...] = ()
     """Silences and maintenance windows that it opened and will close."""

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 def test_the_documented_configuration_is_valid_and_complete() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text().split("```toml\n")[1].split("```")[0]
     settings = parse_settings(text)
-    for section in ("engine", "fleet", "store", "access", "audit"):
+    for section in ("engine", "fleet", "store", "access", "audit", "approvals"):
         for name in getattr(Settings(), section).__struct_fields__:
             assert f"{name} =" in text, f"{section}.{name} is not documented"
     assert settings.fleet == Settings().fleet

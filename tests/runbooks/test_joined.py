@@ -6,6 +6,8 @@ import sqlite3
 
 import pytest
 
+from guardian_tui.config import ApprovalSettings
+from guardian_tui.engine.approvals.book import Book
 from guardian_tui.engine.backups import records as backup_records
 from guardian_tui.engine.backups.orders import BackupOrders
 from guardian_tui.engine.backups.proofs import ProofOrders
@@ -118,9 +120,10 @@ async def backups(lab: Lab) -> Backups:
         gate.store, gate.bus, gate.live, gate.clock, gate.audit, lab.hosts, lab.commands, lab._resolve, 400.0
     )  # fmt: skip
     scope = Scope(one)
+    book = Book(gate.store, gate.live, gate.clock, ApprovalSettings(), gate.access.why_not, lambda host: None)
     for orders in (
         BackupOrders(one, scope, gate.store, gate.clock).handlers(),
-        ProofOrders(one, scope, gate.store, gate.clock, lab.commands).handlers(),
+        ProofOrders(one, scope, gate.store, gate.clock, lab.commands, book).handlers(),
     ):
         gate.dispatch.bind(orders)
     place = lab.folder / "dumps"

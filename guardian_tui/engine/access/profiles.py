@@ -15,7 +15,7 @@ _SUPPORT = _VIEWER | {"alerts.acknowledge", "checks.run", "logs.see", "backups.r
 _OPERATOR = _SUPPORT | {
     "alerts.silence", "checks.edit", "hosts.edit", "hosts.maintain", "hosts.trust", "channels.test", "audit.see", "secrets.write",
     "authorities.edit", "processes.signal", "units.control", "backups.edit",
-    "backups.restore", "runbooks.approve", "runbooks.manage",
+    "backups.restore", "runbooks.approve", "runbooks.manage", "approvals.see", "approvals.give",
 }  # fmt: skip
 _AUDITOR = _VIEWER | {"audit.see", "audit.export", "accounts.see"}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from guardian_tui import filter as filters
-from guardian_tui.engine.backups import moments, previews, records
+from guardian_tui.engine.approvals.book import Book, Ticket
+from guardian_tui.engine.backups import asking, moments, previews, records
 from guardian_tui.engine.backups.copies import copies_row, rank
 from guardian_tui.engine.backups.drills import Unprovable, drill_of
 from guardian_tui.engine.backups.engines import adapter
@@ -29,13 +30,14 @@ class ProofOrders:
     """Handlers of these routes."""
 
     def __init__(
-        self, backups: Backups, scope: Scope, store: Store, clock: Clock, commands: Commands
+        self, backups: Backups, scope: Scope, store: Store, clock: Clock, commands: Commands, book: Book
     ) -> None:
         self._backups = backups
         self._scope = scope
         self._store = store
         self._clock = clock
         self._commands = commands
+        self._book = book
 
     def handlers(self) -> dict[str, Handler]:
         """Route name → handler."""
@@ -116,13 +118,27 @@ class ProofOrders:
             wanted.bytes,
             tuple(one for one in known if one[0] in paths),
         )
-        body = {
+        body: dict[str, object] = {
             "snapshot": snapshot.id, "host": way.name, "target": request.target, "files": plan.files, "overwritten": plan.overwritten_files,
             "includes": [safe(one, 200) for one in request.includes[:20]],
         }  # fmt: skip
+        ticket = await self._book.ticket(call, asking.restore(job, way, snapshot, request, plan))
+        return await self._queue(call, body, ticket, (work, job, repository, way))
+
+    async def _queue(
+        self,
+        call: Call,
+        body: dict[str, object],
+        ticket: Ticket | None,
+        what: tuple[Restore | Moment | Retain, Job, Repository, Way],
+    ) -> wire.RunRow:
+        """Queue what was agreed to, by one or by two; the leave for it is spent with that."""
+        work, job, repository, way = what
         async with call.change(job.spec.name, body=body) as tx:
             run = await self._backups.runner.queue(tx, work, job, repository, way, call.actor)
             call.body["run"] = run.row.id
+            if ticket is not None:
+                await ticket.spend(tx, call, run.row.id)
         return run.row
 
     async def window(self, call: Call, request: wire.JobRef) -> wire.Window:
@@ -149,11 +165,9 @@ class ProofOrders:
         window = await moments.window_of(self._backups.sites, way, repository)
         work = moments.restore_to(window, request.at, request.target)
         call.target = job.spec.name
-        body = {"moment": int(request.at), "host": way.name, "target": request.target}
-        async with call.change(job.spec.name, body=body) as tx:
-            run = await self._backups.runner.queue(tx, work, job, repository, way, call.actor)
-            call.body["run"] = run.row.id
-        return run.row
+        body: dict[str, object] = {"moment": int(request.at), "host": way.name, "target": request.target}
+        ticket = await self._book.ticket(call, asking.moment(job, repository, way, request))
+        return await self._queue(call, body, ticket, (work, job, repository, way))
 
     # --- proofs ---------------------------------------------------------------------------------------
 
@@ -269,12 +283,13 @@ class ProofOrders:
             )
         ):
             raise Conflict(f"The policy of {job.spec.name} keeps everything: there is nothing to forget.")
-        async with call.change(
-            job.spec.name, body={"repository": repository.spec.name, "host": way.name}
-        ) as tx:
-            run = await self._backups.runner.queue(tx, Retain(), job, repository, way, call.actor)
-            call.body["run"] = run.row.id
-        return run.row
+        ticket = None
+        # what would be forgotten is asked of the repository only where somebody has to read it
+        if self._book.wants("backups.retain"):
+            plan = await self._plan(job, repository)
+            ticket = await self._book.ticket(call, asking.retain(job, repository, way, request, plan))
+        body: dict[str, object] = {"repository": repository.spec.name, "host": way.name}
+        return await self._queue(call, body, ticket, (Retain(), job, repository, way))
 
 
 def frozen(job: Job) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from guardian_tui.engine.approvals.counting import check_another
 from guardian_tui.engine.calls import Call, Principal
 from guardian_tui.engine.runbooks import beginning, course, journal
 from guardian_tui.engine.runbooks.documents import Document, Step, check_value
@@ -234,8 +235,9 @@ class Answers:
                 raise Conflict("The run asks for no approval now.")
             principal = call.principal
             assert principal is not None  # noqa: S101  # by the route's permission
-            if principal.account_id in (standing.account, *self._led_by(run)):
-                raise PermissionDenied("Whoever leads a run does not approve it: another person has to.")
+            check_another(
+                principal, (standing.account, *self._led_by(run)), "Whoever leads a run does not approve it"
+            )
             check_roles(principal, step.roles, f"The approval {step.name}")
             if request.digest != run.sight.digest:
                 raise Conflict("What would be run has changed since you looked: read it again.")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
+from guardian_tui.engine.approvals.counting import why_void
 from guardian_tui.engine.runbooks import journal
 from guardian_tui.engine.runbooks.house import House
 from guardian_tui.engine.runbooks.planning import Basis
@@ -43,12 +45,11 @@ async def _void(house: House, basis: Basis, standing: Standing) -> dict[str, str
     for one in standing.judged:
         if not one.ok:
             continue
-        if one.until < now:
-            found[one.account] = "It has expired."
-        elif why := await house.may(one.account, "runbooks.approve"):
+        why = await why_void(
+            one, "runbooks.approve", now=now, may=house.may, digest=partial(_known_digest, house, basis, one)
+        )
+        if why:
             found[one.account] = why
-        elif one.digest != _known_digest(house, basis, one):
-            found[one.account] = "What would be run has changed since."
     return found
 
 

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from guardian_tui.engine.runbooks.documents import ASK, Document, Share, Step, Variable
 from guardian_tui.engine.runbooks.documents.library import Entry
 from guardian_tui.engine.runbooks.journal import Judged
+from guardian_tui.protocol.approvals import GivenApproval
 from guardian_tui.protocol.runbooks import (
     PlannedStep,
-    RunbookApproval,
     RunbookDetail,
     RunbookOption,
     RunbookRow,
@@ -146,9 +146,9 @@ def seconds(span: float) -> str:
     return f"{span:g} s"
 
 
-def approval(one: Judged, void: str) -> RunbookApproval:
+def approval(one: Judged, void: str) -> GivenApproval:
     """What a person said of what is to be run."""
-    return RunbookApproval(by=one.by, at=one.at, ok=one.ok, until=one.until, note=one.note, void=void)
+    return GivenApproval(by=one.by, at=one.at, ok=one.ok, until=one.until, note=one.note, void=void)
 
 
 def row(entry: Entry, newest: RunbookRun | None) -> RunbookRow:

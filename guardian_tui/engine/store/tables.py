@@ -308,6 +308,14 @@ backup_timers = Table(
     Column("body", Text, nullable=False),  # JSON: what is known of it
 )
 
+approvals = Table(
+    "approvals",
+    state,
+    Column("id", Text, primary_key=True),
+    Column("asked_at", Float, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: the order, its preview's digest, what was said of it
+)
+
 backup_snapshots = Table(
     "backup_snapshots",
     state,

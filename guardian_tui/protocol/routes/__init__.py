@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from guardian_tui.protocol.routes.acts import ACTS
 from guardian_tui.protocol.routes.alerts import ALERTS
+from guardian_tui.protocol.routes.approvals import APPROVALS
 from guardian_tui.protocol.routes.audit import AUDIT
 from guardian_tui.protocol.routes.backups import BACKUPS
 from guardian_tui.protocol.routes.checks import CHECKS
@@ -37,6 +38,7 @@ ROUTES: dict[str, Route] = {
         *CHECKS,
         *BACKUPS,
         *RUNBOOKS,
+        *APPROVALS,
     )
 }
 
