@@ -19,12 +19,15 @@ def header_line(
 ) -> HeaderLine:
     """The figures of the header."""
     counts = world.counts()
+    active = world.active_runs()
     return HeaderLine(
         environment=environment,
         crumbs=crumbs,
         states=counts.states,
         alerts=counts.alerts,
         critical=counts.critical,
+        runs=len(active),
+        waiting=sum(run.asked == "approve" for run in active),
         who=session.account if session else "",
         role=session.profiles[0] if session and session.profiles else "",
         advisory=bool(session and session.advisory),

@@ -243,6 +243,11 @@ class World:
         found = [row for row in self.runbooks.values() if rule in row.rules and not row.problems]
         return sorted(found, key=lambda row: row.title)
 
+    def runbook_fitting(self, host_id: str) -> RunbookRow | None:
+        """The first runbook that answers an alert which fires on a host, the gravest first."""
+        firing = (alert for alert in self.alerts_of(host_id) if alert.state == "firing")
+        return next((row for alert in firing for row in self.runbooks_for(alert.rule)), None)
+
     def active_runs(self) -> list[RunbookRun]:
         """Runs of runbooks that have not ended, the newest first."""
         return sorted(

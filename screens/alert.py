@@ -101,10 +101,27 @@ class AlertScreen(ChartCommands, GuardianScreen):
             (f"  {safe(alert.why or alert.title, 300)}", "strong"),
         ]
         box.show(
-            [title, [("", "text")], *_facts(alert, now)],
+            [title, [("", "text")], *_facts(alert, now), *self._runbook_lines(alert)],
             title=f"{safe(alert.title, 100)} · {safe(alert.host or 'engine', 100)}",
             note=_keys(alert),
         )
+
+    def _runbook_lines(self, alert: Alert) -> list[Line]:
+        """Runs that answer it now, else runbooks that fit."""
+        world = self.console.world
+        runs = [run for run in world.active_runs() if run.alert == alert.id]
+        lines: list[Line] = [
+            [
+                (f"{'answered by':<12}", "muted"), (safe(run.title, 100), "strong"),
+                (f"  {safe(run.leader, 60)} leads, step {run.number} of {len(run.marks)}", "muted"),
+            ]
+            for run in runs[:3]
+        ]  # fmt: skip
+        fitting = world.runbooks_for(alert.rule) if alert.state == "firing" else []
+        if fitting and not runs:
+            names = ", ".join(safe(row.title, 80) for row in fitting[:4])
+            lines.append([(f"{'runbook':<12}", "muted"), (names, "title"), ("  r starts it", "muted")])
+        return lines
 
     def _chart_it(self, alert: Alert) -> None:
         """Its series from before it began, with the threshold that it was judged by; behind it what its host's page charts."""
@@ -158,4 +175,4 @@ def _facts(alert: Alert, now: float) -> list[Line]:
 
 
 def _keys(alert: Alert) -> str:
-    return "" if alert.state != "firing" else "a acknowledge · s silence · ⏎ host"
+    return "" if alert.state != "firing" else "a acknowledge · s silence · r runbook · ⏎ host"

@@ -149,6 +149,11 @@ class FleetScreen(GuardianScreen):
             parts.append(
                 Count("K", f"{counts.questions} question{'s' if counts.questions > 1 else ''}", "warning")
             )
+        active = self.console.world.active_runs()
+        if active:
+            waiting = sum(run.asked == "approve" for run in active)
+            words = f"approve {waiting}" if waiting else f"runs {len(active)}"
+            parts.append(Count("g7", words, "warning" if waiting else "muted"))
         self.query_one(CountsLine).show(parts)
 
     # --- commands ------------------------------------------------------------------------------

@@ -212,6 +212,9 @@ class HostScreen(ChartCommands, GuardianScreen):
         left: Line = [(f"{glyph} {state}", paint), (f"  for {figures.age(now - row.since)}", "muted")]
         if row.why:
             left.append((f" · {safe(row.why, 200)}", "text"))
+        fitting = self.console.world.runbook_fitting(self._host_id)
+        if fitting is not None:
+            left += [("  r ", "title"), (safe(fitting.title, 60), "muted")]
         facts = self._detail.facts if self._detail else {}
         right = [word for word in (facts.get("os", ""), facts.get("kernel", "")) if word]
         if facts.get("cpu_count"):

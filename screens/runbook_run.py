@@ -40,6 +40,9 @@ PAGES = 4
 SETTLE_SECONDS = 0.4
 """What is asked is on screen for so long before a key answers it: nobody confirms what they have not seen."""
 
+_PANES = 7
+"""Of the screen: steps, who leads, what runs, output, hosts, the question and its words."""
+
 
 class StepScreen(RunAnswers, GuardianScreen):
     """One run.
@@ -150,7 +153,8 @@ class StepScreen(RunAnswers, GuardianScreen):
         self.set_class(self.app.size.width >= 160, "wide")
 
     def on_lines_pane_resized(self, event: LinesPane.Resized) -> None:
-        """Wrap anew."""
+        """Wrap anew, and find the step in front again."""
+        self._place = ()
         self.draw()
 
     def read(self) -> None:
@@ -211,8 +215,11 @@ class StepScreen(RunAnswers, GuardianScreen):
     def draw(self) -> None:
         """Draw all panes."""
         run, detail = self._run, self._detail
-        if not self.composed or run is None:
-            if self.composed and self._problem:
+        if not self.composed or len(self.query("LinesPane, ResultsList, AskPane")) < _PANES:
+            # it is not there yet, or is going away
+            return
+        if run is None:
+            if self._problem:
                 self.query_one("#steps", LinesPane).show([[(safe(self._problem, 400), "critical")]], "run")
             return
         now = self.console.world.now()
@@ -329,8 +336,9 @@ class StepScreen(RunAnswers, GuardianScreen):
         """On a narrow terminal what matters now has the room: prose before a step, its output while it runs and after."""
         running = run.state in ("running", "deciding", "ended")
         if running != self._was_running:
-            self.set_class(running, "output")
-            self.remove_class("hosts")
+            many = running and run.current is not None and run.current.hosts > 1
+            self.set_class(running and not many, "output")
+            self.set_class(many, "hosts")
         self._was_running = running
 
     # --- the frame --------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ LONGEST_FIRST = (
     "e2e/test_newcomer.py",
     "faults/test_at_scale.py",
     "screens/test_pictures.py",
+    "screens/test_runbooks.py",
+    "screens/test_runbook_console.py",
     "faults/test_kills.py",
     "alerts/test_delivery.py",
     "screens/test_console.py",

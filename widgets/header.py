@@ -25,6 +25,10 @@ class HeaderLine:
     role: str = ""
     advisory: bool = False
     clock: str = ""
+    runs: int = 0
+    """Runs of runbooks that have not ended."""
+    waiting: int = 0
+    """Of them those that wait for an approval."""
 
 
 class Header(Painted):
@@ -63,6 +67,13 @@ class Header(Painted):
             ("⚑ ", "warning" if line.alerts else "faint"),
             (f"{line.alerts}", "critical" if line.critical else "text"),
         ]
+        runs: list[Piece] = []
+        if line.runs:
+            runs = [
+                ("   ▶ ", "accent"),
+                (f"{line.runs}", "text"),
+                (f" {line.waiting}?" if line.waiting else "", "warning"),
+            ]
         role = f" · {line.role}{' (advisory)' if line.advisory and width >= 130 else ''}" if line.role else ""
         who: list[Piece] = [(safe(line.who, 24), "muted"), (role if width >= 100 else "", "muted")]
         clock: list[Piece] = [
@@ -72,9 +83,11 @@ class Header(Painted):
         ]
         right = [*who, *clock]
         used = width_of(left) + width_of(right)
-        if used + width_of(middle) + 4 > width:
+        if used + width_of(middle) + width_of(runs) + 4 > width:
             right = clock
             used = width_of(left) + width_of(right)
+        if used + width_of(middle) + width_of(runs) + 2 <= width:
+            middle += runs
         if used + width_of(middle) + 2 > width:
             # closer figures before cut ones
             middle = [(text.rstrip() + " " if text.endswith("   ") else text, name) for text, name in middle]

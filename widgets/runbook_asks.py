@@ -68,13 +68,8 @@ def _others(run: RunbookRun) -> Line:
 def approval_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool) -> list[Line]:
     """What an approval is bound to, who has given theirs, and what this person can do."""
     lines = words_lines([(safe(run.current.words if run.current else "", 900), "strong")], width)
-    lines.append(
-        [
-            ("bound to ", "muted"),
-            (run.digest[:16], "text"),
-            (": this document, and each command above as it stands", "muted"),
-        ]
-    )
+    bound = f"bound to {run.digest[:16]}: this document, and each command above as it stands"
+    lines += words_lines([(bound, "muted")], width)
     for one in run.approvals:
         word, paint = (
             ("approved", "ok")

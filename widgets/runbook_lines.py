@@ -55,7 +55,7 @@ def steps_lines(steps: Sequence[RunbookStep], run: RunbookRun, width: int) -> tu
         lines += [[], [("the rule  ", "muted"), (safe(run.rule, 60), "text")]]
         told = safe(run.proof_words, VALUE) if run.proof_words else words or "is measured anew at the end"
         lines += words_lines(
-            [(words if run.proof_words else "", paint), (told, paint if words else "muted")],
+            [(f"{words}:" if run.proof_words else "", paint), (told, paint if words else "muted")],
             width,
             first="   ",
             rest="   ",

@@ -15,6 +15,9 @@ STEP_LINES = 400
 ATTEMPTS = 60
 LINE_CHARACTERS = 1000
 
+TAIL_LINES = 60
+"""As many lines as the stream's tail has at most: more were written before them."""
+
 Attempt = tuple[str, int]
 """A step's name, and how often it was begun."""
 
@@ -22,8 +25,20 @@ Attempt = tuple[str, int]
 @dataclass(slots=True)
 class _Written:
     command: tuple[str, ...] = ()
-    lines: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """As it was read from what is kept."""
+    tail: list[str] = field(default_factory=list)
+    """The end, as the stream brings it."""
     cut: bool = False
+
+    def lines(self) -> tuple[list[str], bool]:
+        """Both put together, and whether something before them is left out."""
+        if not self.tail or self.kept[-len(self.tail) :] == self.tail:
+            return self.kept, self.cut
+        if self.tail[0] in self.kept:
+            place = len(self.kept) - 1 - self.kept[::-1].index(self.tail[0])
+            return [*self.kept[:place], *self.tail][-STEP_LINES:], self.cut
+        return self.tail, self.cut or len(self.tail) >= TAIL_LINES or bool(self.kept)
 
 
 class RunOutput:
@@ -43,39 +58,33 @@ class RunOutput:
         """Output as it was kept; ``named``: lines begin with their host."""
         texts: dict[tuple[Attempt, str], str] = {}
         for piece in pieces:
-            self.newest = max(self.newest, piece.number)
-            key = ((piece.step, piece.attempt), piece.host)
-            texts[key] = texts.get(key, "") + piece.text
+            if piece.number > self.newest:
+                self.newest = piece.number
+                key = ((piece.step, piece.attempt), piece.host)
+                texts[key] = texts.get(key, "") + piece.text
         for (attempt, host), text in texts.items():
             prefix = f"{host}: " if named else ""
             written = self._of(attempt)
             lines = [safe(prefix + line, LINE_CHARACTERS) for line in text.rstrip("\n").split("\n")]
-            self._keep(written, [*written.lines, *lines])
+            written.cut = written.cut or len(written.kept) + len(lines) > STEP_LINES
+            written.kept = [*written.kept, *lines][-STEP_LINES:]
 
     def take_tail(self, progress: RunbookProgress) -> None:
         """The end of what the current step writes."""
-        if not progress.step or not (progress.tail or progress.attempt):
-            return
-        written = self._of((progress.step, progress.attempt))
-        lines = [safe(line, LINE_CHARACTERS) for line in progress.tail.split("\n")] if progress.tail else []
-        if len(lines) >= len(written.lines) or not _ends_with(written.lines, lines):
-            written.cut = written.cut or bool(written.lines and lines and lines[0] not in written.lines[:1])
-            written.lines = lines
+        if progress.step and progress.tail:
+            lines = progress.tail.split("\n")
+            self._of((progress.step, progress.attempt)).tail = [safe(line, LINE_CHARACTERS) for line in lines]
 
     def take_command(self, attempt: Attempt, commands: Sequence[str]) -> None:
         """What the attempt runs, as it was shown before it ran."""
         self._of(attempt).command = tuple(commands)
 
-    @staticmethod
-    def _keep(written: _Written, lines: list[str]) -> None:
-        written.cut = written.cut or len(lines) > STEP_LINES
-        written.lines = lines[-STEP_LINES:]
-
     def lines(self, titles: dict[str, str], width: int) -> list[Line]:
         """All of it; ``titles``: what stands above a step of which the command is not known."""
         found: list[Line] = []
         for (step, attempt), written in self._written.items():
-            if not written.lines and not written.command:
+            shown, cut = written.lines()
+            if not shown and not written.command:
                 continue
             if found:
                 found.append([])
@@ -88,12 +97,8 @@ class RunOutput:
                     ]
             else:
                 found.append([(titles.get(step, safe(step, 100)), "accent"), (again, "muted")])
-            if written.cut:
+            if cut:
                 found.append([("… what came before is in the transcript", "muted")])
-            for line in written.lines:
+            for line in shown:
                 found += [[(part, "text")] for part in wrapped(line, width)]
         return found
-
-
-def _ends_with(whole: list[str], end: list[str]) -> bool:
-    return not end or whole[-len(end) :] == end

@@ -196,7 +196,7 @@ class RunbookRunsList(_Rows):
     @staticmethod
     def _widths(width: int) -> tuple[int, int, int]:
         """Cells of title, hosts and who leads."""
-        return (22, 14, 10) if width < _NARROW else (32, 20, 14)
+        return (18, 11, 7) if width < _NARROW else (32, 20, 14)
 
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
@@ -238,6 +238,11 @@ class ResultsList(_Rows):
         self.set_caption("hosts", f"{total}", note, "critical" if failed else "muted")
         self.redraw_changed()
 
+    @property
+    def _host_cells(self) -> int:
+        """Cells of a host's name: for the longest, and not more than is good."""
+        return max(8, min(24, max((len(one.host) for one in self._results.values()), default=0) + 1))
+
     def result(self, id: str) -> RunbookResult | None:
         """The result of an id."""
         return self._results.get(id)
@@ -250,11 +255,11 @@ class ResultsList(_Rows):
     def look(self, id: str, width: int) -> object:
         """The result, and for how long it has been running."""
         one = self._results[id]
-        return (one, self._took(one))
+        return (one.state, one.attempt, one.batch, one.exit_code, one.words, one.last_line, self._took(one))
 
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
-        name = 16 if width < 70 else 24
+        name = self._host_cells
         return [
             (
                 fit(
@@ -268,7 +273,7 @@ class ResultsList(_Rows):
         """One host."""
         one = self._results[id]
         glyph, paint = RESULT_GLYPHS[one.state]
-        name = 16 if width < 70 else 24
+        name = self._host_cells
         room = max(0, width - 1 - 2 - 9 - name - 6 - 5 - 7 - 2)
         words = one.words if one.state in ("failed", "unknown") and one.words else one.last_line
         return [

@@ -51,7 +51,8 @@ class RunbookCommands(CommandPart):
         app = self._app
         rows, alerts = self._subjects()
         hosts = tuple(row.name for row in rows)
-        alert = alerts[0] if alerts and alerts[0].state == "firing" else None
+        # a host's page has its alerts in front as well: all of them are looked at then
+        alert = alerts[0] if alerts and not rows and alerts[0].state == "firing" else None
         if arguments:
             row = self._runbook_named(arguments[0])
             if row is None:

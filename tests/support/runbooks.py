@@ -9,6 +9,7 @@ from guardian_tui.protocol.runbooks import (
     PlannedCommand,
     PlannedStep,
     RunbookDetail,
+    RunbookList,
     RunbookMark,
     RunbookMatch,
     RunbookMatches,
@@ -126,12 +127,12 @@ FANNED = at(
     4, state="running", asked="", acts=("pause", "stop"), hosts=MANY, hosts_count=20,
     current=replace(VACUUM, hosts=20, batches=(1, 5, 14), step=replace(STEPS[3], fanout="1, then 25 %, then all; stops after 1 failure"),
                     commands=(PlannedCommand(command="journalctl --vacuum-time=7d", hosts=MANY, count=20),)),
-    marks=tuple(replace(mark, state="running", at=NOW - 42) if mark.step == "vacuum" else mark for mark in _MARKS),
+    marks=tuple(replace(mark, state="running", attempt=1, at=NOW - 42) if mark.step == "vacuum" else mark for mark in _MARKS),
 )  # fmt: skip
 RESULTS = tuple(
     RunbookResult(
         id=f"r1/vacuum/{host}", run="r1", step="vacuum", host=host, state="failed" if place == 2 else "ok" if place < 6 else "running" if place < 9 else "waiting",
-        batch=1 if place == 0 else 2 if place < 6 else 3, exit_code=1 if place == 2 else 0 if place < 6 else None,
+        captured={"freed": "1.2G"} if place < 6 else {}, batch=1 if place == 0 else 2 if place < 6 else 3, exit_code=1 if place == 2 else 0 if place < 6 else None,
         words=f"exit code 1 {HOSTILE}" if place == 2 else "", last_line="" if place > 6 else "Vacuuming done, freed 1.2G of archived journals.",
         started_at=NOW - 40 if place < 9 else None, ended_at=NOW - 20 if place < 6 else None,
     )
@@ -162,7 +163,7 @@ TRANSCRIPT = Transcript(
     hash="f" * 64,
 )  # fmt: skip
 ANSWERS = {
-    "runbooks.list": RunbookRunList(runs=()), "runbooks.runs": RunbookRunList(runs=(ENDED,)), "runbooks.show": DETAIL, "runbooks.plan": PLAN,
+    "runbooks.list": RunbookList(runbooks=ROWS), "runbooks.runs": RunbookRunList(runs=(ENDED,)), "runbooks.show": DETAIL, "runbooks.plan": PLAN,
     "runbooks.run": at(1), "runbooks.follow": RUN_DETAIL, "runbooks.output": OUTPUT, "runbooks.transcript": TRANSCRIPT, "runbooks.search": MATCHES,
 }  # fmt: skip
 
