@@ -166,6 +166,13 @@ def test_a_secret_goes_into_the_environment_and_is_masked() -> None:
         ("bad-id", "---\nid: A b\ntitle: A\nversion: 1\n---\n"),
         ("hidden-character", step("run: id\u202e")),
         ("hidden-character", step("run: \x1b[2J")),
+        ("hidden-character", step("run: 'a\rb'")),
+        ("hidden-character", step('run: "a\\x1b[2J"')),
+        ("hidden-character", step('run: "a\\0b"')),
+        ("hidden-character", step('instruct: "a\\u202eb"')),
+        ("odd-placeholder", step("run: ls -- {{my-file}}")),
+        ("odd-placeholder", step("notify: '{{alert.mount}} is full.'")),
+        ("odd-placeholder", step("run: id\nenv: {A: '{{ 1x }}'}")),
         ("no-utf-8", b"---\nid: a\n\xff---\n"),
         ("too-large", "x" * 300_000),
         ("too-many-steps", steps("".join(f"```step s{n}\nrun: id\n```\n" for n in range(201)))),
@@ -188,6 +195,13 @@ def test_all_faults_are_told_at_once_with_line_and_column() -> None:
         "a.md:10:1: error: A step of kind run has no 'timout'. Did you mean timeout? [unknown-key]",
         "a.md:13:1: error: 'rum' is no kind of step. Did you mean run? [unknown-kind]",
     ]
+
+
+def test_templates_of_other_programs_are_left_alone() -> None:
+    read = document(
+        step("check: docker ps --format '{{.Names}}' && docker info --format '{{json .Plugins}}'")
+    )
+    assert render(read, read.steps[0], {}).command.endswith("'{{json .Plugins}}'")
 
 
 def test_no_stays_a_word() -> None:
@@ -270,6 +284,7 @@ def test_bounds_patterns_and_answers_hold() -> None:
     assert check_value(since, "2026-11-29T22:10:00+02:00") == "2026-11-29 20:10:00+00:00"
     with pytest.raises(InvalidRequest, match="less than"):
         check_value(since, "2025-01-01")
+    assert check_value(since, "1795990200") == "2026-11-29 22:10:00+00:00"
     with pytest.raises(InvalidRequest, match="one of a, b"):
         check_value(Variable(name="x", type="enum", options=("a", "b")), "c")
     with pytest.raises(InvalidRequest, match="does not match"):

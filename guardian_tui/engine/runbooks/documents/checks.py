@@ -20,7 +20,7 @@ from guardian_tui.engine.runbooks.documents.findings import Notes, Severity, did
 from guardian_tui.engine.runbooks.documents.judging import COMMAND_NAMES, WAIT_NAMES
 from guardian_tui.engine.runbooks.documents.model import Document, Step, Variable
 from guardian_tui.engine.runbooks.documents.programs import is_dangerous, takes_code, writes
-from guardian_tui.engine.runbooks.documents.rendering import placeholders
+from guardian_tui.engine.runbooks.documents.rendering import ODD_PLACEHOLDER, placeholders
 from guardian_tui.protocol.metrics import METRICS
 
 RESERVED = KEYWORDS | set(COMMAND_NAMES) | set(WAIT_NAMES)
@@ -94,6 +94,23 @@ def check_step(step: Step, fields: Fields, document: Document) -> None:
                 f"There is no variable {name[:60]!r}.",
                 did_you_mean(name, variables),
                 offset=offset,
+            )
+    for key, text in (
+        (step.kind, step.text),
+        ("stdin", step.stdin),
+        ("confirm", step.confirm),
+        ("rollback", step.rollback),
+        *step.env.items(),
+    ):
+        for match in ODD_PLACEHOLDER.finditer(text):
+            place = "env" if key in step.env else key
+            at = None if place == "env" else match.start()
+            fields.note(
+                place,
+                "odd-placeholder",
+                f"{match[0][:60]} is no placeholder.",
+                "Names have small letters, digits and _.",
+                offset=at,
             )
     if step.acts:
         _check_commands(step, fields, variables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 
 from guardian_tui.engine.runbooks.documents.findings import Notes, Severity, did_you_mean
@@ -9,6 +10,10 @@ from guardian_tui.engine.runbooks.documents.units import read_seconds
 from guardian_tui.engine.yaml_nodes import Limits, Node, Unreadable, read_nodes
 
 LIMITS = Limits(nodes=2_000, aliases=0, levels=6)
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e01ef]"
+)
+"""Characters that can't be seen: controls but for line breaks and tabs, and what changes direction or has no width."""
 MOST_TEXT = 16_384
 MOST_WORDS = 500
 
@@ -158,6 +163,10 @@ class Fields:
                 words,
                 "Put it in quotes if it begins with { or [." if not node.empty else "Give it a value.",
             )
+            return default
+        if hidden := HIDDEN.search(node.text):
+            words = f"{key} has a character that can't be seen (U+{ord(hidden[0]):04X})."
+            self._at(node, None, "hidden-character", words, "Take the escape out.")
             return default
         if len(node.text) > most:
             self._at(node, None, "too-long", f"{key} is longer than {most} characters.", "Shorten it.")

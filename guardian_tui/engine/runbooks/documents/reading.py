@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,7 +11,7 @@ from itertools import islice
 import msgspec
 
 from guardian_tui.engine.runbooks.documents.checks import check_names, check_step
-from guardian_tui.engine.runbooks.documents.fields import Fields, read_fields
+from guardian_tui.engine.runbooks.documents.fields import HIDDEN, Fields, read_fields
 from guardian_tui.engine.runbooks.documents.findings import Findings, Notes
 from guardian_tui.engine.runbooks.documents.flow import check_flow
 from guardian_tui.engine.runbooks.documents.front import read_front
@@ -24,10 +23,6 @@ from guardian_tui.protocol.errors import GuardianError
 MOST_STEPS = 200
 MOST_INCLUDES = 20
 MOST_DEPTH = 4
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e01ef]"
-)
-
 Load = Callable[[str], bytes]
 """The bytes of a file that is included, by its path within the folder; raises GuardianError when there is none."""
 
@@ -176,7 +171,7 @@ def _plain(data: bytes, notes: Notes) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         notes.add("no-utf-8", "The document is no UTF-8.", "Save it as UTF-8.", line=line)
         return ""
-    for match in islice(_HIDDEN.finditer(text), 20):
+    for match in islice(HIDDEN.finditer(text), 20):
         line = text.count("\n", 0, match.start()) + 1
         column = match.start() - text.rfind("\n", 0, match.start())
         notes.add(

@@ -13,6 +13,8 @@ from guardian_tui.engine.runbooks.documents.variables import check_value
 from guardian_tui.protocol.errors import InvalidRequest
 
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+ODD_PLACEHOLDER = re.compile(r"\{\{\s*(?![A-Za-z_]\w*\s*\}\})([A-Za-z_][\w.-]*|\d[\w.-]*)\s*\}\}")
+"""What was meant for one, and would be left as it stands; templates of other programs begin with a dot or hold more than a word."""
 MASK = "••••••"
 
 

@@ -25,6 +25,7 @@ _WORD = re.compile(r"[A-Za-z0-9_@+][A-Za-z0-9_@.:+\\=,%-]{0,254}")
 _INT = re.compile(r"-?\d{1,18}")
 _NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,9})?")
 _LINES = "\n\t"
+_UNIX = re.compile(r"\d{9,11}")
 _DATETIME = "%Y-%m-%d %H:%M:%S+00:00"
 
 
@@ -102,8 +103,10 @@ def _duration(variable: Variable, text: str) -> str:
 
 
 def moment(text: str) -> dt.datetime | None:
-    """A point in time, in UTC unless it says otherwise; None when the text is none."""
+    """A point in time, in UTC unless it says otherwise, or in Unix seconds; None when the text is none."""
     try:
+        if _UNIX.fullmatch(text.strip()):
+            return dt.datetime.fromtimestamp(int(text), dt.UTC)
         at = dt.datetime.fromisoformat(text.strip())
         return at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)
     except (ValueError, OverflowError):
