@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -65,17 +66,33 @@ def ran_at(commands: list[tuple[str, str]], shell: list[str], folder: Path) -> i
     return int(done.stdout.split()[0]) if done.stdout.strip() else None
 
 
-@settings(
-    max_examples=5,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+_TRIED = st.lists(st.tuples(_LIKELY | _COMMANDS, st.sampled_from(ATTACKS)), min_size=30, max_size=40)
+_SLOW = settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(st.lists(st.tuples(_LIKELY | _COMMANDS, st.sampled_from(ATTACKS)), min_size=30, max_size=40))
-def test_no_command_that_is_let_pass_runs_a_value(tmp_path: Path, tried: list[tuple[str, str]]) -> None:
+
+
+def judge_all(tried: list[tuple[str, str]], folder: Path) -> None:
+    """None of those that are let pass runs its value, in any shell."""
     passed = [one for one in tried if re.search(r"\$\{?X|\{\{", one[0]) and let_pass(one[0])]
     for shell in SHELLS:
-        place = ran_at(passed, shell, tmp_path)
+        place = ran_at(passed, shell, folder)
         assert place is None, (shell, passed[place])
+
+
+@settings(_SLOW, max_examples=5)
+@given(_TRIED)
+def test_no_command_that_is_let_pass_runs_a_value(tmp_path: Path, tried: list[tuple[str, str]]) -> None:
+    judge_all(tried, tmp_path)
+
+
+@pytest.mark.soak
+@settings(_SLOW, max_examples=500)
+@given(_TRIED)
+def test_none_of_many_commands_that_are_let_pass_runs_a_value(
+    tmp_path: Path, tried: list[tuple[str, str]]
+) -> None:
+    judge_all(tried, tmp_path)
 
 
 def test_the_attacks_do_come_through_where_they_are_refused(tmp_path: Path) -> None:
