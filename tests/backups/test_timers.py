@@ -26,12 +26,13 @@ from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.service import Backups
 from guardian_tui.engine.backups.timer_records import read_timers
 from guardian_tui.engine.backups.work import Backup
+from guardian_tui.engine.facts import Reachability, VaultUnlocked
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached import DetachedRuns
 from guardian_tui.engine.remote.host_timers import HostTimers
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.protocol.backups import JobSpec, RepositorySpec, RunRow, TimerRow
-from guardian_tui.protocol.errors import VaultLocked
+from guardian_tui.protocol.errors import StoreUnavailable, VaultLocked
 from tests.fleet.conftest import *  # noqa: F403  # its fixtures: a fleet with a real store and real SSH
 from tests.fleet.test_sshd import watched
 from tests.fleet.world import World
@@ -136,8 +137,8 @@ def host(unix_user: SshUser) -> Iterator[Host]:
 class Kept:
     """The backups' service over a real fleet."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, world: World, server: Sshd) -> None:
+        self.world, self.server = world, server
         self.locked = False
         self.daemon = "sshd"
         """One that runs here, in place of cron: nothing is to begin by itself."""
@@ -247,8 +248,9 @@ async def kept(
     monkeypatch.setattr("guardian_tui.engine.backups.timers.TURN_SECONDS", 3600.0)
     # and the repository is read when something has happened, not by the clock: whoever reads it locks it
     monkeypatch.setattr(Backups, "_observing", lambda self: asyncio.Event().wait())
-    await watched(world, sshd())
-    one = Kept(world)
+    server = sshd()
+    await watched(world, server)
+    one = Kept(world, server)
     await one.backups.start()
     yield one
     await one.backups.stop()
@@ -550,3 +552,36 @@ async def test_a_host_that_can_have_no_timer_says_why_and_one_that_is_watched_no
     await kept.backups.timers.visit(job.host_id, reconcile=True)
     assert kept.acts()[-1] == ("timer.remove", "failed") and kept.backups.timers.known == {}
     assert host.timer.exists() and ways.way(job.host_id) is not None
+
+
+async def test_a_host_that_is_away_is_left_alone_for_a_while_and_visited_when_it_is_back(
+    kept: Kept, host: Host
+) -> None:
+    job = await kept.add(host)
+    await kept.visit()
+    timers, now = kept.backups.timers, kept.world.clock
+    visits = timers._visits[job.host_id]
+    kept.server.stop()
+    timers.expect(job, now.now())
+    await timers._visit(job.host_id, visits)
+    assert min(visits.look_at, visits.reconcile_at) > now.monotonic() + 500
+    assert kept.row().place == "host", "what was installed is installed"
+    kept.server.start()
+    _, until = visits.due["j1"]
+    kept.world.bus.publish(Reachability(job.host_id, "up", now.now(), successes=1))
+    assert visits.reconcile_at == 0.0 and visits.due["j1"][1] >= until
+    visits.reconcile_at = 1.0
+    kept.world.bus.publish(VaultUnlocked())
+    assert visits.reconcile_at == 0.0
+    # nothing is lost where nothing can be written, or something is wrong with us
+    for fault in (StoreUnavailable("full"), RuntimeError("a fault")):
+        timers._ways = type("Faulty", (), {"way": _raising(fault)})()
+        await timers._visit(job.host_id, visits)
+        assert visits.look_at > now.monotonic() + 500 and visits.task is None
+
+
+def _raising(fault: Exception) -> Callable[[object, str], None]:
+    def way(self: object, host: str) -> None:
+        raise fault
+
+    return way
