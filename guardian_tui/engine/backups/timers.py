@@ -256,6 +256,8 @@ class Timers:
         begun = await adoption.look(way, mine, self._repositories) if mine else {}
         for job_id, at in begun.items():
             visits.begun[job_id] = max(at, visits.begun.get(job_id, 0.0))
+            memory = self.known[job_id, host_id]
+            memory.begun_at = max(at, memory.begun_at or 0.0)
         now = self._clock.monotonic()
         late = any(until < self._clock.now() for _, until in visits.due.values())
         if reconcile or late or now >= visits.reconcile_at:
