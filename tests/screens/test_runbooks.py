@@ -13,11 +13,11 @@ from textual.widgets import Input
 
 from guardian_tui.app import GuardianApp
 from guardian_tui.config import Paths, Settings
+from guardian_tui.protocol.approvals import GivenApproval
 from guardian_tui.protocol.runbooks import (
     AnswerRunbook,
     ApproveRunbook,
     HandOver,
-    RunbookApproval,
     RunbookRun,
     RunbookRunDetail,
     StartRunbook,
@@ -300,7 +300,7 @@ async def test_a_run_is_rolled_back_stopped_and_handed_over() -> None:
 
 APPROVE = replace(
     made.RUN, asked="approve", acts=("back", "stop"), phrase="", by="sup-2", quorum=2,
-    approvals=(RunbookApproval(by="eve", at=NOW - 20, ok=True, until=NOW + 600),),
+    approvals=(GivenApproval(by="eve", at=NOW - 20, ok=True, until=NOW + 600),),
     current=replace(made.PLAN.steps[1], step=replace(made.STEPS[1], kind="approve", options=(), quorum=2), words="2 other people approve: cut it"),
 )  # fmt: skip
 
