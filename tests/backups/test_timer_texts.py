@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guardian_tui.engine.backups.endings import judged, most_seconds
 from guardian_tui.engine.backups.engines import adapter
@@ -23,7 +26,7 @@ from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.connections import Completed
 from guardian_tui.engine.remote.detached import DetachedRuns
 from guardian_tui.engine.remote.detached_looks import DetachedFailed, Look
-from guardian_tui.engine.remote.host_timers import Form, HostTimers, Survey
+from guardian_tui.engine.remote.host_timers import Form, HostTimers, Survey, read_offers, read_survey
 from guardian_tui.protocol.backups import JobSpec, RepositorySpec, RunRow
 from tests.backups.house import HERE
 
@@ -228,3 +231,16 @@ async def test_of_offers_only_those_that_make_sense_are_taken() -> None:
         await HostTimers(DetachedRuns(Lying(good))).offers(None)
     with pytest.raises(ValueError, match="no id"):
         await HostTimers(RUNS).survey(None, ["../x"])
+
+
+_WORDS = st.sampled_from([
+    b"form cron\n", b"place /x\n", b"zone +0100\n", b"timer j1\n", b"file script " + b"a" * 64 + b"\n", b"begun 17\n", b"trouble x\n", b"end\n",
+    b"run a-1 ended 5\n", b"j1 a 1 @" + b"0" * 24 + b" time\n", b"[]\n", b"\n", b"asleep\n",
+])  # fmt: skip
+
+
+@given(st.lists(_WORDS | st.binary(max_size=40), max_size=12).map(b"".join))
+def test_whatever_a_host_says_is_read_or_refused_in_words(answer: bytes) -> None:
+    for read in (read_survey, read_offers):
+        with suppress(DetachedFailed):
+            read(answer)

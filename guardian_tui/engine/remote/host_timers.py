@@ -111,7 +111,7 @@ class HostTimers:
             ConnectFailed: the host could not be asked.
         """
         words = (self._runs.folder, self._runs.manager, self._daemons, *map(_checked, ids))
-        return _survey(await self._ask(target, "survey", words, ORDER_SECONDS, room=SURVEY_BYTES))
+        return read_survey(await self._ask(target, "survey", words, ORDER_SECONDS, room=SURVEY_BYTES))
 
     async def install(
         self, target: Target | None, id_: str, form: Form, texts: Mapping[str, str], *, anew: bool
@@ -150,7 +150,7 @@ class HostTimers:
             DetachedFailed, ConnectFailed: as for :meth:`survey`.
         """
         answer = await self._ask(target, "offers", (self._runs.folder,), ORDER_SECONDS, room=OFFERS_BYTES)
-        return _offers(answer)
+        return read_offers(answer)
 
     async def _ask(
         self, target: Target | None, verb: str, words: Sequence[object], seconds: float, *,
@@ -167,7 +167,12 @@ def _checked(id_: str) -> str:
     return id_
 
 
-def _survey(answer: bytes) -> Survey:
+def read_survey(answer: bytes) -> Survey:
+    """What a host says of its timers.
+
+    Raises:
+        DetachedFailed: it is nonsense.
+    """
     lines = answer.decode(errors="replace").split("\n")
     if lines[-2:] != ["end", ""] or len(lines) < 5:
         raise DetachedFailed("answer", "The host's answer about its timers has no end.")
@@ -210,7 +215,12 @@ def _timers(lines: Iterable[str]) -> dict[str, Installed]:
     return found
 
 
-def _offers(answer: bytes) -> list[Offer]:
+def read_offers(answer: bytes) -> list[Offer]:
+    """What a host says that its timers began; what makes no sense is left out.
+
+    Raises:
+        DetachedFailed: it was cut.
+    """
     lines = answer.split(b"\n")
     if lines[-2:] != [b"end", b""]:
         raise DetachedFailed("answer", "The host's list of what its timers began has no end.")
