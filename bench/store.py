@@ -33,9 +33,9 @@ from guardian_tui.engine.facts import Layout, Sample
 from guardian_tui.engine.fleet.series import sample_values
 from guardian_tui.engine.fleet.shape import read
 from guardian_tui.engine.store import codec
+from guardian_tui.engine.store.chunk_rows import HOUR
 from guardian_tui.engine.store.codec import Columns
 from guardian_tui.engine.store.database import Store
-from guardian_tui.engine.store.metrics import HOUR
 from guardian_tui.engine.store.packing import MINUTE, QUARTER
 from tests.support.postgres import cluster
 

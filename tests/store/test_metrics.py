@@ -7,14 +7,14 @@ import math
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import event, text, update
 
 from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import Layout, Sample
 from guardian_tui.engine.store import metrics as module
+from guardian_tui.engine.store.chunk_rows import DAY, HOUR
 from guardian_tui.engine.store.database import Store
-from guardian_tui.engine.store.metrics import DAY, HOUR
 from guardian_tui.engine.store.tables import chunks, waves
 from guardian_tui.engine.store.waves import bit_of, part_of
 
@@ -83,6 +83,29 @@ async def test_hours_of_one_day_share_a_chunk_of_quarter_hours(store: Store, clo
     assert (await store.metrics.counts())["chunks"] == 3 + 3 + 1
     chart = await store.metrics.history("h1", "cpu", start, start + 3 * HOUR, 12)
     assert None not in chart.mean
+
+
+async def test_hours_of_many_hosts_that_wait_are_closed_in_a_handful_of_statements(
+    store: Store, clock: ManualClock
+) -> None:
+    start = clock.now()
+    hosts = [name for number in range(2000) if part_of(name := f"h{number}") == part_of("h1")][:40]
+    for host in hosts:
+        for hour in (start, start + HOUR):
+            store.metrics.add(hour_of(hour, host, every=600.0), "fast")
+    async with asyncio.timeout(60):
+        await store.metrics.flush()
+    asked: list[str] = []
+
+    @event.listens_for(store.metrics._engine.sync_engine, "before_cursor_execute")
+    def note(conn: object, cursor: object, statement: str, *more: object) -> None:
+        asked.append(statement)
+
+    await store.metrics.close_host("h1", start + 2 * HOUR)
+    # 40 hosts, two hours, five chunks each: the day's is shared
+    assert len(asked) <= 10 and (await store.metrics.counts())["chunks"] == 200
+    day = await store.metrics.history(hosts[-1], "cpu", start, start + 2 * HOUR, 8)
+    assert None not in day.mean and len(day.mean) == 8
 
 
 async def test_a_late_sample_of_a_closed_hour_is_merged_into_it(store: Store, clock: ManualClock) -> None:

@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import Layout, Sample
+from guardian_tui.engine.store.chunk_rows import HOUR
 from guardian_tui.engine.store.database import Store
-from guardian_tui.engine.store.metrics import HOUR
 from guardian_tui.engine.store.migrate import (
     HEADS,
     METADATA,

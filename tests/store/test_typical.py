@@ -13,9 +13,9 @@ from sqlalchemy import update
 
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import Layout, Sample
+from guardian_tui.engine.store.chunk_rows import HOUR
 from guardian_tui.engine.store.codec import Columns
 from guardian_tui.engine.store.database import Store
-from guardian_tui.engine.store.metrics import HOUR
 from guardian_tui.engine.store.packing import QUARTER
 from guardian_tui.engine.store.tables import chunks
 from guardian_tui.engine.store.typical import (

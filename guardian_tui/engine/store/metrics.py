@@ -16,9 +16,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from operator import itemgetter
-from typing import Any
 
-from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -27,9 +26,10 @@ from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.facts import Layout, Sample
 from guardian_tui.engine.store import codec
 from guardian_tui.engine.store.charts import bucketed
+from guardian_tui.engine.store.chunk_rows import DAY, HOUR, SPAN_OF, ChunkRows
 from guardian_tui.engine.store.codec import ChunkDamaged, Columns
 from guardian_tui.engine.store.faults import is_availability, words_of
-from guardian_tui.engine.store.packing import MINUTE, QUARTER, RAW, as_columns, between, chunks_of, decoded
+from guardian_tui.engine.store.packing import MINUTE, QUARTER, RAW, as_columns, between, decoded
 from guardian_tui.engine.store.tables import chunks, layouts, waves
 from guardian_tui.engine.store.waves import (
     PARTS,
@@ -47,8 +47,6 @@ from guardian_tui.protocol.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
-HOUR = 3600.0
-DAY = 86400.0
 PERIODS = {"fast": 0, "medium": 1, "slow": 2, "checks": 3, "backups": 4}
 QUEUE_SAMPLES = 50_000
 """Samples that wait for the disk; beyond, the oldest are dropped and counted."""
@@ -59,8 +57,6 @@ GATHER_SECONDS = 1.0
 """A wave's samples come in several parts: written together, since a transaction costs as much as a hundred of them."""
 RETRY_SECONDS = 2.0
 """Between tries to write while the disk does not take it."""
-
-_span_of = {RAW: HOUR, MINUTE: HOUR, QUARTER: DAY}
 
 
 class MetricStore:
@@ -83,12 +79,7 @@ class MetricStore:
         self._insert = (
             f"INSERT INTO waves (id, part, first, last, hosts, data) VALUES ({', '.join([mark] * 6)})"  # noqa: S608  # our own text
         )
-        # as text, for a chart must not wait for a statement to be put together; one period at a time, since asked for several at once SQLite
-        # goes through the chunks of all hosts of that time
-        self._chunks_of = (
-            f"SELECT start, data FROM chunks WHERE host_id = {mark} AND resolution = {mark}"  # noqa: S608  # our own text
-            f" AND period = {mark} AND start > {mark} AND start < {mark}"
-        )
+        self._chunks = ChunkRows(mark)
         self._queue: deque[HotSample] = deque()
         self._more = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -291,8 +282,7 @@ class MetricStore:
     async def _close(self, part: int, before: float) -> None:
         async with self._transaction() as conn:
             rows = self._hot[part].before(before)
-            for (host_id, start, period), columns in (await self._hot_columns(conn, rows)).items():
-                await self._put_chunks(conn, host_id, period, start, columns)
+            self.damaged_chunks += await self._chunks.put(conn, await self._hot_columns(conn, rows))
             # a part's rows lie in all pages of the table: to delete them for each part would write every page again for each.  A mark says
             # that they are closed, and they go, page by page, when all before them are
             first, self._next_id = self._next_id, self._next_id + 1
@@ -306,38 +296,11 @@ class MetricStore:
         open_from = min((id for id in (first, *others) if id is not None), default=self._next_id)
         await conn.execute(delete(waves).where(waves.c.id < open_from))
 
-    async def _put_chunks(
-        self, conn: AsyncConnection, host_id: str, period: int, start: float, columns: Columns
-    ) -> None:
-        key = {"host_id": host_id, "period": period}
-        begins = {resolution: start // span * span for resolution, span in _span_of.items()}
-        where = (
-            (chunks.c.host_id == host_id)
-            & (chunks.c.period == period)
-            & tuple_(chunks.c.resolution, chunks.c.start).in_(list(begins.items()))
-        )
-        old = {
-            row.resolution: row.data
-            for row in await conn.execute(select(chunks.c.resolution, chunks.c.data).where(where))
-        }
-        # off the loop: polls and people don't wait for an hour to be packed
-        packed, damaged = await asyncio.to_thread(chunks_of, columns, old)
-        self.damaged_chunks += damaged
-        if old:
-            await conn.execute(delete(chunks).where(where))
-        await conn.execute(
-            insert(chunks),
-            [
-                {**key, "resolution": resolution, "start": begins[resolution], "data": data}
-                for resolution, data in packed.items()
-            ],
-        )
-
     async def _hot_columns(
         self, conn: AsyncConnection, rows: Sequence[int], host_id: str = "", wanted: str | None = None
     ) -> dict[tuple[str, float, int], Columns]:
         """Hot rows as columns, by (host, hour, period); only of one host and series if they are named."""
-        groups: dict[tuple[str, float, int], list[tuple[float, tuple[str, ...], array[float]]]] = {}
+        groups: dict[tuple[str, float, int], list[tuple[float, tuple[str, ...], bytes]]] = {}
         for ids in _portions(rows):
             for (data,) in await conn.execute(select(waves.c.data).where(waves.c.id.in_(ids))):
                 try:
@@ -353,7 +316,7 @@ class MetricStore:
                         self.damaged_chunks += 1
                         continue
                     key = host, at // HOUR * HOUR, period
-                    groups.setdefault(key, []).append((at, names, array("f", packed)))
+                    groups.setdefault(key, []).append((at, names, packed))
         return {key: as_columns(samples, wanted) for key, samples in groups.items()}
 
     # --- reading -------------------------------------------------------------------------------
@@ -379,10 +342,9 @@ class MetricStore:
         self, conn: AsyncConnection, host_id: str, metric: str, start: float, end: float, resolution: int
     ) -> tuple[list[Columns], list[str]]:
         found, problems = [], []
-        rows: list[Sequence[Any]] = []  # Any: columns of a statement that is text
+        rows: list[tuple[float, bytes]] = []
         for period in _periods_of(metric):
-            span = (host_id, resolution, period, start - _span_of[resolution], end)
-            rows += await conn.exec_driver_sql(self._chunks_of, span)
+            rows += await self._chunks.between(conn, host_id, resolution, period, start, end)
         for begin, data in sorted(rows, key=itemgetter(0)):
             try:
                 columns = codec.decode(data, (metric,))
@@ -407,7 +369,7 @@ class MetricStore:
             chunks.c.resolution == resolution,
             # a series is always of one period: the others' chunks are not read
             chunks.c.period == _period_of(metric),
-            chunks.c.start > start - _span_of[resolution],
+            chunks.c.start > start - SPAN_OF[resolution],
             chunks.c.start < end,
         )
         async with self._reading() as conn:
@@ -434,7 +396,7 @@ class MetricStore:
         days_of = {RAW: raw_days, MINUTE: minute_days, QUARTER: quarter_hour_days}
         async with self._transaction() as conn:
             for resolution, days in days_of.items():
-                too_old = now - days * DAY - _span_of[resolution]
+                too_old = now - days * DAY - SPAN_OF[resolution]
                 done = await conn.execute(
                     delete(chunks).where(chunks.c.resolution == resolution, chunks.c.start < too_old)
                 )

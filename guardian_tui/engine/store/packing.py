@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 from guardian_tui.engine.store import codec
 from guardian_tui.engine.store.codec import ChunkDamaged, Columns
 
+_time = itemgetter(0)
 RAW, MINUTE, QUARTER = 0, 60, 900
 """Resolutions: as sampled, and rolled up to so many seconds."""
 
@@ -51,24 +53,25 @@ def chunks_of(columns: Columns, old: Mapping[int, bytes]) -> tuple[dict[int, byt
     return found, damaged
 
 
-def as_columns(samples: list[tuple[float, tuple[str, ...], array[float]]], wanted: str | None) -> Columns:
+def as_columns(samples: list[tuple[float, tuple[str, ...], bytes]], wanted: str | None) -> Columns:
     """Rows of any layouts as columns, by time; a series that a row lacks is a gap there."""
-    samples.sort(key=lambda sample: sample[0])
+    samples.sort(key=_time)
     times = [at for at, _, _ in samples]
     values: dict[str, tuple[list[float], ...]] = {}
     first = samples[0][1]
     if wanted is None and all(names is first for _, names, _ in samples):
         # the usual hour, in which no device came or went: turned at the speed of C
-        turned = zip(*(packed for _, _, packed in samples), strict=True)
-        return Columns(times, {name: (list(column),) for name, column in zip(first, turned, strict=True)})
+        table, width = array("f", b"".join([packed for _, _, packed in samples])), len(first)
+        return Columns(times, {name: (table[place::width].tolist(),) for place, name in enumerate(first)})
     count = len(samples)
     for place, (_at, names, packed) in enumerate(samples):
+        row = array("f", packed)
         if wanted is not None:
             if wanted in names:
                 column = values.setdefault(wanted, ([math.nan] * count,))
-                column[0][place] = packed[names.index(wanted)]
+                column[0][place] = row[names.index(wanted)]
             continue
-        for name, value in zip(names, packed, strict=True):
+        for name, value in zip(names, row, strict=True):
             column = values.get(name) or values.setdefault(name, ([math.nan] * count,))
             column[0][place] = value
     return Columns(times, values)

@@ -18,6 +18,7 @@ from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.store.faults import is_damage, words_of
 from guardian_tui.engine.store.locking import StoreLock, refuse_network_file_system
 from guardian_tui.engine.store.migrate import METRICS, STATE, migrate
+from guardian_tui.engine.store.one_hop import driver
 from guardian_tui.protocol.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,9 @@ def prepare(folder: Path) -> StoreLock:
 
 def engine_of(file: Path, synchronous: str, secure_delete: str = "OFF") -> AsyncEngine:
     """Connections to one file; a connection with the option ``immediate`` takes the write lock at once."""
-    engine = create_async_engine(f"sqlite+aiosqlite:///{file}", connect_args={"timeout": BUSY_SECONDS})
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{file}", module=driver(), connect_args={"timeout": BUSY_SECONDS}
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:  # Any: SQLAlchemy's adapter

@@ -14,8 +14,9 @@ from datetime import datetime, tzinfo
 
 import msgspec
 
+from guardian_tui.engine.store.chunk_rows import DAY, HOUR
 from guardian_tui.engine.store.codec import Columns
-from guardian_tui.engine.store.metrics import DAY, HOUR, MetricStore
+from guardian_tui.engine.store.metrics import MetricStore
 from guardian_tui.engine.store.packing import QUARTER
 from guardian_tui.protocol.fleet import History
 from guardian_tui.protocol.metrics import METRICS

@@ -11,6 +11,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -48,11 +49,13 @@ _encode = msgspec.msgpack.encode
 _decode = msgspec.msgpack.Decoder(list[HotSample]).decode
 
 
+@lru_cache(maxsize=1 << 16)
 def part_of(host_id: str) -> int:
     """The part that a host belongs to, in every engine."""
     return zlib.crc32(host_id.encode()) % PARTS
 
 
+@lru_cache(maxsize=1 << 16)
 def bit_of(host_id: str) -> int:
     """The bit that stands for a host in its part's rows."""
     return 1 << zlib.crc32(host_id.encode()) // PARTS % _BITS
