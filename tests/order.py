@@ -24,6 +24,7 @@ LONGEST_FIRST = (
     "backups/test_restic_repository.py",
     "backups/test_restic.py",
     "backups/test_timers.py",
+    "backups/test_moments.py",
     "backups/test_dump_drills.py",
     "backups/test_at_scale.py",
     "backups/test_dumping.py",

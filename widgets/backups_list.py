@@ -99,7 +99,7 @@ def progress_pieces(run: RunRow, bar: int, *, told: bool = True) -> list[Piece]:
             (rest, "rest"),
             (f" {min(100, progress.bytes_done * 100 // total):>3} %", "text"),
         ]
-    if told or not total:
+    if (told or not total) and (total or progress.bytes_done):
         pieces.append((f" {figures.amount(progress.bytes_done)}", "muted"))
     if progress.bytes_per_second is not None:
         pieces.append((f" {figures.amount(progress.bytes_per_second)}/s", "muted"))

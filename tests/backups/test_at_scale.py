@@ -35,6 +35,7 @@ from guardian_tui.protocol.backups import (
 from guardian_tui.protocol.base import Request
 from tests.backups.house import House, house
 
+pytestmark = pytest.mark.timeout(300)
 JOBS, REPOSITORIES, EACH = 5000, 50, 20
 
 

@@ -21,6 +21,7 @@ from guardian_tui.protocol.backups import DrillPolicy, Dump
 from tests.support.databases import mariadb_server
 from tests.support.postgres import Cluster
 
+pytestmark = pytest.mark.timeout(300)
 NONE = DrillPolicy()
 
 

@@ -37,6 +37,7 @@ async def said(home: House, run_id: str) -> str:
     return f"{row.verdict}: {row.words}\n{log[-3000:]}"
 
 
+@pytest.mark.timeout(420)
 async def test_a_window_a_drill_and_a_restore_to_a_moment(home: House, made: Archived) -> None:
     spec = RepositorySpec(name="pg", engine="pgbackrest", location="main", host="here", options=made.options)
     repository = Repository("r1", spec, "screen", home.clock.now())

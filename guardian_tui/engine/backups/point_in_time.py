@@ -241,6 +241,10 @@ def parse(stage: str, line: bytes, stream: Stream) -> Event | None:
     if stream != "out":
         return None
     match line.decode("utf-8", "replace").split(" ", 1):
+        case ["pushing", segment]:
+            return Progress(stage="push the log on", current=f"segment {segment[:60]}")
+        case ["checking", what]:
+            return Progress(stage=f"check by {what[:60]}")
         case ["recovering", at]:
             return Progress(stage="recover", current=f"log of {at[:60]}")
         case ["recovered", at]:

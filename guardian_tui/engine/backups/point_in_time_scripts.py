@@ -26,6 +26,7 @@ shift
 if [ "$("$@" -c 'SHOW archive_mode')" = off ]; then echo 'archive_mode is off: nothing is archived' >&2; exit 75; fi
 "$@" -c 'SELECT pg_current_xact_id()' >/dev/null || exit
 segment=$("$@" -c 'SELECT pg_walfile_name(pg_switch_wal())') || exit
+echo "pushing $segment"
 while [ "$seconds" -gt 0 ]; do
     archived=$("$@" -c 'SELECT last_archived_wal FROM pg_stat_archiver') || exit
     # names of one timeline sort as they follow; a history file or a backup's label sorts by its beginning
@@ -164,6 +165,7 @@ AMCHECK = (
     + """
 unset PGHOST PGPORT PGUSER PGDATABASE PGOPTIONS PGSERVICE
 if ! [ -x "$bin/pg_amcheck" ]; then echo 'unchecked pg_amcheck is not installed here'; exit 0; fi
+echo 'checking amcheck'
 said=$("$bin/pg_amcheck" -h "$1/s" -U "$(cat "$1/role")" -w --all --install-missing 2>&1)
 code=$?
 [ -z "$said" ] || printf '%s\\n' "$said" | head -n 50 >&2
