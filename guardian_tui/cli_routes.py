@@ -147,7 +147,7 @@ def _option(name: str, hint: Any, field: msgspec.structs.FieldInfo) -> click.Opt
     origin = typing.get_origin(hint)
     if hint is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help="")
-    if name in _SECRET_FIELDS:
+    if name in _SECRET_FIELDS and (required or name != "value"):
         return click.Option(
             [flag, name], prompt=name.capitalize(), hide_input=True, help="Asked for when not given."
         )

@@ -26,7 +26,7 @@ from guardian_tui.protocol.fleet import HostRow, HostState
 from tests.support.gate import Gate, gate
 
 T = TypeVar("T")
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 class Hosts:

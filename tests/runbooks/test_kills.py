@@ -165,6 +165,12 @@ class Killed:
     async def begin(self) -> None:
         hosts = await self.engine.client.call("hosts.list", HostList, HostsQuery())
         here = next(row.name for row in hosts.hosts if row.id == "local")
+
+        async def read() -> bool:
+            listed = await self.engine.client.call("runbooks.list", wire.RunbookList, wire.RunbooksQuery())
+            return any(row.id == "kill" for row in listed.runbooks)
+
+        await self.engine.until(read, "the library is read")
         order = wire.StartRunbook(
             runbook="kill", hosts=(here,), values={"log": str(self.log), "go": str(self.go)}
         )

@@ -77,6 +77,11 @@ async def guarded(
             name="real", address=server.address, port=server.port, user=server.user, credential=f"key:{key}"
         )
         await one.client.call("hosts.add", HostRow, spec)
+        async with asyncio.timeout(60):
+            while not (
+                await one.client.call("runbooks.list", wire.RunbookList, wire.RunbooksQuery())
+            ).runbooks:
+                await asyncio.sleep(0.05)
         await login(one)
         yield one
 
@@ -131,3 +136,15 @@ async def test_a_runbook_is_run_by_the_command_line_on_a_real_host(guarded: Hous
     assert "asking" in followed.output
     missing = await guardian("runbooks", "run", "none", "--host", "real")
     assert missing.exit_code == 1
+    left = await guardian(
+        "runbooks",
+        "answer",
+        run["id"],
+        "--version",
+        str(run["version"]),
+        "--act",
+        "skip",
+        "--reason",
+        "seen enough",
+    )
+    assert left.exit_code == 0, left.output

@@ -128,10 +128,12 @@ class RunbookOrders:
 
     async def plan(self, call: Call, request: wire.RunbookOrder) -> wire.RunbookPlan:
         """`runbooks.plan`."""
+        await self._runbooks.settled()
         return await self._plan(call, self._basis(call, request))
 
     async def dry(self, call: Call, request: wire.RunbookOrder) -> wire.RunbookDryRun:
         """`runbooks.try`."""
+        await self._runbooks.settled()
         basis = self._basis(call, request)
         plan = await self._plan(call, basis)
         return wire.RunbookDryRun(plan=plan, results=tuple(await dry_run(self._runner.house, basis)))
@@ -140,6 +142,7 @@ class RunbookOrders:
 
     async def run(self, call: Call, request: wire.StartRunbook) -> wire.RunbookRun:
         """`runbooks.run`: pinned to the document as it is now."""
+        await self._runbooks.settled()
         basis = self._basis(call, request)
         document = basis.document
         assert call.principal is not None  # noqa: S101  # by the route's permission
