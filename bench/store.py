@@ -336,9 +336,7 @@ def main() -> None:
                     for p in psutil.process_iter(["name", "username"])
                     if "postgres" in (p.info["name"] or "")
                 ]
-                return [
-                    process for process in own if str(server.folder) in " ".join(_root(process).cmdline())
-                ]
+                return [process for process in own if _belongs(process, str(server.folder))]
 
             found["PostgreSQL"] = asyncio.run(measure(trace, url, Path(folder), size, postgres))
     except RuntimeError as error:
@@ -354,6 +352,14 @@ def main() -> None:
     values["cpu"] = max(costs.cpu_seconds / bare for costs in found.values())
     values["day"] = max(costs.day_seconds / costs.bare_day_seconds for costs in found.values())
     print(json.dumps({"bench": "store", "values": {name: round(value, 3) for name, value in values.items()}}))
+
+
+def _belongs(process: psutil.Process, folder: str) -> bool:
+    """Whether it is one of the cluster in a folder; others of this machine come and go."""
+    try:
+        return folder in " ".join(_root(process).cmdline())
+    except psutil.Error:
+        return False
 
 
 def _root(process: psutil.Process) -> psutil.Process:
