@@ -125,6 +125,11 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def asks_a_person() -> bool:
+    """Whether somebody sits at the other end."""
+    return sys.stdin.isatty()
+
+
 @click.command("run")
 @click.argument("runbook")
 @click.option("--host", "hosts", multiple=True, help="Where; may be given again.")
@@ -144,7 +149,7 @@ def run_command(
 ) -> None:
     """Run a runbook: be led through it, or with --yes have it go on by itself.  Ends with 1 unless it ends well."""
     order = wire.RunbookOrder(runbook=runbook, hosts=hosts, values=_pairs(values), alert=alert)
-    led = not yes and sys.stdin.isatty()
+    led = not yes and asks_a_person()
 
     async def work(client: Client) -> wire.RunbookRun:
         plan = await client.call("runbooks.plan", wire.RunbookPlan, order)

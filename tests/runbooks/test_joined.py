@@ -14,9 +14,9 @@ from guardian_tui.engine.backups.proofs import ProofOrders
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.scope import Scope
 from guardian_tui.engine.backups.service import Backups
-from guardian_tui.engine.runbooks import doing
+from guardian_tui.engine.runbooks import doing, journal
 from guardian_tui.protocol import runbooks as wire
-from guardian_tui.protocol.alerts import Alert
+from guardian_tui.protocol.alerts import AddSilence, Alert
 from guardian_tui.protocol.backups import Dump, JobSpec, RepositorySpec
 from guardian_tui.protocol.errors import NotFound
 from tests.runbooks.lab import Lab
@@ -168,7 +168,6 @@ async def test_a_backup_that_was_begun_when_the_engine_ended_is_looked_at_by_a_p
         run = await lab_.run("```step save\nbackup: shop\n```\n")
         row = await lab_.row(run)
         live = lab_.runbooks.runner.runs[run.id]
-        from guardian_tui.engine.runbooks import journal
 
         await lab_.runbooks.runner.append(
             live, [journal.Started(at=lab_.gate.clock.now(), by="ada", step=row.step)]
@@ -179,3 +178,39 @@ async def test_a_backup_that_was_begun_when_the_engine_ended_is_looked_at_by_a_p
         assert "see whether a backup of it runs" in row.words
     finally:
         await one.stop()
+
+
+async def test_a_silence_that_was_opened_before_a_restart_is_found_again(lab_: Lab) -> None:
+    run = await lab_.run("```step hush\nsilence: work\nduration: 1h\n```\n```step two\ninstruct: x\n```\n")
+    row = await lab_.row(run)
+    live = lab_.runbooks.runner.runs[run.id]
+    now = lab_.gate.clock.now()
+    started = journal.Started(
+        at=now, by="ada", step=row.step, hosts=("id-web-1",), names={"id-web-1": "web-1"}
+    )
+    await lab_.runbooks.runner.append(live, [started])
+    reason = f"work (runbook run {run.id}, step hush)"
+    await lab_.gate.call("silences.add", AddSilence(host="web-1", reason=reason, seconds=3600))
+    await lab_.restart()
+    row = await lab_.settled(run)
+    assert row.step == "two"
+    assert len(lab_.gate.live.silences.rows()) == 1
+    await lab_.gate.call("runbooks.stop", wire.StopRunbook(run=run.id))
+    await lab_.settled(run, "ended")
+    assert lab_.gate.live.silences.rows() == []
+
+
+async def test_a_detached_command_on_a_host_that_is_gone_after_a_restart_is_unknown(lab_: Lab) -> None:
+    run = await lab_.run("```step one\nrun: sleep 1\ndetach: true\n```\n", ("web-2",))
+    live = lab_.runbooks.runner.runs[run.id]
+    now = lab_.gate.clock.now()
+    begun = [
+        journal.Started(at=now, by="ada", step="one", hosts=("id-web-2",), batches=(1,), names={"id-web-2": "web-2"}),
+        journal.HostsBegun(at=now, step="one", hosts=("id-web-2",)),
+    ]  # fmt: skip
+    await lab_.runbooks.runner.append(live, begun)
+    del lab_.hosts.all["web-2"]
+    await lab_.restart()
+    row = await lab_.settled(run)
+    assert row.state == "deciding"
+    assert "removed: nobody knows" in row.words

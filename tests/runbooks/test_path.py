@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from guardian_tui import cli_runs
 from guardian_tui.config import AuditSettings, FleetSettings, RunbooksSettings, Settings
 from guardian_tui.protocol import runbooks as wire
 from guardian_tui.protocol.fleet import HostList, HostRow, HostSpec, HostsQuery
@@ -86,7 +87,9 @@ async def guarded(
         yield one
 
 
-async def test_a_runbook_is_run_by_the_command_line_on_a_real_host(guarded: House, unix_user: object) -> None:
+async def test_a_runbook_is_run_by_the_command_line_on_a_real_host(
+    guarded: House, unix_user: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listed = await guardian("runbooks", "list")
     assert "Look at a host" in listed.output
     done = await guardian("runbooks", "run", "look", "--host", "real", "--yes")
@@ -148,3 +151,11 @@ async def test_a_runbook_is_run_by_the_command_line_on_a_real_host(guarded: Hous
         "seen enough",
     )
     assert left.exit_code == 0, left.output
+    # a person at a terminal is led through
+    monkeypatch.setattr(cli_runs, "asks_a_person", lambda: True)
+    led = await guardian("runbooks", "run", "risky", "--host", "real", feed="go\nreal\nskip\nI know\n")
+    assert led.exit_code == 0, led.output
+    assert "DANGEROUS" in led.output
+    stopped = await guardian("runbooks", "run", "risky", "--host", "real", feed="stop\n")
+    assert stopped.exit_code == 1
+    assert "stopped" in stopped.output
