@@ -292,6 +292,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
             )
         for run in change.asking[:3]:
             self.tell_approval(run)
+        for one in change.approvals[:3]:
+            self.tell_order(one)
         if self._paused_at is not None:
             return
         screen = self.screen
@@ -378,7 +380,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
 
     def footer_note(self) -> str:
         """Right end of the footer: the engine's delay."""
-        return frame.footer_note(self.client.round_trip_seconds, self.world.status)
+        waiting = len(self.world.wait_for_others())
+        return frame.footer_note(self.client.round_trip_seconds, self.world.status, waiting)
 
     # --- screens -----------------------------------------------------------------------------
 

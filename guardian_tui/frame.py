@@ -52,9 +52,10 @@ def banner_words(world: World, trouble: str, paused_at: float | None) -> str:
     return ""
 
 
-def footer_note(round_trip_seconds: float | None, status: EngineStatus | None) -> str:
-    """Right end of the footer: the engine's delay."""
-    parts = [f"engine {round_trip_seconds * 1000:.0f} ms"] if round_trip_seconds is not None else []
+def footer_note(round_trip_seconds: float | None, status: EngineStatus | None, waiting: int = 0) -> str:
+    """Right end of the footer: what waits for another person, and the engine's delay."""
+    parts = [f"{waiting} for :approvals"] if waiting else []
+    parts += [f"engine {round_trip_seconds * 1000:.0f} ms"] if round_trip_seconds is not None else []
     if status is not None:
         parts.append(f"{status.hosts} hosts / {status.interval_seconds:.0f} s")
     return " · ".join(parts)

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from guardian_tui.commands import Command, Registry, shown_key
 from guardian_tui.protocol.access import Session
-from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.errors import ApprovalNeeded, GuardianError
 from guardian_tui.text import safe
 from screens.base import GuardianScreen
 
@@ -52,7 +52,9 @@ class KeyboardApp(App[int]):
         detail = error.detail if error.detail != error.title else ""
         if error.retry_after_seconds:
             detail += f" Try again in {error.retry_after_seconds:.0f} s."
-        self.say(detail or error.title, severity="error", title=error.title if detail else "")
+        # that another person has to agree is no failure
+        severity = "warning" if isinstance(error, ApprovalNeeded) else "error"
+        self.say(detail or error.title, severity=severity, title=error.title if detail else "")
 
     # --- what is offered --------------------------------------------------------------------------------
 

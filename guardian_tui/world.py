@@ -63,6 +63,8 @@ class Change:
     """The library, runs of it, their progress or results."""
     asking: tuple[RunbookRun, ...] = ()
     """Runs that have just come to an approval."""
+    approvals: tuple[Approval, ...] = ()
+    """Orders that wait for another person, or no longer do, since just now."""
     fired: tuple[Alert, ...] = ()
     """Alerts of tier page or critical severity that are new and not silenced: for the bell."""
 
@@ -114,6 +116,7 @@ class World:
         first = delta.complete
         fired = () if first else tuple(a for a in delta.alerts if self._rings(a))
         asking = () if first else tuple(run for run in delta.runbook_runs if self._asks_anew(run))
+        news = () if first else tuple(one for one in delta.approvals if self._is_news(one))
         if first:
             gone_hosts = tuple(set(self.hosts) - {row.id for row in delta.hosts})
             for table in self._tables():
@@ -164,6 +167,7 @@ class World:
                 or _RUNBOOKS & gone.keys()
             ),
             asking=asking,
+            approvals=news,
             fired=fired,
         )
 
@@ -184,6 +188,24 @@ class World:
             and not alert.acknowledged_by
             and alert.silenced_until is None
         )
+
+    def _is_news(self, one: Approval) -> bool:
+        known = self.approvals.get(one.id)
+        return known is None or known.state != one.state
+
+    def open_approvals(self) -> list[Approval]:
+        """Orders that wait for an approval, or to be carried out, the oldest first."""
+        found = (one for one in self.approvals.values() if one.state in ("waiting", "approved"))
+        return sorted(found, key=lambda one: one.asked_at)
+
+    def orders_that_wait(self) -> list[str]:
+        """Ids of orders that wait until another person has approved them."""
+        return [one.id for one in self.approvals.values() if one.state == "waiting"]
+
+    def wait_for_others(self) -> list[str]:
+        """The same, with runs of runbooks."""
+        runs = (run.id for run in self.runbook_runs.values() if run.asked == "approve")
+        return [*self.orders_that_wait(), *runs]
 
     def _asks_anew(self, run: RunbookRun) -> bool:
         known = self.runbook_runs.get(run.id)

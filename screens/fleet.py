@@ -154,6 +154,9 @@ class FleetScreen(GuardianScreen):
             waiting = sum(run.asked == "approve" for run in active)
             words = f"approve {waiting}" if waiting else f"runs {len(active)}"
             parts.append(Count("g7", words, "warning" if waiting else "muted"))
+        orders = self.console.world.orders_that_wait()
+        if orders:
+            parts.append(Count(":approvals", f"{len(orders)}", "warning"))
         self.query_one(CountsLine).show(parts)
 
     # --- commands ------------------------------------------------------------------------------

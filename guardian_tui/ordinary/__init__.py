@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from guardian_tui.ordinary.alerts import AlertCommands
+from guardian_tui.ordinary.approvals import ApprovalCommands
 from guardian_tui.ordinary.backups import BackupCommands
 from guardian_tui.ordinary.bulk import BulkCommands
 from guardian_tui.ordinary.checks import CheckCommands
@@ -29,6 +30,7 @@ class OrdinaryCommands(
     CheckCommands,
     BackupCommands,
     RunbookCommands,
+    ApprovalCommands,
     LookingCommands,
     SavingCommands,
     SectionCommands,

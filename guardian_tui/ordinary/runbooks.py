@@ -225,28 +225,3 @@ class RunbookCommands(CommandPart):
             severity="warning",
             title="an approval is asked of you",
         )
-
-    def command_runbook_approvals(self, arguments: tuple[str, ...]) -> None:
-        """`:approvals`: the one that waits, or which of them."""
-        app = self._app
-        waiting = [run for run in app.world.active_runs() if run.asked == "approve"]
-        if not waiting:
-            app.say("No run waits for an approval.")
-            return
-
-        def picked(id: str | None) -> None:
-            if id is not None:
-                self.open_runbook_run(id)
-
-        if len(waiting) == 1:
-            picked(waiting[0].id)
-            return
-        choices = [
-            (
-                run.id,
-                run.title,
-                f"led by {run.leader}, {run.hosts_count} hosts: {run.current.words if run.current else ''}",
-            )
-            for run in waiting
-        ]
-        app.push_screen(ChoiceDialog("runs that wait for an approval", choices), picked)
