@@ -173,6 +173,8 @@ def test_a_secret_goes_into_the_environment_and_is_masked() -> None:
         ("odd-placeholder", step("run: ls -- {{my-file}}")),
         ("odd-placeholder", step("notify: '{{alert.mount}} is full.'")),
         ("odd-placeholder", step("run: id\nenv: {A: '{{ 1x }}'}")),
+        ("hidden-character", steps("a\r```step one\rrun: id\r```\r")),
+        ("hidden-character", steps("```step one\nrun: id\n\r\r\r```\n")),
         ("no-utf-8", b"---\nid: a\n\xff---\n"),
         ("too-large", "x" * 300_000),
         ("too-many-steps", steps("".join(f"```step s{n}\nrun: id\n```\n" for n in range(201)))),

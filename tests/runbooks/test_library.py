@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from guardian_tui.engine.runbooks.documents import folders
+from guardian_tui.engine.runbooks.documents import library as library_module
 from guardian_tui.engine.runbooks.documents.library import Entry, Library
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound
 from tests.runbooks.sample import step
@@ -69,6 +70,21 @@ def test_a_document_that_breaks_is_listed_as_broken_and_its_old_version_is_not_r
         made.get("look")
     with pytest.raises(NotFound, match="no runbook 'gone'"):
         made.get("gone")
+
+
+def test_a_document_that_the_reader_stumbles_over_costs_the_others_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "look.md", GOOD)
+    write(tmp_path, "odd.md", GOOD.replace("id: look", "id: odd"))
+    real = library_module.parse
+    monkeypatch.setattr(
+        library_module,
+        "parse",
+        lambda data, name, **more: 1 // 0 if name == "odd.md" else real(data, name, **more),
+    )
+    made = library(tmp_path)
+    assert made.get("look") and "a fault of Guardian's own" in one(made, "odd").problems[0]
 
 
 def test_a_part_is_no_runbook_and_its_change_changes_who_includes_it(tmp_path: Path) -> None:

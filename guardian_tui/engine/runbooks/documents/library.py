@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,8 @@ from guardian_tui.engine.runbooks.documents.model import Document
 from guardian_tui.engine.runbooks.documents.reading import parse
 from guardian_tui.engine.runbooks.documents.repository import Commit, committed, head, is_repository, marks
 from guardian_tui.protocol.errors import Conflict, GuardianError, InvalidRequest, NotFound
+
+log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 
@@ -117,10 +120,6 @@ class Library:
             raise Conflict("The runbooks are not read yet. Ask again in a moment.", field="runbook")
         raise NotFound(f"There is no runbook {id_!r}. See the list of runbooks.", field="runbook")
 
-    def answering(self, rule: str) -> tuple[Document, ...]:
-        """The sound documents that answer an alert rule."""
-        return tuple(one.document for one in self._entries if one.document and rule in one.document.rules)
-
     def refresh(self) -> bool:
         """Read again what has changed; whether anything has.  It reads files and may ask git: run it in a thread."""
         with self._one_at_a_time:
@@ -176,6 +175,10 @@ def _read(
         read = parse(folder.read(path), path, load=folder.read, rules=rules)
     except GuardianError as error:
         return _refused(shelf, path, error.detail)
+    except Exception as error:
+        # one document that the reader stumbles over costs the others nothing
+        log.exception("the runbook %s could not be read", path)
+        return _refused(shelf, path, f"It can't be read: {type(error).__name__}, a fault of Guardian's own.")
     document = read if isinstance(read, Document) else None
     findings = read.found if isinstance(read, Findings) else read.findings
     return Entry(

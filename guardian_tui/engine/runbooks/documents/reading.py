@@ -177,7 +177,8 @@ def _plain(data: bytes, notes: Notes) -> str:
         notes.add(
             "hidden-character", f"A character that can't be seen stands here (U+{ord(match[0]):04X}).", "Take it out.", line=line, column=column
         )  # fmt: skip
-    return text
+    # Markdown takes a lone carriage return for the end of a line, and nothing else here does
+    return text.replace("\r", " ")
 
 
 def _all_variables(document: Document, steps: list[Step]) -> tuple[Variable, ...]:
