@@ -36,7 +36,7 @@ def asking_of(
     value, secret = "", False
     step = run.current.step if run.current else None
     if run.phrase and run.asked in ("type", "undo"):
-        entry = run.phrase
+        entry = "type it here, then ⏎"
     elif run.asked == "input":
         entry = "⏎ answers · esc to the keys"
         variable = step.variable if step else None

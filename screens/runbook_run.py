@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import ClassVar
 
@@ -167,13 +168,7 @@ class StepScreen(RunAnswers, GuardianScreen):
             self._detail = await client.call(
                 "runbooks.follow", RunbookRunDetail, RunbookRunRef(run=self.run_id)
             )
-            named = self._detail.run.hosts_count > 1
-            for _ in range(PAGES):
-                query = RunbookOutputQuery(run=self.run_id, after=self._output.newest)
-                page = await client.call("runbooks.output", RunbookOutput, query)
-                self._output.take_pieces(page.pieces, named=named)
-                if not page.more:
-                    break
+            await self._read_output(self._detail.run)
         except GuardianError as error:
             # the banner speaks for an engine that is gone
             if error.status != 503:
@@ -182,11 +177,29 @@ class StepScreen(RunAnswers, GuardianScreen):
             return
         self.take(self._detail.run)
 
+    async def _read_output(self, run: RunbookRun) -> None:
+        """What was kept since the last time."""
+        for _ in range(PAGES):
+            query = RunbookOutputQuery(run=self.run_id, after=self._output.newest)
+            page = await self.console.client.call("runbooks.output", RunbookOutput, query)
+            self._output.take_pieces(page.pieces, named=run.hosts_count > 1)
+            if not page.more:
+                break
+        self._output.settle()
+
+    async def _read_on(self, run: RunbookRun) -> None:
+        # whatever hinders it is told where it matters: by the banner, or when the run is read
+        with contextlib.suppress(GuardianError):
+            await self._read_output(run)
+            self.draw()
+
     def take(self, run: RunbookRun) -> None:
         """The run as the engine has it now; one that is older than what is shown says nothing."""
         known = self._run
         if known is None or run.version > known.version or (run.version == known.version and run != known):
             self._run = run
+            if run.state != "running" and known is not None and run.version > known.version:
+                self.run_worker(self._read_on(run), group="output", exit_on_error=False)
         self.draw()
 
     def world_changed(self, change: Change) -> None:
@@ -194,9 +207,6 @@ class StepScreen(RunAnswers, GuardianScreen):
         if not (change.complete or change.runbooks):
             return
         world = self.console.world
-        progress = world.runbook_progress.get(self.run_id)
-        if progress is not None:
-            self._output.take_tail(progress)
         run = world.runbook_runs.get(self.run_id)
         if run is not None:
             known = self._detail.run if self._detail is not None else None
@@ -231,15 +241,21 @@ class StepScreen(RunAnswers, GuardianScreen):
         self.refresh_frame()
 
     def _note_command(self, run: RunbookRun) -> None:
-        """What runs now stands above what it writes."""
-        if run.state == "running" and run.current is not None and run.current.commands:
-            mark = next((one for one in run.marks if one.step == run.step), None)
-            first = run.current.commands[0]
-            shown = safe(first.command, 4000, newlines=True).split("\n")
-            more = len(run.current.commands) + run.current.more_commands - 1
-            if more:
-                shown.append(f"(and {more} more that differ by host)")
-            self._output.take_command((run.step, mark.attempt if mark else 1), shown)
+        """What runs stands above what it writes."""
+        mark = next((one for one in run.marks if one.step == run.step), None)
+        if mark is None or run.current is None or not run.current.commands or run.asked == "undo":
+            return
+        first = run.current.commands[0]
+        shown = safe(first.command, 4000, newlines=True).split("\n")
+        more = len(run.current.commands) + run.current.more_commands - 1
+        if more:
+            shown.append(f"(and {more} more that differ by host)")
+        running = run.state == "running"
+        if running or run.asked in ("confirm", "type"):
+            self._output.take_command((run.step, mark.attempt if running else mark.attempt + 1), shown)
+        progress = self.progress(run)
+        if running and progress is not None and progress.attempt == mark.attempt:
+            self._output.take_tail(progress)
 
     def _draw_steps(self, run: RunbookRun, detail: RunbookRunDetail | None, now: float) -> None:
         pane = self.query_one("#steps", LinesPane)
@@ -267,11 +283,9 @@ class StepScreen(RunAnswers, GuardianScreen):
         if not pane.display:
             return
         kinds = {
-            "instruct": "what to do",
-            "input": "a value",
-            "choose": "a choice",
-            "approve": "what is to be approved",
-        }
+            "instruct": "what to do", "approve": "what is to be approved", "wait": "what is waited for", "silence": "what is kept quiet",
+            "notify": "what is told", "backup": "what is backed up",
+        }  # fmt: skip
         kind = run.current.step.kind if run.current else "run"
         title = (
             "what runs"

@@ -46,14 +46,18 @@ def words_lines(pieces: Iterable[Piece], width: int, *, first: str = "", rest: s
     """Words in lines of at most ``width`` cells, broken at blanks; ``first`` and ``rest`` stand before them."""
     lines: list[Line] = []
     line: Line = [(first, "muted")] if first else []
-    empty = True
+    empty = ended = True
     for text, paint in pieces:
+        # what follows a piece without a blank stands close to it: a bracket, a full stop
+        close = not ended and not text[:1].isspace()
+        ended = text[-1:].isspace()
         for word in text.split():
+            blank, close = "" if close else " ", False
             for part in wrapped(word, max(1, width - cell_len(rest))):
-                if not empty and width_of(line) + 1 + cell_len(part) > width:
+                if not empty and width_of(line) + len(blank) + cell_len(part) > width:
                     lines.append(line)
                     line, empty = ([(rest, "muted")] if rest else []), True
-                glued = part if empty else f" {part}"
+                glued = part if empty else blank + part
                 if line and not empty and line[-1][1] == paint:
                     # one piece where one colour is: each change of it costs the terminal some forty bytes
                     line[-1] = (line[-1][0] + glued, paint)

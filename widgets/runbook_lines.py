@@ -42,13 +42,14 @@ def steps_lines(steps: Sequence[RunbookStep], run: RunbookRun, width: int) -> tu
             place = len(lines)
         else:
             for heading in headings(step.prose):
-                lines += (
-                    [[], *words_lines([(heading, "strong")], width), []]
-                    if lines
-                    else [[(heading, "strong")], []]
-                )
+                above: list[Line] = [[]] if lines and lines[-1] else []
+                lines += [*above, *words_lines([(heading, "strong")], width), []]
         lines += _step_lines(
-            step, marks.get(step.name, RunbookMark(step=step.name, state="todo")), width, current=current
+            step,
+            marks.get(step.name, RunbookMark(step=step.name, state="todo")),
+            width,
+            current=current,
+            leader=run.leader,
         )
     if run.rule:
         words, paint = proof_piece(run)
@@ -63,19 +64,21 @@ def steps_lines(steps: Sequence[RunbookStep], run: RunbookRun, width: int) -> tu
     return lines, place
 
 
-def _step_lines(step: RunbookStep, mark: RunbookMark, width: int, *, current: bool) -> list[Line]:
+def _step_lines(
+    step: RunbookStep, mark: RunbookMark, width: int, *, current: bool, leader: str
+) -> list[Line]:
     glyph, paint = STEP_GLYPHS[mark.state]
     name = f"{step.number} {title_of(step)}"
     strong = "title" if current else "muted" if mark.state in ("todo", "skipped") else "text"
     first, *rest = words_lines([(name, strong)], max(4, width - 2))
     lines: list[Line] = [[(f"{glyph} ", paint), *first], *([("  ", "text"), *line] for line in rest)]
-    for words, words_paint in _details(step, mark):
+    for words, words_paint in _details(step, mark, leader):
         if words:
             lines += words_lines([(words, words_paint)], width, first="    ", rest="    ")
     return lines
 
 
-def _details(step: RunbookStep, mark: RunbookMark) -> list[Piece]:
+def _details(step: RunbookStep, mark: RunbookMark, leader: str) -> list[Piece]:
     if mark.state in ("todo", "asking"):
         told: list[Piece] = [(_kind_words(step), "muted")]
         if step.dangerous:
@@ -83,7 +86,10 @@ def _details(step: RunbookStep, mark: RunbookMark) -> list[Piece]:
         return told
     state = mark.state if mark.state not in ("done", "running") else ""
     again = f"{mark.attempt} attempts" if mark.attempt > 1 else ""
-    said = " · ".join(part for part in (safe(mark.words, VALUE), state, again, safe(mark.by, 60)) if part)
+    told_words = [part for part in (safe(mark.words, VALUE), state, again) if part]
+    # who leads is known; whoever else did something is named
+    who = [safe(mark.by, 60)] if mark.by and (told_words or mark.by != leader) else []
+    said = " · ".join([*told_words, *who])
     return [(said, {"failed": "critical", "unknown": "warning"}.get(mark.state, "muted"))]
 
 

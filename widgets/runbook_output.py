@@ -24,7 +24,6 @@ Attempt = tuple[str, int]
 
 @dataclass(slots=True)
 class _Written:
-    command: tuple[str, ...] = ()
     kept: list[str] = field(default_factory=list)
     """As it was read from what is kept."""
     tail: list[str] = field(default_factory=list)
@@ -46,6 +45,7 @@ class RunOutput:
 
     def __init__(self) -> None:
         self._written: dict[Attempt, _Written] = {}
+        self._commands: dict[Attempt, tuple[str, ...]] = {}
         self.newest = 0
         """Number of the newest piece that was taken."""
 
@@ -65,36 +65,42 @@ class RunOutput:
         for (attempt, host), text in texts.items():
             prefix = f"{host}: " if named else ""
             written = self._of(attempt)
-            lines = [safe(prefix + line, LINE_CHARACTERS) for line in text.rstrip("\n").split("\n")]
+            lines = [
+                safe(prefix + line, LINE_CHARACTERS, newlines=True) for line in text.rstrip("\n").split("\n")
+            ]
             written.cut = written.cut or len(written.kept) + len(lines) > STEP_LINES
             written.kept = [*written.kept, *lines][-STEP_LINES:]
 
     def take_tail(self, progress: RunbookProgress) -> None:
-        """The end of what the current step writes."""
-        if progress.step and progress.tail:
-            lines = progress.tail.split("\n")
-            self._of((progress.step, progress.attempt)).tail = [safe(line, LINE_CHARACTERS) for line in lines]
+        """The end of what the current step writes, while it runs: what is told later may be another step's."""
+        lines = progress.tail.split("\n") if progress.tail else []
+        self._of((progress.step, progress.attempt)).tail = [safe(line, LINE_CHARACTERS) for line in lines]
+
+    def settle(self) -> None:
+        """What is kept was read: it stands in the place of tails."""
+        for written in self._written.values():
+            if written.kept:
+                written.tail = []
 
     def take_command(self, attempt: Attempt, commands: Sequence[str]) -> None:
         """What the attempt runs, as it was shown before it ran."""
-        self._of(attempt).command = tuple(commands)
+        if len(self._commands) >= 2 * ATTEMPTS and attempt not in self._commands:
+            del self._commands[next(iter(self._commands))]
+        self._commands[attempt] = tuple(commands)
 
     def lines(self, titles: dict[str, str], width: int) -> list[Line]:
         """All of it; ``titles``: what stands above a step of which the command is not known."""
         found: list[Line] = []
         for (step, attempt), written in self._written.items():
             shown, cut = written.lines()
-            if not shown and not written.command:
-                continue
+            command = self._commands.get((step, attempt), ())
             if found:
                 found.append([])
             again = f"  (attempt {attempt})" if attempt > 1 else ""
-            if written.command:
-                for place, command in enumerate(written.command):
+            if command:
+                for place, line in enumerate(command):
                     sign, paint = ("$ ", "accent") if place == 0 else ("  ", "accent")
-                    found += [
-                        [(sign, "muted"), (part, paint)] for part in wrapped(command, max(4, width - 2))
-                    ]
+                    found += [[(sign, "muted"), (part, paint)] for part in wrapped(line, max(4, width - 2))]
             else:
                 found.append([(titles.get(step, safe(step, 100)), "accent"), (again, "muted")])
             if cut:

@@ -85,7 +85,7 @@ class Tail:
         """As it is shown."""
         lines = [*self._lines, *((host, rest) for host, rest in self._open.items() if rest)]
         shown = [
-            (f"{host}: " if self.named else "") + safe(line.rstrip("\r"), LINE_CHARACTERS)
+            (f"{host}: " if self.named else "") + safe(line.rstrip("\r"), LINE_CHARACTERS, newlines=True)
             for host, line in lines[-TAIL_LINES:]
         ]
         return "\n".join(shown)[-TAIL_CHARACTERS:]
