@@ -87,12 +87,7 @@ async def run_here(command: str, *, timeout: float, limit_bytes: int, stdin: byt
         raise ConnectFailed("timeout", f"The command did not end in {timeout:g} s.") from error
     finally:
         complaints.cancel()
-        _kill(process.pid)
-        # its end is told only once its pipes are empty; who left the group may hold them for ever
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GONE_SECONDS):
-                await asyncio.gather(_drain(process.stdout), _drain(process.stderr))
-                await process.wait()
+        await _end(process)
     return Completed(status, out, err, cut)
 
 
@@ -110,14 +105,22 @@ async def _started(command: str) -> asyncio.subprocess.Process:
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        starting.add_done_callback(_unwanted)
         await asyncio.wait([starting])
+        if not starting.cancelled() and starting.exception() is None:
+            await _end(starting.result())
         raise
 
 
-def _unwanted(starting: asyncio.Task[asyncio.subprocess.Process]) -> None:
-    if not starting.cancelled() and starting.exception() is None:
-        _kill(starting.result().pid)
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill it, and all that it started."""
+    assert process.stdin and process.stdout and process.stderr  # noqa: S101  # it was started with pipes
+    _kill(process.pid)
+    process.stdin.close()
+    # its end is told only once its pipes are empty; who left the group may hold them for ever
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GONE_SECONDS):
+            await asyncio.gather(_drain(process.stdout), _drain(process.stderr))
+            await process.wait()
 
 
 def _kill(group: int) -> None:
