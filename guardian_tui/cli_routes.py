@@ -13,6 +13,7 @@ from typing import Any
 import click
 import msgspec
 
+from guardian_tui.cli_approvals import approve_command, refuse_command
 from guardian_tui.cli_edit import edit_command
 from guardian_tui.cli_hosts import bulk_command, import_command
 from guardian_tui.cli_probe import print_command
@@ -77,6 +78,8 @@ def add_route_commands(main: click.Group) -> None:
         groups[group].add_command(_command(route, verb.replace("_", "-")))
     groups["probe"].add_command(print_command)
     groups["audit"].add_command(verify_command, "verify")
+    groups["approvals"].add_command(approve_command)
+    groups["approvals"].add_command(refuse_command)
     groups["hosts"].add_command(import_command, "import")
     groups["questions"].add_command(accept_command, "accept")
     groups["hosts"].add_command(bulk_command, "bulk")

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from guardian_tui.protocol.approvals import Approval
 from guardian_tui.protocol.backups import CopiesRow, JobRow, ReadinessRow, RepositoryRow, RunRow, Snapshot
 from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.discovery import FoundBackups
@@ -29,6 +30,7 @@ _COLUMNS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
     RunbookRow: ("id", "title", "version", "steps", "dangerous", "rules", "roles", "last_at", "last_verdict", "commit", "problems"),
     RunbookRun: ("id", "runbook", "state", "verdict", "asked", "step", "leader", "started_at", "ended_at", "proof", "words"),
     RunbookResult: ("step", "host", "state", "exit_code", "words", "last_line"),
+    Approval: ("id", "order", "target", "host", "state", "by", "asked_at", "expires_at", "quorum", "words", "why"),
     CopiesRow: ("job", "host", "copies", "places", "elsewhere", "untouchable", "errors", "flags"),
 }  # fmt: skip
 """What a table tells of rows that have more than fits a terminal, what is long at the end."""

@@ -1,0 +1,57 @@
+"""`guardian-tui approvals`: nobody approves without a screen what they have not read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from guardian_tui.cli import main
+from guardian_tui.engine.approvals import records
+from guardian_tui.engine.approvals.records import Waiting
+from tests.cli.test_cli import login
+from tests.support.console import house, until
+
+
+async def guardian(*words: str, feed: str = "") -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, main, list(words), input=feed)
+
+
+async def test_what_would_be_done_is_shown_and_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUARDIAN_HOME", str(tmp_path))
+    now = time.time()
+    one = Waiting(
+        "a1b2c3d4", "backups.retain", msgspec.Raw(b'{"job":"shop"}'), "somebody", "grace", "shop", "local", "here", "Forget 2 snapshots of shop.",
+        ("- 2026-11-29  4f3a\x1b[2J",), "9" * 64, 1, now, now + 3000,
+    )  # fmt: skip
+    async with house(tmp_path) as engine:
+        await until(lambda: engine.engine.health.ready)
+        async with engine.engine.store.write() as tx:
+            await records.put(tx, one)
+        # as after a restart
+        await _start_again(engine)
+        await login(engine)
+        listed = await guardian("approvals", "list")
+        assert "a1b2c3d4" in listed.output
+        asked = await guardian("approvals", "approve", "a1b2c3d4", feed="n\n")
+        assert asked.exit_code == 1
+        assert "grace asks: Forget 2 snapshots" in asked.output
+        assert "\x1b" not in asked.output
+        done = await guardian("approvals", "approve", "a1b2c3d4", "--note", "fine", feed="y\n")
+        assert (done.exit_code, "approved." in done.output) == (0, True), done.output
+        assert (await guardian("approvals", "refuse", "none")).exit_code == 1
+        over = await guardian("approvals", "refuse", "a1b2c3d4", "--digest", "9" * 64, "--json")
+        assert '"state":"refused"' in over.output
+
+
+async def _start_again(engine) -> None:  # type: ignore[no-untyped-def]  # a house
+    book = next(
+        handler.__self__._book
+        for name, handler in engine.engine.dispatch._handlers.items()
+        if name == "approvals.list"
+    )
+    await book.start()
