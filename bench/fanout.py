@@ -25,7 +25,17 @@ from pathlib import Path
 
 from latency import key_to_paint
 from peers import Environment, children_cpu, cpu_of
-from support import Console, Simulated, admit, engine_pid, follow, resident_kb, simulated, stop_engine
+from support import (
+    Console,
+    Simulated,
+    admit,
+    engine_pid,
+    follow,
+    resident_kb,
+    simulated,
+    stop_engine,
+    surveyed,
+)
 
 from guardian_tui.attach import start_engine, wait_until_listening
 from guardian_tui.client import Client
@@ -84,6 +94,7 @@ async def begin(home: Path, fleet: Simulated) -> tuple[Client, str]:
     await fleet.join(client)
     following = await follow(client, len(fleet.told["hosts"]), "sim-", 120)
     await following.close()
+    await surveyed(client)
     return client, codes[0]
 
 

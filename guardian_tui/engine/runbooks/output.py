@@ -27,7 +27,7 @@ PIECE_CHARACTERS = 16 << 10
 PENDING_BYTES = 4 << 20
 """More is not read before it is on disk."""
 PENDING_PAUSE_SECONDS = 0.1
-BYTES_A_SECOND = 12 << 20
+BYTES_A_SECOND = 8 << 20
 """All commands together are read no faster: a flood must not take the engine's time from everybody else."""
 TAIL_CHARACTERS = 4096
 TAIL_LINES = 60

@@ -17,7 +17,7 @@ from guardian_tui.text import safe
 
 PAGE = 500
 HOSTS_TOLD = 20
-TEXT_LIMIT = 8 << 20
+TEXT_LIMIT = 4 << 20
 """About so many characters of output stand in a transcript; it says so when there is more."""
 OUTPUT_LINE_LIMIT = 100_000
 LINE_LIMIT = 2000
