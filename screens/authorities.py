@@ -56,7 +56,7 @@ class AuthoritiesScreen(GuardianScreen):
 
     def read(self) -> None:
         """Read them again."""
-        self.run_worker(self._read(), exclusive=True, group="page", exit_on_error=False)
+        self.run_worker(self._read, exclusive=True, group="page", exit_on_error=False)
 
     async def _read(self) -> None:
         try:

@@ -125,7 +125,7 @@ class BackupScreen(GuardianScreen):
         )
         if row is not None and known != self._read_of:
             self._read_of = known
-            self.run_worker(self._read(), exclusive=True, group="page", exit_on_error=False)
+            self.run_worker(self._read, exclusive=True, group="page", exit_on_error=False)
 
     def tick(self, now: float) -> None:
         """Ages tick."""

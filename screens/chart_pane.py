@@ -118,7 +118,7 @@ class ChartPane(Chart):
         """Read what is to be shown."""
         if self._views and self._host_id and self.is_attached:
             self._asked, self._asked_points = self.console.world.now(), self._points
-            self.run_worker(self._read(), exclusive=True, group="chart", exit_on_error=False)
+            self.run_worker(self._read, exclusive=True, group="chart", exit_on_error=False)
 
     def follow(self, interval_seconds: float) -> None:
         """The host has new figures: read again, unless the past is looked at or no column would change."""

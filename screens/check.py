@@ -71,7 +71,7 @@ class CheckScreen(ChartCommands, GuardianScreen):
 
     def _load(self) -> None:
         self._read_of = self._row.measured_at if self._row else None
-        self.run_worker(self._read(), exclusive=True, group="page", exit_on_error=False)
+        self.run_worker(self._read, exclusive=True, group="page", exit_on_error=False)
 
     async def _read(self) -> None:
         row, console = self._row, self.console

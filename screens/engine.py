@@ -71,7 +71,7 @@ class EngineScreen(GuardianScreen):
     def _read_soon(self) -> None:
         if not self._reading:
             self._reading, self._asked_at = True, self.console.world.now()
-            self.run_worker(self.read(), group="page", exit_on_error=False)
+            self.run_worker(self.read, group="page", exit_on_error=False)
 
     async def read(self) -> None:
         """Ask the engine, and draw what changed."""

@@ -65,7 +65,7 @@ class FoundScreen(GuardianScreen):
         self.query_one(StateLine).show(
             [(f"reading the configurations of {safe(self._host, 100)}…", "muted")], []
         )
-        self.run_worker(self._read(), exclusive=True, group="found", exit_on_error=False)
+        self.run_worker(self._read, exclusive=True, group="found", exit_on_error=False)
 
     async def _read(self) -> None:
         try:

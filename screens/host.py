@@ -147,7 +147,7 @@ class HostScreen(ChartCommands, GuardianScreen):
         if not self._reading_panes:
             self._reading_panes = True
             self._panes_at = self.console.world.now()
-            self.run_worker(self._read_panes(), group="panes", exit_on_error=False)
+            self.run_worker(self._read_panes, group="panes", exit_on_error=False)
 
     async def _read_panes(self) -> None:
         try:
@@ -160,7 +160,7 @@ class HostScreen(ChartCommands, GuardianScreen):
 
     def _load(self) -> None:
         self._asked = self.console.world.now()
-        self.run_worker(self._read(), exclusive=True, group="page", exit_on_error=False)
+        self.run_worker(self._read, exclusive=True, group="page", exit_on_error=False)
 
     async def _read(self) -> None:
         console = self.console

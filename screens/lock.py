@@ -50,7 +50,7 @@ class LockScreen(Screen[None]):
             if not entry.value:
                 self.set_focus(entry)
                 return
-        self.run_worker(self._unlock(), exclusive=True, exit_on_error=False)
+        self.run_worker(self._unlock, exclusive=True, exit_on_error=False)
 
     async def _unlock(self) -> None:
         password, code = self.query_one("#password", Input), self.query_one("#code", Input)

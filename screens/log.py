@@ -81,7 +81,7 @@ class LogScreen(GuardianScreen):
         if not self._reading:
             self._reading = True
             self._asked_at = self.console.world.now()
-            self.run_worker(self._read(), group="log", exit_on_error=False)
+            self.run_worker(self._read, group="log", exit_on_error=False)
 
     async def _read(self) -> None:
         try:

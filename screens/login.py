@@ -142,7 +142,7 @@ class LoginScreen(Screen[None]):
         if not self._ready:
             self.query_one("#words", Words).say("The engine is still starting; one moment.")
         elif not self._busy:
-            self.run_worker(self._login(), exclusive=True, exit_on_error=False)
+            self.run_worker(self._login, exclusive=True, exit_on_error=False)
 
     async def _login(self) -> None:
         words = self.query_one("#words", Words)

@@ -62,7 +62,7 @@ class PeopleScreen(GuardianScreen):
         self._list.tick(now)
 
     def _load(self) -> None:
-        self.run_worker(self._read(), exclusive=True, group="page", exit_on_error=False)
+        self.run_worker(self._read, exclusive=True, group="page", exit_on_error=False)
 
     async def _read(self) -> None:
         call = self.console.client.call

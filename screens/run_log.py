@@ -73,7 +73,7 @@ class RunLogScreen(GuardianScreen):
 
     def _load(self) -> None:
         self._asked_at = self.console.world.now()
-        self.run_worker(self._read(), exclusive=True, group="log", exit_on_error=False)
+        self.run_worker(self._read, exclusive=True, group="log", exit_on_error=False)
 
     async def _read(self) -> None:
         try:

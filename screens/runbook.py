@@ -123,7 +123,7 @@ class RunbookScreen(GuardianScreen):
         """Read the document."""
         self._arrange()
         self.query_one("#plan").focus()
-        self.run_worker(self._read(), exclusive=True, group="document", exit_on_error=False)
+        self.run_worker(self._read, exclusive=True, group="document", exit_on_error=False)
 
     def on_resize(self, event: events.Resize) -> None:
         """Fold or unfold the document."""
@@ -145,7 +145,7 @@ class RunbookScreen(GuardianScreen):
             and self._detail is not None
             and row.hash != self._detail.row.hash
         ):
-            self.run_worker(self._read(), exclusive=True, group="document", exit_on_error=False)
+            self.run_worker(self._read, exclusive=True, group="document", exit_on_error=False)
 
     async def _read(self) -> None:
         try:
@@ -241,7 +241,7 @@ class RunbookScreen(GuardianScreen):
     # --- the plan ---------------------------------------------------------------------------------
 
     def _replan(self) -> None:
-        self.run_worker(self._make_plan(), exclusive=True, group="plan", exit_on_error=False)
+        self.run_worker(self._make_plan, exclusive=True, group="plan", exit_on_error=False)
 
     async def _make_plan(self) -> None:
         order = self.order()

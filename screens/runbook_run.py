@@ -160,7 +160,7 @@ class StepScreen(RunAnswers, GuardianScreen):
 
     def read(self) -> None:
         """Read the run, and what it has written."""
-        self.run_worker(self._read(), exclusive=True, group="run", exit_on_error=False)
+        self.run_worker(self._read, exclusive=True, group="run", exit_on_error=False)
 
     async def _read(self) -> None:
         client = self.console.client

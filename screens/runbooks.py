@@ -56,7 +56,7 @@ class RunbooksScreen(ListScreen):
         """Read what the stream does not bring."""
         super().on_screen_resume()
         if self.composed:
-            self.run_worker(self._read(), group="lists", exit_on_error=False)
+            self.run_worker(self._read, group="lists", exit_on_error=False)
 
     async def _read(self) -> None:
         client = self.console.client

@@ -104,7 +104,7 @@ class SectionScreen(GuardianScreen):
             return
         self._reading = True
         self._asked_at = self.console.world.now()
-        self.run_worker(self._read(), group="section", exit_on_error=False)
+        self.run_worker(self._read, group="section", exit_on_error=False)
 
     async def _read(self) -> None:
         query = SectionQuery(host=self._host_id, section=self._kind.name, fresh=not self._kind.period_seconds)

@@ -56,7 +56,7 @@ class TranscriptScreen(GuardianScreen):
     def on_mount(self) -> None:
         """Read it."""
         self._pane.focus()
-        self.run_worker(self._read(), exclusive=True, group="transcript", exit_on_error=False)
+        self.run_worker(self._read, exclusive=True, group="transcript", exit_on_error=False)
 
     async def _read(self) -> None:
         try:
