@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from textual import events
 from textual.app import App, SystemCommand
+from textual.message_pump import MessagePump
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
@@ -17,6 +19,8 @@ from screens.base import GuardianScreen
 
 HELD_SECONDS = 2.0
 """Keys are held for a dialog that is coming up at most so long."""
+ENTER_SECONDS = 0.5
+"""Keys are held for the field that follows at most so long."""
 
 
 class KeyboardApp(App[int]):
@@ -36,6 +40,7 @@ class KeyboardApp(App[int]):
         super().__init__()
         self._prefix = ""
         self._held: list[events.Key] | None = None
+        self._entering: asyncio.Task[None] | None = None
 
     def touched(self) -> None:
         """A key was pressed."""
@@ -82,9 +87,40 @@ class KeyboardApp(App[int]):
             if self._held is not None:
                 self._held.append(event)
                 return
+            screen = self.screen
+            if isinstance(screen, GuardianScreen) and not screen.composed:
+                self._hold_for(screen)
+                self._held = [event]
+                return
             if self._take_key(event.key):
                 return
+            entry = screen.focused
+            if event.key == "enter" and isinstance(entry, Input):
+                self._held = []
+                self._entering = asyncio.create_task(self._enter(entry), name="a field is entered")
+                return
         await super().on_event(event)
+
+    async def _enter(self, entry: Input) -> None:
+        """Enter what a field holds; keys that are typed meanwhile are for the field to which that leads."""
+        screen = self.screen
+        try:
+            async with asyncio.timeout(ENTER_SECONDS):
+                # what was typed into it is there first; then word of it goes up to the screen, from one queue to the next
+                await _done_so_far(entry)
+                await entry.action_submit()
+                for node in entry.ancestors_with_self:
+                    await _done_so_far(node)
+                    if node is screen:
+                        break
+        except TimeoutError:
+            # it waits for something else: the keys are not kept from anybody for that
+            pass
+        finally:
+            if isinstance(self.screen, ModalScreen) and self.screen is not screen:
+                self.screen.call_after_refresh(self._release_keys)
+            else:
+                await self._release_keys()
 
     def _take_key(self, key: str) -> bool:
         screen = self.screen
@@ -109,10 +145,13 @@ class KeyboardApp(App[int]):
         pushed = super().push_screen(screen, *rest, **more)
         if isinstance(screen, ModalScreen) and self._held is None:
             self._held = []
-            screen.call_after_refresh(self._release_keys)
-            # whatever becomes of the dialog, keys are not held for ever
-            self.set_timer(HELD_SECONDS, self._release_keys)
+            self._hold_for(screen)
         return pushed
+
+    def _hold_for(self, screen: Screen[Any]) -> None:  # Any: whatever it answers
+        screen.call_after_refresh(self._release_keys)
+        # whatever becomes of it, keys are not held for ever
+        self.set_timer(HELD_SECONDS, self._release_keys)
 
     async def _release_keys(self) -> None:
         held, self._held = self._held or [], None
@@ -153,3 +192,10 @@ class KeyboardApp(App[int]):
                 yield SystemCommand(
                     command.title, command.help, lambda name=command.name: self.action_perform(name)
                 )
+
+
+async def _done_so_far(node: MessagePump) -> None:
+    """Wait until a widget has dealt with all that waits for it now."""
+    done = asyncio.Event()
+    if node.call_later(done.set):
+        await done.wait()
