@@ -13,6 +13,7 @@ from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.dialogs import ConfirmDialog, TextDialog
+from screens.work import begin
 from widgets.authorities_list import AuthoritiesList, AuthorityDetails
 from widgets.live_list import LiveList
 from widgets.state_line import StateLine
@@ -56,7 +57,7 @@ class AuthoritiesScreen(GuardianScreen):
 
     def read(self) -> None:
         """Read them again."""
-        self.run_worker(self._read, exclusive=True, group="page", exit_on_error=False)
+        begin(self, self._read, exclusive=True, group="page")
 
     async def _read(self) -> None:
         try:

@@ -23,6 +23,7 @@ from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
+from screens.work import begin
 from widgets import figures
 from widgets.backups_list import JOB_GLYPHS, RunsList, ago, progress_pieces, verdict_paint
 from widgets.box import Box, Line
@@ -125,7 +126,7 @@ class BackupScreen(GuardianScreen):
         )
         if row is not None and known != self._read_of:
             self._read_of = known
-            self.run_worker(self._read, exclusive=True, group="page", exit_on_error=False)
+            begin(self, self._read, exclusive=True, group="page")
 
     def tick(self, now: float) -> None:
         """Ages tick."""

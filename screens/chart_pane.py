@@ -17,6 +17,7 @@ from guardian_tui.text import safe
 from screens.base import GuardianScreen
 from screens.chart_views import View, limits_for, view_of, views_beside
 from screens.chart_window import Window
+from screens.work import begin
 from widgets.chart import Chart
 from widgets.plot import ChartData, Mark
 
@@ -118,7 +119,7 @@ class ChartPane(Chart):
         """Read what is to be shown."""
         if self._views and self._host_id and self.is_attached:
             self._asked, self._asked_points = self.console.world.now(), self._points
-            self.run_worker(self._read, exclusive=True, group="chart", exit_on_error=False)
+            begin(self, self._read, exclusive=True, group="chart")
 
     def follow(self, interval_seconds: float) -> None:
         """The host has new figures: read again, unless the past is looked at or no column would change."""

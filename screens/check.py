@@ -15,6 +15,7 @@ from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.chart_pane import ChartCommands, ChartPane, View
 from screens.check_figures import figure_lines, view_of_figure
+from screens.work import begin
 from widgets import figures
 from widgets.box import Box, Line
 from widgets.checks_list import CHECK_GLYPHS
@@ -71,7 +72,7 @@ class CheckScreen(ChartCommands, GuardianScreen):
 
     def _load(self) -> None:
         self._read_of = self._row.measured_at if self._row else None
-        self.run_worker(self._read, exclusive=True, group="page", exit_on_error=False)
+        begin(self, self._read, exclusive=True, group="page")
 
     async def _read(self) -> None:
         row, console = self._row, self.console

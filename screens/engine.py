@@ -13,6 +13,7 @@ from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.engine_lines import box_lines, error_lines, groups, section_lines
+from screens.work import begin
 from widgets.box import Box, Line
 
 READ_SECONDS = 2.0
@@ -71,7 +72,7 @@ class EngineScreen(GuardianScreen):
     def _read_soon(self) -> None:
         if not self._reading:
             self._reading, self._asked_at = True, self.console.world.now()
-            self.run_worker(self.read, group="page", exit_on_error=False)
+            begin(self, self.read, group="page")
 
     async def read(self) -> None:
         """Ask the engine, and draw what changed."""

@@ -18,6 +18,7 @@ from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.text import safe
 from screens.base import GuardianScreen
 from screens.reports import ReportDialog
+from screens.work import begin
 from widgets.found_list import FoundDetails, FoundList, lines_of
 from widgets.live_list import LiveList
 from widgets.state_line import StateLine
@@ -65,7 +66,7 @@ class FoundScreen(GuardianScreen):
         self.query_one(StateLine).show(
             [(f"reading the configurations of {safe(self._host, 100)}…", "muted")], []
         )
-        self.run_worker(self._read, exclusive=True, group="found", exit_on_error=False)
+        begin(self, self._read, exclusive=True, group="found")
 
     async def _read(self) -> None:
         try:

@@ -18,6 +18,7 @@ from screens.chart_pane import ChartCommands, ChartPane, view_of
 from screens.host_lines import device_lines, fact_lines, gauge_lines, readiness_line
 from screens.host_panes import ChangesPane, LogPane, Pane, ProcessesPane, UnitsPane
 from screens.reports import ReportDialog
+from screens.work import begin
 from widgets import figures
 from widgets.alerts_list import AlertsList
 from widgets.box import Box, Line, file_system_lines, nic_lines
@@ -147,7 +148,7 @@ class HostScreen(ChartCommands, GuardianScreen):
         if not self._reading_panes:
             self._reading_panes = True
             self._panes_at = self.console.world.now()
-            self.run_worker(self._read_panes, group="panes", exit_on_error=False)
+            begin(self, self._read_panes, group="panes")
 
     async def _read_panes(self) -> None:
         try:
@@ -160,7 +161,7 @@ class HostScreen(ChartCommands, GuardianScreen):
 
     def _load(self) -> None:
         self._asked = self.console.world.now()
-        self.run_worker(self._read, exclusive=True, group="page", exit_on_error=False)
+        begin(self, self._read, exclusive=True, group="page")
 
     async def _read(self) -> None:
         console = self.console

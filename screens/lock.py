@@ -13,6 +13,7 @@ from guardian_tui.protocol.access import Session, Unlock
 from guardian_tui.protocol.errors import GuardianError, NotAuthenticated
 from screens.forms import Card, Field, SecretInput, Words
 from screens.login import refusal
+from screens.work import begin
 
 if TYPE_CHECKING:
     from guardian_tui.app import GuardianApp
@@ -50,7 +51,7 @@ class LockScreen(Screen[None]):
             if not entry.value:
                 self.set_focus(entry)
                 return
-        self.run_worker(self._unlock, exclusive=True, exit_on_error=False)
+        begin(self, self._unlock, exclusive=True)
 
     async def _unlock(self) -> None:
         password, code = self.query_one("#password", Input), self.query_one("#code", Input)

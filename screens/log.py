@@ -13,6 +13,7 @@ from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.text import safe
 from screens.base import GuardianScreen
 from screens.reports import ReportDialog
+from screens.work import begin
 from widgets.log_list import HostLine, LogList
 from widgets.state_line import StateLine
 
@@ -81,7 +82,7 @@ class LogScreen(GuardianScreen):
         if not self._reading:
             self._reading = True
             self._asked_at = self.console.world.now()
-            self.run_worker(self._read, group="log", exit_on_error=False)
+            begin(self, self._read, group="log")
 
     async def _read(self) -> None:
         try:

@@ -15,6 +15,7 @@ from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.system import Hello
 from guardian_tui.text import safe
 from screens.forms import Card, Field, SecretInput, Words
+from screens.work import begin
 
 if TYPE_CHECKING:
     from guardian_tui.app import GuardianApp
@@ -142,7 +143,7 @@ class LoginScreen(Screen[None]):
         if not self._ready:
             self.query_one("#words", Words).say("The engine is still starting; one moment.")
         elif not self._busy:
-            self.run_worker(self._login, exclusive=True, exit_on_error=False)
+            begin(self, self._login, exclusive=True)
 
     async def _login(self) -> None:
         words = self.query_one("#words", Words)

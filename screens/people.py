@@ -24,6 +24,7 @@ from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.dialogs import ConfirmDialog, TextDialog
+from screens.work import begin
 from widgets.box import Box
 from widgets.painting import fit
 from widgets.people_list import PeopleList, grants_words
@@ -62,7 +63,7 @@ class PeopleScreen(GuardianScreen):
         self._list.tick(now)
 
     def _load(self) -> None:
-        self.run_worker(self._read, exclusive=True, group="page", exit_on_error=False)
+        begin(self, self._read, exclusive=True, group="page")
 
     async def _read(self) -> None:
         call = self.console.client.call

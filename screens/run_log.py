@@ -11,6 +11,7 @@ from guardian_tui.protocol.backups import RunDetail, RunRef, RunRow
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.text import safe
 from screens.base import GuardianScreen
+from screens.work import begin
 from widgets import figures
 from widgets.backups_list import progress_pieces, verdict_paint
 from widgets.box import Box, Line
@@ -73,7 +74,7 @@ class RunLogScreen(GuardianScreen):
 
     def _load(self) -> None:
         self._asked_at = self.console.world.now()
-        self.run_worker(self._read, exclusive=True, group="log", exit_on_error=False)
+        begin(self, self._read, exclusive=True, group="log")
 
     async def _read(self) -> None:
         try:

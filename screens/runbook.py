@@ -28,6 +28,7 @@ from screens.base import GuardianScreen
 from screens.dialogs import ConfirmDialog
 from screens.forms import Field, SecretInput, Words
 from screens.reports import ReportDialog
+from screens.work import begin
 from widgets.box import Line
 from widgets.lines_pane import LinesPane
 from widgets.prose import words_lines
@@ -123,7 +124,7 @@ class RunbookScreen(GuardianScreen):
         """Read the document."""
         self._arrange()
         self.query_one("#plan").focus()
-        self.run_worker(self._read, exclusive=True, group="document", exit_on_error=False)
+        begin(self, self._read, exclusive=True, group="document")
 
     def on_resize(self, event: events.Resize) -> None:
         """Fold or unfold the document."""
@@ -145,7 +146,7 @@ class RunbookScreen(GuardianScreen):
             and self._detail is not None
             and row.hash != self._detail.row.hash
         ):
-            self.run_worker(self._read, exclusive=True, group="document", exit_on_error=False)
+            begin(self, self._read, exclusive=True, group="document")
 
     async def _read(self) -> None:
         try:
@@ -241,7 +242,7 @@ class RunbookScreen(GuardianScreen):
     # --- the plan ---------------------------------------------------------------------------------
 
     def _replan(self) -> None:
-        self.run_worker(self._make_plan, exclusive=True, group="plan", exit_on_error=False)
+        begin(self, self._make_plan, exclusive=True, group="plan")
 
     async def _make_plan(self) -> None:
         order = self.order()

@@ -28,6 +28,7 @@ from screens.ask_pane import AskPane
 from screens.base import GuardianScreen
 from screens.runbook_answers import RunAnswers
 from screens.runbook_asking import asking_of, output_note, word_of, works
+from screens.work import begin
 from widgets.footer import FooterKey
 from widgets.lines_pane import LinesPane
 from widgets.prose import prose_lines
@@ -160,7 +161,7 @@ class StepScreen(RunAnswers, GuardianScreen):
 
     def read(self) -> None:
         """Read the run, and what it has written."""
-        self.run_worker(self._read, exclusive=True, group="run", exit_on_error=False)
+        begin(self, self._read, exclusive=True, group="run")
 
     async def _read(self) -> None:
         client = self.console.client

@@ -22,6 +22,7 @@ from guardian_tui.protocol.runbooks import (
 from guardian_tui.rows import runbook_columns, runbook_run_columns, runbook_run_text, runbook_text
 from guardian_tui.world import Change
 from screens.list_screen import ListScreen
+from screens.work import begin
 from widgets.live_list import LiveList
 from widgets.runbooks_list import MatchesList, RunbookRunsList, RunbooksList
 
@@ -56,7 +57,7 @@ class RunbooksScreen(ListScreen):
         """Read what the stream does not bring."""
         super().on_screen_resume()
         if self.composed:
-            self.run_worker(self._read, group="lists", exit_on_error=False)
+            begin(self, self._read, group="lists")
 
     async def _read(self) -> None:
         client = self.console.client

@@ -13,6 +13,7 @@ from guardian_tui.protocol.sections import SECTIONS, SectionQuery, SectionTable,
 from guardian_tui.text import safe
 from screens.base import GuardianScreen
 from screens.reports import ReportDialog
+from screens.work import begin
 from widgets import figures
 from widgets.section_list import SectionList
 from widgets.state_line import StateLine
@@ -104,7 +105,7 @@ class SectionScreen(GuardianScreen):
             return
         self._reading = True
         self._asked_at = self.console.world.now()
-        self.run_worker(self._read, group="section", exit_on_error=False)
+        begin(self, self._read, group="section")
 
     async def _read(self) -> None:
         query = SectionQuery(host=self._host_id, section=self._kind.name, fresh=not self._kind.period_seconds)

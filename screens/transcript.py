@@ -10,6 +10,7 @@ from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.runbooks import Transcript, TranscriptQuery
 from guardian_tui.text import safe
 from screens.base import GuardianScreen
+from screens.work import begin
 from widgets.box import Line
 from widgets.lines_pane import LinesPane
 from widgets.prose import wrapped
@@ -56,7 +57,7 @@ class TranscriptScreen(GuardianScreen):
     def on_mount(self) -> None:
         """Read it."""
         self._pane.focus()
-        self.run_worker(self._read, exclusive=True, group="transcript", exit_on_error=False)
+        begin(self, self._read, exclusive=True, group="transcript")
 
     async def _read(self) -> None:
         try:
