@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from guardian_tui.config import Paths
 from guardian_tui.engine import recovery
 from guardian_tui.engine.access import enrolment
+from guardian_tui.engine.access.first_code import FirstCode
 from guardian_tui.engine.access.profiles import PROFILES, AnyOf, contains, parse_scope, scopes_of
 from guardian_tui.engine.calls import ANY_SCOPE
 from guardian_tui.engine.clock import ManualClock
@@ -46,6 +48,41 @@ async def test_only_the_engine_s_own_account_makes_the_first_admin_and_only_once
     with pytest.raises(Conflict):
         await door.call("setup.begin", order)
     assert await door.access.is_set_up()
+
+
+async def test_the_first_admin_of_a_shared_engine_is_made_by_root_or_with_a_code_that_is_good_once(
+    tmp_path: Path, store_url: str
+) -> None:
+    kept = FirstCode(tmp_path)
+    async with gate(tmp_path, store_url, clock=ManualClock(time.time()), mode=False) as shared:
+        with pytest.raises(PermissionDenied, match="one-time code"):
+            await shared.call(
+                "setup.begin", wire.SetUp(name="eve", password=PASSWORD, code="guess"), uid=4242
+            )
+        code = kept.make()
+        assert not kept.fits(code, shared.clock.now() + 8 * 86400), "a week is enough"
+        with pytest.raises(PermissionDenied, match="one-time code"):
+            await shared.call(
+                "setup.begin", wire.SetUp(name="eve", password=PASSWORD, code=code + "x"), uid=4242
+            )
+        await shared.call("setup.begin", wire.SetUp(name="root", password=PASSWORD), uid=0)
+        begun = await shared.call(
+            "setup.begin", wire.SetUp(name="ada", password=PASSWORD, code=code), uid=4242
+        )
+        order = wire.ConfirmEnrolment(token=begun.token, code=shared.code(begun.secret))
+        await shared.call("setup.confirm", order, uid=4242)
+        assert not kept.file.exists()
+        assert not kept.fits(code, shared.clock.now())
+
+
+async def test_why_an_account_may_not_do_something_is_said(home: Gate) -> None:
+    await home.invite("vic", VIEWER)
+    ids = {one.name: one.id for one in (await home.call("accounts.list")).accounts}
+    assert await home.access.why_not(ids["ada"], "backups.run") == ""
+    assert await home.access.why_not(ids["vic"], "backups.run") == "vic may no longer do that."
+    assert "no such account" in await home.access.why_not("nobody", "backups.run")
+    await home.call("accounts.disable", wire.AccountRef(account=ids["vic"]))
+    assert await home.access.why_not(ids["vic"], "backups.see") == "The account vic is closed."
 
 
 async def test_an_enrolment_runs_out_is_bound_to_its_peer_and_bears_few_tries(

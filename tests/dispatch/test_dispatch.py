@@ -13,7 +13,7 @@ from guardian_tui.engine.calls import ANY_SCOPE, Call, Peer, Principal
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.dispatch import Dispatch
 from guardian_tui.protocol.alerts import TestChannel as ChannelTest
-from guardian_tui.protocol.base import Done, Nothing
+from guardian_tui.protocol.base import Done, Nothing, Request
 from guardian_tui.protocol.errors import (
     AuditUnavailable,
     Conflict,
@@ -22,10 +22,11 @@ from guardian_tui.protocol.errors import (
     NotAuthenticated,
     NotFound,
     PermissionDenied,
+    StepUpRequired,
     StoreUnavailable,
 )
 from guardian_tui.protocol.fleet import HostRef
-from guardian_tui.protocol.routes import PERMISSIONS
+from guardian_tui.protocol.routes import PERMISSIONS, ROUTES
 from tests.support.gate import Gate, gate
 
 ALL = {permission: ANY_SCOPE for permission in PERMISSIONS}
@@ -252,3 +253,17 @@ def test_a_manual_clock_moves_only_by_hand() -> None:
     clock.advance(5)
     clock.jump(-100)
     assert (clock.now(), clock.monotonic()) == (-85, 1005)
+
+
+async def test_what_goes_on_by_itself_has_no_fresh_second_factor_to_give(rig: Rig) -> None:
+    ran: list[Request] = []
+
+    async def stepped(call: Call, request: Request) -> Done:
+        ran.append(request)
+        return Done()
+
+    name = next(route.name for route in ROUTES.values() if route.step_up and route.scoping == "whole")
+    rig.dispatch._handlers[name] = stepped
+    with pytest.raises(StepUpRequired, match="goes on by itself"):
+        await rig.dispatch.act(principal(fresh_until=0.0), name, Nothing())
+    assert ran == []

@@ -20,7 +20,8 @@ def typed(app: GuardianApp, *keys: str) -> None:
 
 
 def value(app: GuardianApp, name: str) -> str:
-    return app.screen.query_one(f"#{name}", Input).value
+    """What a field holds; empty while it is not there."""
+    return "".join(entry.value for entry in app.screen.query(f"#{name}").results(Input))
 
 
 async def test_fields_filled_in_one_go_each_get_their_own() -> None:

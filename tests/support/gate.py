@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pyotp
 
 from guardian_tui.config import AccessSettings, AuditSettings, StoreSettings
+from guardian_tui.engine.access.first_code import FirstCode
 from guardian_tui.engine.access.service import Access
 from guardian_tui.engine.audit.log import AuditLog
 from guardian_tui.engine.bus import Bus
@@ -125,8 +126,8 @@ async def gate(
         await audit.start()
         vault, stretcher = Vault(store, bus, clock), Stretcher(CHEAP)
         access = Access(
-            store, vault, bus, clock, AccessSettings(), engine_uid=UID, advisory=mode, stretcher=stretcher
-        )
+            store, vault, bus, clock, AccessSettings(), engine_uid=UID, advisory=mode, stretcher=stretcher, first_code=FirstCode(folder)
+        )  # fmt: skip
         dispatch = Dispatch(access.authenticate, audit, store.write, clock)
         slots = SlotOrders(vault, audit)
         for handlers in (
