@@ -25,8 +25,14 @@ from tests.support.terminal import Terminal
 settings.register_profile("guardian", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("guardian")
 
-MEASURED_PROCESSES = frozenset({"cli", "client", "e2e", "own_state", "server"})
+MEASURED_PROCESSES = frozenset({"cli", "client", "own_state", "server"})
 """Rooms of tests whose engines and consoles in processes of their own cover what no test covers in its own."""
+
+
+MEASURED_SIZES = {"size": (120, 40), "width": 120}
+"""Of a test at several sizes the one that is measured."""
+MEASURED_TWICE = frozenset({"access", "audit", "store"})
+"""Rooms whose tests are measured on both databases."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,11 +40,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: begins(item.nodeid))
 
 
+def walks_again(item: pytest.Item) -> bool:
+    """Whether a test is marked ``unmeasured``, or is another size or another database of one that is measured."""
+    if item.get_closest_marker("unmeasured") is not None or item.path.parent.name == "faults":
+        return True
+    given = getattr(item, "callspec", None)
+    if given is None:
+        return False
+    if any(given.params.get(name, one) != one for name, one in MEASURED_SIZES.items()):
+        return True
+    return given.params.get("store_url") == "postgresql" and item.path.parent.name not in MEASURED_TWICE
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Do not measure the coverage of a test that is marked ``unmeasured``: the tracer would double its time."""
+    """Do not measure the coverage of a test that walks where others are measured: the tracer would double its time."""
     tracer = sys.gettrace()
-    if tracer is None or item.get_closest_marker("unmeasured") is None:
+    if tracer is None or not walks_again(item):
         return (yield)
     sys.settrace(None)
     try:
