@@ -19,22 +19,15 @@ from guardian_tui.rows import (
     run_text,
 )
 from guardian_tui.world import Change
-from screens.list_screen import ListScreen
+from screens.list_screen import ListsScreen
 from widgets.backups_list import JobsList, ReadinessList, RepositoriesList, RunsList
-from widgets.live_list import LiveList
-
-VIEWS = ("jobs", "hosts", "repositories", "runs")
 
 
-class BackupsScreen(ListScreen):
+class BackupsScreen(ListsScreen):
     """Four lists, one of which is shown."""
 
     CONTEXT: ClassVar[str] = "backups"
-    DEFAULT_CSS = "BackupsScreen LiveList { height: 1fr; display: none; } BackupsScreen LiveList.shown { display: block; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._view = "jobs"
+    FIRST: ClassVar[str] = "jobs"
 
     def content(self) -> ComposeResult:
         """All four; one has the room."""
@@ -43,20 +36,11 @@ class BackupsScreen(ListScreen):
         yield RepositoriesList(id="repositories")
         yield RunsList(id="runs")
 
-    def on_mount(self) -> None:
-        """Begin with the jobs."""
-        self._go_view(self._view)
-
-    @property
-    def listing(self) -> LiveList:
-        """The list that is shown."""
-        return self.query_one(f"#{self._view}", LiveList)
-
     @property
     def crumbs(self) -> tuple[str, ...]:
         """Which of the lists it is."""
         first, *rest = super().crumbs
-        return (first, self._view, *rest)
+        return (first, self.view, *rest)
 
     @property
     def subjects(self) -> tuple[Sequence[str], Sequence[str]]:
@@ -67,7 +51,7 @@ class BackupsScreen(ListScreen):
     @property
     def host_id(self) -> str:
         """Id of the host that the row under the cursor is about."""
-        if self._view == "hosts":
+        if self.view == "hosts":
             return self.listing.cursor_id
         job = self.job
         return job.host_id if job else ""
@@ -75,13 +59,13 @@ class BackupsScreen(ListScreen):
     @property
     def job(self) -> JobRow | None:
         """The job under the cursor."""
-        return self.console.world.backups.get(self.listing.cursor_id) if self._view == "jobs" else None
+        return self.console.world.backups.get(self.listing.cursor_id) if self.view == "jobs" else None
 
     @property
     def repository(self) -> RepositoryRow | None:
         """The repository under the cursor, or that of the job there."""
         world = self.console.world
-        if self._view == "repositories":
+        if self.view == "repositories":
             return world.repositories.get(self.listing.cursor_id)
         job = self.job
         return next((one for one in world.repositories.values() if job and one.name == job.repository), None)
@@ -89,7 +73,7 @@ class BackupsScreen(ListScreen):
     @property
     def run(self) -> RunRow | None:
         """The run under the cursor, or the one of the job there that is under way."""
-        if self._view == "runs":
+        if self.view == "runs":
             return self.console.world.runs.get(self.listing.cursor_id)
         job = self.job
         return job.run if job else None
@@ -101,19 +85,19 @@ class BackupsScreen(ListScreen):
     def draw(self, now: float) -> None:
         """Show what passes the filter."""
         world, wanted = self.console.world, self.wanted
-        if self._view == "jobs":
+        if self.view == "jobs":
             jobs = world.backups_by_trouble()
             self.query_one(JobsList).show(
                 [r for r in jobs if wanted.matches(job_columns(r), job_text(r))],
                 world.readiness.values(),
                 now,
             )
-        elif self._view == "hosts":
+        elif self.view == "hosts":
             hosts = sorted(world.readiness.values(), key=_by_readiness)
             self.query_one(ReadinessList).show(
                 [r for r in hosts if wanted.matches(readiness_columns(r), readiness_text(r))], now
             )
-        elif self._view == "repositories":
+        elif self.view == "repositories":
             found = sorted(world.repositories.values(), key=lambda r: (r.verdict in (None, "ok"), r.name))
             self.query_one(RepositoriesList).show(
                 [r for r in found if wanted.matches(repository_columns(r), repository_text(r))], now
@@ -129,36 +113,28 @@ class BackupsScreen(ListScreen):
     def open_row(self, id: str) -> None:
         """A job's page, a host's page, or a run's log."""
         world = self.console.world
-        if self._view == "jobs":
+        if self.view == "jobs":
             self.console.open_backup(id)
-        elif self._view == "hosts":
+        elif self.view == "hosts":
             self.console.open_host(id)
-        elif self._view == "runs" and id in world.runs:
+        elif self.view == "runs" and id in world.runs:
             self.console.open_run(world.runs[id])
-
-    def _go_view(self, view: str) -> None:
-        self._view = view
-        for one in self.query(LiveList):
-            one.set_class(one.id == view, "shown")
-        self.draw(self.console.world.now())
-        self.give_back_focus()
-        self.refresh_frame()
 
     def command_backups_jobs(self, arguments: tuple[str, ...]) -> None:
         """`1`."""
-        self._go_view("jobs")
+        self.go_view("jobs")
 
     def command_backups_hosts(self, arguments: tuple[str, ...]) -> None:
         """`2`."""
-        self._go_view("hosts")
+        self.go_view("hosts")
 
     def command_backups_repositories(self, arguments: tuple[str, ...]) -> None:
         """`3`."""
-        self._go_view("repositories")
+        self.go_view("repositories")
 
     def command_backups_runs(self, arguments: tuple[str, ...]) -> None:
         """`4`."""
-        self._go_view("runs")
+        self.go_view("runs")
 
 
 _READY = {"no": 0, "none": 1, "unknown": 2, "yes": 3}

@@ -107,3 +107,37 @@ class ListScreen(GuardianScreen):
             self.filter_typed("", done=True)
         else:
             self.console.go("fleet")
+
+
+class ListsScreen(ListScreen):
+    """Several lists, one of which has the room; a digit goes from one to the other.
+
+    To make one: yield the lists in ``content``, each with its name as id, and say in ``FIRST`` with which it begins.
+    """
+
+    FIRST: ClassVar[str]
+    DEFAULT_CSS = (
+        "ListsScreen LiveList { height: 1fr; display: none; } ListsScreen LiveList.shown { display: block; }"
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.view = self.FIRST
+
+    def on_mount(self) -> None:
+        """Begin with the first."""
+        self.go_view(self.view)
+
+    @property
+    def listing(self) -> LiveList:
+        """The list that is shown."""
+        return self.query_one(f"#{self.view}", LiveList)
+
+    def go_view(self, view: str) -> None:
+        """Give the room to another list."""
+        self.view = view
+        for one in self.query(LiveList):
+            one.set_class(one.id == view, "shown")
+        self.draw(self.console.world.now())
+        self.give_back_focus()
+        self.refresh_frame()

@@ -21,21 +21,19 @@ from guardian_tui.protocol.runbooks import (
 )
 from guardian_tui.rows import runbook_columns, runbook_run_columns, runbook_run_text, runbook_text
 from guardian_tui.world import Change
-from screens.list_screen import ListScreen
+from screens.list_screen import ListsScreen
 from screens.work import begin
-from widgets.live_list import LiveList
 from widgets.runbooks_list import MatchesList, RunbookRunsList, RunbooksList
 
 
-class RunbooksScreen(ListScreen):
+class RunbooksScreen(ListsScreen):
     """Three lists, one of which is shown."""
 
     CONTEXT: ClassVar[str] = "runbooks"
-    DEFAULT_CSS = "RunbooksScreen LiveList { height: 1fr; display: none; } RunbooksScreen LiveList.shown { display: block; }"
+    FIRST: ClassVar[str] = "library"
 
     def __init__(self) -> None:
         super().__init__()
-        self._view = "library"
         self._problem = ""
         self._old: dict[str, RunbookRun] = {}
         """Runs that the stream no longer brings."""
@@ -48,10 +46,6 @@ class RunbooksScreen(ListScreen):
         yield RunbooksList(id="library")
         yield RunbookRunsList(id="runs")
         yield MatchesList(id="found")
-
-    def on_mount(self) -> None:
-        """Begin with the library."""
-        self._go_view(self._view)
 
     def on_screen_resume(self) -> None:
         """Read what the stream does not bring."""
@@ -73,27 +67,22 @@ class RunbooksScreen(ListScreen):
         self.draw(self.console.world.now())
 
     @property
-    def listing(self) -> LiveList:
-        """The list that is shown."""
-        return self.query_one(f"#{self._view}", LiveList)
-
-    @property
     def crumbs(self) -> tuple[str, ...]:
         """Which of the lists it is."""
         first, *rest = super().crumbs
-        return (first, *rest) if self._view == "library" else (first, self._view, *rest)
+        return (first, *rest) if self.view == "library" else (first, self.view, *rest)
 
     @property
     def runbook(self) -> RunbookRow | None:
         """The runbook under the cursor."""
-        return self.console.world.runbooks.get(self.listing.cursor_id) if self._view == "library" else None
+        return self.console.world.runbooks.get(self.listing.cursor_id) if self.view == "library" else None
 
     @property
     def run_id(self) -> str:
         """The run under the cursor; of a runbook, its newest."""
-        if self._view == "runs":
+        if self.view == "runs":
             return self.listing.cursor_id
-        if self._view == "found":
+        if self.view == "found":
             match = self.query_one(MatchesList).match(self.listing.cursor_id)
             return match.run if match else ""
         row = self.runbook
@@ -106,11 +95,11 @@ class RunbooksScreen(ListScreen):
     def draw(self, now: float) -> None:
         """Show what passes the filter."""
         world, wanted = self.console.world, self.wanted
-        if self._view == "library":
+        if self.view == "library":
             rows = sorted(world.runbooks.values(), key=lambda row: (bool(row.problems), row.title))
             kept = [row for row in rows if wanted.matches(runbook_columns(row), runbook_text(row))]
             self.query_one(RunbooksList).show(kept, self._problem, now)
-        elif self._view == "runs":
+        elif self.view == "runs":
             runs = sorted(
                 {**self._old, **world.runbook_runs}.values(),
                 key=lambda run: (run.state == "ended", -run.started_at),
@@ -129,43 +118,35 @@ class RunbooksScreen(ListScreen):
     def open_row(self, id: str) -> None:
         """A runbook's page, a run, or the place in its transcript."""
         console = self.console
-        if self._view == "library":
+        if self.view == "library":
             row = console.world.runbooks.get(id)
             if row is not None and row.problems:
                 console.command_runbook_problems(())
             else:
                 console.open_runbook(id)
-        elif self._view == "runs":
+        elif self.view == "runs":
             console.open_runbook_run(id)
         elif match := self.query_one(MatchesList).match(id):
             console.open_transcript(match.run, match.line)
 
-    def _go_view(self, view: str) -> None:
-        self._view = view
-        for one in self.query(LiveList):
-            one.set_class(one.id == view, "shown")
-        self.draw(self.console.world.now())
-        self.give_back_focus()
-        self.refresh_frame()
-
     def command_runbooks_library(self, arguments: tuple[str, ...]) -> None:
         """`1`."""
-        self._go_view("library")
+        self.go_view("library")
 
     def command_runbooks_runs(self, arguments: tuple[str, ...]) -> None:
         """`2`."""
-        self._go_view("runs")
+        self.go_view("runs")
 
     def command_runbooks_found(self, arguments: tuple[str, ...]) -> None:
         """`3`."""
-        self._go_view("found")
+        self.go_view("found")
 
     def find(self, words: str) -> None:
         """Look for words in all runs."""
 
         def found(answer: RunbookMatches) -> None:
             self._words, self._matches, self._more = words, answer.matches, answer.more
-            self._go_view("found")
+            self.go_view("found")
             if not answer.matches:
                 self.console.say(f"No run has {words!r} in it.", severity="warning")
 
