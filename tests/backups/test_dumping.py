@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardian_tui.engine.backups.becoming import as_user
 from guardian_tui.engine.backups.dumping import dump_command, dump_name, verify_command
 from guardian_tui.protocol.backups import Dump
 from tests.support.databases import mariadb_server
@@ -133,6 +134,18 @@ def test_somebody_else_goes_by_sudo_and_is_never_asked_for_a_password(tmp_path: 
     finally:
         shutil.rmtree(folder)
     assert done.stdout.startswith(b"-n|-u|postgres|--|pg_dump|--format=custom|")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else without a password")
+def test_a_command_of_another_user_that_is_told_to_end_has_the_time_to_clean_up() -> None:
+    slow = "trap 'sleep 2.5; echo cleaned $HOME $(id -un); exit' TERM; echo ready; sleep 60 & wait"
+    with subprocess.Popen(
+        as_user("nobody", ("sh", "-c", slow)), stdout=subprocess.PIPE, cwd="/", start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.stdout.readline() == b"cleaned /nonexistent nobody\n"
 
 
 def test_a_server_that_is_killed_while_it_is_dumped_fails_the_dump() -> None:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-# as root no sudo is needed, and often none is there; busybox has su but no runuser
-_BECOME = """
-user=$1; shift
-if [ "$(id -un)" = "$user" ]; then exec "$@"; fi
-if [ "$(id -u)" != 0 ]; then exec sudo -n -u "$user" -- "$@"; fi
+# as root no sudo is needed, and often none is there.  setpriv first: it puts the command in its own place, where runuser and su stay above it and, told to end,
+# kill it after two seconds, before it cleaned up.  busybox has su but no runuser, and a setpriv that changes no user
+_FROM_ROOT = """
+home=$(getent passwd "$user" 2>/dev/null | cut -d : -f 6)
+if [ -n "$home" ] && setpriv --help 2>/dev/null | grep -q -e --init-groups; then
+    HOME=$home USER=$user LOGNAME=$user
+    export HOME USER LOGNAME
+    exec setpriv --reuid="$(id -u "$user")" --regid="$(id -g "$user")" --init-groups -- "$@"
+fi
 if command -v runuser >/dev/null 2>&1; then exec runuser -u "$user" -- "$@"; fi
 exec su -s /bin/sh -c 'exec "$@"' -- "$user" guardian "$@"
 """
+
+_BECOME = (
+    """
+user=$1; shift
+if [ "$(id -un)" = "$user" ]; then exec "$@"; fi
+if [ "$(id -u)" != 0 ]; then exec sudo -n -u "$user" -- "$@"; fi
+"""
+    + _FROM_ROOT
+)
 
 
 def as_user(user: str, argv: tuple[str, ...]) -> tuple[str, ...]:
@@ -26,7 +39,8 @@ def as_user(user: str, argv: tuple[str, ...]) -> tuple[str, ...]:
 
 
 # root becomes the usual user of a server where there is one; who can't become the user named stays who he is
-_BECOME_SERVER = """
+_BECOME_SERVER = (
+    """
 user=$1 usual=$2; shift 2
 if [ "$(id -u)" = 0 ]; then user=${user:-$usual}; fi
 if [ -z "$user" ] || [ "$(id -un)" = "$user" ] || ! id "$user" >/dev/null 2>&1; then exec "$@"; fi
@@ -34,9 +48,9 @@ if [ "$(id -u)" != 0 ]; then
     if sudo -n -u "$user" -- true 2>/dev/null; then exec sudo -n -u "$user" -- "$@"; fi
     exec "$@"
 fi
-if command -v runuser >/dev/null 2>&1; then exec runuser -u "$user" -- "$@"; fi
-exec su -s /bin/sh -c 'exec "$@"' -- "$user" guardian "$@"
 """
+    + _FROM_ROOT
+)
 
 
 def as_server(user: str, usual: str, argv: tuple[str, ...]) -> tuple[str, ...]:
