@@ -15,7 +15,6 @@ import secrets
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -165,113 +164,12 @@ class Engine:
             self.dispatch.bind(handlers)
 
     async def _start_features(self, closing: contextlib.AsyncExitStack) -> None:
-        """Start what watches; its imports (asyncssh among them) come after login is served."""
-        from guardian_tui.engine.alerts.service import Alerts
-        from guardian_tui.engine.approvals.book import Book
-        from guardian_tui.engine.approvals.orders import ApprovalOrders
-        from guardian_tui.engine.backups.discovery.orders import DiscoveryOrders
-        from guardian_tui.engine.backups.orders import BackupOrders
-        from guardian_tui.engine.backups.own_state import OwnState
-        from guardian_tui.engine.backups.planner import Planner
-        from guardian_tui.engine.backups.proofs import ProofOrders
-        from guardian_tui.engine.backups.scope import Scope
-        from guardian_tui.engine.backups.service import Backups
-        from guardian_tui.engine.fleet.acts import Acts
-        from guardian_tui.engine.fleet.authorities import AuthorityOrders
-        from guardian_tui.engine.fleet.checks.orders import CheckOrders
-        from guardian_tui.engine.fleet.checks.service import Checks
-        from guardian_tui.engine.fleet.logs import Logs
-        from guardian_tui.engine.fleet.orders import HostOrders
-        from guardian_tui.engine.fleet.probe_orders import ProbeOrders
-        from guardian_tui.engine.fleet.section_orders import SectionOrders
-        from guardian_tui.engine.fleet.service import Fleet
-        from guardian_tui.engine.fleet.trial import try_probe
-        from guardian_tui.engine.own_state.snapshot import Source, taker
-        from guardian_tui.engine.remote.commands import Commands
-        from guardian_tui.engine.remote.connections import Remote
-        from guardian_tui.engine.remote.credentials import Credentials
-        from guardian_tui.engine.remote.doctor import Doctor
-        from guardian_tui.engine.remote.host_timers import HostTimers
-        from guardian_tui.engine.remote.pins import Pins
-        from guardian_tui.engine.remote.questions import Questions
-        from guardian_tui.engine.runbooks.documents.library import Library
-        from guardian_tui.engine.runbooks.orders import RunbookOrders
-        from guardian_tui.engine.runbooks.service import Runbooks
+        # imported once login is served: asyncssh is among what it brings in
+        from guardian_tui.engine.features import Features
 
-        settings = self.settings
-        pins = Pins(self.store, self.clock)
-        await pins.load()
-        credentials = Credentials(self.vault, self.bus, lent=settings.mode == "personal")
-        questions = Questions(self.live, pins, credentials, self.vault, self.bus, self.clock)
-        remote = Remote(settings.fleet, pins, credentials, questions)
-        closing.push_async_callback(remote.close)
-        self.fleet = Fleet(
-            self.store, self.bus, self.live, self.clock, settings.fleet, settings.store, remote, questions
-        )
-        self.alerts = Alerts(
-            self.store, self.bus, self.live, self.clock, settings.alerts, self.vault, self.audit,
-            keep_days=settings.store.alerts_days, environment=settings.environment,
-        )  # fmt: skip
-        self.checks = Checks(
-            self.store, self.bus, self.live, self.clock, settings.fleet, settings.checks, self.fleet.inventory, remote,
-            self.vault.resolve,
-        )  # fmt: skip
-        orders = HostOrders(self.fleet, self.store, pins, Doctor(remote, self.live, try_probe), self.clock)
-        authorities = AuthorityOrders(self.fleet, self.store, pins, questions)
-        commands = Commands(remote)
-        self.backups = Backups(
-            self.store, self.bus, self.live, self.clock, self.audit, self.fleet.inventory, commands, self.vault.resolve,
-            settings.store.alerts_days, (settings.repository_specs(), settings.job_specs()), at_once=settings.fleet.backup_runs_at_once,
-            own_state=OwnState(
-                self.paths.state / "own-state", taker(Source(self.paths, settings.store), self.clock), self.vault.resolve
-            ),
-            host_timers=HostTimers,
-        )  # fmt: skip
-        scope = Scope(self.backups)
-        book = Book(
-            self.store, self.live, self.clock, settings.approvals, self.access.why_not,
-            lambda host: way.labels if (way := self.fleet.inventory.way(host)) else None,
-        )  # fmt: skip
-        backup_orders = BackupOrders(self.backups, scope, self.store, self.clock)
-        discovery = DiscoveryOrders(
-            self.backups, scope, self.clock, commands, backup_orders.add_repository, self.vault
-        )
-        books = settings.runbooks
-        self.runbooks = Runbooks(
-            self.store, self.bus, self.live, self.clock, self.audit, self.fleet.inventory, commands, self.vault.resolve,
-            Library(
-                Path(books.folder).expanduser() if books.folder else None, shipped=books.shipped, rules=self.alerts.catalogue.names(),
-                signers=Path(books.signers).expanduser() if books.signers else None,
-            ),
-            self.dispatch.act, self.access.why_not, at_once=books.commands_at_once, keep_days=settings.store.alerts_days,
-        )  # fmt: skip
-        for handlers in (
-            orders.handlers(), authorities.handlers(), SectionOrders(self.fleet).handlers(), ProbeOrders(self.fleet, remote).handlers(),
-            Acts(self.fleet, commands).handlers(), Logs(self.fleet, commands).handlers(), questions.handlers(),
-            self.alerts.handlers(),
-            CheckOrders(self.checks, self.clock).handlers(), backup_orders.handlers(), discovery.handlers(),
-            ProofOrders(self.backups, scope, self.store, self.clock, commands, book).handlers(),
-            ApprovalOrders(book, self.dispatch.act).handlers(),
-            RunbookOrders(self.runbooks, self.store, self.clock).handlers(),
-        ):  # fmt: skip
-            self.dispatch.bind(handlers)
-        # alerts first: they must hear of the hosts when the fleet announces them
-        await self.alerts.start()
-        closing.push_async_callback(self.alerts.stop)
-        await self.fleet.start()
-        closing.push_async_callback(self.fleet.stop)
-        await book.start()
-        await self.checks.start()
-        closing.push_async_callback(self.checks.stop)
-        await self.backups.start()
-        closing.push_async_callback(self.backups.stop)
-        planner = Planner(self.backups, self.store, self.clock, self.audit)
-        await planner.start()
-        closing.push_async_callback(planner.stop)
-        await self.runbooks.start()
-        closing.push_async_callback(self.runbooks.stop)
-        await self.access.start()
-        closing.push_async_callback(self.access.stop)
+        features = Features(self)
+        self.fleet = features.fleet
+        await features.start(closing)
         self.health.ready = True
         gc.freeze()
         # a wave makes and drops thousands of objects that die by themselves: looked through for cycles seldom
