@@ -6,7 +6,6 @@ its permission from there, so what a session may not do is not offered; the engi
 
 from __future__ import annotations
 
-import re
 import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -458,16 +457,6 @@ def _flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, object]
         else:
             flat[prefix + key] = value
     return flat
-
-
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h|d|w)$")
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
-
-
-def parse_duration(text: str) -> float | None:
-    """Seconds of ``90s``, ``30m``, ``2h``, ``1d``, ``1w``; None when it is not a duration."""
-    match = _DURATION.match(text.strip().lower())
-    return float(match[1]) * _UNITS[match[2]] if match else None
 
 
 _SHOWN_KEYS = {

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
-from guardian_tui.commands import Command, parse_duration
+from guardian_tui.commands import Command
+from guardian_tui.moments import parse_duration
 from guardian_tui.protocol.alerts import Rule, RuleList
 from guardian_tui.protocol.base import Nothing
 from guardian_tui.protocol.changes import Change, ChangeList, ChangesQuery

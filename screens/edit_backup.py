@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from guardian_tui.commands import parse_duration
+from guardian_tui.moments import parse_duration
 from guardian_tui.protocol.backups import JobSpec, RepositorySpec
 from screens.forms import Card, Field, SecretInput, Words
 from widgets import figures

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from guardian_tui.commands import parse_duration
+from guardian_tui.moments import parse_duration
 from guardian_tui.protocol.check_params import PARAMS, WHERE, read_params
 from guardian_tui.protocol.checks import CheckSpec
 from guardian_tui.protocol.errors import InvalidRequest

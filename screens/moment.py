@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from guardian_tui.commands import parse_duration
+from guardian_tui.moments import FORMS, parse_moment
 from guardian_tui.protocol.backups import (
     JobRef,
     JobRow,
@@ -35,12 +34,7 @@ if TYPE_CHECKING:
     from guardian_tui.app import GuardianApp
 
 TYPED = "typed"
-DAY = 86400.0
-FORMS = "14:05 · 14:05:30 · yesterday 9:00 · 2026-11-28 14:05 · 2h ago · latest"
-_CLOCK = re.compile(
-    r"(?:(today|yesterday|\d{4}-\d{2}-\d{2})\s+)?(\d{1,2}):(\d{2})(?::(\d{2})(\.\d{1,6})?)?\Z"
-)
-_AGO = re.compile(r"(\d+\s*[smhd]) ago\Z")
+WAYS = f"{FORMS} · latest"
 
 
 def exactly(at: float, now: float) -> str:
@@ -64,36 +58,11 @@ def window_words(window: Window, now: float) -> str:
     return f"{span} {later} committed after that: it can be restored once the log is archived."
 
 
-def parse_moment(text: str, now: float, window: Window) -> float | None:
-    """A moment that was typed, on the person's clock; None: it can't be understood.  An hour that is still to come today is yesterday's."""
-    words = " ".join(text.lower().split())
-    if words in ("latest", "now", "last"):
+def typed_moment(text: str, now: float, window: Window) -> float | None:
+    """A moment that was typed, on the person's clock, or the window's last; None: it can't be understood."""
+    if text.strip().lower() in ("latest", "now", "last"):
         return window.latest
-    if ago := _AGO.match(words):
-        seconds = parse_duration(ago[1].replace(" ", ""))
-        return None if seconds is None else now - seconds
-    found = _CLOCK.match(words)
-    if not found:
-        return None
-    day, hour, minute, second, rest = found.groups()
-    here = time.localtime(now - DAY if day == "yesterday" else now)
-    date = here[:3]
-    if day and day[0].isdigit():
-        year, month, number = day.split("-")
-        date = (int(year), int(month), int(number))
-    if int(hour) > 23 or int(minute) > 59 or int(second or 0) > 59:
-        return None
-    try:
-        at = time.mktime((*date, int(hour), int(minute), int(second or 0), 0, 0, -1)) + float(rest or 0)
-        if time.localtime(at)[:3] != tuple(date):
-            return None
-        if not day and at > now:
-            at = time.mktime(
-                (*date[:2], date[2] - 1, int(hour), int(minute), int(second or 0), 0, 0, -1)
-            ) + float(rest or 0)
-    except (OverflowError, ValueError):
-        return None
-    return at
+    return parse_moment(text, now)
 
 
 def refusal(at: float, now: float, window: Window) -> str:
@@ -155,7 +124,7 @@ class MomentDialog(ModalScreen[RestoreQuery | None]):
             card.border_title = "restore to a moment"
             yield Words(window_words(self._window, self._now))
             shown = "" if self._at is None else self._clock(self._at)
-            yield Field("Moment", Input(shown, id="at", max_length=40, placeholder=FORMS))
+            yield Field("Moment", Input(shown, id="at", max_length=40, placeholder=WAYS))
             yield Field("Into", Input(folder, id="target", max_length=80))
             yield Words(
                 "A new folder beside the database that runs: that one is not touched. The restored server is started there for the proof, and stopped.",
@@ -189,10 +158,10 @@ class MomentDialog(ModalScreen[RestoreQuery | None]):
         at = (
             self._at
             if self._at is not None and text == self._clock(self._at)
-            else parse_moment(text, self._now, self._window)
+            else typed_moment(text, self._now, self._window)
         )
         if at is None:
-            self._refuse("at", f"Write a moment like {FORMS}.")
+            self._refuse("at", f"Write a moment like {WAYS}.")
             return None
         if why := refusal(at, self._now, self._window):
             self._refuse("at", why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardian_tui.commands import parse_duration
+from guardian_tui.moments import parse_duration
 from guardian_tui.ordinary.part import DEFAULT_SILENCE_SECONDS, CommandPart, clock_words
 from guardian_tui.protocol.alerts import Acknowledge, AddSilence, Alert, Silence
 from guardian_tui.text import safe

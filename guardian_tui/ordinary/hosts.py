@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardian_tui.commands import parse_duration
+from guardian_tui.moments import parse_duration
 from guardian_tui.ordinary.bulk import BulkCommands
 from guardian_tui.ordinary.part import DEFAULT_SILENCE_SECONDS, clock_words
 from guardian_tui.protocol.base import Done

@@ -14,9 +14,9 @@ from guardian_tui.commands import (
     Registry,
     clashes,
     load_keys,
-    parse_duration,
     shown_key,
 )
+from guardian_tui.moments import parse_duration
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.routes import PERMISSIONS, ROUTES
 from screens.alert import AlertScreen

@@ -13,7 +13,7 @@ from textual.widgets import Input
 from guardian_tui.protocol.backups import Restore, RestorePlan, RunDetail, Snapshot, SnapshotList, Window
 from guardian_tui.protocol.events import Delta
 from screens.choice import ChoiceDialog
-from screens.moment import MomentDialog, moment_lines, parse_moment, proposals, refusal, window_words
+from screens.moment import MomentDialog, moment_lines, typed_moment, proposals, refusal, window_words
 from screens.reports import ReportDialog
 from screens.run_log import RunLogScreen
 from tests.screens.test_backups import BASE, RUNNING, words_of
@@ -42,7 +42,7 @@ def test_a_moment_is_read_as_people_write_it() -> None:
         "18:00": local(2026, 11, 27, 18, 0, 0), "latest": WINDOW.latest, "14:05:30.250000": local(2026, 11, 28, 14, 5, 30) + 0.25,
     }  # fmt: skip
     for text, at in read.items():
-        assert parse_moment(text, now, WINDOW) == at, text
+        assert typed_moment(text, now, WINDOW) == at, text
     for text in (
         "",
         "noon",
@@ -56,13 +56,13 @@ def test_a_moment_is_read_as_people_write_it() -> None:
         "14:05; rm",
         "99999-01-01 1:00",
     ):
-        assert parse_moment(text, now, WINDOW) is None, text
+        assert typed_moment(text, now, WINDOW) is None, text
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from("0123456789:-. agotdyshmlate"), max_size=30))
 def test_whatever_is_typed_is_a_moment_or_refused(text: str) -> None:
-    at = parse_moment(text, NOW, WINDOW)
+    at = typed_moment(text, NOW, WINDOW)
     assert at is None or isinstance(refusal(at, NOW, WINDOW), str)
 
 
