@@ -13,7 +13,7 @@ from textual.widgets import Input
 from guardian_tui.protocol.backups import Restore, RestorePlan, RunDetail, Snapshot, SnapshotList, Window
 from guardian_tui.protocol.events import Delta
 from screens.choice import ChoiceDialog
-from screens.moment import MomentDialog, moment_lines, typed_moment, proposals, refusal, window_words
+from screens.moment import MomentDialog, moment_lines, proposals, refusal, typed_moment, window_words
 from screens.reports import ReportDialog
 from screens.run_log import RunLogScreen
 from tests.screens.test_backups import BASE, RUNNING, words_of
