@@ -147,6 +147,13 @@ class VaultUnlocked:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretChanged:
+    """A secret of the vault was written anew, or destroyed."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentOffered:
     """A client handed over its ``SSH_AUTH_SOCK``; whoever uses it checks the owner first."""
 

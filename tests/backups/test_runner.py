@@ -119,7 +119,7 @@ async def test_one_that_waits_for_its_turn_can_be_cancelled_and_never_begins(
     runs = [await home.queue(job) for job in jobs]
 
     async def two_run() -> bool:
-        return home.backups.runner.by_state().get("running") == 2
+        return [run.row.state for run in home.backups.runner.runs.values()].count("running") == 2
 
     await home.until(two_run, "two run, one waits")
     last = home.backups.runner.runs[runs[2].row.id]

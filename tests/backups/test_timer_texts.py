@@ -60,6 +60,28 @@ def test_a_field_of_a_schedule_as_its_numbers(schedule: str, field: int, numbers
     assert values(parse(schedule))[field] == numbers
 
 
+@pytest.mark.parametrize("engine", ["restic", "borg", "pgbackrest", "dumps", "rsync"])
+@pytest.mark.parametrize("grep", [("grep",), ("busybox", "grep")])
+def test_a_host_knows_by_the_same_words_what_passes_and_what_lasts(
+    engine: str, grep: tuple[str, ...]
+) -> None:
+    one = adapter(engine)  # type: ignore[arg-type]  # one of them
+    said = {
+        "cut": "pg_dump: error: could not translate host name" if engine == "dumps" else "ssh: connect to host x: Connection refused",
+        "lasting": "x: Permission denied (publickey,password).",
+    }  # fmt: skip
+    for name, words in said.items():
+        signs = getattr(one, name)
+        if not signs.words or (engine == "pgbackrest" and name == "cut"):
+            assert signs.codes
+            continue
+        for line, code in ((words, 0), ("all is well", 1)):
+            done = subprocess.run(
+                [*grep, "-qiE", "--", signs.words], input=line.encode(), check=False, capture_output=True
+            )
+            assert (done.returncode, done.stderr) == (code, b""), (name, line)
+
+
 def test_jitter_keeps_inside_of_the_window_and_a_time_outside_of_it_waits_for_its_opening() -> None:
     inside = timing(spec(jitter_seconds=3600.0, window="01:00-03:00"), parse("30 2 * * *"), NOON, UTC)
     assert (inside.jitter_seconds, inside.opens) == (900, None)

@@ -26,7 +26,7 @@ from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.service import Backups
 from guardian_tui.engine.backups.timer_records import read_timers
 from guardian_tui.engine.backups.work import Backup
-from guardian_tui.engine.facts import Reachability, VaultUnlocked
+from guardian_tui.engine.facts import Reachability, SecretChanged, VaultUnlocked
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached import DetachedRuns
 from guardian_tui.engine.remote.host_timers import HostTimers
@@ -165,11 +165,13 @@ class Kept:
         assert found is not None
         return found
 
-    async def add(self, host: Host, **more: Any) -> Job:
-        """A repository and a job of the host."""
+    async def add(self, host: Host, *, link: str = "", **more: Any) -> Job:
+        """A repository and a job of the host; ``link`` is a command that speaks SFTP for it."""
         spec = RepositorySpec(
             name="vault", engine="restic", location=f"{host.folder}/vault", host="real", secrets={"RESTIC_PASSWORD": "secret:backups/vault"}
         )  # fmt: skip
+        if link:
+            spec = replace(spec, location=f"sftp:far:{host.folder}/vault", options={"sftp.command": link})
         repository = Repository("r1", spec, "screen", self.world.clock.now())
         fields = {
             "schedule": "30 2 * * *",
@@ -456,6 +458,35 @@ async def test_a_repository_that_is_locked_is_tried_again_by_the_host_and_the_en
     await kept.until(lambda: not host.runs, "both attempts are fetched")
 
 
+async def test_a_link_that_fails_is_tried_again_by_the_host_too_and_a_key_that_is_refused_is_not(
+    kept: Kept, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(runs.RETRY_SECONDS, "network", 2.0)
+    host.make()
+    link, says = host.folder / "link", host.folder / "says"
+    # first attempts fail; what the engine itself reads does not
+    link.write_text(
+        f"#!/bin/sh\ncase $GUARDIAN_RUN in *-1) cat {says} >&2; exit 255 ;; esac\nexec /usr/lib/openssh/sftp-server\n"
+    )
+    link.chmod(0o755)
+    await kept.add(host, link=str(link), tries=2)
+    await kept.visit()
+    says.write_text("ssh: connect to host far port 22: Connection refused\n")
+    host.due()
+    assert host.cron().returncode == 0
+    assert sorted(name[-2:] for name in host.runs) == ["-1", "-2"]
+    await kept.until(lambda: kept.backups.jobs["j1"].last, "it is taken up")
+    row = await kept.ended()
+    assert (row.verdict, row.attempt, row.by) == ("ok", 2, "timer"), row
+
+    says.write_text("far: Permission denied (publickey).\n")
+    host.due()
+    assert host.cron().returncode == 0
+    await kept.until(lambda: kept.backups.jobs["j1"].last != row, "it is taken up")
+    refused = await kept.ended()
+    assert (refused.verdict, refused.attempt) == ("auth", 1), refused
+
+
 async def test_the_end_of_the_window_ends_a_run_and_is_named(kept: Kept, host: Host) -> None:
     await kept.add(
         host, before=(f"while [ ! -e {host.folder}/never ]; do sleep 0.1; done",), window="22:00-06:00"
@@ -573,6 +604,12 @@ async def test_a_host_that_is_away_is_left_alone_for_a_while_and_visited_when_it
     visits.reconcile_at = 1.0
     kept.world.bus.publish(VaultUnlocked())
     assert visits.reconcile_at == 0.0
+    # a password that is changed reaches at once the hosts of those jobs alone that need it
+    for secret, reconcile_at in (("backups/other", 1.0), ("backups/vault", 0.0)):
+        visits.reconcile_at = 1.0
+        kept.world.bus.publish(SecretChanged(secret))
+        assert visits.reconcile_at == reconcile_at
+    await asyncio.gather(*kept.backups._reads)
     # nothing is lost where nothing can be written, or something is wrong with us
     for fault in (StoreUnavailable("full"), RuntimeError("a fault")):
         timers._ways = type("Faulty", (), {"way": _raising(fault)})()

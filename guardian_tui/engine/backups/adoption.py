@@ -56,20 +56,23 @@ class Adoption:
                 continue
             job = jobs[offer.timer]
             stored = await records.run_named(self._store, offer.run)
-            if offer.attempt < newest[offer.run] or (stored is not None and stored[1] == job.id):
+            ours = stored is not None and stored[1] == job.id
+            # what its host begins again after its end was told goes on
+            over = stored is not None and ours and offer.attempt <= stored[0].attempt
+            if offer.attempt < newest[offer.run] or over:
                 # it is settled, or was begun again: only its folder is left
                 if offer.state != "running":
                     await self._detached.forget(way.target, offer.id)
                 continue
             repository = repositories.get(job.repository_id)
-            if stored is None and repository is not None:
-                await self._adopt(offer, job, repository, way)
+            if (stored is None or ours) and repository is not None:
+                await self._adopt(offer, job, repository, way, new=stored is None)
         return begun
 
-    async def _adopt(self, offer: Offer, job: Job, repository: Repository, way: Way) -> None:
+    async def _adopt(self, offer: Offer, job: Job, repository: Repository, way: Way, *, new: bool) -> None:
         try:
             async with self._store.write() as tx:
-                run = await self._runner.adopt(tx, offer, job, repository, way)
+                run = await self._runner.adopt(tx, offer, job, repository, way, new=new)
                 body = {"run": run.row.id, "host": way.name, "repository": repository.spec.name}
                 await self._audit.append(tx, Entry(TIMER, "backups.backup", job.spec.name, "ok", body=body))
         except ValueError as error:

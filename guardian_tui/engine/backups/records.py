@@ -67,6 +67,10 @@ class Repository:
     created_at: float
     memory: RepositoryMemory = field(default_factory=RepositoryMemory)
 
+    def uses(self, secret: str) -> bool:
+        """Whether a secret of the vault is one of its own."""
+        return f"secret:{secret}" in self.spec.secrets.values()
+
 
 class JobMemory(msgspec.Struct):
     """What is known of a job beside its runs and snapshots."""
@@ -121,6 +125,10 @@ Limit = Literal["", "window"]
 """``window``: a run is ended when its job's window closes."""
 
 
+Passing = Literal["locked", "network"]
+"""What passes by itself: then a run is tried again."""
+
+
 class Plan(msgspec.Struct, frozen=True):
     """What is needed to go on with a run after a restart."""
 
@@ -129,6 +137,8 @@ class Plan(msgspec.Struct, frozen=True):
     marks: msgspec.Raw = msgspec.Raw(b"[]")
     not_before: float = 0.0
     limit: Limit = ""
+    passing: Passing = "locked"
+    """Why it waits, where it is to be tried again."""
 
 
 @dataclass(slots=True)

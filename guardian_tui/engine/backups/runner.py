@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 
@@ -18,7 +17,7 @@ from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import Judgement, Place
 from guardian_tui.engine.backups.own_state import OwnState
 from guardian_tui.engine.backups.records import Job, Limit, Repository
-from guardian_tui.engine.backups.runs import RESTARTED, RETRY_SECONDS, TIMER, Ended, Run
+from guardian_tui.engine.backups.runs import HINDERED, RESTARTED, RETRY_SECONDS, TIMER, Ended, Run
 from guardian_tui.engine.backups.script import Mark, Reader, marks_of, render
 from guardian_tui.engine.backups.sites import Sites
 from guardian_tui.engine.backups.turns import Turns
@@ -68,7 +67,6 @@ class Runner:
 
     Args:
         ended: called after a run's end is on disk.
-        at_once: runs beside each other on one host.
         own_state: makes the archive that a job of Guardian's own state saves.
         at_once: runs beside each other on one host.
     """
@@ -86,7 +84,6 @@ class Runner:
         self._sites = sites
         self._detached = detached
         self._ended = ended
-        self._at_once = at_once
         self._own_state = own_state
         self._turns = Turns()
         self._of_host: dict[str, asyncio.Semaphore] = {}
@@ -112,8 +109,8 @@ class Runner:
             marks = msgspec.json.decode(stored.plan.marks, type=tuple[Mark, ...])
             plan = stored.plan
             run = Run(
-                stored.row, work, job, repository, way, plan.word, marks, plan.not_before, limit=plan.limit
-            )
+                stored.row, work, job, repository, way, plan.word, marks, plan.not_before, limit=plan.limit, passing=plan.passing
+            )  # fmt: skip
             self._take(run)
 
     async def _close_orphan(self, stored: records.StoredRun, judgement: Judgement) -> None:
@@ -158,8 +155,10 @@ class Runner:
         tx.after_commit(lambda: self._take(run))
         return run
 
-    async def adopt(self, tx: Tx, offer: Offer, job: Job, repository: Repository, way: Way) -> Run:
-        """Take up a run that a host's timer began: it is followed once the transaction is committed.
+    async def adopt(
+        self, tx: Tx, offer: Offer, job: Job, repository: Repository, way: Way, *, new: bool
+    ) -> Run:
+        """Take up a run that a host's timer began, or began again: it is followed once the transaction is committed.
 
         Raises:
             ValueError: what the host says of its stages can't be read.
@@ -177,7 +176,7 @@ class Runner:
         )  # fmt: skip
         limit: Limit = "window" if offer.limit == "window" else ""
         run = Run(row, Backup(), job, repository, way, offer.word, marks, limit=limit)
-        await records.put_run(tx, row, run.plan(), job_id=job.id, repository_id=repository.id, new=True)
+        await records.put_run(tx, row, run.plan(), job_id=job.id, repository_id=repository.id, new=new)
         tx.after_commit(lambda: self._take(run))
         return run
 
@@ -267,13 +266,15 @@ class Runner:
         """Wait until its host's timer has begun it again."""
         until = run.not_before + HOST_LATE_SECONDS
         while True:
-            look = (await self._detached.look(run.way.target, {run.detached_id: (0, 0)}, limit_bytes=1)).get(
-                run.detached_id
-            )
+            look = None
+            # a link that failed is perhaps the one to the host too
+            with suppress(ConnectFailed):
+                looks = await self._detached.look(run.way.target, {run.detached_id: (0, 0)}, limit_bytes=1)
+                look = looks.get(run.detached_id)
             if look is not None and look.state != "absent":
                 break
             if self._clock.now() > until:
-                return Judgement("locked", "The repository was locked, and its host did not try again.")
+                return Judgement(run.passing, f"{HINDERED[run.passing]}, and its host did not try again.")
             await asyncio.sleep(UNHEARD_SECONDS)
         run.reader, run.offsets = None, (0, 0)
         run.ended.clear()
@@ -349,14 +350,14 @@ class Runner:
     async def _again(self, run: Run, judgement: Judgement) -> bool:
         """Whether it is tried again: what was locked, or could not be reached."""
         tries = run.job.spec.tries if run.job else 1
-        pause = RETRY_SECONDS.get(judgement.verdict)
-        # what a timer began its host begins again, and that only where it was locked
-        theirs = run.by_timer and judgement.verdict != "locked"
-        if pause is None or run.row.attempt >= tries or run.cancelled or theirs:
+        # what a timer began its host begins again, once it has seen it end
+        unseen = run.by_timer and not run.ended.is_set()
+        if judgement.verdict not in RETRY_SECONDS or run.row.attempt >= tries or run.cancelled or unseen:
             return False
-        wait = pause * 2 ** (run.row.attempt - 1)
+        run.passing = judgement.verdict
+        wait = RETRY_SECONDS[run.passing] * 2 ** (run.row.attempt - 1)
         if not run.by_timer:
-            # its host, which reads there that it was locked, has the other still in hand
+            # its host, which reads there what hindered it, has the other still in hand
             with suppress(ConnectFailed, DetachedFailed):
                 await self._detached.forget(run.way.target, run.detached_id)
         run.not_before, run.word = self._clock.now() + wait, run.word if run.by_timer else ""
@@ -364,6 +365,7 @@ class Runner:
             run.row, state="queued", attempt=run.row.attempt + 1, started_at=None, progress=None,
             words=f"{judgement.words} It is tried again in {wait / 60:.0f} min.",
         )  # fmt: skip
+        run.ended.clear()
         await self._write(run)
         self._show(run)
         return True
@@ -486,13 +488,6 @@ class Runner:
         if run is None or run.reader is None:
             return None
         return list(run.reader.log), run.reader.warnings
-
-    def by_state(self) -> dict[str, int]:
-        """How many are queued and running."""
-        found: dict[str, int] = defaultdict(int)
-        for run in self.runs.values():
-            found[run.row.state] += 1
-        return found
 
 
 def _tell_fault(task: asyncio.Task[None]) -> None:

@@ -10,15 +10,19 @@ import msgspec
 
 from guardian_tui.engine.backups.engines.base import Judgement
 from guardian_tui.engine.backups.outcome import Outcome
-from guardian_tui.engine.backups.records import Job, Limit, Plan, Repository
+from guardian_tui.engine.backups.records import Job, Limit, Passing, Plan, Repository
 from guardian_tui.engine.backups.script import Mark, Reader
 from guardian_tui.engine.backups.work import Work
 from guardian_tui.engine.remote.detached_looks import Look
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.protocol.backups import RunRow
 
-RETRY_SECONDS = {"locked": 300.0, "network": 60.0}
+RETRY_SECONDS: dict[Passing, float] = {"locked": 300.0, "network": 60.0}
 """What is tried again, and after how long (each time twice as long)."""
+HINDERED: dict[Passing, str] = {
+    "locked": "The repository was locked",
+    "network": "The link to the repository failed",
+}
 SCHEDULE = "schedule"
 """Who begins what is due."""
 TIMER = "timer"
@@ -50,6 +54,8 @@ class Run:
     cancelled: bool = False
     limit: Limit = ""
     """What ends it if nothing else does, beside the job's own limit."""
+    passing: Passing = "locked"
+    """Why it waits, where it is to be tried again."""
     on_its_host: bool = True
     """Whether its host was told to begin: nobody asks about it before."""
     task: asyncio.Task[None] | None = None
@@ -68,6 +74,7 @@ class Run:
         """What is kept of it on disk."""
         return Plan(
             msgspec.Raw(msgspec.json.encode(self.work)), self.word, msgspec.Raw(msgspec.json.encode(self.marks)), self.not_before, self.limit,
+            self.passing,
         )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from guardian_tui.engine.backups.work import Copy
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import AuditSink, Entry
 from guardian_tui.engine.clock import Clock
-from guardian_tui.engine.facts import HostsChanged, Layout, Sample, WaveDone
+from guardian_tui.engine.facts import HostsChanged, Layout, Sample, SecretChanged, WaveDone
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached import DetachedRuns
@@ -101,6 +101,7 @@ class Backups:
         self._tasks: list[asyncio.Task[None]] = []
         self._reads: set[asyncio.Task[Judgement]] = set()
         bus.subscribe(HostsChanged, self._hosts_changed)
+        bus.subscribe(SecretChanged, self._secret_changed)
 
     async def start(self) -> None:
         """Take up what the store has, and begin."""
@@ -296,6 +297,12 @@ class Backups:
         if self._tasks:
             self._rows.clear()
             self.judge()
+
+    def _secret_changed(self, fact: SecretChanged) -> None:
+        """What could not be read may be read now, and what could perhaps no longer."""
+        for repository in self.repositories.values() if self._tasks else ():
+            if repository.uses(fact.name):
+                self.read_soon(repository)
 
     # --- runs -----------------------------------------------------------------------------------------
 

@@ -121,10 +121,12 @@ def _settings(
         "t_job": job_id, "t_folder": runs.folder, "t_shell": runs.shell, "t_manager": runs.manager, "t_jitter": time.jitter_seconds,
         "t_opens": opens, "t_length": length, "t_most": ceil(spec.most_seconds), "t_beyond": BACKSTOP_SECONDS,
         "t_grace": runs.grace_seconds, "t_nice": spec.nice, "t_idle": int(spec.idle_io), "t_head": HEAD_BYTES, "t_tail": TAIL_BYTES,
-        "t_tries": spec.tries, "t_pause": int(RETRY_SECONDS["locked"]), "t_nap": NAP_SECONDS, "t_keep": RUNS_KEPT,
-        "t_locked_codes": "|".join(map(str, adapter.locked_codes)), "t_locked_words": adapter.locked_words,
+        "t_tries": spec.tries, "t_nap": NAP_SECONDS, "t_keep": RUNS_KEPT,
+        "t_locked_pause": int(RETRY_SECONDS["locked"]), "t_cut_pause": int(RETRY_SECONDS["network"]),
         "t_id": run_pattern(job_id), "t_word": word,
     }  # fmt: skip
+    for name, signs in (("locked", adapter.locked), ("cut", adapter.cut), ("lasting", adapter.lasting)):
+        sets |= {f"t_{name}_codes": "|".join(map(str, signs.codes)), f"t_{name}_words": signs.words}
     # names and limits are known only when it begins
     scope = " ".join(f'"{option}"' for option in scope_words("$t_run", "$t_backstop"))
     lines = [f"{name}={shlex.quote(str(value))}" for name, value in sets.items()]

@@ -17,7 +17,7 @@ from guardian_tui.engine.backups.timer_records import Key, TimerMemory, read_tim
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import AuditSink
 from guardian_tui.engine.clock import Clock
-from guardian_tui.engine.facts import Reachability, VaultUnlocked
+from guardian_tui.engine.facts import Reachability, SecretChanged, VaultUnlocked
 from guardian_tui.engine.remote.detached import DetachedRuns
 from guardian_tui.engine.remote.detached_looks import DetachedFailed
 from guardian_tui.engine.remote.host_timers import HostTimers
@@ -92,6 +92,7 @@ class Timers:
             self._parts = (reconciling, Adoption(store, audit, hosts, detached, runner))
             bus.subscribe(Reachability, self._reached)
             bus.subscribe(VaultUnlocked, lambda fact: self._all_soon())
+            bus.subscribe(SecretChanged, self._secret_changed)
 
     async def start(self, jobs: Mapping[str, Job], repositories: Mapping[str, Repository]) -> None:
         """Take up what is known, and begin; the tables are the service's own, and change with it."""
@@ -187,6 +188,12 @@ class Timers:
     def _all_soon(self) -> None:
         for visits in self._visits.values():
             visits.reconcile_at = 0.0
+
+    def _secret_changed(self, fact: SecretChanged) -> None:
+        for job in self._jobs.values():
+            repository = self._repositories.get(job.repository_id)
+            if repository is not None and repository.uses(fact.name) and wants_timer(job):
+                self._of(job.host_id).reconcile_at = 0.0
 
     def _concerned(self) -> Iterable[str]:
         """Hosts that have timers, or are to have some."""

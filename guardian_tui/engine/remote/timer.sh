@@ -3,7 +3,7 @@
 #   due     the manager's timer went off, which has waited its random while already
 #   jitter  the same by cron, which has not
 #   missed  cron asks, now and then, whether a time went by while the machine was off
-# It begins a run as the engine does (detached.sh), stays until it ends, and begins it again where the repository was locked.
+# It begins a run as the engine does (detached.sh), stays until it ends, and begins it again where the repository was locked or its link failed.
 #
 # The folder, which only its owner may enter:
 #   timer supervisor orders      this text, detached.sh and detached_orders.sh
@@ -94,10 +94,17 @@ $(cat "$t_dir/marks")"
     g_dir=$g_root/$t_run
 }
 
-t_locked() { # whether the run in g_dir ended because the repository was locked
+t_says() { # exit codes, words: whether the run in g_dir shows any of them
+    [ -n "$1" ] && grep -qE "^$t_mark end [0-9]+ ($1) " "$g_dir/err" && return
+    [ -n "$2" ] && grep -qiE -- "$2" "$g_dir/err"
+}
+
+t_passes() { # whether the run in g_dir ended by what passes, a lock or a link that failed: sets t_pause
     g_ended && [ "$g_code" != 0 ] || return
-    grep -qE "^$t_mark end [0-9]+ ($t_locked_codes) " "$g_dir/err" && return
-    [ -n "$t_locked_words" ] && grep -qiE -- "$t_locked_words" "$g_dir/err"
+    t_pause=$t_locked_pause
+    t_says "$t_locked_codes" "$t_locked_words" && return
+    t_pause=$t_cut_pause
+    t_says "$t_cut_codes" "$t_cut_words" && ! t_says "$t_lasting_codes" "$t_lasting_words"
 }
 
 t_prune() { # no engine came to fetch them: the newest are kept
@@ -113,13 +120,13 @@ t_prune() { # no engine came to fetch them: the newest are kept
     done | sort -rn | awk -v keep="$t_keep" 'NR > keep { print $2 }' | while read -r t_old; do rm -rf -- "${g_root:?}/$t_old"; done
 }
 
-t_carry() { # begins it, again where it was locked
+t_carry() { # begins it, again where what hindered it passes
     t_name=$(t_random 8) t_mark=@$(t_random 12)
     t_stamp
     t_try=1
     while t_begin $t_try; do
         while g_judge && [ $g_verdict = running ]; do sleep "$t_nap"; done
-        t_locked && [ $t_try -lt "$t_tries" ] || break
+        t_passes && [ $t_try -lt "$t_tries" ] || break
         sleep $((t_pause << (t_try - 1)))
         t_left && ! g_busy "$t_job" '' || break
         t_try=$((t_try + 1))

@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select, update
 
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.clock import Clock
-from guardian_tui.engine.facts import VaultUnlocked
+from guardian_tui.engine.facts import SecretChanged, VaultUnlocked
 from guardian_tui.engine.store.database import Store, Tx
 from guardian_tui.engine.store.tables import accounts, secrets, vault_slots
 from guardian_tui.engine.vault.references import resolve_outside
@@ -179,6 +179,7 @@ class Vault:
             await tx.execute(
                 insert(secrets), {"name": name, "sealed": sealed, "created_at": now, "updated_at": now}
             )
+        tx.after_commit(lambda: self._bus.publish(SecretChanged(name)))
 
     async def secret(self, name: str) -> bytes:
         """A secret by its name.
@@ -203,6 +204,7 @@ class Vault:
         done = await tx.execute(delete(secrets).where(secrets.c.name == name))
         if not done.rowcount:
             raise NotFound(f"The vault has no secret named {name}.")
+        tx.after_commit(lambda: self._bus.publish(SecretChanged(name)))
 
     async def names(self) -> list[str]:
         """Names of all secrets."""

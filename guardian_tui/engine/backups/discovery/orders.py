@@ -136,11 +136,7 @@ class DiscoveryOrders:
         async with call.change(repository.spec.name, body={"host": way.name, "secrets": sorted(taken)}) as tx:
             for name, value in taken.items():
                 await self._vault.put_secret(tx, name, value.encode(errors="surrogateescape"))
-            tx.after_commit(lambda: self._read(repository))
         return self._backups.repository_row(repository)
-
-    def _read(self, repository: Repository) -> None:
-        self._backups.read_soon(repository)
 
     async def _search(self, way: Way, *, openly: bool = False) -> Search:
         try:

@@ -108,6 +108,19 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class Signs:
+    """What a shell on the host knows a trouble by: exit codes of a stage, and what is said where they don't tell.
+
+    Attributes:
+        codes: any of them is enough.
+        words: a regular expression for ``grep -Ei``; empty: the codes tell.
+    """
+
+    codes: tuple[int, ...] = ()
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A repository as a command needs it."""
 
@@ -154,10 +167,12 @@ class Adapter(Protocol):
     name: BackupEngine
     secrets: tuple[str, ...]
     """Environment variables that may hold a secret of this engine; the first is the repository's password."""
-    locked_codes: tuple[int, ...]
-    """Exit codes of a stage that found the repository locked."""
-    locked_words: str
-    """What is said then where an exit code does not tell: a regular expression for ``grep -E``; empty: they tell."""
+    locked: Signs
+    """Of a repository that is locked…"""
+    cut: Signs
+    """…and of a link that failed: both pass, and a host's own timer tries again."""
+    lasting: Signs
+    """Of what does not pass, though the link fails with it: a key that is refused, a disk that is full."""
 
     def probe(self) -> tuple[str, ...]:
         """Command that tells the version."""

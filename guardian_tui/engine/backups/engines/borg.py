@@ -26,6 +26,7 @@ from guardian_tui.engine.backups.engines.base import (
     Stream,
 )
 from guardian_tui.engine.backups.engines.borg_output import BACKUP, DUMP, FILES, LOOK, TARGET, archive_name
+from guardian_tui.engine.backups.engines.borg_verdict import CUT, LASTING, LOCKED
 from guardian_tui.engine.backups.engines.ssh import LEAVE_IT_OUT, PASSWORD_INSIDE, SSH
 from guardian_tui.protocol.backups import (
     BackupEngine,
@@ -61,8 +62,7 @@ class Borg:
 
     name: BackupEngine = "borg"
     secrets: tuple[str, ...] = (PASSPHRASE,)
-    locked_codes: tuple[int, ...] = (70, 71, 72, 73)
-    locked_words = r"Failed to create/acquire the lock|lock .*\(timeout\)"
+    locked, cut, lasting = LOCKED, CUT, LASTING
 
     def probe(self) -> tuple[str, ...]:
         """Command that tells the version."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from guardian_tui.engine.backups.dumping import dump_name
-from guardian_tui.engine.backups.engines.base import Event, Judgement, StageEnd, Summary, Warned
+from guardian_tui.engine.backups.engines.base import Event, Judgement, Signs, StageEnd, Summary, Warned
 from guardian_tui.engine.backups.engines.borg_output import BACKUP, DUMP, LOOK, NAME_LIMIT, TARGET, lines_of
 from guardian_tui.protocol.backups import JobSpec, Operation
 from guardian_tui.text import safe
@@ -47,6 +47,10 @@ _WORDS: tuple[tuple[Trouble, str], ...] = (
     ),
     ("missing", r"Repository .* does not exist|is not a valid repository|parent path of the repo directory .* does not exist"),
 )  # fmt: skip
+_BY_TROUBLE = dict(_WORDS)
+LOCKED = Signs((70, 71, 72, 73), _BY_TROUBLE["locked"])
+CUT = Signs((80, 81, 87), _BY_TROUBLE["network"])
+LASTING = Signs((13, 15, 18, 14, 20, 21, 50, 51, 52, 53), f"{_BY_TROUBLE['no_space']}|{_BY_TROUBLE['auth']}")
 _PATTERNS = tuple((trouble, re.compile(words, re.IGNORECASE | re.MULTILINE)) for trouble, words in _WORDS)
 _UNMATCHED = re.compile(r"Include pattern '(.*)' never matched\.", re.DOTALL)
 _CHANGED = re.compile(r"file changed while we backed it up|file type or inode changed")

@@ -27,7 +27,7 @@ from guardian_tui.engine.backups.engines.base import (
     Summary,
     Warned,
 )
-from guardian_tui.engine.backups.engines.dumps_verdict import judged
+from guardian_tui.engine.backups.engines.dumps_verdict import CUT, LASTING, LOCKED, judged
 from guardian_tui.protocol.backups import (
     BackupEngine,
     CheckLevel,
@@ -67,8 +67,7 @@ class Dumps:
 
     name: BackupEngine = "dumps"
     secrets: tuple[str, ...] = ()
-    locked_codes: tuple[int, ...] = (75,)
-    locked_words = ""
+    locked, cut, lasting = LOCKED, CUT, LASTING
 
     def probe(self) -> tuple[str, ...]:
         """Whether the host has what the scripts need."""

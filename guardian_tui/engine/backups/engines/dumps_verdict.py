@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from guardian_tui.engine.backups.engines.base import Event, Judgement, StageEnd, Summary, Warned
+from guardian_tui.engine.backups.engines.base import Event, Judgement, Signs, StageEnd, Summary, Warned
 from guardian_tui.protocol.backups import JobSpec, Operation, Verdict
 
 _NO_SPACE = re.compile(
@@ -29,6 +29,9 @@ _ADVICE: dict[Verdict, str] = {
     "missing": "Mount the folder, or make it by initialising the repository.",
     "locked": "Another run is at work in the folder: it is tried again later.",
 }
+LOCKED = Signs((75,))
+CUT = Signs(words=_NETWORK.pattern)
+LASTING = Signs(words=f"{_NO_SPACE.pattern}|{_GONE.pattern}|{_AUTH.pattern}")
 _CANCELLED = (129, 130, 143)
 _DAMAGED, _MISSING, _IN_USE = 65, 66, 75
 

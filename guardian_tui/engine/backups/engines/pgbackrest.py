@@ -26,7 +26,7 @@ from guardian_tui.engine.backups.engines.base import (
     Summary,
     Warned,
 )
-from guardian_tui.engine.backups.engines.pgbackrest_verdict import judged
+from guardian_tui.engine.backups.engines.pgbackrest_verdict import CUT, LASTING, LOCKED, judged
 from guardian_tui.protocol.backups import (
     BackupEngine,
     CheckLevel,
@@ -77,8 +77,7 @@ class Pgbackrest:
     """One stanza of pgBackRest."""
 
     name: BackupEngine = "pgbackrest"
-    locked_codes: tuple[int, ...] = (50,)
-    locked_words = ""
+    locked, cut, lasting = LOCKED, CUT, LASTING
     secrets: tuple[str, ...] = (
         "PGBACKREST_REPO1_CIPHER_PASS",
         "PGBACKREST_REPO1_S3_KEY",

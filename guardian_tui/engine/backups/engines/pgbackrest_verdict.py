@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from guardian_tui.engine.backups.engines.base import Event, Judgement, StageEnd, Summary, Warned
+from guardian_tui.engine.backups.engines.base import Event, Judgement, Signs, StageEnd, Summary, Warned
 from guardian_tui.protocol.backups import Operation, Verdict
 
 _BY_CODE: dict[int, tuple[Verdict, str]] = {
@@ -28,6 +28,11 @@ _BY_CODE: dict[int, tuple[Verdict, str]] = {
     40: ("failed", "Restore into a new or empty folder."),
     127: ("failed", "Install pgBackRest on the host."),
 }  # fmt: skip
+LOCKED = Signs((50,))
+CUT = Signs(
+    tuple(code for code, (verdict, _) in _BY_CODE.items() if verdict == "network"), "no database found"
+)
+LASTING = Signs(words="Permission denied")
 _CANCELLED = (129, 130, 143)
 _ERROR = re.compile(r"^ERROR: \[(\d{3})\]: (.+)$", re.M)
 

@@ -27,6 +27,7 @@ from guardian_tui.engine.backups.engines.base import (
 from guardian_tui.engine.backups.engines.restic_lists import OURS, part_tag
 from guardian_tui.engine.backups.engines.restic_output import BACKUP, DUMP, LOCKS
 from guardian_tui.engine.backups.engines.restic_place import LOCATION, SECRETS, base, command, options_of
+from guardian_tui.engine.backups.engines.restic_words import CUT, LASTING, LOCKED
 from guardian_tui.protocol.backups import (
     BackupEngine,
     CheckLevel,
@@ -55,8 +56,7 @@ class Restic:
 
     name: BackupEngine = "restic"
     secrets: tuple[str, ...] = SECRETS
-    locked_codes: tuple[int, ...] = (11,)
-    locked_words = "repository is already locked|repo already locked"
+    locked, cut, lasting = LOCKED, CUT, LASTING
 
     def probe(self) -> tuple[str, ...]:
         """Command that tells the version."""

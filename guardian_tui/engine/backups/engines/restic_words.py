@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from guardian_tui.engine.backups.engines.base import Signs
+
 Trouble = Literal["cancelled", "no_space", "locked", "network", "auth", "missing"]
 
 # in the order in which they are tried: "Is there a repository …?" is asked whatever hindered it from being read
@@ -35,6 +37,10 @@ _WORDS: tuple[tuple[Trouble, str], ...] = (
         r"|unable to open config file: .*(no such file|does not exist|not found|NoSuchBucket)",
     ),
 )
+_BY_TROUBLE = dict(_WORDS)
+LOCKED = Signs((11,), _BY_TROUBLE["locked"])
+CUT = Signs(words=_BY_TROUBLE["network"])
+LASTING = Signs((10, 12), f"{_BY_TROUBLE['no_space']}|{_BY_TROUBLE['auth']}")
 _PATTERNS = tuple((trouble, re.compile(words, re.IGNORECASE)) for trouble, words in _WORDS)
 
 

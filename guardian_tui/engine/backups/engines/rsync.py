@@ -29,6 +29,7 @@ from guardian_tui.engine.backups.engines.base import (
     Stream,
 )
 from guardian_tui.engine.backups.engines.rsync_output import BACKUP, DUMP, HASHES
+from guardian_tui.engine.backups.engines.rsync_verdict import CUT, LASTING, LOCKED
 from guardian_tui.engine.backups.engines.ssh import LEAVE_IT_OUT, PASSWORD_INSIDE, SSH
 from guardian_tui.protocol.backups import (
     BackupEngine,
@@ -60,8 +61,7 @@ class Rsync:
 
     name: BackupEngine = "rsync"
     secrets: tuple[str, ...] = ()
-    locked_codes: tuple[int, ...] = (75,)
-    locked_words = ""
+    locked, cut, lasting = LOCKED, CUT, LASTING
 
     def probe(self) -> tuple[str, ...]:
         """Command that tells the version."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from guardian_tui.engine.backups.engines.base import Event, Judgement, StageEnd, Summary, Warned
+from guardian_tui.engine.backups.engines.base import Event, Judgement, Signs, StageEnd, Summary, Warned
 from guardian_tui.engine.backups.engines.rsync_output import BACKUP, DUMP
 from guardian_tui.engine.backups.engines.rsync_scripts import NOT_WHOLE
 from guardian_tui.protocol.backups import JobSpec, Operation
@@ -39,6 +39,9 @@ _WORDS: tuple[tuple[Trouble, re.Pattern[str]], ...] = (
     ("missing", re.compile(r"^there is no folder ", re.MULTILINE)),
     ("auth", re.compile(r"Permission denied")),
 )
+LOCKED = Signs((IN_USE,))
+CUT = Signs(_NETWORK, _WORDS[2][1].pattern)
+LASTING = Signs((CANT_WRITE, NOT_THERE), f"{_NO_SPACE.pattern}|{_REFUSED.pattern}")
 _SAID: dict[Trouble, str] = {
     "cancelled": "It was ended before it was done.",
     "no_space": "A disk is full.",
