@@ -292,6 +292,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
             )
         for run in change.asking[:3]:
             self.tell_approval(run)
+        for run in change.handed[:3]:
+            self.tell_handed(run)
         for one in change.approvals[:3]:
             self.tell_order(one)
         if self._paused_at is not None:

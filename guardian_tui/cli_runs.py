@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -14,10 +15,14 @@ import msgspec
 from guardian_tui.cli_session import EXIT_REFUSED, raise_words, with_client
 from guardian_tui.client import Client
 from guardian_tui.protocol import runbooks as wire
-from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.protocol.errors import GuardianError, InvalidRequest
 from guardian_tui.text import json_safe, safe
 
 LOOK_SECONDS = 0.3
+AGAIN_SECONDS = 10.0
+"""Others are told anew that somebody looks on."""
+LOOKS_ON_SECONDS = 300.0
+"""Unless it is told anew, it holds for so long."""
 WORDS = 2000
 
 
@@ -67,13 +72,16 @@ class Following:
         self._run = run
         self._quiet = quiet
         self._after = 0
-        self._step: tuple[str, int] = ("", 0)
+        self._people = ""
+        self._said_at = 0.0
 
     async def look(self) -> wire.RunbookRun:
-        """Print what was written since the last look; answers how the run is."""
+        """Print what was written since the last look, and who leads it and looks on; answers how the run is."""
+        await self._look_on()
         detail = await self._client.call(
             "runbooks.follow", wire.RunbookRunDetail, wire.RunbookRunRef(run=self._run)
         )
+        self._print_people(detail)
         more = True
         while more:
             query = wire.RunbookOutputQuery(run=self._run, after=self._after)
@@ -83,6 +91,38 @@ class Following:
                 self._after = piece.number
                 self._print(piece, detail.run)
         return detail.run
+
+    async def leave(self) -> None:
+        """Nobody looks on here any more."""
+        with contextlib.suppress(GuardianError):
+            order = wire.WatchRun(run=self._run, console=self._client.console, leave=True)
+            await self._client.call("runbooks.watch", wire.RunbookWatchers, order)
+
+    async def _look_on(self) -> None:
+        """Have others see that somebody looks on here."""
+        now = time.monotonic()
+        if self._said_at and now - self._said_at < AGAIN_SECONDS:
+            return
+        self._said_at = now
+        # of a run that has ended nobody is told
+        with contextlib.suppress(GuardianError):
+            # a prompt keeps us from saying so again
+            order = wire.WatchRun(run=self._run, console=self._client.console, seconds=LOOKS_ON_SECONDS)
+            await self._client.call("runbooks.watch", wire.RunbookWatchers, order)
+
+    def _print_people(self, detail: wire.RunbookRunDetail) -> None:
+        if detail.run.state == "ended" or self._quiet:
+            return
+        names = [
+            f"{safe(one.name)}{f' ({one.consoles} consoles)' if one.consoles > 1 else ''}"
+            for one in detail.watchers
+        ]
+        people = (
+            f"{safe(detail.run.leader)} leads; {', '.join(names)} look{'s' if len(names) == 1 else ''} on"
+        )
+        if people != self._people:
+            self._people = people
+            click.echo(people, err=True)
 
     def _print(self, piece: wire.RunbookPiece, run: wire.RunbookRun) -> None:
         if self._quiet:
@@ -171,10 +211,13 @@ def run_command(
         if not as_json:
             click.echo(f"\nRun {run.id}", err=True)
         following = Following(client, run.id, quiet=as_json)
-        run = await following.until_asked()
-        while led and run.state != "ended":
-            await _lead(client, run)
+        try:
             run = await following.until_asked()
+            while led and run.state != "ended":
+                await _lead(client, run)
+                run = await following.until_asked()
+        finally:
+            await following.leave()
         return run
 
     _conclude(with_client(work), as_json)
@@ -242,7 +285,11 @@ def follow_command(run: str, as_json: bool) -> None:
         return
 
     async def work(client: Client) -> wire.RunbookRun:
-        return await Following(client, run).until_asked()
+        following = Following(client, run)
+        try:
+            return await following.until_asked()
+        finally:
+            await following.leave()
 
     _conclude(with_client(work), as_json=False)
 

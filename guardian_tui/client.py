@@ -6,6 +6,7 @@ The only module that knows httpx.  It holds the session's token and nothing else
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -58,6 +59,8 @@ class Client:
         self.round_trip_seconds: float | None = None
         """Of the newest call, for the footer."""
         self.last_event_id = ""
+        self.console = secrets.token_hex(8)
+        """Tells it from other consoles of the same session."""
         self._http = self._make(httpx.Timeout(CALL_SECONDS, connect=5.0))
         self._stream_http: httpx.AsyncClient | None = None
 

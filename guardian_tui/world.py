@@ -20,14 +20,20 @@ from guardian_tui.protocol.checks import CheckRow, shown_check_state
 from guardian_tui.protocol.events import Delta, Heartbeat
 from guardian_tui.protocol.fleet import HostRow, HostState, Question
 from guardian_tui.protocol.freshness import shown_state
-from guardian_tui.protocol.runbooks import RunbookProgress, RunbookResult, RunbookRow, RunbookRun
+from guardian_tui.protocol.runbooks import (
+    RunbookProgress,
+    RunbookResult,
+    RunbookRow,
+    RunbookRun,
+    RunbookWatchers,
+)
 from guardian_tui.protocol.system import EngineStatus
 
 AUDIT_KEPT = 500
 
 _SEVERITY = {"critical": 0, "warning": 1, "info": 2}
 _BACKUPS = frozenset({"backups", "runs", "repositories", "readiness"})
-_RUNBOOKS = frozenset({"runbooks", "runbook_runs", "runbook_progress", "runbook_results"})
+_RUNBOOKS = frozenset({"runbooks", "runbook_runs", "runbook_progress", "runbook_results", "runbook_watchers"})
 _JOB_STATES = {
     "failed": 0, "critical": 1, "never": 2, "late": 3, "unknown": 4, "running": 5, "ok": 6, "off": 7,
 }  # fmt: skip
@@ -63,6 +69,8 @@ class Change:
     """The library, runs of it, their progress or results."""
     asking: tuple[RunbookRun, ...] = ()
     """Runs that have just come to an approval."""
+    handed: tuple[RunbookRun, ...] = ()
+    """Runs that another person leads since just now."""
     approvals: tuple[Approval, ...] = ()
     """Orders that wait for another person, or no longer do, since just now."""
     fired: tuple[Alert, ...] = ()
@@ -89,6 +97,7 @@ class World:
         self.runbook_runs: dict[str, RunbookRun] = {}
         self.runbook_progress: dict[str, RunbookProgress] = {}
         self.runbook_results: dict[str, RunbookResult] = {}
+        self.runbook_watchers: dict[str, RunbookWatchers] = {}
         self.status: EngineStatus | None = None
         self._engine_time = 0.0
         self._heard_at: float | None = None
@@ -116,6 +125,7 @@ class World:
         first = delta.complete
         fired = () if first else tuple(a for a in delta.alerts if self._rings(a))
         asking = () if first else tuple(run for run in delta.runbook_runs if self._asks_anew(run))
+        handed = () if first else tuple(run for run in delta.runbook_runs if self._is_handed(run))
         news = () if first else tuple(one for one in delta.approvals if self._is_news(one))
         if first:
             gone_hosts = tuple(set(self.hosts) - {row.id for row in delta.hosts})
@@ -138,6 +148,7 @@ class World:
         self.runbook_runs.update((run.id, run) for run in delta.runbook_runs)
         self.runbook_progress.update((one.id, one) for one in delta.runbook_progress)
         self.runbook_results.update((one.id, one) for one in delta.runbook_results)
+        self.runbook_watchers.update((one.id, one) for one in delta.runbook_watchers)
         for name, ids in delta.gone.items():
             table = getattr(self, name, {})
             for id in ids:
@@ -164,9 +175,11 @@ class World:
                 or delta.runbook_runs
                 or delta.runbook_progress
                 or delta.runbook_results
+                or delta.runbook_watchers
                 or _RUNBOOKS & gone.keys()
             ),
             asking=asking,
+            handed=handed,
             approvals=news,
             fired=fired,
         )
@@ -175,6 +188,7 @@ class World:
         return (
             self.hosts, self.alerts, self.silences, self.audit, self.questions, self.checks, self.backups, self.runs, self.repositories,
             self.readiness, self.approvals, self.runbooks, self.runbook_runs, self.runbook_progress, self.runbook_results,
+            self.runbook_watchers,
         )  # fmt: skip
 
     def _rings(self, alert: Alert) -> bool:
@@ -212,6 +226,10 @@ class World:
         return run.asked == "approve" and (
             known is None or (known.asked, known.step) != (run.asked, run.step)
         )
+
+    def _is_handed(self, run: RunbookRun) -> bool:
+        known = self.runbook_runs.get(run.id)
+        return known is not None and known.leader != run.leader
 
     def counts(self) -> Counts:
         """Figures of the header."""

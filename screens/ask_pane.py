@@ -53,7 +53,7 @@ class AskPane(Vertical):
     """Shows an :class:`Asking`; posts what was entered."""
 
     DEFAULT_CSS = """
-    AskPane { height: auto; border: round $g-border; border-title-color: $g-accent; background: $g-background; }
+    AskPane { height: auto; border: round $g-border; border-title-color: $g-accent; border-subtitle-color: $g-muted; background: $g-background; }
     AskPane.warning { border: round $g-warning; border-title-color: $g-warning; }
     AskPane.accent { border: round $g-accent; }
     AskPane.critical { border: round $g-critical; border-title-color: $g-critical; }

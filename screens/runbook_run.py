@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.widgets import Input
 
 from guardian_tui.commands import Command
@@ -21,19 +22,22 @@ from guardian_tui.protocol.runbooks import (
     RunbookRun,
     RunbookRunDetail,
     RunbookRunRef,
+    RunbookWatcher,
 )
 from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.ask_pane import AskPane
 from screens.base import GuardianScreen
+from screens.presence import Presence
 from screens.runbook_answers import RunAnswers
 from screens.runbook_asking import asking_of, output_note, word_of, works
 from screens.work import begin
 from widgets.footer import FooterKey
 from widgets.lines_pane import LinesPane
 from widgets.prose import prose_lines
-from widgets.runbook_lines import lead_lines, plan_step_lines, steps_lines, title_of, what_lines
+from widgets.runbook_lines import plan_step_lines, steps_lines, title_of, what_lines
 from widgets.runbook_output import RunOutput
+from widgets.runbook_people import lead_lines, people_words
 from widgets.runbooks_list import ResultsList
 
 NARROW = 110
@@ -94,6 +98,7 @@ class StepScreen(RunAnswers, GuardianScreen):
         self._shown_at = 0.0
         self._was_running = False
         self.sending = False
+        self._presence = Presence(self, run_id)
 
     # --- what is known ----------------------------------------------------------------------------
 
@@ -101,6 +106,18 @@ class StepScreen(RunAnswers, GuardianScreen):
     def run(self) -> RunbookRun | None:
         """The run as it is shown."""
         return self._run
+
+    @property
+    def me(self) -> str:
+        """Who sits here."""
+        session = self.console.session
+        return session.account if session is not None else ""
+
+    @property
+    def watchers(self) -> tuple[RunbookWatcher, ...]:
+        """Who looks on."""
+        found = self.console.world.runbook_watchers.get(self.run_id)
+        return found.watchers if found is not None else ()
 
     @property
     def ready(self) -> bool:
@@ -144,6 +161,16 @@ class StepScreen(RunAnswers, GuardianScreen):
         self._arrange()
         self.query_one("#output").focus()
         self.read()
+        self._presence.begin()
+
+    def on_unmount(self) -> None:
+        """Others see that it is left."""
+        self._presence.end()
+
+    def on_screen_resume(self) -> None:
+        """It is looked at again."""
+        super().on_screen_resume()
+        self._presence.say()
 
     def on_resize(self, event: events.Resize) -> None:
         """Fold or unfold."""
@@ -234,6 +261,7 @@ class StepScreen(RunAnswers, GuardianScreen):
                 self.query_one("#steps", LinesPane).show([[(safe(self._problem, 400), "critical")]], "run")
             return
         now = self.console.world.now()
+        self._presence.over = run.state == "ended"
         self._note_command(run)
         self._draw_steps(run, detail, now)
         self._draw_what(run)
@@ -273,9 +301,9 @@ class StepScreen(RunAnswers, GuardianScreen):
             at=place if moved and run.state != "ended" else None,
         )
         lead = self.query_one("#lead", LinesPane)
-        told = lead_lines(run, now, lead.width)
+        told = lead_lines(run, self.watchers, self.me, now, lead.width)
         lead.show(told, "led by", safe(run.leader, 60))
-        lead.styles.height = lead.fits(6)
+        lead.styles.height = lead.fits(7)
 
     def _draw_what(self, run: RunbookRun) -> None:
         pane = self.query_one("#what", LinesPane)
@@ -342,9 +370,10 @@ class StepScreen(RunAnswers, GuardianScreen):
         if anew:
             self._question, self._shown_at = question, time.monotonic()
             self._fold(run)
-        session = self.console.session
-        me = session.account if session is not None else ""
-        asking = asking_of(run, self.progress(run), pane.width, now, me=me, may_approve=self.may_approve)
+        asking = asking_of(run, self.progress(run), pane.width, now, me=self.me, may_approve=self.may_approve)
+        # where there is no room for who leads, the box in which it asks says who else there is
+        narrow = self.has_class("narrow") and run.state != "ended"
+        pane.border_subtitle = Content(people_words(run, self.watchers, self.me) if narrow else "")
         pane.show(asking, anew=anew)
 
     def _fold(self, run: RunbookRun) -> None:

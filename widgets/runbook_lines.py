@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from guardian_tui.protocol.runbooks import (
@@ -14,7 +13,6 @@ from guardian_tui.protocol.runbooks import (
     RunbookStep,
 )
 from guardian_tui.text import safe
-from widgets import figures
 from widgets.box import Line
 from widgets.painting import Piece
 from widgets.prose import headings, prose_lines, words_lines, wrapped
@@ -262,23 +260,3 @@ def plan_step_lines(planned: PlannedStep, results: Sequence[RunbookResult], widt
             [(f"{safe(one.host, 253)}: {safe(told, VALUE)}", paint)], inner, first=f"{glyph} ", rest="  "
         )
     return [*lines, *([("  ", "text"), *line] for line in body), []]
-
-
-def lead_lines(run: RunbookRun, now: float, width: int) -> list[Line]:
-    """Who began it, when and why, and what it holds open."""
-    began = time.strftime("%H:%M", time.localtime(run.started_at))
-    by = "" if run.by == run.leader else f" by {safe(run.by, 60)}"
-    why = f" from alert {safe(run.rule, 60)}" if run.rule else ""
-    itself = ", goes on by itself" if run.auto and run.state != "ended" else ""
-    told = f"started {began}{by}{why}, {figures.age(now - run.started_at)} ago{itself}"
-    lines = words_lines([(told, "muted")], width)
-    if run.open:
-        lines += words_lines(
-            [
-                ("open:", "warning"),
-                (safe("; ".join(run.open), VALUE), "text"),
-                ("closed at the end", "muted"),
-            ],
-            width,
-        )
-    return lines

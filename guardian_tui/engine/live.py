@@ -20,7 +20,13 @@ from guardian_tui.protocol.audit import AuditEvent
 from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow, Question
-from guardian_tui.protocol.runbooks import RunbookProgress, RunbookResult, RunbookRow, RunbookRun
+from guardian_tui.protocol.runbooks import (
+    RunbookProgress,
+    RunbookResult,
+    RunbookRow,
+    RunbookRun,
+    RunbookWatchers,
+)
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -122,6 +128,7 @@ class Live:
         self.runbook_runs: LiveTable[RunbookRun] = LiveTable(self, "runbook_runs")
         self.runbook_progress: LiveTable[RunbookProgress] = LiveTable(self, "runbook_progress")
         self.runbook_results: LiveTable[RunbookResult] = LiveTable(self, "runbook_results")
+        self.runbook_watchers: LiveTable[RunbookWatchers] = LiveTable(self, "runbook_watchers")
         self.tables: tuple[LiveTable[msgspec.Struct], ...] = (  # type: ignore[assignment]  # rows are only encoded here
             self.hosts,
             self.alerts,
@@ -138,6 +145,7 @@ class Live:
             self.runbook_runs,
             self.runbook_progress,
             self.runbook_results,
+            self.runbook_watchers,
         )
         self._watchers: set[asyncio.Event] = set()
 

@@ -43,6 +43,7 @@ TABLE_PERMISSIONS: Mapping[str, str] = {
     "runbook_runs": "runbooks.see",
     "runbook_progress": "runbooks.see",
     "runbook_results": "runbooks.see",
+    "runbook_watchers": "runbooks.see",
 }
 
 _encode = msgspec.json.Encoder().encode

@@ -15,6 +15,7 @@ from screens.runbook import RunbookScreen
 from screens.runbook_run import StepScreen
 from screens.runbooks import RunbooksScreen
 from screens.transcript import TranscriptScreen
+from widgets.runbooks_list import hosts_words
 
 
 class RunbookCommands(CommandPart):
@@ -225,3 +226,18 @@ class RunbookCommands(CommandPart):
             severity="warning",
             title="an approval is asked of you",
         )
+
+    def tell_handed(self, run: RunbookRun) -> None:
+        """Another person leads a run: who led it, and to whom it was handed, are told."""
+        session = self._app.session
+        if session is None:
+            return
+        what = f"{run.title} on {hosts_words(run.hosts, run.hosts_count)}"
+        if run.leader == session.account and not run.taken:
+            self._app.say(
+                f"{what}. :runbooks opens it, with all that runs.",
+                severity="warning",
+                title=f"{run.led_before} hands a run over to you",
+            )
+        elif run.led_before == session.account and run.taken:
+            self._app.say(f"{what}, which you led.", severity="warning", title=f"{run.leader} leads it now")

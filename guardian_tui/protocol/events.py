@@ -16,7 +16,13 @@ from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, R
 from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow, Question
-from guardian_tui.protocol.runbooks import RunbookProgress, RunbookResult, RunbookRow, RunbookRun
+from guardian_tui.protocol.runbooks import (
+    RunbookProgress,
+    RunbookResult,
+    RunbookRow,
+    RunbookRun,
+    RunbookWatchers,
+)
 from guardian_tui.protocol.system import EngineStatus
 
 HEARTBEAT_SECONDS = 2.0
@@ -46,6 +52,7 @@ class Delta(Response, frozen=True):
     runbook_runs: tuple[RunbookRun, ...] = ()
     runbook_progress: tuple[RunbookProgress, ...] = ()
     runbook_results: tuple[RunbookResult, ...] = ()
+    runbook_watchers: tuple[RunbookWatchers, ...] = ()
     gone: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 

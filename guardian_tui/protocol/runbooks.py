@@ -302,6 +302,27 @@ class RunbookRun(Response, frozen=True):
     proof_words: str = ""
     transcript: str = ""
     """sha256 of its transcript, once it has ended."""
+    led_before: str = ""
+    """Who led it before it was handed over."""
+    led_since: float | None = None
+    taken: bool = False
+    """Who leads it took it: it was not handed over by who led it before."""
+
+
+class RunbookWatcher(Response, frozen=True):
+    """A person who has a run in front of them."""
+
+    name: str
+    consoles: int = 1
+    since: float | None = None
+
+
+class RunbookWatchers(Response, frozen=True):
+    """Who looks on at a run, whoever came first at the top."""
+
+    id: str
+    """Of the run."""
+    watchers: tuple[RunbookWatcher, ...] = ()
 
 
 class RunbookResult(Response, frozen=True):
@@ -369,6 +390,18 @@ class RunbookRunDetail(Response, frozen=True):
     epilogue: str = ""
     ahead: tuple[PlannedStep, ...] = ()
     """Where an approval is asked: the steps that were not done yet, as they would run; what :attr:`RunbookRun.digest` binds."""
+    watchers: tuple[RunbookWatcher, ...] = ()
+    """Who looks on."""
+
+
+class WatchRun(Request, frozen=True):
+    """Say that a console shows a run: others see who looks on.  It holds for ``seconds``, and is said again until ``leave``."""
+
+    run: Name
+    console: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    """One of a session's consoles; each names itself."""
+    seconds: Annotated[float, msgspec.Meta(ge=5, le=600)] = 30.0
+    leave: bool = False
 
 
 class RunbookRunsQuery(Request, frozen=True):

@@ -560,7 +560,7 @@ def test_the_whole_picture(snap_compare: Callable[..., bool], size: tuple[int, i
                 rows = (
                     {"runbook_results": made.RESULTS, "runbook_progress": (made.PROGRESS,)}
                     if what == "fanned"
-                    else {}
+                    else {"runbook_watchers": (made.WATCHERS,)}
                 )
                 app._changed(made.delta(run, **rows))
                 app.open_runbook_run("r1")

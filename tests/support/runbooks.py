@@ -25,6 +25,8 @@ from guardian_tui.protocol.runbooks import (
     RunbookRunList,
     RunbookStep,
     RunbookVariable,
+    RunbookWatcher,
+    RunbookWatchers,
     Transcript,
 )
 from tests.widgets.fleet_app import NOW
@@ -90,8 +92,13 @@ _MARKS = (
 RUN = RunbookRun(
     id="r1", runbook=ROW.id, title=ROW.title, document_version="3", hash=ROW.hash, state="asking", by="ops-1", leader="sup-2", started_at=NOW - 250,
     version=12, step="vacuum", number=4, marks=_MARKS, current=VACUUM, asked="type", acts=("go", "skip", "back", "stop"), phrase="web-eu-12",
-    hosts=("web-eu-12",), hosts_count=1, values={"mount": "/var", "keep": "7"}, alert="a1", rule="disk_low", digest="d" * 64,
+    hosts=("web-eu-12",), hosts_count=1, values={"mount": "/var", "keep": "7"}, alert="a1", rule="disk_low", digest="d" * 64, led_before="ops-1",
+    led_since=NOW - 120,
 )  # fmt: skip
+WATCHERS = RunbookWatchers(
+    id="r1",
+    watchers=(RunbookWatcher("sup-2", since=NOW - 240), RunbookWatcher("ops-1", 2), RunbookWatcher("grace")),
+)
 RUN_DETAIL = RunbookRunDetail(run=RUN, steps=STEPS, epilogue=DETAIL.epilogue)
 OUTPUT = RunbookOutput(
     pieces=(

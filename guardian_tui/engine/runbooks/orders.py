@@ -48,7 +48,7 @@ class RunbookOrders:
             "runbooks.try": self.dry, "runbooks.run": self.run, "runbooks.runs": self.runs, "runbooks.follow": self.follow,
             "runbooks.answer": self.answer, "runbooks.approve": self.approve, "runbooks.stop": self.stop,
             "runbooks.hand_over": self.hand_over, "runbooks.output": self.output, "runbooks.transcript": self.transcript,
-            "runbooks.search": self.search,
+            "runbooks.search": self.search, "runbooks.watch": self.watch,
         }  # fmt: skip
 
     # --- the library ----------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ class RunbookOrders:
         return wire.RunbookRunDetail(
             run=row, steps=steps, progress=run.progress(self._clock.now()) if run is not None else None,
             results=tuple(run.results()) if run is not None else (), epilogue=document.epilogue,
-            ahead=self._ahead(run) if run is not None and row.asked == "approve" else (),
+            ahead=self._ahead(run) if run is not None and row.asked == "approve" else (), watchers=self._runbooks.watching.of(row.id).watchers,
         )  # fmt: skip
 
     def _ahead(self, run: Run) -> tuple[wire.PlannedStep, ...]:
@@ -264,6 +264,15 @@ class RunbookOrders:
             for step in standing.document.steps
             if step.name != standing.step and standing.of(step.name).state == "todo"
         )
+
+    async def watch(self, call: Call, request: wire.WatchRun) -> wire.RunbookWatchers:
+        """`runbooks.watch`."""
+        run = self._run(call, request.run)
+        assert call.principal is not None  # noqa: S101  # by the route's permission
+        watching = self._runbooks.watching
+        if request.leave:
+            return watching.leave(run.id, call.principal, request.console)
+        return watching.look(run, call.principal, request.console, request.seconds)
 
     async def answer(self, call: Call, request: wire.AnswerRunbook) -> wire.RunbookRun:
         """`runbooks.answer`."""

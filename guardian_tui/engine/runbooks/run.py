@@ -97,7 +97,8 @@ class Run:
             approvals=tuple(wording.approval(one, sight.void.get(one.account, "")) for one in standing.judged),
             quorum=current.quorum if current is not None and current.kind == "approve" else 0,
             open=tuple(one.words for one in standing.opened.values()), verdict=standing.verdict, ended_at=standing.ended_at,
-            proof=standing.proof, proof_words=standing.proof_words, transcript=self.transcript,
+            proof=standing.proof, proof_words=standing.proof_words, transcript=self.transcript, led_before=standing.led_before,
+            led_since=standing.led_since, taken=standing.taken,
         )  # fmt: skip
 
     def progress(self, now: float) -> RunbookProgress:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import AuditSink
 from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.facts import SessionEnded
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached import DetachedRuns
@@ -22,6 +23,8 @@ from guardian_tui.engine.runbooks.house import Act, House, Standings
 from guardian_tui.engine.runbooks.output import Budget
 from guardian_tui.engine.runbooks.places import Places
 from guardian_tui.engine.runbooks.planning import Planner
+from guardian_tui.engine.runbooks.run import Run
+from guardian_tui.engine.runbooks.watching import Watching
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.turns import next_turn
 from guardian_tui.protocol.errors import StoreUnavailable
@@ -64,7 +67,9 @@ class Runbooks:
             asyncio.Semaphore(at_once), Budget(time.monotonic),
         )  # fmt: skip
         self.runner = Doing(self.house).runner
-        self.runner.on_end = lambda run: self.remember(run.row())
+        self.runner.on_end = self._ended
+        self.watching = Watching(live, clock)
+        bus.subscribe(SessionEnded, self.watching.session_ended)
         self._newest: dict[str, RunbookRun] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._read = asyncio.Event()
@@ -106,6 +111,10 @@ class Runbooks:
         }
         return [wording.row(entry, newest.get(entry.id)) for entry in self.library.entries]
 
+    def _ended(self, run: Run) -> None:
+        self.watching.forget(run.id)
+        self.remember(run.row())
+
     def remember(self, row: RunbookRun) -> None:
         """A run has begun or ended: the library's line of its document says so."""
         known = self._newest.get(row.runbook)
@@ -126,6 +135,7 @@ class Runbooks:
 
     async def _looking(self) -> None:
         while True:
+            self.watching.clean()
             try:
                 await self.reload()
             except Exception:

@@ -75,6 +75,10 @@ class Standing:
     by: str = ""
     account: str = ""
     leader: str = ""
+    led_before: str = ""
+    led_since: float | None = None
+    taken: bool = False
+    """Who leads it took it, as against being handed it."""
     began_at: float = 0.0
     ended_at: float | None = None
     alert: str = ""
@@ -242,6 +246,7 @@ class Standing:
         self.opened.pop(entry.reference, None)
 
     def _led(self, entry: journal.Led) -> None:
+        self.led_before, self.led_since, self.taken = self.leader, entry.at, entry.by == entry.to
         self.leader = entry.to
 
     def _rolling_back(self, entry: journal.RollingBack) -> None:
