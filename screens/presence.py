@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.runbooks import RunbookWatchers, WatchRun
@@ -33,13 +34,13 @@ class Presence:
         """The screen is shown."""
         if not self.over and self._screen.console.session is not None:
             self._said = True
-            begin(self._screen, lambda: self._tell(leave=False), group="presence", exclusive=True)
+            begin(self._screen, partial(self._tell, leave=False), group="presence", exclusive=True)
 
     def end(self) -> None:
         """The screen is shown no more."""
         if self._said and not self.over and self._screen.console.session is not None:
             # the screen may be gone before it is told
-            begin(self._screen.console, lambda: self._tell(leave=True), group="presence")
+            begin(self._screen.console, partial(self._tell, leave=True), group="presence")
         self._said = False
 
     def _again(self) -> None:

@@ -113,8 +113,8 @@ def doing(one: Step, said: str) -> str:
         case "notify":
             return f"Tell {', '.join(one.channels) or 'all channels'}: {said}"
         case "approve":
-            people = "Another person" if one.quorum == 1 else f"{one.quorum} other people"
-            return f"{people} approve: {said}"
+            people = "Another person approves" if one.quorum == 1 else f"{one.quorum} other people approve"
+            return f"{people}: {said}"
     return said
 
 
