@@ -39,7 +39,10 @@ class _LazyGroup(click.Group):
 
 
 @click.group(
-    cls=_LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=_LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Ends with 0: done; 1: refused, failed, or not all well; 2: wrong use; 3: no engine listens; 4: not logged in.",
 )
 @click.version_option(__version__, prog_name="guardian-tui")
 @click.option("--read-only", is_flag=True, help="Offer no command that changes anything.")

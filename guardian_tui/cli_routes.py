@@ -6,7 +6,6 @@ the answer as JSON that is safe for a terminal; without it, a table or a list of
 
 from __future__ import annotations
 
-import typing
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,17 @@ import click
 import msgspec
 
 from guardian_tui.cli_approvals import approve_command, refuse_command
-from guardian_tui.cli_edit import edit_command
+from guardian_tui.cli_backups import (
+    conclude,
+    forget_command,
+    preview_command,
+    restore_command,
+    wait_option,
+    waited,
+)
+from guardian_tui.cli_edit import edit_host_command, edit_job_command, edit_repository_command
 from guardian_tui.cli_hosts import bulk_command, import_command
+from guardian_tui.cli_options import params_of, shape
 from guardian_tui.cli_probe import print_command
 from guardian_tui.cli_runbooks import lint_command, read_command, schema_command
 from guardian_tui.cli_runs import follow_command, play_command, run_command, transcript_command
@@ -24,10 +32,11 @@ from guardian_tui.cli_trust import accept_command
 from guardian_tui.cli_words import words_of
 from guardian_tui.client import Client
 from guardian_tui.config import find_paths
-from guardian_tui.protocol.access import Session, StepUp
+from guardian_tui.protocol.access import Session
 from guardian_tui.protocol.audit import AuditBundle, AuditExport, AuditVerdict
-from guardian_tui.protocol.base import Request, Response
-from guardian_tui.protocol.errors import GuardianError, StepUpRequired
+from guardian_tui.protocol.backups import RunRow
+from guardian_tui.protocol.base import Response
+from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.routes import ROUTES, Route
 from guardian_tui.text import json_safe
 
@@ -54,7 +63,8 @@ _GROUP_HELP = {
     "approvals": "Orders that wait for another person: list, approve, refuse, carry out.",
     "authorities": "Authorities that sign host keys.", "probe": "The probe as a file on a host.", "vault": "What can open the vault.",
 }  # fmt: skip
-_SECRET_FIELDS = frozenset({"password", "old", "new", "value", "secret", "code"})
+_HIDDEN = frozenset({"hosts.bulk_maintenance"})
+"""Those that another command does better: `hosts bulk --set maintenance=2h`."""
 
 
 def headless_routes() -> list[Route]:
@@ -76,6 +86,10 @@ def add_route_commands(main: click.Group) -> None:
             groups[group] = click.Group(group, help=_GROUP_HELP.get(group, ""))
             main.add_command(groups[group])
         groups[group].add_command(_command(route, verb.replace("_", "-")))
+    groups["backups"].commands["retain"].hidden = True
+    for command in (preview_command, restore_command, forget_command, edit_job_command):
+        groups["backups"].add_command(command)
+    groups["repositories"].add_command(edit_repository_command)
     groups["probe"].add_command(print_command)
     groups["audit"].add_command(verify_command, "verify")
     groups["approvals"].add_command(approve_command)
@@ -83,7 +97,7 @@ def add_route_commands(main: click.Group) -> None:
     groups["hosts"].add_command(import_command, "import")
     groups["questions"].add_command(accept_command, "accept")
     groups["hosts"].add_command(bulk_command, "bulk")
-    groups["hosts"].add_command(edit_command)
+    groups["hosts"].add_command(edit_host_command)
     for command in (
         lint_command,
         read_command,
@@ -102,120 +116,28 @@ def _alias(command: click.Command) -> click.Command:
 
 
 def _command(route: Route, verb: str) -> click.Command:
-    params: list[click.Parameter] = []
-    fields = {field.name: field for field in msgspec.structs.fields(route.request)}
-    hints = typing.get_type_hints(route.request)
-    for name, field in fields.items():
-        if "{" + name + "}" in route.path:
-            params.append(click.Argument([name]))
-        else:
-            params.append(_option(name, hints[name], field))
+    params = params_of(route)
+    waits = route.response is RunRow
+    if waits:
+        params.append(wait_option())
     params.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."))
 
-    def callback(as_json: bool, **given: Any) -> None:  # Any: click's values
-        _run(
-            route, {key: value for key, value in given.items() if value is not None and value != ()}, as_json
-        )
+    def callback(as_json: bool, wait: bool = False, **given: Any) -> None:  # Any: click's values
+        said = {key: value for key, value in given.items() if value is not None and value != ()}
+        _run(route, said, as_json, wait=wait)
 
-    return click.Command(verb, params=params, callback=callback, help=route.help)
-
-
-def _plain_type(hint: Any) -> Any:  # Any: a type
-    """The type itself of one that may also be None."""
-    parts = [part for part in typing.get_args(hint) if part is not type(None)]
-    return parts[0] if type(None) in typing.get_args(hint) and len(parts) == 1 else hint
+    return click.Command(
+        verb or "show", params=params, callback=callback, help=route.help, hidden=route.name in _HIDDEN
+    )
 
 
-def _is_struct(hint: Any) -> bool:  # Any: a type
-    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
-
-
-def _example(kind: type[msgspec.Struct]) -> str:
-    """The names of a struct's fields, those that must be given first."""
-    fields = msgspec.structs.fields(kind)
-    return ", ".join(field.name for field in sorted(fields, key=lambda field: not field.required))
-
-
-def _of_json(name: str, text: str) -> Any:  # Any: JSON values
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise click.UsageError(f"--{name.replace('_', '-')} is no JSON: {error}.") from error
-
-
-def _option(name: str, hint: Any, field: msgspec.structs.FieldInfo) -> click.Option:  # Any: a type
-    required = field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
-    flag = "--" + name.replace("_", "-")
-    hint = _plain_type(hint)
-    origin = typing.get_origin(hint)
-    if hint is bool:
-        return click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help="")
-    if name in _SECRET_FIELDS and (required or name != "value"):
-        return click.Option(
-            [flag, name], prompt=name.capitalize(), hide_input=True, help="Asked for when not given."
-        )
-    if origin is dict:
-        return click.Option(
-            [flag, name], multiple=True, metavar="KEY=VALUE", required=required, help="May be given again."
-        )
-    if _is_struct(hint):
-        return click.Option(
-            [flag, name], required=required, metavar="JSON", help=f"As JSON: {_example(hint)}"
-        )
-    if name == "grants":
-        return click.Option(
-            [flag, name],
-            multiple=True,
-            required=required,
-            metavar="PROFILE[@SCOPE]",
-            help="May be given again.",
-        )
-    if origin is tuple and _is_struct(typing.get_args(hint)[0]):
-        words = f"As JSON, may be given again: {_example(typing.get_args(hint)[0])}"
-        return click.Option([flag, name], multiple=True, required=required, metavar="JSON", help=words)
-    if origin is tuple:
-        return click.Option([flag, name], multiple=True, required=required, help="May be given again.")
-    return click.Option([flag, name], required=required, help="")
-
-
-def _shape(route: Route, given: dict[str, Any]) -> Request:  # Any: click's values
-    fields: dict[str, Any] = {}
-    hints = typing.get_type_hints(route.request)
-    for name, value in given.items():
-        if typing.get_origin(_plain_type(hints[name])) is dict:
-            fields[name] = dict(pair.partition("=")[::2] for pair in value)
-        elif _is_struct(_plain_type(hints[name])):
-            fields[name] = _of_json(name, value)
-        elif route.request.__name__ in ("Invite", "SetGrants") and name == "grants":
-            fields[name] = [
-                dict(zip(("profile", "scope"), word.split("@", 1), strict=False)) for word in value
-            ]
-        elif isinstance(value, tuple) and _is_struct((typing.get_args(hints[name]) or (None,))[0]):
-            fields[name] = [_of_json(name, one) for one in value]
-        else:
-            fields[name] = value
-    try:
-        return msgspec.convert(fields, route.request, strict=False)
-    except msgspec.ValidationError as error:
-        raise click.UsageError(str(error)) from error
-
-
-def _run(route: Route, given: dict[str, Any], as_json: bool) -> None:  # Any: click's values
-    order = _shape(route, given)
-
-    async def work(client: Client) -> Response:
-        try:
-            return await client.call(route.name, route.response, order)
-        except StepUpRequired:
-            code = click.prompt("Code from your authenticator", hide_input=True, err=True)
-            session = await client.call("session.step_up", Session, StepUp(code=code))
-            if session.token:
-                client.token = session.token
-                save_token(find_paths(), session.token)
-            return await client.call(route.name, route.response, order)
+def _run(route: Route, given: dict[str, Any], as_json: bool, *, wait: bool) -> None:  # Any: click's values
+    order = shape(route, given)
 
     async def all_of_it(client: Client) -> Response:
-        answer = await work(client)
+        answer = await client.call(route.name, route.response, order)
+        if wait and isinstance(answer, RunRow):
+            return await waited(client, answer)
         # an export comes in parts
         while isinstance(answer, AuditBundle) and answer.more:
             rest = AuditExport(first=answer.events[-1].seq + 1, last=getattr(order, "last", None))
@@ -229,6 +151,13 @@ def _run(route: Route, given: dict[str, Any], as_json: bool) -> None:  # Any: cl
         return answer
 
     answer = with_client(all_of_it)
+    if isinstance(answer, RunRow):
+        conclude(answer, as_json=as_json, wait=wait)
+        return
+    if isinstance(answer, Session) and answer.token:
+        # the one before it is void
+        save_token(find_paths(), answer.token)
+        answer = msgspec.structs.replace(answer, token="")
     click.echo(
         json_safe(msgspec.json.encode(answer))
         if as_json or isinstance(answer, AuditBundle)

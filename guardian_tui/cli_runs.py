@@ -296,7 +296,13 @@ def follow_command(run: str, as_json: bool) -> None:
 
 @click.command("transcript")
 @click.argument("run")
-@click.option("--format", "form", type=click.Choice(["markdown", "asciicast"]), default="markdown")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "asciicast"]),
+    default="markdown",
+    help="A document, or a recording to play.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: text and hash.")
 def transcript_command(run: str, form: str, as_json: bool) -> None:
     """Print the transcript of a run: Markdown, or asciicast v2."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -14,12 +15,19 @@ from guardian_tui.attach import attach_paths, engine_listens, no_answer, shut_ou
 from guardian_tui.bulk_words import A_FEW
 from guardian_tui.client import Client
 from guardian_tui.config import Paths, find_paths
-from guardian_tui.protocol.access import Login, Session
-from guardian_tui.protocol.base import Done
-from guardian_tui.protocol.errors import EngineUnreachable, GuardianError, InvalidRequest, NotAuthenticated
+from guardian_tui.protocol.access import Login, Session, StepUp
+from guardian_tui.protocol.base import Done, Request, Response
+from guardian_tui.protocol.errors import (
+    EngineUnreachable,
+    GuardianError,
+    InvalidRequest,
+    NotAuthenticated,
+    StepUpRequired,
+)
 from guardian_tui.text import safe
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Response)
 
 EXIT_REFUSED = 1
 EXIT_NO_ENGINE = 3
@@ -44,6 +52,34 @@ def read_token(path: Path) -> str:
         return ""
 
 
+class _Asking(Client):
+    """A client that asks for a fresh code where the engine wants one, and goes on."""
+
+    async def call(self, name: str, kind: type[R], request: Request | None = None) -> R:
+        """As the client's; after a fresh code, where one is wanted."""
+        try:
+            return await super().call(name, kind, request)
+        except StepUpRequired:
+            code = ask_secret("Code from your authenticator")
+            session = await super().call("session.step_up", Session, StepUp(code=code))
+            if session.token:
+                self.token = session.token
+                save_token(find_paths(), session.token)
+            return await super().call(name, kind, request)
+
+
+def ask_secret(words: str, *, twice: bool = False, hidden: bool = True) -> str:
+    """What a person types unseen, or a script writes as a line to standard input."""
+    if sys.stdin.isatty():
+        return str(click.prompt(words, hide_input=hidden, confirmation_prompt=twice, err=True))
+    line = sys.stdin.readline()
+    if not line:
+        raise click.UsageError(
+            f"{words}: nothing stands on standard input. Write it there, as a line of its own."
+        )
+    return line.rstrip("\r\n")
+
+
 def with_client(work: Callable[[Client], Awaitable[T]], *, logged_in: bool = True) -> T:
     """Run ``work`` with a client of the engine that listens; errors become words and an exit code.
 
@@ -58,7 +94,7 @@ def with_client(work: Callable[[Client], Awaitable[T]], *, logged_in: bool = Tru
         raise_words(NotAuthenticated("Log in with `guardian-tui login`."), EXIT_NO_LOGIN)
 
     async def go() -> T:
-        client = Client(paths.socket, token)
+        client = _Asking(paths.socket, token)
         try:
             return await work(client)
         finally:
@@ -76,7 +112,8 @@ def with_client(work: Callable[[Client], Awaitable[T]], *, logged_in: bool = Tru
 
 def raise_words(error: GuardianError, code: int) -> NoReturn:
     """Say an error on standard error and end with an exit code."""
-    click.echo(f"{error.title}. {safe(error.detail, 2000)}", err=True)
+    detail = safe(error.detail, 2000)
+    click.echo(f"{error.title}. {detail[:1].upper()}{detail[1:]}".rstrip(), err=True)
     raise SystemExit(code)
 
 
@@ -98,11 +135,15 @@ def ask_for_count(count: int, words: str) -> None:
 
 
 @click.command("login")
-@click.option("--name", prompt=True, help="Your account's name.")
-def login_command(name: str) -> None:
-    """Log in for the headless commands; asks for password and code."""
-    password = click.prompt("Password", hide_input=True)
-    code = click.prompt("Code")
+@click.option("--name", help="Your account's name; asked for when not given.")
+def login_command(name: str | None) -> None:
+    """Log in for the headless commands; asks for password and code.
+
+    A script writes them to standard input, a line each.
+    """
+    name = name or ask_secret("Name", hidden=False)
+    password = ask_secret("Password")
+    code = ask_secret("Code", hidden=False)
 
     async def work(client: Client) -> Session:
         order = Login(
@@ -143,8 +184,8 @@ def recover_command(name: str) -> None:
     paths = find_paths()
     if engine_listens(paths.socket):
         raise click.UsageError("Stop the engine first: `guardian-tui engine stop`.")
-    key = click.prompt("Recovery key", hide_input=True)
-    password = click.prompt("New password", hide_input=True, confirmation_prompt=True)
+    key = ask_secret("Recovery key")
+    password = ask_secret("New password", twice=True)
     try:
         asyncio.run(recover(paths, name, key, password))
     except GuardianError as error:

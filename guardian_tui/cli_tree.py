@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from guardian_tui.cli_complete import completion_command
 from guardian_tui.cli_demo import demo_command
 from guardian_tui.cli_engine import engine_group
 from guardian_tui.cli_install import first_code_command, install_command, uninstall_command
@@ -18,6 +19,7 @@ def add_commands(main: click.Group) -> None:
     main.add_command(engine_group)
     for command in (install_command, uninstall_command, first_code_command):
         engine_group.add_command(command)
+    main.add_command(completion_command)
     main.add_command(login_command)
     main.add_command(logout_command)
     main.add_command(recover_command)

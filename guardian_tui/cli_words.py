@@ -1,52 +1,97 @@
-"""Answers as a person reads them in a terminal: tables and fields, times as times, nothing cut unseen.
+"""Answers as a person reads them in a terminal: tables that fit it, and fields, each value with its unit.
 
-Scripts take ``--json``, which leaves nothing out.
+Scripts take ``--json``, which leaves nothing out.  Where the output is no terminal nothing is cut.
 """
 
 from __future__ import annotations
 
+import shutil
+import sys
+import time
+import typing
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 import msgspec
 
-from guardian_tui.protocol.approvals import Approval
-from guardian_tui.protocol.backups import CopiesRow, JobRow, ReadinessRow, RepositoryRow, RunRow, Snapshot
+from guardian_tui.cli_columns import COLUMNS, PROOF, cell, is_number, time_words, title
+from guardian_tui.protocol.audit import AuditPage
+from guardian_tui.protocol.backups import JobDetail
 from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.discovery import FoundBackups
-from guardian_tui.protocol.runbooks import RunbookResult, RunbookRow, RunbookRun
+from guardian_tui.protocol.fleet import History
 from guardian_tui.text import safe
 
-WIDEST_CELLS = 40
-_PROOF = frozenset({"chain", "prev_hash", "hash", "mac"})
-"""Columns that nobody reads: what verifies an event is in its JSON and in an export."""
-_TIMES = frozenset({"since", "until", "fresh_until", "at", "earliest", "latest"})
-_COLUMNS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
-    JobRow: ("name", "host", "repository", "engine", "state", "good_at", "rpo_seconds", "verified_at", "drilled_at", "drill", "next_at", "anomaly", "words"),
-    ReadinessRow: ("host", "ready", "good_at", "verified_at", "drilled_at", "rto_seconds", "rto_measured", "copies", "jobs", "why"),
-    RepositoryRow: ("name", "engine", "location", "host", "verdict", "snapshots", "newest_at", "listed_at", "verified_at", "bytes", "words", "advice"),
-    RunRow: ("id", "job", "repository", "operation", "state", "verdict", "proof", "by", "queued_at", "started_at", "ended_at", "words", "advice"),
-    Snapshot: ("id", "at", "repository", "bytes", "files", "good", "why", "verified_at", "drilled_at"),
-    RunbookRow: ("id", "title", "version", "steps", "dangerous", "rules", "roles", "last_at", "last_verdict", "commit", "problems"),
-    RunbookRun: ("id", "runbook", "state", "verdict", "asked", "step", "leader", "started_at", "ended_at", "proof", "words"),
-    RunbookResult: ("step", "host", "state", "exit_code", "words", "last_line"),
-    Approval: ("id", "order", "target", "host", "state", "by", "asked_at", "expires_at", "quorum", "words", "why"),
-    CopiesRow: ("job", "host", "copies", "places", "elsewhere", "untouchable", "errors", "flags"),
-}  # fmt: skip
-"""What a table tells of rows that have more than fits a terminal, what is long at the end."""
+NARROWEST_CELLS = 12
+"""A column of words is not made narrower than this to fit a terminal."""
+_PICTURES: Mapping[type[msgspec.Struct], frozenset[str]] = {JobDetail: frozenset({"days", "growth"})}
+"""What is drawn on screen, and says nothing as words."""
 
 
-def words_of(answer: Response) -> str:
-    """An answer for a person: a table where it holds rows, else its fields."""
+def terminal_cells() -> int:
+    """Columns of the terminal that standard output is; 0 where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
+def words_of(answer: Response, *, width: int | None = None, now: float | None = None) -> str:
+    """An answer for a person: a table where it holds rows, else its fields.
+
+    Args:
+        answer: the engine's.
+        width: columns to fit tables into, 0 for as wide as they are; None: those of the terminal.
+        now: Unix seconds; None: the clock's.
+    """
+    width = terminal_cells() if width is None else width
+    now = time.time() if now is None else now
     if isinstance(answer, FoundBackups):
         return _found(answer)
+    if isinstance(answer, History):
+        return _history(answer)
     fields = _fields(answer)
     rows = next(filter(None, map(_rows, fields.values())), None)
     if rows is not None and len(fields) <= 3:
-        return _table(rows)
+        more = (
+            f"\nMore: --before {answer.events[-1].seq}"
+            if isinstance(answer, AuditPage) and answer.more
+            else ""
+        )
+        return _table(rows, width, now) + more
     if fields == {"ok": True}:
         return "Done."
-    return "\n".join(_lines(fields)) or "None."
+    if len(fields) <= 3 and (name := _list_of(type(answer))):
+        told = [safe(value, 2000) for value in fields.values() if isinstance(value, str) and value]
+        return "\n".join([f"No {name.replace('_', ' ')}.", *told])
+    return "\n".join(_lines(fields, width, now)) or "Nothing."
+
+
+def _list_of(kind: type[msgspec.Struct]) -> str:
+    """The field that holds an answer's rows; empty where it has none."""
+    for name, hint in typing.get_type_hints(kind).items():
+        inner = (typing.get_args(hint) or (None,))[0]
+        if typing.get_origin(hint) is tuple and (
+            inner is str or (isinstance(inner, type) and issubclass(inner, msgspec.Struct))
+        ):
+            return name
+    return ""
+
+
+def _history(answer: History) -> str:
+    """A metric's columns as lines, those that are gaps left out."""
+    lines = [
+        [
+            time_words(answer.start + place * answer.step_seconds, zone=False),
+            *(cell(answer.metric, one) for one in values),
+        ]
+        for place, values in enumerate(zip(answer.mean, answer.low, answer.high, strict=False))
+        if any(one is not None for one in values)
+    ]
+    if not lines:
+        return "\n".join(
+            [
+                f"Nothing was measured of {safe(answer.metric, 300)} then: `hosts show` lists what is.",
+                *answer.problems,
+            ]
+        )
+    return _grid(["time", "mean", "low", "high"], lines, [False, True, True, True], 0)
 
 
 def _found(answer: FoundBackups) -> str:
@@ -57,7 +102,7 @@ def _found(answer: FoundBackups) -> str:
         lines += ["", f"{setup.tool}  {name}"]
         told = [
             ("but", setup.words),
-            ("last run", f"{_time(setup.ran_at)}, {setup.ran_words}" if setup.ran_at else ""),
+            ("last run", f"{time_words(setup.ran_at)}, {setup.ran_words}" if setup.ran_at else ""),
         ]
         told += [(plan.kind, f"{plan.when}  {plan.what}  ({plan.where})") for plan in setup.schedules]
         lines += [f"  {what}: {words}" for what, words in told if words]
@@ -76,7 +121,8 @@ def _found(answer: FoundBackups) -> str:
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, object]:
-    return {name: getattr(struct, name) for name in struct.__struct_fields__}
+    left_out = _PICTURES.get(type(struct), frozenset())
+    return {name: getattr(struct, name) for name in struct.__struct_fields__ if name not in left_out}
 
 
 def _rows(value: object) -> tuple[msgspec.Struct, ...]:
@@ -84,72 +130,68 @@ def _rows(value: object) -> tuple[msgspec.Struct, ...]:
     return value if isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct) else ()
 
 
-def _lines(fields: Mapping[str, object]) -> list[str]:
+def _lines(fields: Mapping[str, object], width: int, now: float, kind: type | None = None) -> list[str]:
     lines: list[str] = []
+    inside = max(0, width - 2)
     for name, value in fields.items():
         if value in ("", None, ()) or value == {}:
             continue
         if isinstance(value, msgspec.Struct | dict):
             inner = _fields(value) if isinstance(value, msgspec.Struct) else value
-            below = _lines({safe(str(key), 200): one for key, one in inner.items()})
+            named = {safe(str(key), 200): one for key, one in inner.items()}
+            below = _lines(named, inside, now, type(value))
             lines += [f"{name}:", *(f"  {line}" for line in below)]
         elif rows := _rows(value):
-            lines += [f"{name}:", *(f"  {line}" for line in _table(rows).splitlines())]
+            lines += [f"{name}:", *(f"  {line}" for line in _table(rows, inside, now).splitlines())]
+        elif isinstance(value, str) and "\n" in value:
+            # a log, a command of several lines
+            lines += [
+                f"{name}:",
+                *(f"  {line}" for line in safe(value, len(value) + 1, newlines=True).splitlines()),
+            ]
         else:
-            lines.append(f"{name}: {_cell(name, value)}")
+            lines.append(f"{name}: {cell(name, value, kind=kind)}")
     return lines
 
 
-def _table(rows: Sequence[msgspec.Struct]) -> str:
+def _table(rows: Sequence[msgspec.Struct], width: int, now: float) -> str:
+    kind = type(rows[0])
     names = [
         name
-        for name in _COLUMNS.get(type(rows[0]), rows[0].__struct_fields__)
-        if name not in _PROOF and any(_told(rows[0], getattr(row, name)) for row in rows)
+        for name in COLUMNS.get(kind, rows[0].__struct_fields__)
+        if name not in PROOF and any(_told(kind, getattr(row, name)) for row in rows)
     ]
-    lines = [[*names], *([_cell(name, getattr(row, name)) for name in names] for row in rows)]
-    widths = [min(WIDEST_CELLS, max(len(line[place]) for line in lines)) for place in range(len(names))]
+    lines = [[cell(name, getattr(row, name), now=now, kind=kind) for name in names] for row in rows]
+    numbers = [any(is_number(name, getattr(row, name)) for row in rows) for name in names]
+    return _grid([title(name) for name in names], lines, numbers, width)
+
+
+def _grid(head: list[str], lines: list[list[str]], numbers: list[bool], width: int) -> str:
+    """Lines in columns, numbers to the right; words are cut where the terminal ends, and say so."""
+    everything = [head, *lines]
+    widths = [max(len(line[place]) for line in everything) for place in range(len(head))]
+    spare = [place for place, number in enumerate(numbers) if not number]
+    while width and sum(widths) + 2 * (len(widths) - 1) > width:
+        widest = max(spare, key=lambda place: widths[place], default=None)
+        if widest is None or widths[widest] <= NARROWEST_CELLS:
+            break
+        widths[widest] -= 1
     return "\n".join(
-        "  ".join(_fit(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
+        "  ".join(
+            _fit(cell, cells, right=number) for cell, cells, number in zip(line, widths, numbers, strict=True)
+        ).rstrip()
+        for line in everything
     )
 
 
-def _fit(cell: str, width: int) -> str:
-    return cell.ljust(width) if len(cell) <= width else cell[: width - 1] + "…"
+def _fit(words: str, cells: int, *, right: bool) -> str:
+    if len(words) > cells:
+        return words[: cells - 1] + "…"
+    return words.rjust(cells) if right else words.ljust(cells)
 
 
-def _told(row: msgspec.Struct, value: object) -> bool:
-    """Whether a column has something to tell: lists of words too, where the column was chosen."""
-    return _plain(value) or (type(row) in _COLUMNS and isinstance(value, tuple) and bool(value))
-
-
-def _plain(value: object) -> bool:
-    return isinstance(value, str | int | float | bool) and value not in ("", None)
-
-
-def _cell(name: str, value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float) and value > 0 and _is_time(name):
-        return _time(value / 1000 if name.endswith("_ms") else value)
-    if isinstance(value, float):
-        return f"{value:.3f}".rstrip("0").rstrip(".")
-    if isinstance(value, tuple) and all(isinstance(one, str | int | float) for one in value):
-        return safe(", ".join(str(one) for one in value), 2000)
-    if isinstance(value, msgspec.Struct | dict | tuple):
-        return safe(msgspec.json.encode(value).decode(), 2000)
-    return safe(str(value), 500)
-
-
-def _is_time(name: str) -> bool:
-    return name in _TIMES or name == "time_ms" or name.endswith("_at")
-
-
-def _time(seconds: float) -> str:
-    """In this terminal's zone, which is that of the person who reads it."""
-    try:
-        return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
-    except (OverflowError, ValueError, OSError):
-        return str(seconds)
+def _told(kind: type[msgspec.Struct], value: object) -> bool:
+    """Whether a column has something to tell: lists and records too, where the column was chosen."""
+    if isinstance(value, str | int | float | bool):
+        return value != ""
+    return kind in COLUMNS and isinstance(value, tuple) and bool(value)

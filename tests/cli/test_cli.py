@@ -194,8 +194,9 @@ def test_an_edit_changes_what_is_named_and_leaves_the_rest() -> None:
     spec = HostSpec(name="web-1", address="10.0.0.5", labels={"role": "web", "rack": "7"}, jump=("gate",))
     edited = changed(spec, {"port": "2222", "labels": ("rack=", "site=ams"), "user": None, "jump": ()})
     assert edited == msgspec.structs.replace(spec, port=2222, labels={"role": "web", "site": "ams"})
-    with pytest.raises(click.UsageError, match="port"):
+    with pytest.raises(click.BadParameter, match="<= 65535") as refused:
         changed(spec, {"port": "99999"})
+    assert refused.value.param_hint == "'--port'"
 
 
 async def test_a_host_is_edited_headless(tmp_path: Path) -> None:
