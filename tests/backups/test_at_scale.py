@@ -12,7 +12,9 @@ import msgspec
 import pytest
 from sqlalchemy import event, insert, text
 
+from guardian_tui.engine.backups import recall
 from guardian_tui.engine.backups.orders import BackupOrders
+from guardian_tui.engine.backups.records import Job
 from guardian_tui.engine.backups.scope import Scope
 from guardian_tui.engine.calls import Call, Peer
 from guardian_tui.engine.store.tables import backup_jobs, backup_repositories, backup_runs
@@ -118,7 +120,9 @@ async def home(tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch) 
         yield one
 
 
-async def test_the_screen_opens_with_a_bounded_number_of_statements(home: House) -> None:
+async def test_the_screen_opens_with_a_bounded_number_of_statements(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     began = time.monotonic()
     with statements(home) as at_start:
         await home.start()
@@ -128,6 +132,25 @@ async def test_the_screen_opens_with_a_bounded_number_of_statements(home: House)
         await home.backups.refresh()
     # old runs are removed meanwhile
     assert len(anew) <= 12, anew
+
+    # after a run its own job alone is read again: so many statements, and so many rows
+    job = home.backups.jobs["j7"]
+    rows: list[int] = []
+    tell = recall.Known.tell
+
+    def counted(known: recall.Known, one: Job) -> None:
+        rows.append(sum(map(len, known.good.values())))
+        tell(known, one)
+
+    with monkeypatch.context() as patched, statements(home) as after_one:
+        patched.setattr(recall.Known, "tell", counted)
+        await home.backups.refresh(only=(job.id,))
+    asked = [made for made in after_one if "FROM backup_" in made and not made.startswith("DELETE")]
+    assert 1 <= len(asked) <= 6 and all("IN (" in made for made in asked), asked
+    assert (rows, job.snapshots) == ([EACH], EACH)
+    with statements(home) as after_none:
+        await home.backups.refresh(only=())
+    assert not [made for made in after_none if "SELECT backup_" in made], after_none
 
     handlers = BackupOrders(home.backups, Scope(home.backups), home.store, home.clock).handlers()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from guardian_tui.engine.backups.records import Job, Repository
+from guardian_tui.engine.backups.records import Job, Repository, RepositoryMemory
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.protocol.backups import (
     CRITICAL,
@@ -50,6 +50,13 @@ def worst_age(good_ats: Sequence[float], now: float) -> float | None:
         if later >= since
     ]
     return max(ages, default=None)
+
+
+def tell_archive(job: Job, memory: RepositoryMemory | None) -> None:
+    """Take up how far the archive of a job's database reaches."""
+    job.archived_at = memory.archived_at if memory else None
+    told = memory.archive_worst if memory and memory.archived_at is not None else ()
+    job.archive_worst = max((age for _, age in told), default=0.0)
 
 
 def worst_of(job: Job, now: float) -> float | None:

@@ -57,6 +57,8 @@ class Observer:
         self._told = told
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._reading: dict[str, asyncio.Lock] = {}
+        self.touched: set[str] = set()
+        """Jobs whose snapshots came or went on disk: whoever takes that up empties it."""
 
     async def read(self, repository: Repository, jobs: Iterable[Job]) -> Judgement:
         """Read a repository now; what can't be read leaves what was known as it was."""
@@ -186,8 +188,11 @@ class Observer:
             await records.add_snapshots(tx, repository.id, new)
             for snapshot, owner in changed:
                 await records.put_snapshot(tx, repository.id, snapshot, owner)
-            await records.drop_snapshots(tx, repository.id, set(known) - set(here))
+            gone = set(known) - set(here)
+            await records.drop_snapshots(tx, repository.id, gone)
             await records.put_repository(tx, repository, new=False)
+        self.touched |= {owner for _, owner in (*new, *changed)} | {known[id] for id in gone}
+        self.touched.discard("")
 
 
 def owner_of(snapshot: Snapshot, jobs: Sequence[Job], repository: Repository) -> str:

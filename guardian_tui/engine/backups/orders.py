@@ -394,8 +394,7 @@ class BackupOrders:
     async def read(self, call: Call, request: wire.RepositoryRef) -> wire.RepositoryRow:
         """`repositories.read`: its snapshots, now."""
         repository = self._scope.repository(call, request.repository)
-        await self._backups.observer.read(repository, self._backups.jobs.values())
-        await self._backups.refresh()
+        await self._backups.read(repository)
         return self._backups.repository_row(repository)
 
 

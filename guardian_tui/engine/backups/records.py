@@ -19,7 +19,7 @@ from guardian_tui.engine.store.tables import (
     backup_runs,
     backup_snapshots,
 )
-from guardian_tui.protocol.backups import JobSpec, Operation, RepositorySpec, RunRow, Snapshot, Verdict
+from guardian_tui.protocol.backups import JobSpec, RepositorySpec, RunRow, Snapshot, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -257,22 +257,6 @@ async def unfinished_runs(store: Store) -> list[StoredRun]:
     ]  # fmt: skip
 
 
-async def last_runs(store: Store, operation: Operation) -> dict[str, RunRow]:
-    """Job id → its newest run of an operation."""
-    newest = (
-        select(backup_runs.c.job_id, func.max(backup_runs.c.queued_at).label("at"))
-        .where(backup_runs.c.operation == operation, backup_runs.c.job_id != "")
-        .group_by(backup_runs.c.job_id)
-        .subquery()
-    )
-    query = select(backup_runs.c.job_id, backup_runs.c.row).join(
-        newest, (backup_runs.c.job_id == newest.c.job_id) & (backup_runs.c.queued_at == newest.c.at)
-    )
-    async with store.read() as conn:
-        rows = (await conn.execute(query.where(backup_runs.c.operation == operation))).all()
-    return {row.job_id: msgspec.json.decode(row.row, type=RunRow) for row in rows}
-
-
 async def runs_of(store: Store, job_id: str, *, before: float, limit: int) -> list[RunRow]:
     """Runs of a job, the newest first."""
     query = select(backup_runs.c.row).where(backup_runs.c.job_id == job_id)
@@ -378,55 +362,6 @@ async def snapshots_of(store: Store, job_id: str, *, before: float, limit: int) 
     return [msgspec.json.decode(row.body, type=Snapshot) for row in rows], int(total)
 
 
-@dataclass(frozen=True, slots=True)
-class Ages:
-    """What is judged of a job's snapshots."""
-
-    job_id: str
-    at: float
-    good: bool
-
-
-async def ages_since(store: Store, since: float) -> list[Ages]:
-    """All snapshots of jobs since a time, and the newest good one before it, in order."""
-    table = backup_snapshots.c
-    recent = select(table.job_id, table.at, table.good).where(table.job_id != "", table.at >= since)
-    older = (
-        select(table.job_id, func.max(table.at).label("at"), table.good)
-        .where(table.job_id != "", table.at < since, table.good == 1)
-        .group_by(table.job_id, table.good)
-    )
-    async with store.read() as conn:
-        rows = [*(await conn.execute(older)).all(), *(await conn.execute(recent.order_by(table.at))).all()]
-    return [Ages(row.job_id, float(row.at), bool(row.good)) for row in rows]
-
-
-async def counts(store: Store) -> dict[str, int]:
-    """Job id → how many snapshots it has."""
-    table = backup_snapshots.c
-    query = select(table.job_id, func.count().label("count")).where(table.job_id != "").group_by(table.job_id)
-    async with store.read() as conn:
-        rows = (await conn.execute(query)).all()
-    return {row.job_id: int(row[1]) for row in rows}
-
-
-async def newest_snapshots(store: Store) -> dict[str, Snapshot]:
-    """Job id → its newest good snapshot."""
-    table = backup_snapshots.c
-    newest = (
-        select(table.job_id, func.max(table.at).label("at"))
-        .where(table.job_id != "", table.good == 1)
-        .group_by(table.job_id)
-        .subquery()
-    )
-    query = select(table.job_id, table.body).join(
-        newest, (table.job_id == newest.c.job_id) & (table.at == newest.c.at)
-    )
-    async with store.read() as conn:
-        rows = (await conn.execute(query)).all()
-    return {row.job_id: msgspec.json.decode(row.body, type=Snapshot) for row in rows}
-
-
 # --- proofs ----------------------------------------------------------------------------------------
 
 
@@ -462,20 +397,6 @@ async def ledger(store: Store, job_ids: Sequence[str], limit: int) -> list[RunRo
     async with store.read() as conn:
         rows = (await conn.execute(query.order_by(table.queued_at.desc()).limit(limit))).all()
     return [msgspec.json.decode(row.row, type=RunRow) for row in rows]
-
-
-async def drills(store: Store, since: float) -> dict[str, list[RunRow]]:
-    """Job id → its drills that ended since a time, in order."""
-    table = backup_runs.c
-    query = select(table.job_id, table.row).where(
-        table.operation == "drill", table.queued_at >= since, table.ended_at.is_not(None)
-    )
-    async with store.read() as conn:
-        rows = (await conn.execute(query.order_by(table.queued_at))).all()
-    found: dict[str, list[RunRow]] = {}
-    for row in rows:
-        found.setdefault(row.job_id, []).append(msgspec.json.decode(row.row, type=RunRow))
-    return found
 
 
 async def snapshots_of_run(store: Store, job_id: str, tag: str) -> list[Snapshot]:

@@ -8,8 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
-from guardian_tui.engine.backups import judge, records, settle
-from guardian_tui.engine.backups.drills import estimated_rto, measured_rto
+from guardian_tui.engine.backups import judge, recall, records, settle
 from guardian_tui.engine.backups.engines.base import Judgement
 from guardian_tui.engine.backups.observer import Observer
 from guardian_tui.engine.backups.own_state import OwnState
@@ -40,8 +39,6 @@ OBSERVE_SECONDS = 900.0
 ARCHIVE_SECONDS = 30.0
 ASKED_WITHIN_RPO = 4
 """An archive is asked so often within the shortest RPO of its jobs."""
-RTO_DAYS = 400.0
-"""Drills older than that say nothing of a restore tonight."""
 CLEAN_SECONDS = 86400.0
 NO_HOST = Way("", "", {}, None)
 
@@ -129,42 +126,32 @@ class Backups:
         await self.timers.stop()
         await self.runner.stop()
 
-    async def _recall(self, settled: str = "") -> None:
-        """What is known of all jobs, from the store; taken up at once, so that nobody sees half of it.
+    async def _recall(self, settled: str = "", only: Iterable[str] | None = None) -> None:
+        """What is known of jobs, from the store; taken up at once, so that nobody sees half of it.
 
         Args:
             settled: the run from which nothing more follows; a job of another one that is over is left as it is until then.
+            only: jobs of which something has changed, beside those that were read anew; None: of any of them.
         """
-        now = self._clock.now()
-        good: dict[str, list[float]] = {}
-        ahead: dict[str, float] = {}
-        for age in await records.ages_since(self._store, now - judge.WORST_SECONDS):
-            if age.at > now + judge.AHEAD_SECONDS:
-                # a clock that is wrong must not make a backup look fresh for ever
-                ahead[age.job_id] = max(age.at, ahead.get(age.job_id, 0.0))
-            elif age.good:
-                good.setdefault(age.job_id, []).append(age.at)
-        counts, newest = await records.counts(self._store), await records.newest_snapshots(self._store)
-        last = await records.last_runs(self._store, "backup")
-        archives = {
-            one.id: one.memory for one in self.repositories.values() if one.memory.archived_at is not None
-        }
-        drills = await records.drills(self._store, now - RTO_DAYS * judge.DAY)
+        changed = self.observer.touched.union(only or ())
+        self.observer.touched = set()
+        wanted = None if only is None else changed
+        try:
+            known = await recall.known_of(self._store, self._clock.now(), wanted)
+        except BaseException:
+            self.observer.touched |= changed
+            raise
         self.runner.settling.pop(settled, None)
         settling = set(self.runner.settling.values())
+        for job_id in self.jobs if wanted is None else wanted:
+            job = self.jobs.get(job_id)
+            if job is not None and job_id not in settling:
+                known.tell(job)
+        self.observer.touched |= changed & settling
         for job in self.jobs.values():
-            if job.id in settling:
-                continue
-            job.good_ats, job.snapshots = good.get(job.id, []), counts.get(job.id, 0)
-            job.newest, job.last, job.ahead_at = newest.get(job.id), last.get(job.id), ahead.get(job.id)
-            archive = archives.get(job.repository_id)
-            job.archived_at = archive.archived_at if archive else None
-            job.archive_worst = (
-                max((age for _, age in archive.archive_worst), default=0.0) if archive else 0.0
-            )
-            of_job = drills.get(job.id, [])
-            job.measured_rto = measured_rto(of_job)
-            job.estimated_rto = estimated_rto(of_job, job.newest.bytes if job.newest else None)
+            repository = self.repositories.get(job.repository_id)
+            if job.id not in settling:
+                judge.tell_archive(job, repository.memory if repository else None)
 
     # --- who is who -----------------------------------------------------------------------------------
 
@@ -223,6 +210,7 @@ class Backups:
     def joined(self, job: Job) -> None:
         """A job was added or changed (after its commit)."""
         self.jobs[job.id] = job
+        self.observer.touched.add(job.id)
         self.timers.job_changed(job.id)
         self.judge()
         repository = self.repositories.get(job.repository_id)
@@ -264,12 +252,16 @@ class Backups:
 
     def read_soon(self, repository: Repository) -> asyncio.Task[Judgement]:
         """Read a repository now, in the background."""
-        task = asyncio.create_task(
-            self.observer.read(repository, self.jobs.values()), name=f"reading {repository.spec.name}"
-        )
+        task = asyncio.create_task(self.read(repository), name=f"reading {repository.spec.name}")
         self._reads.add(task)
         task.add_done_callback(self._read_done)
         return task
+
+    async def read(self, repository: Repository) -> Judgement:
+        """Read a repository now, and judge its jobs by what was found."""
+        judgement = await self.observer.read(repository, self.jobs.values())
+        await self.refresh(only=())
+        return judgement
 
     def _read_done(self, task: asyncio.Task[Judgement]) -> None:
         self._reads.discard(task)
@@ -322,7 +314,7 @@ class Backups:
             await self.observer.read(self.repositories[run.work.repository], self.jobs.values())
         if run.row.operation == "backup" and run.row.verdict == "ok" and run.job is not None:
             await self._copy(run.job, run)
-        await self.refresh(run.row.id)
+        await self.refresh(run.row.id, (run.job.id,) if run.job else ())
 
     async def _copy(self, job: Job, run: Run) -> None:
         """Begin to copy what was saved to the other repositories of the job."""
@@ -341,14 +333,15 @@ class Backups:
                     tx, Entry(run.row.by, "backups.copy", job.spec.name, "ok", body=body)
                 )
 
-    async def refresh(self, settled: str = "") -> None:
-        """Judge all anew, from the store; one after another, or what was read earlier would be told later.
+    async def refresh(self, settled: str = "", only: Iterable[str] | None = None) -> None:
+        """Judge anew, from the store; one after another, or what was read earlier would be told later.
 
         Args:
             settled: the run from which nothing more follows.
+            only: jobs of which something has changed, beside those whose snapshots were found changed; None: all are read again.
         """
         async with self._refreshing:
-            await self._recall(settled)
+            await self._recall(settled, only)
             self.judge()
 
     # --- judged ---------------------------------------------------------------------------------------
@@ -429,7 +422,7 @@ class Backups:
                 due.append(one)
         if due:
             await asyncio.gather(*[self.observer.ask_archive(one) for one in due])
-            await self.refresh()
+            await self.refresh(only=())
 
     async def _read_all(self, some: Iterable[Repository]) -> None:
         done = await asyncio.gather(
