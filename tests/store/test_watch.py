@@ -190,9 +190,12 @@ async def test_samples_that_wait_for_the_disk_say_why_and_are_written_after(
     def full(*_: object) -> object:
         raise DBAPIError.instance("", None, real_disk_full(store.dialect), Exception)
 
+    async def no_room(*_: object) -> None:
+        raise real_disk_full(store.dialect)
+
     monkeypatch.setattr(metrics, "RETRY_SECONDS", 0.02)
     with monkeypatch.context() as broken:
-        broken.setattr(AsyncConnection, "exec_driver_sql", full)
+        broken.setattr(type(store.metrics._waves), "_insert", no_room)
         store.metrics.add([Sample("h1", 1_800_000_000.0, Layout(("cpu",)), [0.5])], "fast")
         await until(lambda: store.metrics.problem)
         assert store.metrics.problem == "the disk is full; free some space"

@@ -8,8 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from guardian_tui.engine.store.codec import Columns
-from guardian_tui.engine.store.packing import MINUTE, QUARTER, RAW, chunks_of
+from guardian_tui.engine.store.packing import MINUTE, QUARTER, RAW, Gathered, chunks_of
 
 HOUR = 3600.0
 DAY = 86400.0
@@ -50,16 +49,16 @@ class ChunkRows:
         rows: Sequence[Any] = (await conn.exec_driver_sql(self._between, span)).all()  # Any: rows of text
         return [(row[0], row[1]) for row in rows]
 
-    async def put(self, conn: AsyncConnection, hours: Mapping[Hour, Columns]) -> int:
+    async def put(self, conn: AsyncConnection, hours: Mapping[Hour, Gathered]) -> int:
         """Write these hours; how many chunks that were there are damaged."""
         known = await self._known(conn, [key for hour in hours for key in _keys_of(hour).values()])
         fresh: dict[_Key, bytes] = {}
         damaged = 0
-        for hour, columns in hours.items():
+        for hour, gathered in hours.items():
             keys = _keys_of(hour)
             old = {resolution: known[key] for resolution, key in keys.items() if key in known}
             # off the loop: polls and people don't wait for an hour to be packed
-            packed, bad = await asyncio.to_thread(chunks_of, columns, old)
+            packed, bad = await asyncio.to_thread(_packed, gathered, old)
             damaged += bad
             own = {keys[resolution]: data for resolution, data in packed.items()}
             fresh |= own
@@ -78,6 +77,10 @@ class ChunkRows:
             rows: Sequence[Any] = (await conn.exec_driver_sql(query, values)).all()  # Any: as above
             known |= {(row[0], row[1], row[2], row[3]): row[4] for row in rows}
         return known
+
+
+def _packed(gathered: Gathered, old: Mapping[int, bytes]) -> tuple[dict[int, bytes], int]:
+    return chunks_of(gathered.columns(), old)
 
 
 def _keys_of(hour: Hour) -> dict[int, _Key]:

@@ -18,7 +18,7 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MAGIC = b"GC1\0"
@@ -39,10 +39,10 @@ class ChunkDamaged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Samples in columns: ``values[name]`` has one list per kind (mean; or mean, low, high), each as long as ``times``."""
+    """Samples in columns: ``values[name]`` has one sequence per kind (mean; or mean, low, high), each as long as ``times``."""
 
     times: list[float]
-    values: dict[str, tuple[list[float], ...]]
+    values: Mapping[str, tuple[Sequence[float], ...]]
 
 
 def encode(columns: Columns) -> bytes:
@@ -133,7 +133,7 @@ def _unpack_times(block: bytes, rows: int) -> list[float]:
 
 
 def _pack_floats(values: Sequence[float]) -> bytes:
-    data = _little(array("f", values))
+    data = _little(values if isinstance(values, array) else array("f", values))
     if _INFINITY in data or _NEGATIVE_INFINITY in data:
         # what float32 can't hold became infinite; the same bytes across two numbers do no harm
         data = _little(array("f", [_fit(value) for value in values]))
@@ -191,9 +191,11 @@ def roll_up(columns: Columns, seconds: int) -> Columns:
     for place, time in enumerate(columns.times):
         buckets.setdefault(time // seconds * seconds, []).append(place)
     starts = sorted(buckets)
-    rolled: dict[str, tuple[list[float], ...]] = {}
+    rolled: dict[str, tuple[Sequence[float], ...]] = {}
     for name, kinds in columns.values.items():
-        means, lows, highs = kinds if len(kinds) == 3 else (kinds[0], kinds[0], kinds[0])
+        # looked at three times: an array makes its numbers anew each time
+        first_kind = list(kinds[0])
+        means, lows, highs = (first_kind, *kinds[1:]) if len(kinds) == 3 else (first_kind,) * 3
         mean, low, high = [], [], []
         for start in starts:
             places = buckets[start]
@@ -220,8 +222,8 @@ def merge(first: Columns, second: Columns) -> Columns:
     )
     parts = (first, second)
     kinds = next((len(k) for part in parts for k in part.values.values()), 1)
-    values: dict[str, tuple[list[float], ...]] = {}
-    for name in first.values | second.values:
+    values: dict[str, tuple[Sequence[float], ...]] = {}
+    for name in {**first.values, **second.values}:
         columns = [part.values.get(name) for part in parts]
         values[name] = tuple(
             [

@@ -11,11 +11,11 @@ import hashlib
 import logging
 import math
 import zlib
-from array import array
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
@@ -29,13 +29,15 @@ from guardian_tui.engine.store.charts import bucketed
 from guardian_tui.engine.store.chunk_rows import DAY, HOUR, SPAN_OF, ChunkRows
 from guardian_tui.engine.store.codec import ChunkDamaged, Columns
 from guardian_tui.engine.store.faults import is_availability, words_of
-from guardian_tui.engine.store.packing import MINUTE, QUARTER, RAW, as_columns, between, decoded
+from guardian_tui.engine.store.packing import MINUTE, QUARTER, RAW, Gathered, between, decoded
 from guardian_tui.engine.store.tables import chunks, layouts, waves
+from guardian_tui.engine.store.wave_writer import COLUMNS, wave_writer
 from guardian_tui.engine.store.waves import (
     PARTS,
     HotRows,
     HotSample,
     bit_of,
+    packed_floats,
     part_of,
     row_of,
     rows_of,
@@ -76,9 +78,12 @@ class MetricStore:
         self._clock = clock
         self._lost = lost
         mark = "?" if dialect == "sqlite" else "%s"
-        self._insert = (
-            f"INSERT INTO waves (id, part, first, last, hosts, data) VALUES ({', '.join([mark] * 6)})"  # noqa: S608  # our own text
-        )
+        self._insert = f"INSERT INTO waves ({COLUMNS}) VALUES ({', '.join([mark] * 6)})"  # noqa: S608  # our own text
+        is_sqlite = dialect == "sqlite"
+        numbers = "(SELECT value FROM json_each(?))" if is_sqlite else "(SELECT unnest(%s::bigint[]))"
+        self._rows_of = f"SELECT data FROM waves WHERE id IN {numbers} ORDER BY id"  # noqa: S608  # our own text
+        self._listed: Callable[[list[int]], str | list[int]] = str if is_sqlite else list
+        self._waves = wave_writer(engine, dialect)
         self._chunks = ChunkRows(mark)
         self._queue: deque[HotSample] = deque()
         self._more = asyncio.Event()
@@ -138,16 +143,19 @@ class MetricStore:
         self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
         self._writer = None
+        await self._waves.close()
 
     def add(self, samples: Sequence[Sample], period: str) -> None:
         """Queue the samples of a wave; they are written in one transaction.  Never blocks."""
         number = PERIODS[period]
         queue = self._queue
+        keys = self._layout_keys
         for sample in samples:
-            layout = self._layout_keys.get(sample.layout.id) or self._register(sample.layout)
-            values = sample.values[: codec.MOST_SERIES]
-            # what does not fit float32 becomes infinite here, and a gap where it is read
-            queue.append(HotSample(sample.host_id, number, sample.at, layout, array("f", values).tobytes()))
+            layout = keys.get(sample.layout.id) or self._register(sample.layout)
+            values = sample.values
+            if len(values) > codec.MOST_SERIES:
+                values = values[: codec.MOST_SERIES]
+            queue.append((sample.host_id, number, sample.at, layout, packed_floats(values)))
         while len(queue) > QUEUE_SAMPLES:
             queue.popleft()
             self.dropped += 1
@@ -176,7 +184,8 @@ class MetricStore:
         while True:
             await self._more.wait()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), GATHER_SECONDS)
+                async with asyncio.timeout(GATHER_SECONDS):
+                    await self._hurry.wait()
             self._more.clear()
             pause = 0.0
             try:
@@ -195,34 +204,56 @@ class MetricStore:
                 self._more.set()
 
     async def _write_queue(self) -> None:
-        batch = list(self._queue)
+        batch, dropped = list(self._queue), self.dropped
         if not batch:
             return
-        unsaved = dict(self._unsaved)
-        async with self._transaction() as conn:
+        if self._unsaved:
+            await self._save_layouts(dict(self._unsaved))
+        async with self._alone():
             # numbered only when nobody else writes: closing an hour takes numbers too
             first = self._next_id
             rows = [(first + place, *row) for place, row in enumerate(rows_of(batch))]
-            if unsaved:
-                known = set((await conn.execute(select(layouts.c.id))).scalars())
-                fresh = [{"id": key, "names": names} for key, names in unsaved.items() if key not in known]
-                if fresh:
-                    await conn.execute(insert(layouts), fresh)
             try:
-                await conn.exec_driver_sql(self._insert, rows)
+                await self._waves.put(rows)
             except IntegrityError:
                 # an engine that lost its lock wrote a last wave after our start: go on behind it
                 self._next_id = first + QUEUE_SAMPLES
                 raise
-        self._next_id = first + len(rows)
-        for key in unsaved:
-            self._unsaved.pop(key, None)
+            self._next_id = first + len(rows)
         for id, part, earliest, latest, hosts, _ in rows:
             self._hot[part].add(id, earliest, latest, hosts)
-        # those that were dropped meanwhile were the oldest: exactly the ones that we have written
-        for row in batch:
-            if self._queue and self._queue[0] is row:
-                self._queue.popleft()
+        # those that were dropped meanwhile were the oldest: of the ones that we have written
+        for _ in range(len(batch) - (self.dropped - dropped)):
+            self._queue.popleft()
+
+    async def _save_layouts(self, unsaved: dict[str, bytes]) -> None:
+        """Write what names the series of samples, before the samples."""
+        async with self._transaction() as conn:
+            known = set((await conn.execute(select(layouts.c.id))).scalars())
+            fresh = [{"id": key, "names": names} for key, names in unsaved.items() if key not in known]
+            if fresh:
+                await conn.execute(insert(layouts), fresh)
+        for key in unsaved:
+            self._unsaved.pop(key, None)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """While nobody else writes.
+
+        Raises:
+            StoreUnavailable: full, locked, damaged or gone, or the database is another engine's.
+        """
+        if words := self._lost():
+            raise StoreUnavailable(words)
+        try:
+            async with self._writing:
+                yield
+        except DBAPIError as error:
+            if not is_availability(error):
+                raise
+            raise StoreUnavailable(words_of(error)) from error
+        except PoolTimeout as error:
+            raise StoreUnavailable("all connections to the store are busy") from error
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -231,19 +262,10 @@ class MetricStore:
         Raises:
             StoreUnavailable: full, locked, damaged or gone, or the database is another engine's.
         """
-        if words := self._lost():
-            raise StoreUnavailable(words)
-        try:
-            async with self._writing, self._engine.connect() as conn:
-                conn = await conn.execution_options(immediate=True)
-                async with conn.begin():
-                    yield conn
-        except DBAPIError as error:
-            if not is_availability(error):
-                raise
-            raise StoreUnavailable(words_of(error)) from error
-        except PoolTimeout as error:
-            raise StoreUnavailable("all connections to the store are busy") from error
+        async with self._alone(), self._engine.connect() as conn:
+            conn = await conn.execution_options(immediate=True)
+            async with conn.begin():
+                yield conn
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
@@ -282,7 +304,7 @@ class MetricStore:
     async def _close(self, part: int, before: float) -> None:
         async with self._transaction() as conn:
             rows = self._hot[part].before(before)
-            self.damaged_chunks += await self._chunks.put(conn, await self._hot_columns(conn, rows))
+            self.damaged_chunks += await self._chunks.put(conn, await self._hot_samples(conn, rows))
             # a part's rows lie in all pages of the table: to delete them for each part would write every page again for each.  A mark says
             # that they are closed, and they go, page by page, when all before them are
             first, self._next_id = self._next_id, self._next_id + 1
@@ -296,13 +318,16 @@ class MetricStore:
         open_from = min((id for id in (first, *others) if id is not None), default=self._next_id)
         await conn.execute(delete(waves).where(waves.c.id < open_from))
 
-    async def _hot_columns(
-        self, conn: AsyncConnection, rows: Sequence[int], host_id: str = "", wanted: str | None = None
-    ) -> dict[tuple[str, float, int], Columns]:
-        """Hot rows as columns, by (host, hour, period); only of one host and series if they are named."""
-        groups: dict[tuple[str, float, int], list[tuple[float, tuple[str, ...], bytes]]] = {}
+    async def _hot_samples(
+        self, conn: AsyncConnection, rows: Sequence[int], host_id: str = ""
+    ) -> dict[tuple[str, float, int], Gathered]:
+        """Samples of hot rows, by (host, hour, period); only of one host if it is named."""
+        found: dict[tuple[str, float, int], Gathered] = {}
         for ids in _portions(rows):
-            for (data,) in await conn.execute(select(waves.c.data).where(waves.c.id.in_(ids))):
+            told: Sequence[Any] = (
+                await conn.exec_driver_sql(self._rows_of, (self._listed(ids),))
+            ).all()  # Any: rows of text
+            for (data,) in told:
                 try:
                     samples = samples_of(data)
                 except ChunkDamaged:
@@ -316,8 +341,8 @@ class MetricStore:
                         self.damaged_chunks += 1
                         continue
                     key = host, at // HOUR * HOUR, period
-                    groups.setdefault(key, []).append((at, names, packed))
-        return {key: as_columns(samples, wanted) for key, samples in groups.items()}
+                    (found.get(key) or found.setdefault(key, Gathered())).add(at, names, packed)
+        return found
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -330,12 +355,13 @@ class MetricStore:
         async with self._reading() as conn:
             # hot rows first: an hour that is closed in between is then seen twice, never not at all
             rows = self._hot[part_of(host_id)].of_host(host_id, start, end)
-            hot_now = await self._hot_columns(conn, rows, host_id, metric)
+            hot_now = await self._hot_samples(conn, rows, host_id)
             for resolution in (r for r in (RAW, MINUTE, QUARTER) if r >= wanted):
                 found, problems = await self._read_chunks(conn, host_id, metric, start, end, resolution)
                 if found or problems:
                     break
-            found += [columns for columns in hot_now.values() if metric in columns.values]
+            open_hours = [gathered.columns(metric) for gathered in hot_now.values()]
+            found += [columns for columns in open_hours if metric in columns.values]
         return bucketed(found, metric, start, step, points, tuple(problems))
 
     async def _read_chunks(
@@ -383,8 +409,8 @@ class MetricStore:
         rows = self._hot[part_of(host_id)].of_host(host_id, -math.inf, math.inf)
         values: dict[str, float] = {}
         async with self._reading() as conn:
-            for columns in (await self._hot_columns(conn, rows[-60:], host_id)).values():
-                for name, (column,) in columns.values.items():
+            for gathered in (await self._hot_samples(conn, rows[-60:], host_id)).values():
+                for name, (column,) in gathered.columns().values.items():
                     newest = next((value for value in reversed(column) if math.isfinite(value)), None)
                     if newest is not None:
                         values[name] = newest
@@ -414,7 +440,7 @@ class MetricStore:
             for id, hosts, data in (await conn.execute(query)).all():
                 if not hosts & bit_of(host_id):
                     continue
-                others = [sample for sample in _readable(data) if sample.host_id != host_id]
+                others = [sample for sample in _readable(data) if sample[0] != host_id]
                 if others:
                     kept = row_of(part, others)
                     await conn.execute(

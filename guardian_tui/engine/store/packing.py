@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 
 from guardian_tui.engine.store import codec
 from guardian_tui.engine.store.codec import ChunkDamaged, Columns
 
-_time = itemgetter(0)
 RAW, MINUTE, QUARTER = 0, 60, 900
 """Resolutions: as sampled, and rolled up to so many seconds."""
 
@@ -53,25 +52,54 @@ def chunks_of(columns: Columns, old: Mapping[int, bytes]) -> tuple[dict[int, byt
     return found, damaged
 
 
-def as_columns(samples: list[tuple[float, tuple[str, ...], bytes]], wanted: str | None) -> Columns:
-    """Rows of any layouts as columns, by time; a series that a row lacks is a gap there."""
-    samples.sort(key=_time)
-    times = [at for at, _, _ in samples]
-    values: dict[str, tuple[list[float], ...]] = {}
-    first = samples[0][1]
-    if wanted is None and all(names is first for _, names, _ in samples):
-        # the usual hour, in which no device came or went: turned at the speed of C
-        table, width = array("f", b"".join([packed for _, _, packed in samples])), len(first)
-        return Columns(times, {name: (table[place::width].tolist(),) for place, name in enumerate(first)})
-    count = len(samples)
-    for place, (_at, names, packed) in enumerate(samples):
-        row = array("f", packed)
-        if wanted is not None:
-            if wanted in names:
-                column = values.setdefault(wanted, ([math.nan] * count,))
-                column[0][place] = row[names.index(wanted)]
-            continue
-        for name, value in zip(names, row, strict=True):
-            column = values.get(name) or values.setdefault(name, ([math.nan] * count,))
-            column[0][place] = value
-    return Columns(times, values)
+class Gathered:
+    """Samples of one host, hour and period as they were read, packed; columns are made of them when they are wanted."""
+
+    __slots__ = ("_names", "_packed", "_runs", "_times")
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+        self._names: tuple[str, ...] = ()
+        self._packed = bytearray()
+        self._runs: list[tuple[tuple[str, ...], bytearray]] = []
+        """Samples of one layout that follow each other; the newest of them go to the last."""
+
+    def add(self, at: float, names: tuple[str, ...], vals: bytes) -> None:
+        """One more sample."""
+        self._times.append(at)
+        if names is not self._names:
+            self._names, self._packed = names, bytearray()
+            self._runs.append((names, self._packed))
+        self._packed += vals
+
+    def columns(self, wanted: str | None = None) -> Columns:
+        """By time; a series that a layout lacks is a gap there.  Only the one that is ``wanted``, if it is named."""
+        times, values = self._times, self._values(wanted)
+        order = sorted(range(len(times)), key=times.__getitem__)
+        if order != list(range(len(times))):
+            times = [times[place] for place in order]
+            values = {name: [column[place] for place in order] for name, column in values.items()}
+        return Columns(times, {name: (column,) for name, column in values.items()})
+
+    def _values(self, wanted: str | None) -> dict[str, Sequence[float]]:
+        if len(self._runs) == 1:
+            # the usual hour, in which no device came or went
+            return _turned(*self._runs[0], wanted)
+        values: dict[str, Sequence[float]] = {}
+        first, count = 0, len(self._times)
+        for names, packed in self._runs:
+            for name, part in _turned(names, packed, wanted).items():
+                column = values.setdefault(name, array("f", [math.nan]) * count)
+                column[first : first + len(part)] = part  # type: ignore[index]  # all are arrays
+            first += len(packed) // (4 * len(names))
+        return values
+
+
+def _turned(names: tuple[str, ...], packed: bytearray, wanted: str | None) -> dict[str, Sequence[float]]:
+    """Rows of one layout as columns, at the speed of C."""
+    table, width = array("f", bytes(packed)), len(names)
+    if sys.byteorder == "big":
+        table.byteswap()
+    if wanted is not None:
+        return {wanted: table[names.index(wanted) :: width]} if wanted in names else {}
+    return {name: table[place::width] for place, name in enumerate(names)}

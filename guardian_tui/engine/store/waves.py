@@ -7,16 +7,18 @@ host's samples is known by a bit of the host's own: others may share it, so a ro
 
 from __future__ import annotations
 
+import math
+import struct
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
-from guardian_tui.engine.store.codec import ChunkDamaged
+from guardian_tui.engine.store.codec import FLOAT32_MAX, ChunkDamaged
 
 PARTS = 32
 ROW_SAMPLES = 256
@@ -25,14 +27,8 @@ HOUR = 3600.0
 _BITS = 62
 
 
-class HotSample(NamedTuple):
-    """One sample as it waits for its chunk; ``vals`` as little-endian float32."""
-
-    host_id: str
-    period: int
-    at: float
-    layout: str
-    vals: bytes
+HotSample = tuple[str, int, float, str, bytes]
+"""One sample as it waits for its chunk: host, period, time, layout, values as little-endian float32."""
 
 
 class HotRow(NamedTuple):
@@ -65,7 +61,12 @@ def rows_of(samples: Iterable[HotSample]) -> list[HotRow]:
     """Samples as rows: apart by part and hour, in the order in which they came."""
     groups: dict[tuple[int, float], list[HotSample]] = {}
     for sample in samples:
-        groups.setdefault((part_of(sample.host_id), sample.at // HOUR), []).append(sample)
+        key = part_of(sample[0]), sample[2] // HOUR
+        group = groups.get(key)
+        if group is None:
+            groups[key] = [sample]
+        else:
+            group.append(sample)
     return [
         row_of(part, group[place : place + ROW_SAMPLES])
         for (part, _), group in groups.items()
@@ -75,10 +76,25 @@ def rows_of(samples: Iterable[HotSample]) -> list[HotRow]:
 
 def row_of(part: int, samples: list[HotSample]) -> HotRow:
     """These samples as one row."""
-    times, hosts = [sample.at for sample in samples], 0
-    for host_id in {sample.host_id for sample in samples}:
-        hosts |= bit_of(host_id)
+    times, hosts = [sample[2] for sample in samples], 0
+    for sample in samples:
+        hosts |= bit_of(sample[0])
     return HotRow(part, min(times), max(times), hosts, _encode(samples))
+
+
+@lru_cache(maxsize=1024)
+def _packer(count: int) -> Callable[..., bytes]:
+    """Makes little-endian float32 of so many numbers, in a third of the time that an array takes."""
+    return struct.Struct(f"<{count}f").pack
+
+
+def packed_floats(values: list[float]) -> bytes:
+    """Values as a sample keeps them; what does not fit float32 becomes infinite, and is a gap where it is read."""
+    try:
+        return _packer(len(values))(*values)
+    except OverflowError:
+        fitting = [math.copysign(math.inf, value) if abs(value) > FLOAT32_MAX else value for value in values]
+        return _packer(len(values))(*fitting)
 
 
 def samples_of(data: bytes) -> list[HotSample]:
