@@ -94,7 +94,7 @@ async def heard(line: str, fed: bytes) -> tuple[Ending, str]:
 
     def hear(stream: str, data: bytes) -> float:
         kept.append(data)
-        return 0.001
+        return 0.001 if data else 0.0
 
     ending = await follow_here(line, seconds=20, stdin=fed, hear=hear, stop=Stop())  # type: ignore[arg-type]  # takes both streams
     return ending, b"".join(kept).decode()

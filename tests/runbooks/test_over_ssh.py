@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -107,6 +108,17 @@ async def test_what_prints_for_ever_is_bounded_and_ended(far: tuple[Lab, Sshd]) 
     assert output.KEPT_BYTES < kept < output.KEPT_BYTES + 2 * output.END_BYTES + 100
     assert text.startswith("begins\n")
     assert "characters were left out here]" in text
+
+
+async def test_output_that_is_held_back_is_whole_when_its_command_has_ended(
+    far: tuple[Lab, Sshd], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = far
+    monkeypatch.setattr(followed, "LINGER_SECONDS", 0.2)
+    one.runbooks.house.budget = output.Budget(time.monotonic, 400_000)
+    done = await run(one, "head -c 600000 /dev/zero | tr '\\0' 'x'; echo")
+    assert (done.verdict, done.marks[0].words) == ("done", "")
+    assert len(await one.output(done, limit_bytes=1 << 20)) == 600_001
 
 
 async def test_a_link_that_is_cut_in_mid_command_leaves_it_unknown(

@@ -24,14 +24,17 @@ from guardian_tui.engine.remote.failures import words_of
 GRACE_SECONDS = 5.0
 """Between TERM and KILL, and from there until it is given up."""
 LINGER_SECONDS = 2.0
-"""What a command left running may hold its output open: it is not waited for any longer than that."""
+"""What a command left running may hold its output open: it is not listened to any longer than that."""
+UNDER_WAY_BYTES = 8 << 20
+"""Of what a command that has ended wrote, so much may still be under way while its output is held back; what it left running may write for ever."""
+_LOOK_SECONDS = 0.1
 CHUNK_BYTES = 1 << 16
 WINDOW_BYTES = 256 << 10
 """Held of a command whose output is not read fast enough."""
 
 Stream = Literal["out", "err"]
 Hear = Callable[[Stream, bytes], float]
-"""Takes output; answers how many seconds nothing more is read."""
+"""Takes output; answers how many seconds nothing more is read.  Then it is asked again, with no output at all."""
 Why = Literal["exited", "signalled", "timeout", "stopped", "cut"]
 
 
@@ -66,6 +69,40 @@ class Stop:
         self.asked.set()
 
 
+class _Listening:
+    """Hands output on, and knows when whoever takes it can take no more for a while.
+
+    Args:
+        hear: takes it.
+    """
+
+    def __init__(self, hear: Hear) -> None:
+        self._hear = hear
+        self._loop = asyncio.get_running_loop()
+        self._held_until = 0.0
+        self._bytes = 0
+
+    def hear(self, stream: Stream, data: bytes) -> float:
+        """Output; answers for how many seconds no more is to be read."""
+        self._bytes += len(data)
+        pause = self._hear(stream, data)
+        self._held_until = max(self._held_until, self._loop.time() + pause)
+        return pause
+
+    async def to_the_end(self, ended: asyncio.Event, stop: Stop) -> None:
+        """The command has ended: wait for what is under way, and no longer for what it left running.
+
+        Time in which output is held back doesn't count: a flood from many hosts would lose its end.
+        """
+        left, most = LINGER_SECONDS, self._bytes + UNDER_WAY_BYTES
+        while left > 0 and self._bytes <= most and not stop.asked.is_set():
+            began, slice_seconds = self._loop.time(), min(_LOOK_SECONDS, left)
+            if await _soon(ended, slice_seconds):
+                return
+            if self._held_until <= began:
+                left -= slice_seconds
+
+
 async def follow_on(
     connection: Connection, command: str, *, seconds: float, stdin: bytes, hear: Hear, stop: Stop
 ) -> Ending:
@@ -79,7 +116,8 @@ async def follow_on(
         hear: takes its output.
         stop: ends it before its time.
     """
-    session = _Hearing(hear)
+    listening = _Listening(hear)
+    session = _Hearing(listening.hear)
     try:
         async with asyncio.timeout(seconds):
             channel = await connection.open_channel(session, command, WINDOW_BYTES)
@@ -92,7 +130,7 @@ async def follow_on(
         with contextlib.suppress(asyncssh.Error, OSError):
             channel.write(stdin)
             channel.write_eof()
-        why = await _wait(session.ended, session.told, stop, seconds)
+        why = await _wait(listening, session.ended, session.told, stop, seconds)
         if why == "exited":
             return session.ending()
         for name in ("TERM", "KILL"):
@@ -109,16 +147,16 @@ async def follow_here(command: str, *, seconds: float, stdin: bytes, hear: Hear,
     """Run a command on this machine; see :func:`follow_on`."""
     loop = asyncio.get_running_loop()
     process = _begin(command)
-    told, ended = asyncio.Event(), asyncio.Event()
+    told, ended, listening = asyncio.Event(), asyncio.Event(), _Listening(hear)
     threading.Thread(target=_reap, args=(process, loop, told), daemon=True).start()
     pumps = [
-        asyncio.create_task(_pump(process.stdout, "out", hear)),
-        asyncio.create_task(_pump(process.stderr, "err", hear)),
+        asyncio.create_task(_pump(process.stdout, "out", listening.hear)),
+        asyncio.create_task(_pump(process.stderr, "err", listening.hear)),
     ]
     feeding = asyncio.create_task(_feed(process.stdin, stdin))
     reading = asyncio.create_task(_all_of(pumps, ended))
     try:
-        why = await _wait(ended, told, stop, seconds)
+        why = await _wait(listening, ended, told, stop, seconds)
         if why == "exited":
             return _own(process.returncode, lingering=not ended.is_set())
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -164,14 +202,16 @@ async def _feed(pipe: IO[bytes] | None, data: bytes) -> None:
     transport.close()
 
 
-async def _wait(ended: asyncio.Event, told: asyncio.Event, stop: Stop, seconds: float) -> Why:
+async def _wait(
+    listening: _Listening, ended: asyncio.Event, told: asyncio.Event, stop: Stop, seconds: float
+) -> Why:
     """Wait until a command ends, is to end, or its time is over; one that has ended is waited for a little while more, for its output."""
     over = asyncio.create_task(told.wait())
     stopped = asyncio.create_task(stop.asked.wait())
     try:
         await asyncio.wait((over, stopped), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if told.is_set():
-            await _soon(ended, LINGER_SECONDS)
+            await listening.to_the_end(ended, stop)
             return "exited"
         return "stopped" if stop.asked.is_set() else "timeout"
     finally:
@@ -205,8 +245,9 @@ async def _pump(pipe: IO[bytes] | None, stream: Stream, hear: Hear) -> None:
     try:
         while data := await reader.read(CHUNK_BYTES):
             pause = hear(stream, data)
-            if pause:
+            while pause:
                 await asyncio.sleep(pause)
+                pause = hear(stream, b"")
     finally:
         transport.close()
 
@@ -232,7 +273,11 @@ class _Hearing(asyncssh.SSHClientSession[bytes]):
             asyncio.get_running_loop().call_later(pause, self._resume)
 
     def _resume(self) -> None:
-        if self.channel is not None and not self.ended.is_set():
+        if self.channel is None or self.ended.is_set():
+            return
+        if pause := self._hear("out", b""):
+            asyncio.get_running_loop().call_later(pause, self._resume)
+        else:
             self.channel.resume_reading()
 
     def exit_status_received(self, status: int) -> None:

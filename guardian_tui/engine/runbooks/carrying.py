@@ -280,8 +280,10 @@ class Carrying:
                 await asyncio.sleep(UNHEARD_SECONDS)
                 continue
             self._run.words = ""
-            ear.hear("out", look.out)
-            ear.hear("err", look.err)
+            pause = max(ear.hear("out", look.out), ear.hear("err", look.err))
+            while pause:
+                await asyncio.sleep(pause)
+                pause = ear.hear("out", b"")
             offsets = (look.out_offset, look.err_offset)
             if look.state != "running" and not look.more:
                 break

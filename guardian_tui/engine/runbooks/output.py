@@ -132,6 +132,11 @@ class Output:
         self.pending_bytes = 0
         self.total_bytes = 0
 
+    @property
+    def pause(self) -> float:
+        """For how many seconds no more should be read, because so much waits for the disk."""
+        return PENDING_PAUSE_SECONDS if self.pending_bytes > PENDING_BYTES else 0.0
+
     def add(self, step: str, attempt: int, host: str, stream: Stream, text: str) -> None:
         """A piece to be written."""
         self._number += 1
@@ -197,14 +202,13 @@ class Ear:
         return self._ends.left_out > 0
 
     def hear(self, stream: Stream, data: bytes) -> float:
-        """More output; answers for how many seconds no more should be read."""
+        """More output; answers for how many seconds no more should be read, or without any, whether more can be taken."""
+        if not data:
+            return self._output.pause
         self.bytes += len(data)
         self._output.total_bytes += len(data)
         self._take(stream, self._decoders[stream].decode(data))
-        pause = self._output.budget.spend(len(data))
-        if self._output.pending_bytes > PENDING_BYTES:
-            pause = max(pause, PENDING_PAUSE_SECONDS)
-        return pause
+        return max(self._output.budget.spend(len(data)), self._output.pause)
 
     def _take(self, stream: Stream, text: str) -> None:
         text = self._maskers[stream].feed(text)
