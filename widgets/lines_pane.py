@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from textual import events
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from widgets.box import Line
-from widgets.caption import Captioned
 from widgets.painting import PAINT_CLASSES, clip, paint_css
+from widgets.scrolled import Scrolled
 
 
-class LinesPane(ScrollView, Captioned, can_focus=True):
+class LinesPane(Scrolled, can_focus=True):
     """A box of lines; while its end is in view it stays in view as lines are added.
 
     Args:

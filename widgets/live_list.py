@@ -18,11 +18,10 @@ from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from widgets.caption import Captioned
 from widgets.painting import PAINT_CLASSES, Piece, clip, paint_css, width_of
+from widgets.scrolled import Scrolled
 
 CACHED_STRIPS = 1024
 SETTLING_SECONDS = 3.0
@@ -35,7 +34,7 @@ def _segment(text: str, style: Style) -> Segment:
     return Segment(text, style)
 
 
-class LiveList(ScrollView, Captioned, can_focus=True):
+class LiveList(Scrolled, can_focus=True):
     """Lines by id, a cursor, marks, an optional line of column titles on top."""
 
     COMPONENT_CLASSES = PAINT_CLASSES
