@@ -16,6 +16,7 @@ from guardian_tui.protocol.access import Session
 from guardian_tui.protocol.errors import ApprovalNeeded, GuardianError
 from guardian_tui.text import safe
 from screens.base import GuardianScreen
+from screens.forms import Field
 
 HELD_SECONDS = 2.0
 """Keys are held for a dialog that is coming up at most so long."""
@@ -98,6 +99,17 @@ class KeyboardApp(App[int]):
             if event.key == "enter" and isinstance(entry, Input):
                 self._held = []
                 self._entering = asyncio.create_task(self._enter(entry), name="a field is entered")
+                return
+            if (
+                event.key in ("tab", "shift+tab")
+                and isinstance(entry, Input)
+                and isinstance(entry.parent, Field)
+            ):
+                # at once: a password that is typed on must not stand in the clear behind the name
+                if event.key == "tab":
+                    screen.focus_next()
+                else:
+                    screen.focus_previous()
                 return
         await super().on_event(event)
 

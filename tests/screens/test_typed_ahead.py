@@ -54,3 +54,13 @@ async def test_what_follows_a_line_is_for_the_screen_that_it_opens() -> None:
             lambda: isinstance(app.screen, AlertsScreen) and app.screen.wanted.text == "web",
             seconds=20,
         )
+
+
+async def test_what_is_typed_on_after_tab_is_for_the_next_field() -> None:
+    """Else a password stood in the clear behind the name."""
+    async with canned((80, 24)) as (app, _, _):
+        app.push_screen(EditHostDialog())
+        await until(lambda: isinstance(app.screen.focused, Input))
+        typed(app, *"web-1", "tab", *"127.0.0.2", "tab", "shift+tab", "tab", "tab", *"ada")
+        await until(lambda: value(app, "user") == "ada", seconds=60)
+        assert [value(app, name) for name in ("name", "address", "port")] == ["web-1", "127.0.0.2", "22"]
