@@ -15,6 +15,8 @@ class Node:
     items: list[Node] | None = None
     sealed: bool = False
     """It has a tag of its own (``!vault``)."""
+    tag: str = ""
+    """That tag."""
     column: int = 1
     style: str = ""
     """How a text is written: empty is plain, else a quote, ``|`` or ``>``."""
@@ -122,6 +124,7 @@ class _Builder:
         node = Node(line, column=column)
         tag = getattr(event, "tag", None)
         node.sealed = bool(tag) and not str(tag).startswith("tag:yaml.org")
+        node.tag = str(tag) if node.sealed else ""
         if kind == "ScalarEvent":
             value = str(getattr(event, "value", ""))
             node.style = str(getattr(event, "style", None) or "")

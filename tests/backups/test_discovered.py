@@ -90,7 +90,10 @@ def test_borgmatic_without_sections_gets_its_passphrase_from_a_command() -> None
     [
         ("repositories: [a\n", "no YAML"),
         ("- 1\n- 2\n", "no mapping"),
-        ("source_directories: [/etc]\nretention: !include /etc/borgmatic/common.yaml\n", "another file"),
+        (
+            "source_directories: [/etc]\nretention: !include /etc/borgmatic/common.yaml\n",
+            "common.yaml, which could not be read",
+        ),
         ("source_directories:\n    - /etc\n", "no repository"),
         ("a: &a [1]\n" + "".join(f"x{n}: [{', '.join(['*a'] * 30)}]\n" for n in range(40)), "aliases"),
         ("[" * 200 + "]" * 200, "deeper"),

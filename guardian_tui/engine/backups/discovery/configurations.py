@@ -1,37 +1,36 @@
-"""Configurations of borgmatic, resticprofile and pgBackRest as set-ups.  After their documentation: borgmatic 1.5 to 2, resticprofile 0.20 and later, pgBackRest 2."""
+"""Configurations of borgmatic and pgBackRest as set-ups.  After their documentation: borgmatic 1.5 to 2, pgBackRest 2."""
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping
 
 from guardian_tui.engine.backups.discovery.documents import (
     NotRead,
     Plain,
-    includes,
+    Taking,
     mapping,
     read_document,
     read_ini,
     text_of,
     texts,
 )
-from guardian_tui.engine.backups.discovery.reading import File
-from guardian_tui.engine.backups.discovery.setups import Found, Setup, borg, restic
+from guardian_tui.engine.backups.discovery.reading import File, Readings
+from guardian_tui.engine.backups.discovery.setups import Found, Setup, borg
 
 MOST_REPOSITORIES = 50
 _SECTIONS = ("location", "storage", "retention", "consistency", "output", "hooks")
-_RESTICPROFILE = frozenset(("version", "global", "groups", "includes", "profiles", "mixins", "schedules", "default-command"))  # fmt: skip
-_TEMPLATE = "it is made by a template or a variable: see what it comes to, and add it by hand"
 PGBACKREST = ("/etc/pgbackrest/pgbackrest.conf", "/etc/pgbackrest.conf")
 
 
-def borgmatic(file: File, home: str) -> Setup:
-    """One file of borgmatic, with sections (until 1.7) or flat."""
+def borgmatic(file: File, read: Readings) -> Setup:
+    """One file of borgmatic with what it takes in, with sections (until 1.7) or flat."""
+    home = read.home
     setup = Setup("borgmatic", file.path, file.why)
     if file.text is None:
         return setup
+    taking = Taking(lambda path: one.text if (one := read.files.get(path)) else None, home)
     try:
-        sections = read_document(file.path, file.text)
+        sections = read_document(file.path, file.text, taking)
     except NotRead as error:
         setup.why = str(error)
         return setup
@@ -50,72 +49,11 @@ def borgmatic(file: File, home: str) -> Setup:
             found = borg(path, text_of(flat.get("encryption_passphrase")), options, home)
             found.label = text_of(mapping(one).get("label"))
             setup.repositories.append(found)
-    if includes(file.text):
-        setup.why = "it takes in another file, which is not followed: what stands there is left out"
+    if taking.missing:
+        names = ", ".join(dict.fromkeys(taking.missing))
+        setup.why = f"it takes in {names}, which could not be read: what stands there is left out"
     elif not setup.repositories:
         setup.why = "it names no repository"
-    return setup
-
-
-def resticprofile(file: File) -> list[Setup]:
-    """The profiles of a file that have a repository, each a set-up of its own."""
-    if file.text is None:
-        return [Setup("resticprofile", file.path, file.why)]
-    try:
-        document = read_document(file.path, file.text)
-    except NotRead as error:
-        return [Setup("resticprofile", file.path, str(error))]
-    named = mapping(document.get("profiles")) if "profiles" in document else {
-        name: value for name, value in document.items() if name not in _RESTICPROFILE
-    }  # fmt: skip
-    setups = []
-    for name in list(named)[:MOST_REPOSITORIES]:
-        profile = _inherited(named, name)
-        location = text_of(profile.get("repository"))
-        if location:
-            setups.append(_profile(file, name, profile, location))
-    if not setups:
-        return [Setup("resticprofile", file.path, "no profile in it names a repository")]
-    return setups
-
-
-def _inherited(named: Mapping[str, Plain], name: str) -> dict[str, Plain]:
-    """A profile with what it takes over from others."""
-    chain: list[str] = []
-    while name and name not in chain and len(chain) < 20:
-        chain.append(name)
-        name = text_of(mapping(named.get(name)).get("inherit"))
-    merged: dict[str, Plain] = {}
-    for one in reversed(chain):
-        for key, value in mapping(named.get(one)).items():
-            both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-            merged[key] = {**mapping(merged.get(key)), **mapping(value)} if both else value
-    return merged
-
-
-def _profile(file: File, name: str, profile: Mapping[str, Plain], location: str) -> Setup:
-    setup = Setup("resticprofile", file.path, profile=name)
-    env = {key.upper(): text_of(value) for key, value in mapping(profile.get("env")).items()}
-    options = {
-        key: text_of(profile.get(key))
-        for key in ("password-file", "password-command", "cacert")
-        if profile.get(key)
-    }
-    for pair in texts(profile.get("option")):
-        key, _, value = pair.partition("=")
-        options[key] = value
-    folder = posixpath.dirname(file.path)
-    setup.repositories = [restic(location, env, options, folder)]
-    if any("{{" in text or "${" in text for text in (location, *options.values())):
-        setup.why = _TEMPLATE
-    setup.sources = texts(mapping(profile.get("backup")).get("source"))
-    for operation, section in profile.items():
-        planned = mapping(section).get("schedule")
-        for when in texts(mapping(planned).get("at") if isinstance(planned, dict) else planned):
-            setup.declared.append((f"resticprofile {operation}", when))
-    setup.signs = tuple(
-        posixpath.join(folder, path) for key in ("status-file", "log") if (path := text_of(profile.get(key)))
-    )
     return setup
 
 

@@ -66,7 +66,12 @@ _NAMED = (
     + r"""
 most=$1 bytes=$2 filter=$3
 shift 3
-for path; do file "$path"; done
+# a pattern stands for the files that it matches
+for pattern; do
+    IFS=''
+    for path in $pattern; do file "$path"; done
+    unset IFS
+done
 """
 )
 # $1 most files, $2 bytes of each, $3 the filter
@@ -83,6 +88,7 @@ for tool in borgmatic restic resticprofile pgbackrest borg; do
     fi
 done
 no user "$(id -un)" "$HOME"
+no machine "$(uname -n)"
 own=${XDG_CONFIG_HOME:-$HOME/.config}
 for path in /etc/borgmatic /etc/borgmatic.d "$own/borgmatic" "$own/borgmatic.d" /etc/resticprofile /usr/local/etc/resticprofile "$own/resticprofile" \
     /etc/pgbackrest /etc/pgbackrest/conf.d /etc/restic /etc/cron.d /var/spool/cron/crontabs /var/spool/cron; do folder "$path"; done
@@ -111,7 +117,13 @@ units=$(for where in /etc/systemd/system /run/systemd/system /usr/local/lib/syst
     if [ "$where" = /lib/systemd/system ] && [ "$(readlink -f /lib)" = /usr/lib ]; then continue; fi
     grep -lE "$tools|ExecStart=.*(backup|dump|save)" -- "$where"/*.service 2>/dev/null | sed 'p;s/service$/timer/'
     grep -lE '^Unit=' -- "$where"/*.timer 2>/dev/null
+    for path in "$where"/*@?*.timer; do if [ -f "$path" ]; then printf '%s\n' "$path"; fi; done
 done | sort -u | head -n 200)
+# instances of templates are links in the folders of what wants them
+for path in /etc/systemd/system/*.wants/*@?*.timer /etc/systemd/system/*.wants/*@?*.service /run/systemd/system/*.wants/*@?*.timer \
+    "$own"/systemd/user/*.wants/*@?*.timer; do
+    if [ -L "$path" ]; then no wanted "${path##*/}"; fi
+done
 set -f
 IFS=$nl
 for path in $units; do file "$path"; done
@@ -147,6 +159,9 @@ class Readings:
     versions: dict[str, str] = field(default_factory=dict)
     user: str = ""
     home: str = ""
+    machine: str = ""
+    enabled: list[str] = field(default_factory=list)
+    """Instances of units that are switched on."""
     cut: bool = False
 
     def of(self, *beginnings: str) -> list[File]:
@@ -168,6 +183,7 @@ class Reader:
         self._way = way
         self._filter = "cat" if openly else "hide"
         self.found = Readings()
+        self._asked: set[str] = set()
 
     async def look(self) -> None:
         """Read whatever lies where these tools and what runs them are configured.
@@ -183,8 +199,11 @@ class Reader:
         Raises:
             ConnectFailed: as above.
         """
-        wanted = [path for path in dict.fromkeys(paths) if path not in self.found.files][:MOST_FILES]
-        if wanted:
+        wanted = [
+            path for path in dict.fromkeys(paths) if path not in self.found.files and path not in self._asked
+        ]
+        if wanted := wanted[:MOST_FILES]:
+            self._asked.update(wanted)
             await self._run(_NAMED, wanted)
 
     async def times(self, paths: Sequence[str]) -> dict[str, tuple[float, str]]:
@@ -227,6 +246,10 @@ def take(found: Readings, answer: bytes) -> None:
                 found.versions[path] = told.strip()
             case b"user":
                 found.user, found.home = path, told
+            case b"machine":
+                found.machine = path
+            case b"wanted" if len(found.enabled) < MOST_FILES:
+                found.enabled.append(path)
             case b"denied":
                 words = f"{found.user or 'the user'} may not read it ({told})"
                 found.files[path] = File(path, None, words)

@@ -6,7 +6,9 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from guardian_tui.engine.backups.discovery.configurations import borgmatic, pgbackrest, resticprofile
+from guardian_tui.engine.backups.discovery.configurations import borgmatic, pgbackrest
+from guardian_tui.engine.backups.discovery.documents import includes
+from guardian_tui.engine.backups.discovery.profiles import is_profiles, resticprofile, takes_in
 from guardian_tui.engine.backups.discovery.reading import File, Reader, Readings
 from guardian_tui.engine.backups.discovery.runs import (
     calls_of,
@@ -19,11 +21,14 @@ from guardian_tui.engine.backups.discovery.runs import (
 )
 from guardian_tui.engine.backups.discovery.setups import Setup
 from guardian_tui.engine.backups.discovery.shell import TOOLS, Call
-from guardian_tui.engine.backups.discovery.timetable import Runner, of_cron, of_units
+from guardian_tui.engine.backups.discovery.timetable import Runner, of_cron
+from guardian_tui.engine.backups.discovery.units import of_units
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.ways import Way
 
 MOST_SETUPS = 200
+INCLUDED_DEEP = 3
+"""How far files are followed that take in others."""
 _CRON = ("/etc/cron", "/var/spool/cron/", "crontab of ")
 _SIGNS = {
     "stamp-": "its timer fired", "cron.": "cron ran it", "snapshots": "the repository got a snapshot", "backup.info": "the repository got a backup",
@@ -57,15 +62,28 @@ async def search(commands: Commands, way: Way, *, openly: bool = False) -> Searc
     runners = _runners(read)
     await reader.named(wanted(runners))
     await reader.named(wanted_next(runners, read))
+    for _ in range(INCLUDED_DEEP):
+        await reader.named(_taken_in(read))
     setups = understood(read, runners)
     signs = [path for setup in setups for path in signs_of(setup)]
     return Search(read, tuple(setups), await reader.times(signs))
 
 
+def _taken_in(read: Readings) -> list[str]:
+    """Files that the configurations take in."""
+    found: list[str] = []
+    for file in read.files.values():
+        if file.text and file.path.endswith((".yaml", ".yml")):
+            found += includes(file.path, file.text, read.home)
+        if is_profiles(file.path):
+            found += takes_in(file)
+    return found
+
+
 def _runners(read: Readings) -> list[Runner]:
     units = [file for file in read.files.values() if file.text and file.path.endswith((".service", ".timer"))]
     return [
-        *of_units(units, read.home),
+        *of_units(units, read.home, read.enabled),
         *(one for file in read.of(*_CRON) if file.text for one in of_cron(file)),
     ]
 
@@ -76,16 +94,13 @@ def understood(read: Readings, runners: list[Runner]) -> list[Setup]:
     named = {tool: {config_of(call) for _, call in made if call.tool == tool} - {""} for tool in TOOLS}
     own = f"{read.home}/.config"
     setups = [
-        borgmatic(file, read.home)
+        borgmatic(file, read)
         for file in _chosen(read, ("/etc/borgmatic", f"{own}/borgmatic"), named["borgmatic"])
     ]
-    for path in read.files:
-        if (
-            posixpath.basename(path).startswith("profiles.")
-            or "/profiles.d/" in path
-            or path in named["resticprofile"]
-        ):
-            setups += resticprofile(read.files[path])
+    profiles = [
+        file for path, file in read.files.items() if is_profiles(path) or path in named["resticprofile"]
+    ]
+    setups += resticprofile(profiles, read)
     setups += pgbackrest(_chosen(read, ("/etc/pgbackrest",), named["pgbackrest"]), read.user)
     for runner, call in made:
         for setup in setups:
