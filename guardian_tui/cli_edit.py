@@ -80,7 +80,7 @@ def _edit_command(
 
 async def _host(client: Client, host: str, given: dict[str, Any]) -> Response:  # Any: click's values
     detail = await client.call("hosts.show", HostDetail, HostRef(host=host))
-    order: Request = EditHost(host=detail.row.id, spec=changed(detail.spec, given))
+    order: Request = EditHost(host=detail.row.id, spec=changed(detail.spec, given), before=detail.spec)
     return await client.call("hosts.edit", HostRow, order)
 
 

@@ -98,6 +98,14 @@ class HostsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class HostsRelabelled:
+    """Hosts have other labels, which decide who sees what concerns them."""
+
+    hosts: frozenset[str]
+    """Ids."""
+
+
+@dataclass(frozen=True, slots=True)
 class CutOff:
     """Most independent hosts failed in one wave: it is our own link.  ``since`` None: it is back."""
 

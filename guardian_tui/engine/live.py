@@ -89,6 +89,16 @@ class LiveTable(Generic[R]):
         """All rows, the one that changed last at the end."""
         return [slot.row for slot in self._slots.values()]
 
+    def labelled(self) -> list[tuple[str, Mapping[str, str]]]:
+        """Ids of all rows, and their labels."""
+        return [(id, slot.labels) for id, slot in self._slots.items()]
+
+    def relabel(self, id: str, labels: Mapping[str, str]) -> None:
+        """Let others see a row, if it is there."""
+        slot = self._slots.get(id)
+        if slot is not None:
+            self.put(id, slot.row, labels)
+
     def __len__(self) -> int:
         return len(self._slots)
 
@@ -147,7 +157,19 @@ class Live:
             self.runbook_results,
             self.runbook_watchers,
         )
+        self.relabelled_seq = 0
+        """Who comes back from before this number begins anew: what it was shown may no longer be its to see."""
         self._watchers: set[asyncio.Event] = set()
+
+    def relabel(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Hosts have other labels: by the name that each had.  All rows of theirs are seen by others from now on."""
+        for table in self.tables:
+            for id, old in table.labelled():
+                new = labels.get(old.get("host", ""))
+                # a run is of all of its hosts
+                if new is not None and old != new and "run" not in old:
+                    table.relabel(id, new)
+        self.relabelled_seq = self.advance()
 
     def advance(self) -> int:
         """The next sequence number; wakes whoever waits for changes."""
@@ -178,7 +200,7 @@ class Subscription:
         self.changed = asyncio.Event()
         self._shown: dict[str, set[str]] = {table.name: set() for table in live.tables}
         forgotten = max(table.forgotten_seq for table in live.tables)
-        self.complete = after is None or after > live.seq or after < forgotten
+        self.complete = after is None or after > live.seq or after < max(forgotten, live.relabelled_seq)
         self.seq = 0 if self.complete else (after or 0)
         if not self.complete:
             # it comes back: what it was shown before the cut is what it may see and has not changed since

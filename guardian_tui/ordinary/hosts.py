@@ -50,7 +50,7 @@ class HostCommands(BulkCommands):
     def _edit(self, detail: HostDetail) -> None:
         def entered(spec: HostSpec | None) -> None:
             if spec is not None:
-                order = EditHost(host=detail.row.id, spec=spec)
+                order = EditHost(host=detail.row.id, spec=spec, before=detail.spec)
                 self._app.order(
                     "hosts.edit", HostRow, order, lambda row: self._app.say(f"{row.name} is changed.")
                 )

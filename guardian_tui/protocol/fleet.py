@@ -178,6 +178,8 @@ class EditHost(Request, frozen=True):
 
     host: str
     spec: HostSpec
+    before: HostSpec | None = None
+    """As it was when the person looked at it: refused if it is another by now.  None: whatever it is."""
 
 
 class RemoveHost(Request, frozen=True):

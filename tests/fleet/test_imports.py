@@ -235,3 +235,42 @@ async def test_an_inventory_of_a_thousand_hosts(world: World) -> None:
     assert len(names) == 1000
     assert (await imported(world, text, names)).added == 1000
     assert {found.status for found in (await imported(world, text)).found} == {"unchanged"}
+
+
+async def test_whoever_is_of_some_hosts_sees_and_forgets_the_sources_of_theirs_alone(world: World) -> None:
+    await imported(world, INVENTORY, ("web-1", "web-2"))
+    (ref, theirs) = SourceRef(name="/etc/hosts.ini"), Only("host", "web-1")
+    (source,) = (await world.order("hosts.sources", Nothing(), theirs)).sources
+    assert source.hosts == 1
+    with pytest.raises(PermissionDenied, match="outside your scope"):
+        await world.order("hosts.forget_source", ref, theirs)
+    nobody = Only("host", "db-1")
+    assert (await world.order("hosts.sources", Nothing(), nobody)).sources == ()
+    with pytest.raises(NotFound):
+        await world.order("hosts.forget_source", ref, nobody)
+    (source,) = (await world.order("hosts.sources", Nothing())).sources
+    assert source.hosts == 2
+
+
+async def test_whoever_is_of_some_hosts_imports_no_way_through_others_and_no_credential_of_theirs(
+    world: World,
+) -> None:
+    await world.order("hosts.add", spec("hop"))
+    text = "[x]\nweb-1 guardian_jump=hop\nweb-2 ansible_ssh_private_key_file=/etc/db\nweb-3 guardian_jump=web-4\nweb-4\n"
+    text = text.replace("guardian_jump=hop", "ansible_ssh_common_args='-J hop'").replace(
+        "guardian_jump=web-4", "ansible_ssh_common_args='-J web-4'"
+    )
+    mine = Starting("web-")
+    told = await imported(world, text, scope=mine)
+    assert [one.spec.name for one in told.found] == ["web-3", "web-4"], told.problems
+    assert "not in the inventory" in told.problems[0] and "credential" in told.problems[1]
+
+
+class Starting:
+    """Hosts whose names begin so."""
+
+    def __init__(self, begin: str) -> None:
+        self._begin = begin
+
+    def covers(self, labels: Any) -> bool:
+        return bool(labels.get("host", "").startswith(self._begin))

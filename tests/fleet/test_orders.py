@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from guardian_tui.engine.facts import HostsChanged
 from guardian_tui.engine.fleet.inventory import Inventory
 from guardian_tui.protocol import fleet as wire
+from guardian_tui.protocol.bulk import BulkEdit
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from tests.fleet.world import QUICK, Only, World
 from tests.fleet.world import world as make_world
@@ -159,3 +161,60 @@ async def test_the_doctor_says_yes_to_a_good_host_and_what_is_wrong_with_a_dead_
     await world.sims.set_fault(bad.name, "dead")
     report = await world.order("hosts.test", wire.HostRef(host=dead.spec.name))
     assert not report.ok and not report.steps[-1].ok
+
+
+async def test_of_two_who_change_a_host_at_once_the_second_looks_again(world: World) -> None:
+    await world.order("hosts.add", spec("web-1"))
+    before = spec("web-1")
+    first = wire.EditHost(host="web-1", spec=spec("web-1", environment="prod"), before=before)
+    second = wire.EditHost(host="web-1", spec=spec("web-1", user="ops"), before=before)
+    done = await asyncio.gather(
+        world.order("hosts.edit", first), world.order("hosts.edit", second), return_exceptions=True
+    )
+    assert [type(one) for one in done] == [wire.HostRow, Conflict]
+    host = world.fleet.inventory.named("web-1")
+    assert host is not None and host.spec == first.spec
+
+
+async def test_two_changes_of_many_hosts_at_once_are_both_made(world: World) -> None:
+    await world.order("hosts.add", spec("web-1"))
+    orders = (
+        BulkEdit(hosts=("web-1",), count=1, set_labels={"team": "x"}),
+        BulkEdit(hosts=("web-1",), count=1, set_labels={"rack": "r1"}),
+    )
+    await asyncio.gather(*[world.order("hosts.bulk", order) for order in orders])
+    again = Inventory(world.store)
+    await again.load()
+    assert [host.spec.labels for host in again.hosts.values()] == [{"team": "x", "rack": "r1"}]
+
+
+async def test_whoever_is_of_some_hosts_uses_their_credentials_and_ways_alone(world: World) -> None:
+    mine = Only("environment", "test")
+    await world.order("hosts.add", spec("db-1", environment="prod", credential="secret:db", jump=()))
+    await world.order("hosts.add", spec("hop", environment="prod"))
+    await world.order("hosts.add", spec("web-1", environment="test", credential="secret:web", jump=("hop",)))
+    for fields in ({"credential": "secret:db"}, {"command_credential": "key:/etc/db"}):
+        with pytest.raises(PermissionDenied, match="credential"):
+            await world.order(
+                "hosts.add", spec("web-2", **{"environment": "test", "credential": "", **fields}), mine
+            )
+    # what stands there already may stay, and be given to others of theirs
+    edit = wire.EditHost(
+        host="web-1", spec=spec("web-1", environment="test", credential="secret:web", jump=("hop",), port=7)
+    )
+    await world.order("hosts.edit", edit, mine)
+    await world.order("hosts.add", spec("web-2", environment="test", credential="secret:web"), mine)
+    with pytest.raises(InvalidRequest, match="not in the inventory"):
+        await world.order("hosts.add", spec("web-3", environment="test", credential="", jump=("hop",)), mine)
+
+
+async def test_hosts_of_others_are_counted_and_not_named(world: World) -> None:
+    mine = Only("environment", "test")
+    await world.order("hosts.add", spec("hop", environment="test"))
+    for number in range(7):
+        await world.order("hosts.add", spec(f"web-{number}", environment="test", jump=("hop",)))
+    await world.order("hosts.add", spec("db-1", environment="prod", jump=("hop",)))
+    with pytest.raises(Conflict, match="web-4, 2 more, 1 outside your scope are reached through hop"):
+        await world.order("hosts.remove", wire.RemoveHost(host="hop"), mine)
+    with pytest.raises(Conflict, match="db-1, web-0"):
+        await world.order("hosts.remove", wire.RemoveHost(host="hop"))

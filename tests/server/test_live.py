@@ -145,3 +145,23 @@ def test_whatever_happens_a_follower_ends_with_what_is_true(steps: list[tuple[st
             follower = live.subscribe(everything, follower.seq)
     read()
     assert seen == {r.id: r.why for r in live.hosts.rows()}
+
+
+def test_whoever_comes_back_after_hosts_were_relabelled_begins_anew() -> None:
+    def of_x(table: str, labels: Any) -> bool:
+        return not labels or labels.get("team") == "x"
+
+    live = Live()
+    live.hosts.put("a", row("a"), {"host": "a", "team": "x"})
+    live.runbook_runs.put("r", row("r"), {"host": "a", "team": "x", "run": "r"})  # type: ignore[arg-type]  # any row will do
+    live.silences.put("s", row("s"), {})  # type: ignore[arg-type]  # as above
+    follower, away = live.subscribe(of_x), live.subscribe(of_x)
+    assert taken(follower.take())["hosts"] and taken(away.take())["hosts"]
+    live.relabel({"a": {"host": "a", "team": "y"}})
+    # a run is of all of its hosts: who knows them tells
+    assert taken(follower.take())["gone"] == {"hosts": ["a"]}
+    back = taken(live.subscribe(of_x, away.seq).take())
+    assert back["complete"] and "hosts" not in back and back["silences"] and back["runbook_runs"]
+    live.runbook_runs.relabel("r", {"run": "r"})
+    live.runbook_runs.relabel("nothing", {})
+    assert taken(follower.take())["gone"] == {"runbook_runs": ["r"]}

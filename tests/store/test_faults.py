@@ -19,7 +19,7 @@ from guardian_tui.engine.store import sqlite as files
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.store.locking import file_system_of
 from guardian_tui.engine.store.tables import meta
-from guardian_tui.protocol.errors import StoreUnavailable
+from guardian_tui.protocol.errors import Conflict, StoreUnavailable
 
 LITE = StoreSettings()
 
@@ -66,6 +66,13 @@ async def test_a_transaction_that_fails_leaves_nothing_and_runs_no_callback(stor
         tx.after_commit(lambda: ran.append(2))
         await tx.execute(insert(meta), {"key": "a", "value": ""})
     assert (ran, await count(store)) == ([2], 1)
+
+
+async def test_a_name_that_somebody_else_took_at_this_moment_is_no_fault_of_ours(store: Store) -> None:
+    await put(store, "name")
+    with pytest.raises(Conflict, match="Nothing was changed"):
+        await put(store, "name")
+    assert store.problem == "" and await count(store) == 1
 
 
 async def test_writers_take_turns(store: Store) -> None:

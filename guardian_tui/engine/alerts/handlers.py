@@ -218,10 +218,11 @@ class AlertHandlers:
     async def end_silence(self, call: Call, request: EndSilence) -> Done:
         """End a silence now: what still fires is told now."""
         silence = self._book.silences.get(request.silence)
+        what = f"a silence {request.silence[:40]!r} that holds"
         if silence is None or silence.until <= call.now:
-            raise NotFound(f"no silence {request.silence} holds")
+            raise NotFound(f"{what} does not exist or is not yours to see")
         if silence.host:
-            call.host_in_scope(self._silence_labels(silence), f"the silence {request.silence}")
+            call.host_in_scope(self._silence_labels(silence), what)
         elif not call.sees({}):
             raise PermissionDenied("It holds for hosts outside your scope.")
         async with call.change(

@@ -14,6 +14,7 @@ from guardian_tui import filter as filters
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.inventory import LOCAL_ID
+from guardian_tui.engine.fleet.means import check_means
 from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.protocol.bulk import BulkEdit, BulkMaintenance, BulkReport, Chosen
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, PermissionDenied
@@ -43,28 +44,41 @@ class BulkOrders:
 
     async def edit(self, call: Call, request: BulkEdit) -> BulkReport:
         """`hosts.bulk`: the same change on many hosts."""
+        hosts, specs = self._specs(call, request)
+        names = tuple(host.spec.name for host in hosts)
+        if not self._meant(call, request, len(hosts)):
+            return BulkReport(hosts=names, changed=len(specs), unchanged=len(hosts) - len(specs))
+        async with call.change() as tx:
+            # once more within the transaction: two may change the same hosts at once
+            hosts, specs = self._specs(call, request)
+            self._meant(call, request, len(hosts))
+            names = tuple(host.spec.name for host in hosts)
+            call.target, call.body = _target(hosts), {"hosts": list(names), **_event(request)}
+            for host in hosts:
+                if host.id in specs:
+                    changed_host = dataclasses.replace(host, spec=specs[host.id])
+                    await self._fleet.inventory.put(tx, changed_host, "", new=False)
+            tx.after_commit(lambda: self._fleet.respecified(specs))
+        return BulkReport(hosts=names, changed=len(specs), unchanged=len(hosts) - len(specs), done=True)
+
+    def _specs(self, call: Call, request: BulkEdit) -> tuple[list[Host], dict[str, HostSpec]]:
+        """The hosts that are meant, and the new specs of those that would be others."""
         hosts = [host for host in self._chosen(call, request) if host.id != LOCAL_ID]
         if not hosts:
             raise InvalidRequest("This is the engine's own machine, which has no settings of its own.")
-        specs = {host.id: changed(host.spec, request) for host in hosts}
-        differing = [host for host in hosts if specs[host.id] != host.spec]
+        specs = {host.id: spec for host in hosts if (spec := changed(host.spec, request)) != host.spec}
+        differing = [host for host in hosts if host.id in specs]
         outside = [host.spec.name for host in differing if not call.sees(_labels(specs[host.id]))]
         if outside:
             raise PermissionDenied(f"{_few(outside)} would be outside your scope.")
         inventory = self._fleet.inventory
-        with inventory.assuming({host.id: specs[host.id] for host in differing}):
+        for host in differing:
+            check_means(call, inventory, specs[host.id], host.spec)
+        with inventory.assuming(specs):
             for host in differing:
                 # raises where the way can't be gone
                 inventory.target(host.id, specs[host.id])
-        names = tuple(host.spec.name for host in hosts)
-        same = len(hosts) - len(differing)
-        if not self._meant(call, request, len(hosts)):
-            return BulkReport(hosts=names, changed=len(differing), unchanged=same)
-        async with call.change(_target(hosts), body={"hosts": list(names), **_event(request)}) as tx:
-            for host in differing:
-                await inventory.put(tx, dataclasses.replace(host, spec=specs[host.id]), "", new=False)
-            tx.after_commit(lambda: self._fleet.respecified({host.id: specs[host.id] for host in differing}))
-        return BulkReport(hosts=names, changed=len(differing), unchanged=same, done=True)
+        return hosts, specs
 
     async def maintenance(self, call: Call, request: BulkMaintenance) -> BulkReport:
         """`hosts.bulk_maintenance`: planned work on many hosts, until a time; None ends it."""

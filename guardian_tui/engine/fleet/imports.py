@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import delete, insert, select
@@ -15,6 +15,7 @@ from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.fleet.diff import Planned, Said, in_order, plan, said_of
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.inventory import LOCAL_ID
+from guardian_tui.engine.fleet.means import check_means, reached_through
 from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.engine.fleet.sources import read_source
 from guardian_tui.engine.remote.pins import Pin, Pins, parse_known_hosts, pattern_of
@@ -65,7 +66,7 @@ class ImportOrders:
         work = await self._read(call, request)
         if request.names is None and not request.remove:
             call.unchanged = True
-            return self._answer(work)
+            return self._answer(call, work)
         names = set(request.names or ())
         if work.pins and not call.sees({}):
             raise PermissionDenied(
@@ -78,29 +79,43 @@ class ImportOrders:
         chosen = [one for one in work.planned if one.spec.name in names]
         to_add = in_order([one for one in chosen if one.status == "new"])
         to_change = in_order([one for one in chosen if one.status == "changed"])
-        to_remove = self._removable(work, request.remove)
+        to_remove = self._removable(call, work, request.remove)
         return await self._carry_out(call, request, work, (to_add, to_change), to_remove)
 
     async def sources(self, call: Call, request: Nothing) -> wire.SourceList:
         """`hosts.sources`: what was imported, by name."""
         async with self._store.read() as conn:
             rows = (await conn.execute(select(import_sources).order_by(import_sources.c.name))).all()
-        return wire.SourceList(
-            sources=tuple(
-                wire.Source(
-                    format=row.format, name=row.name, imported_at=row.imported_at, imported_by=row.imported_by,
-                    hosts=len(json.loads(row.said)),
-                )
-                for row in rows
-            )
-        )  # fmt: skip
+        sources = []
+        for row in rows:
+            mine, others = self._hosts_of(call, json.loads(row.said))
+            if call.sees({}) or mine:
+                count = mine + others if call.sees({}) else mine
+                sources.append(
+                    wire.Source(
+                        format=row.format, name=row.name, imported_at=row.imported_at, imported_by=row.imported_by, hosts=count
+                    )
+                )  # fmt: skip
+        return wire.SourceList(sources=tuple(sources))
+
+    def _hosts_of(self, call: Call, names: Iterable[str]) -> tuple[int, int]:
+        """How many of a source's hosts are the caller's, and how many are others'."""
+        known = {host.spec.name: host.labels for host in self._fleet.inventory.hosts.values()}
+        seen = [name in known and call.sees(known[name]) for name in names]
+        return sum(seen), len(seen) - sum(seen)
 
     async def forget(self, call: Call, request: wire.SourceRef) -> Done:
         """`hosts.forget_source`: its hosts stay, and are offered as gone no more."""
+        query = select(import_sources.c.said).where(import_sources.c.name == request.name)
         async with call.change(request.name[:200]) as tx:
-            done = await tx.execute(delete(import_sources).where(import_sources.c.name == request.name))
-            if not done.rowcount:
+            said = (await tx.execute(query)).scalar()
+            mine, others = self._hosts_of(call, json.loads(said or "{}"))
+            if said is None or not (mine or call.sees({})):
+                call.denied = said is not None
                 raise NotFound(f"No source {request.name[:60]!r} was imported.")
+            if others and not call.sees({}):
+                raise PermissionDenied("Hosts outside your scope came from it too.")
+            await tx.execute(delete(import_sources).where(import_sources.c.name == request.name))
         return Done()
 
     # --- what would be done ------------------------------------------------------------------------
@@ -114,11 +129,16 @@ class ImportOrders:
         mine = {host.spec.name: host for host in self._fleet.inventory.hosts.values()}
         known = {name: host.spec for name, host in mine.items()}
         planned, outside = [], set()
-        for one in plan(reading.entries, known, before):
+        wanted = plan(reading.entries, known, before)
+        coming = {one.spec.name for one in wanted if one.spec.name not in mine}
+        for one in wanted:
             host = mine.get(one.spec.name)
             if not call.sees(_labels(one.spec)) or (host is not None and not call.sees(host.labels)):
                 outside.add(one.spec.name)
                 reading.problems.append(f"{one.entry.where}: {one.spec.name} is outside your scope; left out")
+            elif why := self._not_by_them(call, one, host, coming):
+                outside.add(one.spec.name)
+                reading.problems.append(f"{one.entry.where}: {one.spec.name} is left out: {why}")
             elif host is not None and host.id == LOCAL_ID:
                 reading.problems.append(
                     f"{one.entry.where}: {one.spec.name} is the engine's own machine, which is watched without SSH; left out"
@@ -131,7 +151,20 @@ class ImportOrders:
             for name, host in mine.items()
             if name in before and name not in named and call.sees(host.labels)
         ]
+        seen = call.sees({}) or any(name in mine and call.sees(mine[name].labels) for name in before)
+        last_import = last_import if seen else None
         return _Work(planned, gone, pins, [*reading.problems, *problems], before, last_import, outside)
+
+    def _not_by_them(self, call: Call, one: Planned, host: Host | None, coming: set[str]) -> str:
+        """Why the caller may not have a host reached like this; empty: they may."""
+        if call.sees({}):
+            # a jump host that is nowhere costs one host, not the import
+            return ""
+        try:
+            check_means(call, self._fleet.inventory, one.spec, host.spec if host else None, coming)
+        except (InvalidRequest, PermissionDenied) as error:
+            return error.detail
+        return ""
 
     async def _said(self, name: str) -> tuple[Said, float | None]:
         async with self._store.read() as conn:
@@ -142,9 +175,16 @@ class ImportOrders:
             host: (tuple(said[0]), tuple(said[1])) for host, said in json.loads(row.said).items()
         }, row.imported_at
 
-    def _answer(self, work: _Work, **done: int) -> wire.ImportPreview:
+    def _answer(self, call: Call, work: _Work, **done: int) -> wire.ImportPreview:
         patterns = {name for pin in work.pins if pin.kind == "key" for name in pin.pattern.split(",")}
         more = len(work.problems) - MOST_TOLD
+        gone = []
+        for host in work.gone:
+            behind = [
+                other.spec.name if call.sees(other.labels) else "outside your scope"
+                for other in self._fleet.inventory.behind(host)
+            ]
+            gone.append(wire.Gone(name=host.spec.name, behind=tuple(sorted(behind))))
         return wire.ImportPreview(
             found=tuple(
                 wire.Found(
@@ -154,15 +194,12 @@ class ImportOrders:
                 )
                 for one in work.planned
             ),
-            gone=tuple(
-                wire.Gone(name=host.spec.name, behind=tuple(sorted(o.spec.name for o in self._fleet.inventory.behind(host))))
-                for host in work.gone
-            ),
+            gone=tuple(gone),
             problems=tuple([*work.problems[:MOST_TOLD], *([f"and {more} problems more"] if more > 0 else [])]),
             last_import=work.last_import, **done,
         )  # fmt: skip
 
-    def _removable(self, work: _Work, names: Sequence[str]) -> list[Host]:
+    def _removable(self, call: Call, work: _Work, names: Sequence[str]) -> list[Host]:
         wanted = set(names)
         missing = wanted - {host.spec.name for host in work.gone}
         if missing:
@@ -172,11 +209,9 @@ class ImportOrders:
             )
         going = [host for host in work.gone if host.spec.name in wanted]
         for host in going:
-            behind = [o.spec.name for o in self._fleet.inventory.behind(host) if o.spec.name not in wanted]
+            behind = [o for o in self._fleet.inventory.behind(host) if o.spec.name not in wanted]
             if behind:
-                raise Conflict(
-                    f"{', '.join(sorted(behind)[:5])} {'are' if len(behind) > 1 else 'is'} reached through {host.spec.name}."
-                )
+                raise Conflict(reached_through(call, behind, host))
         return going
 
     # --- doing it ----------------------------------------------------------------------------------
@@ -217,7 +252,9 @@ class ImportOrders:
                     host.spec = kept_specs[host.id]
             call.body = _event(added, changed, to_remove, pins)
             tx.after_commit(lambda: self._done(added, changed, to_remove, pins))
-        return self._answer(work, added=len(added), changed=len(changed), removed=len(to_remove), pins=pins)
+        return self._answer(
+            call, work, added=len(added), changed=len(changed), removed=len(to_remove), pins=pins
+        )
 
     def _made(self, one: Planned, work: _Work) -> Host | None:
         host_id, now = self._fleet.inventory.new_id(), self._clock.now()

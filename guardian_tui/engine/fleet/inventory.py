@@ -99,9 +99,7 @@ class Inventory:
         for name in spec.jump:
             hop = self.named(name)
             if hop is None:
-                raise InvalidRequest(
-                    f"The jump host {name} is not in the inventory; add it first.", field="jump"
-                )
+                raise no_jump_host(name)
             if hop.id == LOCAL_ID:
                 continue
             first = self.target(hop.id, hop.spec, (*on_the_way, spec.name))
@@ -178,22 +176,14 @@ class Inventory:
         until, reason = json.loads(value) if value else (0.0, "")
         return float(until), str(reason)
 
-    async def remove(self, tx: Tx, host: Host) -> None:
-        """Delete a host.
-
-        Raises:
-            Conflict: others are reached through it.
-        """
-        behind = [other.spec.name for other in self.behind(host)]
-        if behind:
-            raise Conflict(
-                f"{', '.join(sorted(behind)[:5])} {'are' if len(behind) > 1 else 'is'} reached through {host.spec.name}."
-            )
-        await self.delete(tx, host)
-
     async def delete(self, tx: Tx, host: Host) -> None:
         """Delete a host; who asks has seen to those behind it."""
         await tx.execute(delete(hosts).where(hosts.c.id == host.id))
+
+
+def no_jump_host(name: str) -> InvalidRequest:
+    """What is said of a jump host that is not there."""
+    return InvalidRequest(f"The jump host {name} is not in the inventory; add it first.", field="jump")
 
 
 def _through(target: Target, hops: tuple[Target, ...]) -> Target:

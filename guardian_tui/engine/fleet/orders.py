@@ -13,6 +13,7 @@ from guardian_tui.engine.fleet.bulk import BulkOrders
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.imports import ImportOrders
 from guardian_tui.engine.fleet.inventory import LOCAL_ID
+from guardian_tui.engine.fleet.means import check_means, reached_through
 from guardian_tui.engine.fleet.service import Fleet
 from guardian_tui.engine.remote.doctor import Doctor
 from guardian_tui.engine.remote.pins import Pins
@@ -84,6 +85,7 @@ class HostOrders:
         """`hosts.add`: watch a host."""
         if not call.sees(_labels(request)):
             raise PermissionDenied("A host with these labels would be outside your scope.")
+        check_means(call, self._fleet.inventory, request)
         async with call.change(
             request.name, body={"address": request.address or request.name, "port": request.port}
         ) as tx:
@@ -101,35 +103,44 @@ class HostOrders:
 
     async def edit(self, call: Call, request: wire.EditHost) -> wire.HostRow:
         """`hosts.edit`: replace how a host is reached."""
-        host = self._changeable(call, request.host)
         spec = request.spec
-        if not call.sees(_labels(spec)):
-            raise PermissionDenied("A host with these labels would be outside your scope.")
-        other = self._fleet.inventory.named(spec.name)
-        if other is not None and other.id != host.id:
-            raise Conflict(f"There is a host {spec.name} already.", field="name")
-        behind = self._fleet.inventory.behind(host)
-        if behind and spec.name != host.spec.name:
-            raise Conflict(
-                f"{len(behind)} hosts are reached through {host.spec.name} by this name; change their jump hosts first.",
-                field="name",
-            )
-        # raises where the way can't be gone
-        self._fleet.inventory.target(host.id, spec)
-        async with call.change(
-            spec.name, body={"address": spec.address or spec.name, "port": spec.port}
-        ) as tx:
+        call.body |= {"address": spec.address or spec.name, "port": spec.port}
+        async with call.change(spec.name) as tx:
+            # looked at within the transaction: two may change the same at once
+            host = self._editable(call, request)
             await self._fleet.inventory.put(tx, dataclasses.replace(host, spec=spec), "screen", new=False)
 
             tx.after_commit(lambda: self._fleet.respecified({host.id: spec}))
         assert host.row is not None  # noqa: S101  # every host of the inventory is shown
         return host.row
 
+    def _editable(self, call: Call, request: wire.EditHost) -> Host:
+        host, spec, inventory = self._changeable(call, request.host), request.spec, self._fleet.inventory
+        if not call.sees(_labels(spec)):
+            raise PermissionDenied("A host with these labels would be outside your scope.")
+        if request.before is not None and request.before != host.spec:
+            raise Conflict(f"Somebody has changed {host.spec.name} since you looked at it: look again.")
+        other = inventory.named(spec.name)
+        if other is not None and other.id != host.id:
+            raise Conflict(f"There is a host {spec.name} already.", field="name")
+        behind = inventory.behind(host)
+        if behind and spec.name != host.spec.name:
+            raise Conflict(
+                f"{len(behind)} hosts are reached through {host.spec.name} by this name; change their jump hosts first.",
+                field="name",
+            )
+        check_means(call, inventory, spec, host.spec)
+        # raises where the way can't be gone
+        inventory.target(host.id, spec)
+        return host
+
     async def remove(self, call: Call, request: wire.RemoveHost) -> Done:
         """`hosts.remove`: stop watching a host."""
         host = self._changeable(call, request.host)
         async with call.change(host.spec.name) as tx:
-            await self._fleet.inventory.remove(tx, host)
+            if behind := self._fleet.inventory.behind(host):
+                raise Conflict(reached_through(call, behind, host))
+            await self._fleet.inventory.delete(tx, host)
             await self._fleet.drift.forget(tx, host.id)
             tx.after_commit(lambda: self._fleet.left(host))
         return Done()

@@ -13,6 +13,7 @@ from guardian_tui.engine.facts import (
     AlertsOfHost,
     CutOff,
     HostsChanged,
+    HostsRelabelled,
     ProofWanted,
     QuestionAnswered,
     Reachability,
@@ -157,13 +158,17 @@ class Fleet:
         """
         affected: dict[str, Host] = {}
         anew: set[str] = set()
+        relabelled: dict[str, Mapping[str, str]] = {}
         for host_id, spec in specs.items():
             host = self.inventory.hosts.get(host_id)
             if host is not None:
                 if any(getattr(host.spec, name) != getattr(spec, name) for name in CONNECTED_BY):
                     anew.add(host_id)
+                name, labels = host.spec.name, host.labels
                 host.spec = spec
                 affected[host_id] = host
+                if host.labels != labels:
+                    relabelled[name] = host.labels
         for host in list(affected.values()):
             affected |= {other.id: other for other in self.inventory.through(host)}
         for host in affected.values():
@@ -177,6 +182,9 @@ class Fleet:
                 self.announce(host)
             else:
                 self.changed(host)
+        if relabelled:
+            self._live.relabel(relabelled)
+            self._bus.publish(HostsRelabelled(frozenset(specs)))
 
     def trusted_more(self) -> None:
         """Keys were pinned (after their commit): hosts that wait for them are tried again."""

@@ -9,7 +9,7 @@ from guardian_tui.engine.runbooks.documents import Step
 from guardian_tui.engine.runbooks.house import House
 from guardian_tui.engine.runbooks.journal import AnyEntry
 from guardian_tui.engine.runbooks.planning import batches
-from guardian_tui.engine.runbooks.run import Run, labels_of
+from guardian_tui.engine.runbooks.run import Run
 from guardian_tui.engine.runbooks.sight import basis_of
 from guardian_tui.protocol.errors import InvalidRequest, NotFound
 
@@ -43,7 +43,7 @@ def starting(
             house.planner.rendered(basis, step, way, rollback=undo)
         sizes = batches(step, len(hosts))
     until = now + (step.wait_seconds or step.timeout_seconds) if step.kind == "wait" else 0.0
-    run.labels = widened(house, run, hosts)
+    run.relabel(house.places, hosts)
     return journal.Started(
         at=now, by=by, step=step.name, hosts=tuple(way.host_id for way in hosts), batches=sizes, undo=undo, until=until,
         names={way.host_id: way.name for way in hosts},
@@ -62,13 +62,6 @@ def _meant(run: Run, step: Step, hosts: list[Way], *, undo: bool) -> list[Way]:
     if not hosts:
         raise InvalidRequest("It is not known on which hosts this is to run.", field="hosts")
     return hosts
-
-
-def widened(house: House, run: Run, hosts: list[Way]) -> dict[str, str]:
-    """Who may see a run once it acts on these hosts too: whoever may see each of them."""
-    known = {way.host_id: way for host in run.standing.names if (way := house.places.way(host)) is not None}
-    known |= {way.host_id: way for way in hosts}
-    return labels_of(run.id, list(known.values())) or dict(run.labels)
 
 
 def lapsed(house: House, run: Run) -> list[AnyEntry]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.runbooks.output import Tail
 from guardian_tui.engine.runbooks.places import Places
-from guardian_tui.engine.runbooks.run import Run
+from guardian_tui.engine.runbooks.run import Run, labels_of, ways_of
 
 SHOWN_SECONDS = 86400.0
 """A run that has ended stays in the live tables for so long."""
@@ -21,7 +21,8 @@ class Display:
         self._live = live
         self._clock = clock
         self._places = places
-        self._ended: dict[str, float] = {}
+        self._ended: dict[str, tuple[float, Mapping[str, str]]] = {}
+        """When it ended, and whom it concerned."""
 
     def show(self, run: Run) -> None:
         """Put a run into the live tables."""
@@ -56,12 +57,21 @@ class Display:
     def ended(self, run: Run) -> None:
         """A run has ended: it is shown for a while."""
         self.drop_results(run, keep=False)
-        self._ended[run.id] = self._clock.now()
+        self._ended[run.id] = self._clock.now(), run.concerned
+
+    def relabel(self, hosts: Collection[str]) -> None:
+        """Hosts have other labels: others see the runs that have ended on them."""
+        for run_id, (_, concerned) in self._ended.items():
+            if concerned.keys().isdisjoint(hosts):
+                continue
+            labels = labels_of(run_id, ways_of(self._places, concerned))
+            self._live.runbook_runs.relabel(run_id, labels)
+            self._live.runbook_progress.relabel(run_id, labels)
 
     def clean(self) -> None:
         """Take away what ended long ago."""
         now = self._clock.now()
-        for run_id in [run_id for run_id, at in self._ended.items() if now - at > SHOWN_SECONDS]:
+        for run_id in [run_id for run_id, (at, _) in self._ended.items() if now - at > SHOWN_SECONDS]:
             del self._ended[run_id]
             self._live.runbook_runs.drop(run_id)
             self._live.runbook_progress.drop(run_id)

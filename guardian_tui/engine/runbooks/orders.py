@@ -16,7 +16,7 @@ from guardian_tui.engine.runbooks.documents import Document
 from guardian_tui.engine.runbooks.dry import dry_run
 from guardian_tui.engine.runbooks.output import Output
 from guardian_tui.engine.runbooks.planning import Basis, given
-from guardian_tui.engine.runbooks.run import Run, labels_of
+from guardian_tui.engine.runbooks.run import Run, labels_of, ways_of
 from guardian_tui.engine.runbooks.service import Runbooks
 from guardian_tui.engine.runbooks.sight import basis_of
 from guardian_tui.engine.runbooks.state import Standing
@@ -191,7 +191,7 @@ class RunbookOrders:
         all_ways = self._hosts(call, basis)
         run = Run(
             run_id, Standing(basis.document, hosts=tuple(way.host_id for way in ways)), Output(self._clock, house.budget),
-            labels_of(run_id, all_ways),
+            labels_of(run_id, all_ways), {way.host_id: way.name for way in all_ways},
         )  # fmt: skip
         secret = {one.name for one in basis.document.variables if one.secret}
         run.secrets = {name: value for name, value in basis.values.items() if name in secret}
@@ -211,7 +211,7 @@ class RunbookOrders:
         """Any run, within the caller's scope, and its document."""
         run = self._runner.runs.get(run_id)
         row = run.row() if run is not None else await records.run_named(self._store, run_id)
-        labels = self._labels(row) if row is not None else None
+        labels = (await self._labels([row]))[row.id] if row is not None else None
         if labels is None or labels:
             call.host_in_scope(labels, f"the run {run_id[:40]!r}")
         assert row is not None  # noqa: S101  # host_in_scope has raised
@@ -220,21 +220,21 @@ class RunbookOrders:
             raise NotFound(f"The document of the run {run_id} is gone.")
         return row, document
 
-    def _labels(self, row: wire.RunbookRun) -> Mapping[str, str]:
-        """Who may see a run: whoever may see all of its hosts; those that are gone are known by their names."""
-        run = self._runner.runs.get(row.id)
-        if run is not None:
-            return run.labels
-        live = self._runner.house.live.runbook_runs.labels(row.id)
-        if live is not None:
-            return live
-        ways = [self._runbooks.places.way(name) or Way("", name, {"host": name}, None) for name in row.hosts]
-        return labels_of(row.id, ways)
+    async def _labels(self, rows: Sequence[wire.RunbookRun]) -> dict[str, Mapping[str, str]]:
+        """Who may see runs: whoever may see all hosts that they acted on, of which their lines name the first."""
+        # one may end while the others are looked for
+        found = {row.id: run.labels for row in rows if (run := self._runner.runs.get(row.id)) is not None}
+        names = await records.names_of(self._store, [row.id for row in rows if row.id not in found])
+        for run_id, hosts in names.items():
+            found[run_id] = labels_of(run_id, ways_of(self._runbooks.places, hosts))
+        return found
 
-    def _sees(self, call: Call, row: wire.RunbookRun) -> bool:
-        labels = self._labels(row)
+    async def _seen(self, call: Call, rows: Sequence[wire.RunbookRun]) -> list[wire.RunbookRun]:
+        if call.sees({}):
+            return list(rows)
+        labels = await self._labels(rows)
         # one without hosts is of the engine as a whole
-        return not labels or call.sees(labels)
+        return [row for row in rows if not labels[row.id] or call.sees(labels[row.id])]
 
     async def runs(self, call: Call, request: wire.RunbookRunsQuery) -> wire.RunbookRunList:
         """`runbooks.runs`."""
@@ -242,7 +242,7 @@ class RunbookOrders:
             self._store, runbook=request.runbook, active=request.active, limit=request.limit
         )
         current = [self._runner.runs[row.id].row() if row.id in self._runner.runs else row for row in found]
-        return wire.RunbookRunList(runs=tuple(row for row in current if self._sees(call, row)))
+        return wire.RunbookRunList(runs=tuple(await self._seen(call, current)))
 
     async def follow(self, call: Call, request: wire.RunbookRunRef) -> wire.RunbookRunDetail:
         """`runbooks.follow`."""
@@ -351,12 +351,9 @@ class RunbookOrders:
     async def search(self, call: Call, request: wire.SearchRunbooks) -> wire.RunbookMatches:
         """`runbooks.search`: in the runs that the caller may see."""
         found = await records.search(self._store, request.text, request.limit + 1)
-        seen: dict[str, bool] = {}
-        for match in found:
-            if match.run not in seen:
-                row = await records.run_named(self._store, match.run)
-                seen[match.run] = row is not None and self._sees(call, row)
-        matches: Sequence[wire.RunbookMatch] = [match for match in found if seen[match.run]]
+        rows = [await records.run_named(self._store, run) for run in {match.run for match in found}]
+        seen = {row.id for row in await self._seen(call, [row for row in rows if row is not None])}
+        matches: Sequence[wire.RunbookMatch] = [match for match in found if match.run in seen]
         return wire.RunbookMatches(matches=tuple(matches[: request.limit]), more=len(found) > request.limit)
 
 

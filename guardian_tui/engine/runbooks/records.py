@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from guardian_tui.engine.runbooks import journal
@@ -80,6 +80,21 @@ async def entries_of(store: Store, run_id: str) -> list[AnyEntry]:
     )
     async with store.read() as conn:
         return [journal.decode(row.body) for row in await conn.execute(query)]
+
+
+async def names_of(store: Store, run_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Run → the hosts that it began on or acted on since, by id, with the names that they had."""
+    found: dict[str, dict[str, str]] = {run_id: {} for run_id in run_ids}
+    table = runbook_journal.c
+    query = select(table.run_id, table.body).where(
+        table.run_id.in_(run_ids), or_(table.seq == 0, table.body.like('%"names":{"%'))
+    )
+    async with store.read() as conn:
+        for row in await conn.execute(query):
+            entry = journal.decode(row.body)
+            if isinstance(entry, journal.Begun | journal.Started):
+                found[row.run_id] |= entry.names
+    return found
 
 
 async def unfinished(store: Store) -> list[RunbookRun]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from guardian_tui.engine.calls import Principal
@@ -12,6 +12,7 @@ from guardian_tui.engine.remote.ways import Way
 from guardian_tui.engine.runbooks import course, wording
 from guardian_tui.engine.runbooks.documents import MASK
 from guardian_tui.engine.runbooks.output import Ear, Output, Tail
+from guardian_tui.engine.runbooks.places import Places
 from guardian_tui.engine.runbooks.planning import HOSTS_TOLD
 from guardian_tui.engine.runbooks.state import Standing
 from guardian_tui.protocol.runbooks import (
@@ -46,6 +47,7 @@ class Run:
     Attributes:
         standing: what its journal adds up to.
         labels: who may see it: those that all of its hosts have, and its own id, so that none is never all.
+        concerned: names of these hosts, by id: those that it acts on or is known to.
         secrets: by variable; in memory alone.
         principal: who went on with it last, with whose rights it goes on by itself; None since a restart.
         lock: held while entries are written.
@@ -56,6 +58,7 @@ class Run:
     standing: Standing
     output: Output
     labels: Mapping[str, str]
+    concerned: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     principal: Principal | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -78,6 +81,11 @@ class Run:
     """What a wait sees just now."""
     shown_results: set[str] = field(default_factory=set)
     transcript: str = ""
+
+    def relabel(self, places: Places, more: Iterable[Way] = ()) -> None:
+        """Judge anew who may see it; it is about to act on these hosts too."""
+        self.concerned |= {way.host_id: way.name for way in more}
+        self.labels = labels_of(self.id, ways_of(places, self.concerned))
 
     def row(self, standing: Standing | None = None, sight: Sight | None = None) -> RunbookRun:
         """The run as it is shown; or as it is about to be."""
@@ -152,6 +160,11 @@ def _marks(standing: Standing) -> tuple[RunbookMark, ...]:
             )
         )  # fmt: skip
     return tuple(marks)
+
+
+def ways_of(places: Places, names: Mapping[str, str]) -> list[Way]:
+    """Hosts by id and the name that each had then; one that is gone is known by that alone."""
+    return [places.way(host) or Way(host, name, {"host": name}, None) for host, name in names.items()]
 
 
 def labels_of(run_id: str, ways: list[Way]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -17,7 +17,7 @@ from guardian_tui.engine.runbooks.house import House
 from guardian_tui.engine.runbooks.journal import AnyEntry
 from guardian_tui.engine.runbooks.output import Output
 from guardian_tui.engine.runbooks.planning import missing_values, person_for
-from guardian_tui.engine.runbooks.run import Run, labels_of
+from guardian_tui.engine.runbooks.run import Run
 from guardian_tui.engine.runbooks.sight import basis_of, see
 from guardian_tui.engine.runbooks.state import Standing, replay
 from guardian_tui.engine.store.database import Tx
@@ -75,11 +75,10 @@ class Runner:
                 log.error("the document of the run %s is gone", row.id)
                 continue
             standing = replay(document, await records.entries_of(self.house.store, row.id))
-            ways = [way for host in standing.names if (way := self.house.places.way(host)) is not None]
             number = await records.last_number(self.house.store, row.id)
-            run = Run(
-                row.id, standing, Output(self.house.clock, self.house.budget, number), labels_of(row.id, ways)
-            )
+            run = Run(row.id, standing, Output(self.house.clock, self.house.budget, number), {})
+            run.concerned = dict(standing.names)
+            run.relabel(self.house.places)
             self.runs[run.id] = run
             await self._recover(run)
         self._shower = asyncio.create_task(self._showing(), name="runbooks: output")
@@ -96,6 +95,15 @@ class Runner:
         for run in self.runs.values():
             with suppress(StoreUnavailable):
                 await self.flush(run)
+
+    def relabel(self, hosts: Collection[str]) -> None:
+        """Hosts have other labels: others see the runs that concern them."""
+        for run in self.runs.values():
+            if not run.concerned.keys().isdisjoint(hosts):
+                run.relabel(self.house.places)
+                self.display.show(run)
+                self.house.live.runbook_watchers.relabel(run.id, run.labels)
+        self.display.relabel(hosts)
 
     async def _recover(self, run: Run) -> None:
         """Go on from where the journal ends."""

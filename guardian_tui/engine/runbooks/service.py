@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import AuditSink
 from guardian_tui.engine.clock import Clock
-from guardian_tui.engine.facts import SessionEnded
+from guardian_tui.engine.facts import HostsRelabelled, SessionEnded
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached import DetachedRuns
@@ -70,6 +70,7 @@ class Runbooks:
         self.runner.on_end = self._ended
         self.watching = Watching(live, clock)
         bus.subscribe(SessionEnded, self.watching.session_ended)
+        bus.subscribe(HostsRelabelled, lambda fact: self.runner.relabel(fact.hosts))
         self._newest: dict[str, RunbookRun] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._read = asyncio.Event()

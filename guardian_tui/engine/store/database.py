@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import CursorResult, Executable, delete, func, insert, make_url, select
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -31,7 +31,7 @@ from guardian_tui.engine.store.migrate import METRICS, STATE, migrate
 from guardian_tui.engine.store.sqlite import open_metrics, open_state, prepare
 from guardian_tui.engine.store.tables import meta
 from guardian_tui.engine.turns import next_turn
-from guardian_tui.protocol.errors import StoreUnavailable
+from guardian_tui.protocol.errors import Conflict, StoreUnavailable
 
 __all__ = ["Store", "Tx", "words_of"]
 
@@ -184,6 +184,11 @@ class Store:
             async with self._begun() as conn:
                 tx = Tx(conn)
                 yield tx
+        except IntegrityError as error:
+            # a name that was free a moment ago: whoever was faster has it
+            raise Conflict(
+                "Somebody else changed the same at this moment. Nothing was changed: look again."
+            ) from error
         except DBAPIError as error:
             if not is_availability(error):
                 raise
