@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from typing import ClassVar
+from functools import lru_cache
+from typing import ClassVar, NamedTuple
 
 from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, number
 from guardian_tui.engine.fleet.sections.raw import Raw
 from guardian_tui.engine.fleet.sections.sockets import STATES
 from guardian_tui.protocol.section_kinds import Cell
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _PROTOCOLS = frozenset({"tcp", "tcp6", "udp", "udp6"})
 _PASSING_PORTS = (32768, 60999)
 """What Linux gives to whoever asks for any port, where it does not say otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Socket:
-    protocol: str
-    local: Address
+class _End(NamedTuple):
+    """One end of a connection.
+
+    ``joined``: address and port as people write them.
+    """
+
+    address: str
     port: int
-    remote: Address
-    remote_port: int
+    joined: str
+    is_loopback: bool
+    is_unspecified: bool
+
+
+class _Socket(NamedTuple):
+    protocol: str
+    local: _End
+    remote: _End
     state: str
     uid: float
     pid: float | None
     process: str
 
 
-def _address(word: str, big: bool) -> tuple[Address, int]:
+# a fleet's hosts listen on the same few addresses, and a host on the same ones each time
+@lru_cache(maxsize=8192)
+def _end(word: str, big: bool) -> _End:
     """``0100007F:0016``: words of 32 bits as the host's processor writes them (``big``: the greatest byte first); then the port.
 
     Raises:
@@ -41,10 +52,14 @@ def _address(word: str, big: bool) -> tuple[Address, int]:
         raise ValueError("no address")
     raw = bytes.fromhex(digits)
     turned = raw if big else b"".join(raw[place : place + 4][::-1] for place in range(0, len(raw), 4))
-    found: Address = ipaddress.IPv4Address(turned) if len(turned) == 4 else ipaddress.IPv6Address(turned)
+    found: ipaddress.IPv4Address | ipaddress.IPv6Address = (
+        ipaddress.IPv4Address(turned) if len(turned) == 4 else ipaddress.IPv6Address(turned)
+    )
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
-    return found, int(port, 16)
+    number = int(port, 16)
+    joined = f"[{found}]:{number}" if found.version == 6 else f"{found}:{number}"
+    return _End(str(found), number, joined, found.is_loopback, found.is_unspecified)
 
 
 def _sockets(raw: Raw) -> list[_Socket]:
@@ -60,8 +75,8 @@ def _sockets(raw: Raw) -> list[_Socket]:
             found.append(
                 _Socket(
                     protocol.removesuffix("6"),
-                    *_address(local, big),
-                    *_address(remote, big),
+                    _end(local, big),
+                    _end(remote, big),
                     state,
                     number(uid),
                     number(pid) if pid else None,
@@ -71,10 +86,6 @@ def _sockets(raw: Raw) -> list[_Socket]:
         except ValueError:
             raw.problem(f"not understood: {cell(' '.join(row), 60)}")
     return found
-
-
-def _joined(address: Address, port: int) -> str:
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
 class Connections(Section):
@@ -88,8 +99,7 @@ class Connections(Section):
         """A row for each connection."""
         rows: list[tuple[Cell, ...]] = [
             (
-                _joined(one.local, one.port), _joined(one.remote, one.remote_port), one.protocol, STATES.get(one.state, "unknown"), one.pid,
-                one.process, one.uid,
+                one.local.joined, one.remote.joined, one.protocol, STATES.get(one.state, "unknown"), one.pid, one.process, one.uid
             )
             for one in _sockets(raw)
         ]  # fmt: skip
@@ -111,24 +121,24 @@ class Listening(Section):
         rows: dict[tuple[Cell, ...], None] = {}
         items: dict[str, str] = {}
         for one in sockets:
-            local = one.local.is_loopback
-            reach = "this host" if local else "everyone" if one.local.is_unspecified else "this address"
-            rows[str(one.local), float(one.port), one.protocol, one.pid, one.process, one.uid, reach] = None
-            passing = lowest <= one.port <= highest
+            end, local = one.local, one.local.is_loopback
+            reach = "this host" if local else "everyone" if end.is_unspecified else "this address"
+            rows[end.address, float(end.port), one.protocol, one.pid, one.process, one.uid, reach] = None
+            passing = lowest <= end.port <= highest
             # forwards of sessions come and go on the loopback, and clients of UDP wait on passing ports
             if local or (passing and one.protocol == "udp"):
                 continue
             # a service that asks for any port has another after each start
             item = (
-                f"{one.protocol} {one.local} any port, {one.process}"
+                f"{one.protocol} {end.address} any port, {one.process}"
                 if passing
-                else f"{one.protocol} {_joined(one.local, one.port)}"
+                else f"{one.protocol} {end.joined}"
             )
             items[item] = one.process
         if not sockets:
             # a host that tells of none is one that can't be read: whoever is asked listens
             return Findings()
-        values = {"listening_ports": float(len({(one.protocol, one.port) for one in sockets}))}
+        values = {"listening_ports": float(len({(one.protocol, one.local.port) for one in sockets}))}
         return Findings(tuple(rows), values, items=items)
 
 
