@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,8 @@ STEP_LINES = 400
 """Lines of one attempt that are kept."""
 ATTEMPTS = 60
 LINE_CHARACTERS = 1000
+KEPT_CHARACTERS = 1 << 20
+"""Of all attempts together; the oldest go."""
 
 TAIL_LINES = 60
 """As many lines as the stream's tail has at most: more were written before them."""
@@ -29,9 +32,53 @@ class _Written:
     tail: list[str] = field(default_factory=list)
     """The end, as the stream brings it."""
     cut: bool = False
+    _told: str = ""
+    _wrapped: tuple[int, bool, list[Line]] | None = None
 
-    def lines(self) -> tuple[list[str], bool]:
-        """Both put together, and whether something before them is left out."""
+    def keep(self, lines: Sequence[str], *, cut: bool) -> None:
+        """More of what is kept; ``cut``: something before it is left out."""
+        self.cut = cut or self.cut or len(self.kept) + len(lines) > STEP_LINES
+        self.kept = [*self.kept, *lines][-STEP_LINES:]
+        self._wrapped = None
+
+    def tell(self, tail: str) -> None:
+        """Its end as it is now."""
+        if tail != self._told:
+            self._told, self._wrapped = tail, None
+            self.tail = [safe(line, LINE_CHARACTERS) for line in tail.split("\n")] if tail else []
+
+    def forget(self) -> None:
+        """What was kept has no room any more."""
+        self.kept, self.cut, self._wrapped = [], True, None
+
+    def settle(self) -> None:
+        """What is kept was read: it stands in the place of the tail."""
+        if self.kept and self.tail:
+            self.tail, self._told, self._wrapped = [], "", None
+
+    @property
+    def characters(self) -> int:
+        """Of what is kept."""
+        return sum(map(len, self.kept))
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes of the memory."""
+        return sum(map(sys.getsizeof, (*self.kept, *self.tail, self._told)))
+
+    def lines(self, width: int) -> tuple[list[Line], bool]:
+        """It as it stands on screen, wrapped anew if it or the width has changed; and whether something before it is left out."""
+        if self._wrapped is None or self._wrapped[0] != width:
+            shown, cut = self._shown()
+            self._wrapped = (
+                width,
+                cut,
+                [[(part, "text")] for line in shown for part in wrapped(line, width)],
+            )
+        return self._wrapped[2], self._wrapped[1]
+
+    def _shown(self) -> tuple[list[str], bool]:
+        """What is kept and the tail put together, and whether something before them is left out."""
         if not self.tail or self.kept[-len(self.tail) :] == self.tail:
             return self.kept, self.cut
         if self.tail[0] in self.kept:
@@ -64,23 +111,30 @@ class RunOutput:
                 texts[key] = texts.get(key, "") + piece.text
         for (attempt, host), text in texts.items():
             prefix = f"{host}: " if named else ""
-            written = self._of(attempt)
-            lines = [
-                safe(prefix + line, LINE_CHARACTERS, newlines=True) for line in text.rstrip("\n").split("\n")
-            ]
-            written.cut = written.cut or len(written.kept) + len(lines) > STEP_LINES
-            written.kept = [*written.kept, *lines][-STEP_LINES:]
+            found = text.rstrip("\n").split("\n")
+            # what has no room need not be made harmless
+            lines = [safe(prefix + line, LINE_CHARACTERS, newlines=True) for line in found[-STEP_LINES:]]
+            self._of(attempt).keep(lines, cut=len(found) > STEP_LINES)
+        room = KEPT_CHARACTERS
+        for written in reversed(self._written.values()):
+            room -= written.characters
+            if room < 0:
+                written.forget()
 
     def take_tail(self, progress: RunbookProgress) -> None:
         """The end of what the current step writes, while it runs: what is told later may be another step's."""
-        lines = progress.tail.split("\n") if progress.tail else []
-        self._of((progress.step, progress.attempt)).tail = [safe(line, LINE_CHARACTERS) for line in lines]
+        self._of((progress.step, progress.attempt)).tell(progress.tail)
 
     def settle(self) -> None:
         """What is kept was read: it stands in the place of tails."""
         for written in self._written.values():
-            if written.kept:
-                written.tail = []
+            written.settle()
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes of the memory."""
+        commands = sum(map(sys.getsizeof, (line for lines in self._commands.values() for line in lines)))
+        return commands + sum(written.held_bytes for written in self._written.values())
 
     def take_command(self, attempt: Attempt, commands: Sequence[str]) -> None:
         """What the attempt runs, as it was shown before it ran."""
@@ -92,7 +146,7 @@ class RunOutput:
         """All of it; ``titles``: what stands above a step of which the command is not known."""
         found: list[Line] = []
         for (step, attempt), written in self._written.items():
-            shown, cut = written.lines()
+            shown, cut = written.lines(width)
             command = self._commands.get((step, attempt), ())
             if found:
                 found.append([])
@@ -105,6 +159,5 @@ class RunOutput:
                 found.append([(titles.get(step, safe(step, 100)), "accent"), (again, "muted")])
             if cut:
                 found.append([("… what came before is in the transcript", "muted")])
-            for line in shown:
-                found += [[(part, "text")] for part in wrapped(line, width)]
+            found += shown
         return found

@@ -168,7 +168,7 @@ class Engine:
         from guardian_tui.engine.features import Features
 
         features = Features(self)
-        self.fleet = features.fleet
+        self.fleet, self.runbooks = features.fleet, features.runbooks
         await features.start(closing)
         self.health.ready = True
         gc.freeze()

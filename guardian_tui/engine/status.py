@@ -85,7 +85,7 @@ class Health:
         trips = sorted(
             host.round_trip for host in hosts if host.measured_at and not math.isnan(host.round_trip)
         )
-        times = process.cpu_times()
+        times, runner = process.cpu_times(), engine.runbooks.runner if self.ready else None
         return EngineFigures(
             status=status, version=__version__, mode=engine.settings.mode,
             waves=fleet.watch.lateness.figures() if fleet else WaveFigures(),
@@ -95,6 +95,7 @@ class Health:
             cpu_seconds=times.user + times.system, threads=process.num_threads(),
             open_files=process.num_fds(), queued_samples=engine.store.metrics.waiting, queued_transactions=engine.store.waiting,
             damaged_chunks=engine.store.metrics.damaged_chunks, store=engine.store.dialect, store_bytes=await engine.store.size_bytes(),
+            output_held_bytes=runner.count_held() if runner else 0, output_most_held_bytes=runner.most_held_bytes if runner else 0,
             sections=section_costs(hosts), errors=self.errors.rows(),
         )  # fmt: skip
 

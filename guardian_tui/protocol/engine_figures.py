@@ -70,6 +70,10 @@ class EngineFigures(Response, frozen=True):
     """``sqlite`` or ``postgresql``."""
     store_bytes: int | None
     """None: it could not be asked."""
+    output_held_bytes: int = 0
+    """Of what commands of runbooks write: in memory, until it is on disk and judged."""
+    output_most_held_bytes: int = 0
+    """The most of it since the start."""
     sections: tuple[SectionCost, ...] = ()
     """The slowest first."""
     errors: tuple[OwnError, ...] = ()

@@ -227,8 +227,9 @@ class Carrying:
             secrets.append(rendered.stdin)
         secrets += [value for value in self._run.secrets.values() if not _is_reference(value)]
         ear = self._run.output.ear(
-            self._step.name, self._attempt, way.name, secrets, self._run.tail, kept_bytes(len(self._hosts))
-        )
+            self._step.name, self._attempt, way.name, secrets, self._run.tail, kept_bytes(len(self._hosts)),
+            read=bool(self._step.expect or self._step.capture) and not self._undoing,
+        )  # fmt: skip
         self._run.ears.add(ear)
         return ear
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.remote.followed import Stream
+from guardian_tui.engine.runbooks.bounded import Beginning, Ending, size_of
 from guardian_tui.engine.runbooks.masking import Masker
 from guardian_tui.protocol.runbooks import RunbookPiece
 from guardian_tui.text import safe
@@ -32,6 +34,22 @@ BYTES_A_SECOND = 8 << 20
 TAIL_CHARACTERS = 4096
 TAIL_LINES = 60
 LINE_CHARACTERS = 200
+PACKET_BYTES = 64 << 10
+"""Most that is heard at once."""
+
+
+def most_held_bytes(hosts: int, *, read: bool) -> int:
+    """What a run over so many hosts at once holds in memory at the most, of output of which each character takes a byte.
+
+    Args:
+        hosts: on which a command runs at the same time.
+        read: something is expected of what it writes, or taken from it.
+    """
+    judged = READ_CHARACTERS + END_BYTES if read else TAIL_CHARACTERS
+    ear = 2 * (judged + PIECE_CHARACTERS) + END_BYTES
+    # a packet each may come when no more is wanted; a quarter for what pieces take beside their characters, and the oldest of them
+    each = ear * 5 // 4 + 2 * PACKET_BYTES + TAIL_CHARACTERS
+    return hosts * each + PENDING_BYTES + TAIL_LINES * TAIL_CHARACTERS
 
 
 def kept_bytes(hosts: int) -> int:
@@ -81,6 +99,11 @@ class Tail:
             self._lines.append((host, rest))
             self.changed = True
 
+    @property
+    def held_bytes(self) -> int:
+        """What it takes of the memory."""
+        return sum(sys.getsizeof(line) for _, line in self._lines) + size_of(self._open.values())
+
     def text(self) -> str:
         """As it is shown."""
         lines = [*self._lines, *((host, rest) for host, rest in self._open.items() if rest)]
@@ -89,31 +112,6 @@ class Tail:
             for host, line in lines[-TAIL_LINES:]
         ]
         return "\n".join(shown)[-TAIL_CHARACTERS:]
-
-
-class _Ending:
-    """The newest pieces of a text, up to a limit."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._size = 0
-        self.pieces: deque[tuple[Stream, str]] = deque()
-        self.left_out = 0
-
-    def add(self, stream: Stream, text: str) -> None:
-        """More of it; what is too old goes."""
-        self.left_out += max(0, len(text) - self._limit)
-        text = text[-self._limit :]
-        self.pieces.append((stream, text))
-        self._size += len(text)
-        while self._size - len(self.pieces[0][1]) >= self._limit:
-            _, gone = self.pieces.popleft()
-            self._size -= len(gone)
-            self.left_out += len(gone)
-
-    def text(self) -> str:
-        """All that is there."""
-        return "".join(text for _, text in self.pieces)
 
 
 class Output:
@@ -152,34 +150,26 @@ class Output:
         self.pending_bytes -= sum(len(piece.text) for piece in self.pending[:count])
         del self.pending[:count]
 
+    @property
+    def held_bytes(self) -> int:
+        """What waits for the disk, in memory."""
+        return size_of(piece.text for piece in self.pending)
+
     def ear(
-        self,
-        step: str,
-        attempt: int,
-        host: str,
-        secrets: Iterable[str],
-        tail: Tail,
-        kept_bytes: int = KEPT_BYTES,
-    ) -> Ear:
-        """Takes what one command writes on one host."""
-        return Ear(self, step, attempt, host, tuple(secrets), tail, kept_bytes)
+        self, step: str, attempt: int, host: str, secrets: Iterable[str], tail: Tail, kept_bytes: int = KEPT_BYTES, *, read: bool = True
+    ) -> Ear:  # fmt: skip
+        """Takes what one command writes on one host; ``read``: something is expected of it, or taken from it."""
+        return Ear(self, (step, attempt, host), tuple(secrets), tail, kept_bytes, read=read)
 
 
 class Ear:
     """What one command writes on one host."""
 
     def __init__(
-        self,
-        output: Output,
-        step: str,
-        attempt: int,
-        host: str,
-        secrets: tuple[str, ...],
-        tail: Tail,
-        kept_bytes: int,
-    ) -> None:
+        self, output: Output, place: tuple[str, int, str], secrets: tuple[str, ...], tail: Tail, kept_bytes: int, *, read: bool
+    ) -> None:  # fmt: skip
         self._output = output
-        self._place = (step, attempt, host)
+        self._place = place
         self._tail = tail
         self._room = kept_bytes
         decoder = codecs.getincrementaldecoder("utf-8")
@@ -189,10 +179,10 @@ class Ear:
         }
         self._maskers: dict[Stream, Masker] = {"out": Masker(secrets), "err": Masker(secrets)}
         self._open: dict[Stream, str] = {"out": "", "err": ""}
-        self._ends = _Ending(END_BYTES)
-        self._read: dict[Stream, list[str]] = {"out": [], "err": []}
-        self._read_size: dict[Stream, int] = {"out": 0, "err": 0}
-        self._read_ends = {"out": _Ending(END_BYTES), "err": _Ending(END_BYTES)}
+        self._ends = Ending(END_BYTES)
+        most, most_of_end = (READ_CHARACTERS, END_BYTES) if read else (0, TAIL_CHARACTERS)
+        self._read: dict[Stream, Beginning] = {"out": Beginning(most), "err": Beginning(most)}
+        self._read_ends: dict[Stream, Ending] = {"out": Ending(most_of_end), "err": Ending(most_of_end)}
         self.bytes = 0
         self.last_line = ""
 
@@ -216,11 +206,8 @@ class Ear:
             self._show(stream, text)
 
     def _show(self, stream: Stream, text: str) -> None:
-        part = text[: READ_CHARACTERS - self._read_size[stream]]
-        self._read[stream].append(part)
-        self._read_size[stream] += len(part)
-        if len(part) < len(text):
-            self._read_ends[stream].add(stream, text[len(part) :])
+        if rest := self._read[stream].add(text):
+            self._read_ends[stream].add(stream, rest)
         self._tail.add(self._place[2], text)
         last = text.rstrip().rpartition("\n")[2].strip()
         if last:
@@ -258,4 +245,11 @@ class Ear:
 
     def text(self, stream: Stream = "out") -> str:
         """What expectations and captures are held against: its beginning, and where that is not all, its end."""
-        return "".join(self._read[stream]) + self._read_ends[stream].text()
+        return "".join(self._read[stream].pieces) + self._read_ends[stream].text()
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes of the memory."""
+        read = sum(size_of(one.pieces) for one in self._read.values())
+        ends = sum(one.held_bytes for one in (self._ends, *self._read_ends.values()))
+        return read + ends + size_of(self._open.values())

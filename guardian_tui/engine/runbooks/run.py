@@ -87,6 +87,11 @@ class Run:
         self.concerned |= {way.host_id: way.name for way in more}
         self.labels = labels_of(self.id, ways_of(places, self.concerned))
 
+    @property
+    def held_bytes(self) -> int:
+        """What it holds of its commands' output in memory."""
+        return self.output.held_bytes + self.tail.held_bytes + sum(ear.held_bytes for ear in self.ears)
+
     def row(self, standing: Standing | None = None, sight: Sight | None = None) -> RunbookRun:
         """The run as it is shown; or as it is about to be."""
         standing, sight = standing or self.standing, sight or self.sight

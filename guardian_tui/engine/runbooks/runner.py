@@ -62,6 +62,8 @@ class Runner:
         self.on_end: Callable[[Run], None] = lambda run: None
         """Called when a run has ended and nothing of it is left to be done."""
         self.display = Display(house.live, house.clock, house.places)
+        self.most_held_bytes = 0
+        """The most that :meth:`count_held` has counted."""
         self._begun = asyncio.Event()
         """A run has begun."""
         self._shower: asyncio.Task[None] | None = None
@@ -426,10 +428,18 @@ class Runner:
             async with asyncio.timeout(IDLE_SECONDS):
                 await self._begun.wait()
 
+    def count_held(self) -> int:
+        """Bytes of their commands' output that all runs hold in memory."""
+        held = sum(run.held_bytes for run in self.runs.values())
+        self.most_held_bytes = max(self.most_held_bytes, held)
+        return held
+
     async def _showing(self) -> None:
         """Show and write output as it comes."""
         while True:
             await self._pause()
+            # counted before it goes to the disk
+            self.count_held()
             for run in list(self.runs.values()):
                 try:
                     if run.tail.changed:
