@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardian_tui.engine.fleet import local
 from guardian_tui.engine.fleet.mounts import Mount, chosen, parse_rooms, room_values, rooms_request
 from guardian_tui.engine.fleet.reading import parse
 
@@ -65,3 +66,15 @@ def test_any_output_of_df_is_read_without_an_error(output: bytes) -> None:
 def test_df_with_noise_anywhere_gives_sane_rooms_or_none(place: int, noise: bytes) -> None:
     for room in parse_rooms(DF[:place] + noise + DF[place:], [ROOT]):
         assert room.size_bytes >= 0 and 0 <= room.used_ratio <= 1
+
+
+def test_a_mount_that_is_read_only_for_one_unit_alone_is_no_read_only_file_system() -> None:
+    seen = (
+        "23 1 254:0 / / ro,nosuid shared:1 - ext4 /dev/vda1 rw,discard\n"
+        "24 23 7:0 / /snap/my\\040app ro - squashfs /dev/loop0 ro\n"
+        "25 23 254:1 / /srv rw master:2 shared:3 - xfs /dev/vdb ro,relatime\n"
+        "26 23 254:2 / /srv rw - ext4 /dev/vdc rw\n"
+        "nonsense\n"
+    )
+    assert local.read_only_points(seen) == {"/snap/my app"}
+    assert local.read_only_points("") is None

@@ -1,4 +1,7 @@
-"""A Debian of its own under systemd: a root folder by debootstrap, booted in namespaces of its own, so that it touches nothing of this machine's."""
+"""A Debian of its own under systemd, booted in namespaces of its own, so that it touches nothing of this machine's.
+
+Its root is a folder by debootstrap, or this machine's own with all that it writes kept in memory: that is there at once.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,16 +22,17 @@ from guardian_tui.engine.remote.connections import Completed
 from guardian_tui.engine.remote.target import Target
 
 PACKAGES = "systemd,systemd-sysv,dbus,libpam-systemd,util-linux,procps"
-PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BOOT_SECONDS = 60.0
 CGROUPS = Path("/sys/fs/cgroup")
 
 # devices of its own, for systemd changes owner and mode of its console; the kernel's settings, which all share, can't be written
-# $0: the root folder, $1: a control group of ours, of which systemd sees nothing above
+# $0: the root folder, $1: a control group of ours, of which systemd sees nothing above, $2: the unit that it is booted into
 _BOOT = """
 echo $$ >"$1/cgroup.procs"
 exec unshare --mount --pid --cgroup --uts --ipc --net --fork --kill-child --propagation private /bin/sh -ec '
-mount --bind "$0" "$0"
+target=$2
+@ROOT@
 cd "$0"
 mount -t proc proc proc
 mount -t sysfs -o ro sys sys
@@ -44,12 +48,28 @@ urandom 1 9
 tty 5 0
 console 1 3
 END
+ln -s pts/ptmx dev/ptmx
 mkdir -p dev/pts dev/shm old
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 pivot_root . old
 umount -l /old
 exec env -i container=guardian-test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system systemd.unified_cgroup_hierarchy=1 \\
-    systemd.unit=multi-user.target systemd.log_target=null systemd.show_status=0' "$0"
+    systemd.unit=$target systemd.log_target=null systemd.show_status=0' "$0" "$@"
+"""
+_FOLDER = 'mount --bind "$0" "$0"'
+# nothing that this machine starts by itself is started; after $2: pairs of a place and what is seen there
+_COPY = """
+mount -t tmpfs -o mode=755 memory "$0"
+mkdir "$0/upper" "$0/work"
+mount -t overlay -o "lowerdir=/,upperdir=$0/upper,workdir=$0/work" copy "$0"
+: >"$0/etc/fstab"
+printf "[Unit]\\nRequires=basic.target dbus.service systemd-user-sessions.service\\nAfter=basic.target dbus.service\\n" >"$0/etc/systemd/system/$target"
+while [ $# -gt 2 ]; do
+    mkdir -p "$0$3"
+    mount --bind "$4" "$0$3"
+    mount -o remount,bind,ro "$0$3"
+    shift 2
+done
 """
 
 
@@ -85,11 +105,19 @@ class Booted(Commands):
 
 def why_not() -> str:
     """Why it can't be had here; empty: it can."""
+    return why_no_copy() or ("" if shutil.which("debootstrap") else "debootstrap is not installed")
+
+
+def why_no_copy() -> str:
+    """Why this machine can't be booted once more in here; empty: it can."""
     if os.geteuid() != 0:
         return "only root may boot a root of its own"
-    if shutil.which("debootstrap") is None:
-        return "debootstrap is not installed"
-    return "" if _unified() else "no unified control groups are mounted"
+    if not Path("/lib/systemd/systemd").exists():
+        return "there is no systemd"
+    if not _unified():
+        return "no unified control groups are mounted"
+    made = subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], check=False, capture_output=True)
+    return made.stderr.decode(errors="replace").strip()
 
 
 def _unified() -> Path | None:
@@ -104,11 +132,31 @@ def booted(folder: Path) -> Iterator[Booted]:
         ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(root)],
         check=True, capture_output=True, timeout=900,
     )  # fmt: skip
+    with _running(_FOLDER, root, "multi-user.target") as running:
+        yield running
+
+
+@contextmanager
+def booted_copy(folder: Path, seen: Mapping[str, Path]) -> Iterator[Booted]:
+    """Boot this machine's own root, as it is, with nothing of what it starts by itself; what is written in there is in memory, and goes with it.
+
+    Args:
+        folder: an empty one.
+        seen: folders of this machine by the place where they are seen in there, and can't be written.
+    """
+    pairs = [str(word) for pair in seen.items() for word in pair]
+    with _running(_COPY, folder, "guardian-test.target", *pairs) as running:
+        yield running
+
+
+@contextmanager
+def _running(make_root: str, root: Path, target: str, *words: str) -> Iterator[Booted]:
     unified = _unified()
     assert unified is not None
     group = unified / f"guardian-{secrets.token_hex(6)}"
     group.mkdir()
-    outer = subprocess.Popen(["/bin/sh", "-ec", _BOOT, str(root), str(group)])
+    script = _BOOT.replace("@ROOT@", make_root)
+    outer = subprocess.Popen(["/bin/sh", "-ec", script, str(root), str(group), target, *words])
     try:
         init = _init_of(outer.pid)
         yield Booted(init)

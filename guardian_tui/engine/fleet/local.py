@@ -11,7 +11,7 @@ import psutil
 
 from guardian_tui.engine.fleet import probe
 from guardian_tui.engine.fleet.mounts import Mount, Room, chosen
-from guardian_tui.engine.fleet.reading import Reading, parse
+from guardian_tui.engine.fleet.reading import Reading, parse, unescaped
 from guardian_tui.text import safe
 
 _SKIPPED_NICS = ("lo", "veth", "docker", "br-", "virbr", "cni", "flannel", "cali", "tap", "dummy")
@@ -96,7 +96,7 @@ def _text(path: str) -> str:
 
 def read_rooms(mounts: list[Mount]) -> list[Room]:
     """File systems of this machine, local ones only; call it in a thread."""
-    rooms = []
+    rooms, frozen = [], read_only_points(_text("/proc/self/mountinfo"))
     for device, point, kind, read_only in chosen(mounts)[0]:
         try:
             usage = psutil.disk_usage(point)
@@ -106,10 +106,24 @@ def read_rooms(mounts: list[Mount]) -> list[Room]:
         whole = usage.used + usage.free
         free = nodes.f_ffree / nodes.f_files if nodes.f_files else float("nan")
         used = usage.used / whole if whole else 0.0
-        rooms.append(
-            Room(safe(point, 200), kind, safe(device, 200), usage.total, usage.free, used, free, read_only)
-        )
+        ro = read_only if frozen is None else point in frozen
+        rooms.append(Room(safe(point, 200), kind, safe(device, 200), usage.total, usage.free, used, free, ro))
     return rooms
+
+
+def read_only_points(mountinfo: str) -> frozenset[str] | None:
+    """Mount points whose file system itself is read-only; None where that can't be read.
+
+    A unit with ``ProtectSystem=`` sees read-only what is mounted so for it alone; the machine writes there and fills it.
+    """
+    frozen: dict[str, bool] = {}
+    for line in mountinfo.splitlines():
+        mount, _, system = line.partition(" - ")
+        words, options = mount.split(" "), system.split(" ")[-1].split(",")
+        if len(words) > 4:
+            # what was mounted last is on top
+            frozen[unescaped(words[4])] = "ro" in options
+    return frozenset(point for point, ro in frozen.items() if ro) if frozen else None
 
 
 def machine_facts() -> dict[str, str]:
