@@ -186,14 +186,34 @@ class EngineSettings(Section, frozen=True):
     """The Unix group whose members may attach to a team's engine."""
 
 
+class ApprovalRule(Section, frozen=True):
+    """Which orders wait on some hosts, for some jobs or repositories; where several rules fit, the strictest of each holds."""
+
+    orders: tuple[ApprovedOrder, ...] = ()
+    """Empty: each that can be set to wait."""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    """Of a host that it is about, all of them; ``environment`` is one."""
+    hosts: tuple[str, ...] = ()
+    """Names of hosts; empty: any."""
+    jobs: tuple[str, ...] = ()
+    """Names of backup jobs; empty: any."""
+    repositories: tuple[str, ...] = ()
+    """Names of repositories; empty: any."""
+    quorum: Annotated[int, msgspec.Meta(ge=1, le=10)] | None = None
+    """Absent: as in the general rule."""
+    expires_seconds: Seconds | None = None
+
+
 class ApprovalSettings(Section, frozen=True):
     """Which orders wait until another person has approved them."""
 
     orders: tuple[ApprovedOrder, ...] = ()
+    """These wait wherever they are given; ``rules`` add to them."""
     quorum: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
     """How many others have to approve it."""
     expires_seconds: Seconds = 3600.0
     """In what time it is approved and carried out, or is void."""
+    rules: tuple[ApprovalRule, ...] = ()
 
 
 class UiSettings(Section, frozen=True):
@@ -302,7 +322,7 @@ def find_paths() -> Paths:
 
 
 def _line_of(text: str, dotted: str) -> int:
-    leaf = dotted.rsplit(".", 1)[-1]
+    leaf = dotted.rsplit(".", 1)[-1].partition("[")[0]
     for number, line in enumerate(text.splitlines(), 1):
         if leaf and line.strip().removeprefix("[").startswith(leaf):
             return number

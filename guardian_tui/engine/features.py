@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from guardian_tui.engine.alerts.service import Alerts
 from guardian_tui.engine.approvals.book import Book
 from guardian_tui.engine.approvals.orders import ApprovalOrders
+from guardian_tui.engine.backups.asking import Asking
 from guardian_tui.engine.backups.discovery.orders import DiscoveryOrders
 from guardian_tui.engine.backups.orders import BackupOrders
 from guardian_tui.engine.backups.own_state import OwnState
@@ -82,10 +83,11 @@ class Features:
                 signers=Path(books.signers).expanduser() if books.signers else None,
             ),
             engine.dispatch.act, engine.access.why_not, at_once=books.commands_at_once, keep_days=settings.store.alerts_days,
+            by_uid=settings.mode == "team",
         )  # fmt: skip
         self._approvals = Book(
             engine.store, engine.live, engine.clock, settings.approvals, engine.access.why_not,
-            lambda host: way.labels if (way := self.fleet.inventory.way(host)) else None,
+            lambda host: way.labels if (way := self.fleet.inventory.way(host)) else None, by_uid=settings.mode == "team",
         )  # fmt: skip
 
     async def start(self, closing: contextlib.AsyncExitStack) -> None:
@@ -130,14 +132,13 @@ class Features:
     def _bind_backups(self) -> None:
         engine, backups = self._engine, self.backups
         scope = Scope(backups)
-        orders = BackupOrders(backups, scope, engine.store, engine.clock)
+        asking = Asking(backups, self._approvals)
+        orders = BackupOrders(backups, scope, engine.store, engine.clock, asking)
         for handlers in (
             orders.handlers(),
             DiscoveryOrders(
                 backups, scope, engine.clock, self._commands, orders.add_repository, engine.vault
             ).handlers(),
-            ProofOrders(
-                backups, scope, engine.store, engine.clock, self._commands, self._approvals
-            ).handlers(),
+            ProofOrders(backups, scope, engine.store, engine.clock, self._commands, asking).handlers(),
         ):
             engine.dispatch.bind(handlers)

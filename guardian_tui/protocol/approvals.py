@@ -8,7 +8,9 @@ import msgspec
 
 from guardian_tui.protocol.base import Request, Response
 
-ApprovedOrder = Literal["backups.restore", "backups.retain"]
+ApprovedOrder = Literal[
+    "backups.restore", "backups.retain", "backups.edit", "backups.remove", "repositories.unlock", "repositories.edit", "repositories.remove",
+]  # fmt: skip
 """Orders that can be set to wait for another person."""
 ApprovalState = Literal["waiting", "approved", "refused", "done", "void"]
 """``approved``: whoever asked may carry it out.  ``void``: it ran out, or what would be done is another thing now."""

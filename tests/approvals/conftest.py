@@ -15,6 +15,7 @@ from guardian_tui.config import ApprovalSettings
 from guardian_tui.engine.approvals.book import Book
 from guardian_tui.engine.approvals.orders import ApprovalOrders
 from guardian_tui.engine.backups import records
+from guardian_tui.engine.backups.asking import Asking
 from guardian_tui.engine.backups.orders import BackupOrders
 from guardian_tui.engine.backups.proofs import ProofOrders
 from guardian_tui.engine.backups.records import Job, Repository
@@ -27,7 +28,7 @@ from guardian_tui.protocol.access import GrantSpec
 from guardian_tui.protocol.backups import Dump, JobRef, JobSpec, RepositorySpec, Restore, Retention, RunRow
 from guardian_tui.protocol.errors import ApprovalNeeded
 from tests.backups.house import HERE, OneHost
-from tests.support.gate import Gate, gate
+from tests.support.gate import UID, Gate, gate
 
 T = TypeVar("T")
 ALL = ApprovalSettings(orders=("backups.restore", "backups.retain"))
@@ -41,6 +42,8 @@ class Lab:
         self.settings = ALL
         self.snapshot = ""
         self.tokens: dict[str, str] = {}
+        self.uids: dict[str, int] = {}
+        self.by_uid = False
         self.begin()
 
     def begin(self) -> None:
@@ -51,11 +54,18 @@ class Lab:
         )
         scope = Scope(self.backups)
         self.book = Book(
-            one.store, one.live, one.clock, self.settings, one.access.why_not, lambda host: HERE.labels
+            one.store,
+            one.live,
+            one.clock,
+            self.settings,
+            one.access.why_not,
+            lambda host: HERE.labels,
+            by_uid=self.by_uid,
         )
+        asking = Asking(self.backups, self.book)
         for handlers in (
-            BackupOrders(self.backups, scope, one.store, one.clock).handlers(),
-            ProofOrders(self.backups, scope, one.store, one.clock, commands, self.book).handlers(),
+            BackupOrders(self.backups, scope, one.store, one.clock, asking).handlers(),
+            ProofOrders(self.backups, scope, one.store, one.clock, commands, asking).handlers(),
             ApprovalOrders(self.book, one.dispatch.act).handlers(),
         ):
             one.dispatch._handlers |= handlers
@@ -81,6 +91,21 @@ class Lab:
         for name in ("grace", "alan"):
             self.tokens[name], _ = await self.gate.invite(name, GrantSpec(profile="operator"))
 
+    async def colleague(self, name: str, profile: str = "operator", scope: str = "", uid: int = UID) -> None:
+        """One more person, from a Unix account."""
+        grant = GrantSpec(profile=profile, scope=scope)
+        self.tokens[name], _ = await self.gate.invite(name, grant, uid=uid)
+        self.uids[name] = uid
+
+    async def call(self, who: str, route: str, request: Any = None) -> Any:
+        """An order of somebody; ada if nobody is named."""
+        return await self.gate.call(route, request, token=self.tokens.get(who), uid=self.uids.get(who, UID))
+
+    async def set(self, settings: ApprovalSettings, by_uid: bool = False) -> None:
+        """Other settings, after a restart."""
+        self.settings, self.by_uid = settings, by_uid
+        await self.restart()
+
     async def restart(self) -> None:
         """The engine is killed, and started again: nothing in memory is left."""
         await self.backups.stop()
@@ -96,15 +121,19 @@ class Lab:
 
     async def ended(self, run: RunRow | str) -> RunRow:
         """The run once it has ended well."""
+        row = await self.over(run)
+        assert row.verdict == "ok", row
+        return row
+
+    async def over(self, run: RunRow | str) -> RunRow:
+        """The run once it has ended."""
         ident = run if isinstance(run, str) else run.id
 
         async def over() -> RunRow | None:
             found = await records.run_named(self.gate.store, ident)
             return found[0] if found is not None and found[0].state in ("ended", "lost") else None
 
-        row = await self._until(over)
-        assert row.verdict == "ok", row
-        return row
+        return await self._until(over)
 
     async def _until(self, look: Callable[[], Awaitable[T | None]]) -> T:
         deadline = time.monotonic() + 60
@@ -121,26 +150,24 @@ class Lab:
     async def asks(self, route: str = "backups.restore", request: Any = None) -> wire.Approval:
         """What ada asked for, as it waits."""
         with pytest.raises(ApprovalNeeded) as needed:
-            await self.gate.call(route, request or self.order())
+            await self.call("", route, request or self.order())
         return await self.one(needed.value.field)
 
     async def one(self, ident: str, who: str = "") -> wire.Approval:
         """One as somebody sees it."""
-        found: wire.ApprovalList = await self.gate.call("approvals.list", token=self.tokens.get(who))
-        return next(one for one in found.approvals if one.id == ident)
+        shown: wire.Approval = await self.call(who, "approvals.show", wire.ApprovalRef(approval=ident))
+        return shown
 
     async def says(self, one: wire.Approval, who: str, ok: bool = True, **more: Any) -> wire.Approval:
         """Somebody approves or refuses what they saw."""
         order = wire.GiveApproval(**{"approval": one.id, "digest": one.digest, **more})
         route = "approvals.approve" if ok else "approvals.refuse"
-        said: wire.Approval = await self.gate.call(route, order, token=self.tokens.get(who))
+        said: wire.Approval = await self.call(who, route, order)
         return said
 
     async def go(self, one: wire.Approval, who: str = "") -> wire.Approval:
         """Carry it out."""
-        done: wire.Approval = await self.gate.call(
-            "approvals.go", wire.ApprovalRef(approval=one.id), token=self.tokens.get(who)
-        )
+        done: wire.Approval = await self.call(who, "approvals.go", wire.ApprovalRef(approval=one.id))
         return done
 
 

@@ -36,6 +36,7 @@ from guardian_tui.protocol.backups import (
 )
 from guardian_tui.protocol.base import Request
 from tests.backups.house import House, house
+from tests.support.asking import unasked
 
 pytestmark = pytest.mark.timeout(300)
 JOBS, REPOSITORIES, EACH = 5000, 50, 20
@@ -152,7 +153,8 @@ async def test_the_screen_opens_with_a_bounded_number_of_statements(
         await home.backups.refresh(only=())
     assert not [made for made in after_none if "SELECT backup_" in made], after_none
 
-    handlers = BackupOrders(home.backups, Scope(home.backups), home.store, home.clock).handlers()
+    asking = unasked(home.backups, home.store, home.clock)
+    handlers = BackupOrders(home.backups, Scope(home.backups), home.store, home.clock, asking).handlers()
 
     async def ask(name: str, request: Request, most: int) -> object:
         call = Call(routes.ROUTES[name], None, Peer(0), "r", home.clock.now(), home.sink, home.store.write)

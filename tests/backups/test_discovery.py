@@ -32,6 +32,7 @@ from guardian_tui.protocol.errors import Conflict, HostUnavailable, NotFound
 from tests.fleet.conftest import *  # noqa: F403  # its fixtures: a fleet with a real store and real SSH
 from tests.fleet.test_sshd import watched
 from tests.fleet.world import Only, World
+from tests.support.asking import unasked
 from tests.support.sshd import Sshd, SshUser
 
 RECORDED = Path(__file__).parent / "discovered"
@@ -75,7 +76,8 @@ class Asked:
     def __init__(self, world: World, backups: Backups) -> None:
         self.world, self.backups = world, backups
         scope, commands = Scope(backups), Commands(world.remote)
-        add = BackupOrders(backups, scope, world.store, world.clock).add_repository
+        asking = unasked(backups, world.store, world.clock)
+        add = BackupOrders(backups, scope, world.store, world.clock, asking).add_repository
         self._handlers = DiscoveryOrders(backups, scope, world.clock, commands, add, world.vault).handlers()
 
     async def order(self, name: str, request: Request, scope: Only | None = None) -> object:

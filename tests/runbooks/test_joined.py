@@ -6,8 +6,6 @@ import sqlite3
 
 import pytest
 
-from guardian_tui.config import ApprovalSettings
-from guardian_tui.engine.approvals.book import Book
 from guardian_tui.engine.backups import records as backup_records
 from guardian_tui.engine.backups.orders import BackupOrders
 from guardian_tui.engine.backups.proofs import ProofOrders
@@ -20,6 +18,7 @@ from guardian_tui.protocol.alerts import AddSilence, Alert
 from guardian_tui.protocol.backups import Dump, JobSpec, RepositorySpec
 from guardian_tui.protocol.errors import NotFound
 from tests.runbooks.lab import Lab
+from tests.support.asking import unasked
 
 FIX = """
 ```step look
@@ -120,10 +119,10 @@ async def backups(lab: Lab) -> Backups:
         gate.store, gate.bus, gate.live, gate.clock, gate.audit, lab.hosts, lab.commands, lab._resolve, 400.0
     )  # fmt: skip
     scope = Scope(one)
-    book = Book(gate.store, gate.live, gate.clock, ApprovalSettings(), gate.access.why_not, lambda host: None)
+    asking = unasked(one, gate.store, gate.clock)
     for orders in (
-        BackupOrders(one, scope, gate.store, gate.clock).handlers(),
-        ProofOrders(one, scope, gate.store, gate.clock, lab.commands, book).handlers(),
+        BackupOrders(one, scope, gate.store, gate.clock, asking).handlers(),
+        ProofOrders(one, scope, gate.store, gate.clock, lab.commands, asking).handlers(),
     ):
         gate.dispatch.bind(orders)
     place = lab.folder / "dumps"

@@ -85,8 +85,8 @@ class Gate:
         self.codes, self.recovery_key, self.token = done.recovery_codes, done.recovery_key, done.session.token
         return done
 
-    async def invite(self, name: str, *grants: wire.GrantSpec) -> tuple[str, str]:
-        """Invite a person and enrol them; answers their token and TOTP secret."""
+    async def invite(self, name: str, *grants: wire.GrantSpec, uid: int = UID) -> tuple[str, str]:
+        """Invite a person and enrol them, from a Unix account; answers their token and TOTP secret."""
         invited: wire.Invited = await self.call("accounts.invite", wire.Invite(name=name, grants=grants))
         begun = await self.call(
             "enrol.begin",
@@ -94,9 +94,10 @@ class Gate:
                 name=name, enrolment_code=invited.enrolment_code, password=PASSWORD + name[0] * 2
             ),
             token="",
+            uid=uid,
         )
         order = wire.ConfirmEnrolment(token=begun.token, code=self.code(begun.secret))
-        done = await self.call("enrol.confirm", order, token="")
+        done = await self.call("enrol.confirm", order, token="", uid=uid)
         return done.session.token, begun.secret
 
     async def login(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from guardian_tui.config import AccessSettings
@@ -120,17 +120,29 @@ class Access:
         """
         return Sessions.principal(await self._sessions.find_by_id(session_id, peer))
 
-    async def why_not(self, account_id: str, permission: str) -> str:
-        """Why an account may not do something now, whether or not somebody is logged in; empty: it may, on some hosts at least."""
+    async def why_not(
+        self, account_id: str, permission: str, hosts: Sequence[Mapping[str, str]] = (), /
+    ) -> str:
+        """Why an account may not do something now, whether or not somebody is logged in; empty: it may, on each of these hosts.
+
+        Args:
+            account_id: whose.
+            permission: for what.
+            hosts: labels of the hosts; none: it is enough that it may on some.
+        """
         async with self._store.read() as conn:
             person = await people.find(conn, id=account_id)
         if person is None:
             return "There is no such account any more."
         if person.state != "active":
             return f"The account {person.name} is closed."
-        if permission not in scopes_of(person.grants):
+        scope = scopes_of(person.grants).get(permission)
+        if scope is None:
             return f"{person.name} may no longer do that."
-        return ""
+        lost = next((labels for labels in hosts if not scope.covers(labels)), None)
+        return (
+            "" if lost is None else f"{person.name} may no longer do that on {lost.get('host', 'that host')}."
+        )
 
     def wants_code(self, peer: Peer) -> bool:
         """Whether this peer can make the first admin only with the code that `engine install` printed."""

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 
 from guardian_tui.config import ApprovalSettings
 from guardian_tui.engine.approvals import records
-from guardian_tui.engine.approvals.counting import May, check_another, why_void
-from guardian_tui.engine.approvals.records import Said, Waiting
+from guardian_tui.engine.approvals.counting import Hosts, May, check_another, uids_of_others, voids
+from guardian_tui.engine.approvals.policy import Concerned, Demand, Policy
+from guardian_tui.engine.approvals.records import About, Said, Waiting
 from guardian_tui.engine.calls import Call
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.live import Live
@@ -28,10 +29,12 @@ from guardian_tui.protocol.errors import ApprovalNeeded, Conflict, TooManyReques
 
 GIVE = "approvals.give"
 MOST_WAITING = 200
+MOST_OF_ONE = 40
+"""So that nobody keeps the others from asking."""
 KEPT_SECONDS = 30 * 86400.0
 SHOWN_SECONDS = 86400.0
 """How long one that is over stays on screens."""
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ class Wanted:
     lines: tuple[str, ...]
     bound_to: tuple[object, ...]
     """What of the preview must still be so when it is done; JSON values."""
+    host_ids: tuple[str, ...]
+    """Hosts that whoever approves it must be allowed to on: those that its own route asks for."""
+    about: About = field(default_factory=About)
 
     @property
     def digest(self) -> str:
@@ -62,13 +68,21 @@ class Ticket:
     book: Book
     one: Waiting
 
-    async def spend(self, tx: Tx, call: Call, run: str) -> None:
+    async def spend(self, tx: Tx, call: Call, run: str = "") -> None:
         """Note in the transaction of what it does what became of it, and in its event who approved it.
+
+        Args:
+            tx: that transaction.
+            call: the order.
+            run: what began with it; empty: it is done at once.
 
         Raises:
             Conflict: it was spent or refused meanwhile.
         """
         one = self.book.open_one(self.one.id)
+        # as it is within the transaction: a giver may have been withdrawn since it was looked at
+        if not await self.book.enough(one, call.peer.uid):
+            raise Conflict("An approval of it has fallen meanwhile: ask again.")
         done = msgspec.structs.replace(one, state="done", run=run, ended_at=call.now)
         call.body |= {"approval": one.id, "approved_by": [said.by for said in one.said if said.ok]}
         await records.put(tx, done)
@@ -81,18 +95,21 @@ class Book:
     Args:
         may: whether an account still may do something.
         labels_of: labels of a host by its id, which decide who sees what waits; None: it is gone.
+        by_uid: whether each person has a Unix account of their own, so that two approvals from one are one person's.
     """
 
     def __init__(
-        self, store: Store, live: Live, clock: Clock, settings: ApprovalSettings, may: May, labels_of: Callable[[str], Mapping[str, str] | None],
+        self, store: Store, live: Live, clock: Clock, settings: ApprovalSettings, may: May,
+        labels_of: Callable[[str], Mapping[str, str] | None], *, by_uid: bool = False,
     ) -> None:  # fmt: skip
         self._store = store
         self._live = live
         self._clock = clock
-        self._settings = settings
+        self._policy = Policy(settings)
         self._may = may
         self._all: dict[str, Waiting] = {}
         self._labels_of = labels_of
+        self._by_uid = by_uid
 
     async def start(self) -> None:
         """Read what waited when the engine ended."""
@@ -101,13 +118,18 @@ class Book:
         for one in await records.read_all(self._store):
             self.show(one)
 
-    def labels(self, one: Waiting) -> Mapping[str, str]:
-        """Labels of its host."""
-        return self._labels_of(one.host_id) or {"host": one.host}
+    def labels(self, one: Waiting) -> list[Mapping[str, str]]:
+        """Labels of each host that whoever sees or approves it must be allowed to on."""
+        ids = one.host_ids or (one.host_id,)
+        return [
+            self._labels_of(ident) or {"host": one.host if ident == one.host_id else ident} for ident in ids
+        ]
 
-    def wants(self, order: ApprovedOrder) -> bool:
-        """Whether such an order waits for another person."""
-        return order in self._settings.orders
+    def demand(self, order: ApprovedOrder, host_ids: Iterable[str], about: About) -> Demand | None:
+        """What such an order needs before it is done; None: nobody is asked."""
+        found = [self._labels_of(ident) for ident in dict.fromkeys((*host_ids, *about.host_ids))]
+        hosts = tuple(labels for labels in found if labels is not None)
+        return self._policy.demand(order, Concerned(hosts, about.jobs, about.repository))
 
     def rows(self) -> list[Waiting]:
         """All that are open or were lately, the newest first."""
@@ -138,7 +160,8 @@ class Book:
         Raises:
             ApprovalNeeded: another person has to approve it first; it waits for that from now on.
         """
-        if not self.wants(wanted.order):
+        demand = self.demand(wanted.order, wanted.host_ids, wanted.about)
+        if demand is None:
             return None
         principal = call.principal
         assert principal is not None  # noqa: S101  # by the routes' permissions
@@ -150,28 +173,33 @@ class Book:
         ]  # fmt: skip
         same = next((one for one in mine if one.digest == digest), None)
         if same is None:
-            same = await self._ask(call, wanted, digest, mine)
-        void = await self.void_of(same)
-        if self.counted(same, void) >= same.quorum:
+            same = await self._ask(call, wanted, digest, mine, demand)
+        void = await self.void_of(same, call.peer.uid)
+        given, quorum = self.counted(same, void), self.quorum(same)
+        if given >= quorum:
             return Ticket(self, same)
-        given = self.counted(same, void)
         lost = next(iter(void.values()), "")
         raise ApprovalNeeded(
-            f"{same.words} It waits for the approval of another person ({given} of {same.quorum}) as {same.id}"
+            f"{same.words} It waits for the approval of another person ({given} of {quorum}) as {same.id}"
             f"{f'; an earlier one no longer holds: {lost}' if lost else '.'} When it is given, carry it out with :approvals or "
             f"`guardian-tui approvals go {same.id}`.",
             field=same.id,
         )
 
-    async def _ask(self, call: Call, wanted: Wanted, digest: str, older: list[Waiting]) -> Waiting:
-        if sum(one.open for one in self._all.values()) >= MOST_WAITING:
-            raise TooManyRequests(f"{MOST_WAITING} orders wait for an approval already.")
+    async def _ask(
+        self, call: Call, wanted: Wanted, digest: str, older: list[Waiting], demand: Demand
+    ) -> Waiting:
         principal = call.principal
         assert principal is not None  # noqa: S101  # by ticket
+        waiting = [one for one in self._all.values() if one.open]
+        if len(waiting) >= MOST_WAITING:
+            raise TooManyRequests(f"{MOST_WAITING} orders wait for an approval already.")
+        if sum(one.account == principal.account_id for one in waiting) - len(older) >= MOST_OF_ONE:
+            raise TooManyRequests(f"{MOST_OF_ONE} orders of yours wait for an approval already.")
         one = Waiting(
             secrets.token_hex(4), wanted.order, msgspec.Raw(msgspec.json.encode(wanted.request)), principal.account_id, principal.name, wanted.target,
-            wanted.host_id, wanted.host, wanted.words, wanted.lines, digest, self._settings.quorum, call.now,
-            call.now + self._settings.expires_seconds,
+            wanted.host_id, wanted.host, wanted.words, wanted.lines, digest, demand.quorum, call.now,
+            call.now + demand.expires_seconds, uid=call.peer.uid, host_ids=wanted.host_ids, about=wanted.about,
         )  # fmt: skip
         body = {"approval": one.id, "digest": digest, "host": one.host, "quorum": one.quorum}
         async with call.begin() as tx:
@@ -196,10 +224,15 @@ class Book:
         principal = call.principal
         assert principal is not None  # noqa: S101  # by the routes' permissions
         self.open_one(one.id)
-        check_another(principal, (one.account,), "Whoever asks for something does not approve it")
+        uids: tuple[int, ...] = ()
+        if self._by_uid:
+            uids = (one.uid, *uids_of_others(one.said, principal, await self.void_of(one)))
+        check_another(principal, (one.account,), "Whoever asks for something does not approve it", uids)
         if digest != one.digest:
             raise Conflict("What would be done is not what you looked at: read it again.", field="digest")
-        said = Said(principal.account_id, principal.name, call.now, ok, one.expires_at, digest, note)
+        said = Said(
+            principal.account_id, principal.name, call.now, ok, one.expires_at, digest, note, call.peer.uid
+        )
         body = {
             "approval": one.id, "order": one.order, "digest": digest, "ok": ok, "asked_by": one.by, "note": note,
         }  # fmt: skip
@@ -216,18 +249,28 @@ class Book:
         if not said.ok:
             words = f"{said.by} refused: {said.note}" if said.note else f"{said.by} refused."
             return self._ended(now, "refused", words)
-        enough = self.counted(now, await self.void_of(now)) >= now.quorum
-        return msgspec.structs.replace(now, state="approved" if enough else "waiting")
+        return msgspec.structs.replace(now, state="approved" if await self.enough(now) else "waiting")
 
-    async def void_of(self, one: Waiting) -> dict[str, str]:
-        """Account → why its approval counts no more."""
-        now, found = self._clock.now(), {}
-        for said in one.said:
-            if said.ok and (
-                why := await why_void(said, GIVE, now=now, may=self._may, digest=lambda: one.digest)
-            ):
-                found[said.account] = why
-        return found
+    async def enough(self, one: Waiting, uid: int = -1) -> bool:
+        """Whether as many approvals of it hold as are wanted now, were it carried out from that Unix account."""
+        return self.counted(one, await self.void_of(one, uid)) >= self.quorum(one)
+
+    def quorum(self, one: Waiting) -> int:
+        """How many have to approve it: as many as when it was asked for, or more if the settings want more by now."""
+        demand = self.demand(one.order, one.host_ids, one.about)
+        return max(one.quorum, demand.quorum if demand else 0)
+
+    async def void_of(self, one: Waiting, uid: int = -1) -> dict[str, str]:
+        """Account → why its approval counts no more.
+
+        Args:
+            one: what waits.
+            uid: the Unix account that carries it out; -1: that is not known yet.
+        """
+        return await voids(
+            one.said, GIVE, now=self._clock.now(), may=self._may, digest=lambda said: one.digest, hosts=self.labels(one),
+            asked_from=(one.uid, uid) if self._by_uid else None,
+        )  # fmt: skip
 
     @staticmethod
     def counted(one: Waiting, void: Mapping[str, str]) -> int:
@@ -252,7 +295,22 @@ class Book:
     def show(self, one: Waiting) -> None:
         """Put it, as it is now, before those who may see it."""
         self._all[one.id] = one
-        self._live.approvals.put(one.id, view(one), self.labels(one))
+        self._live.approvals.put(one.id, view(one), _shared(self.labels(one)))
+
+    async def seen(self, one: Waiting) -> Approval:
+        """One as clients see it, with what counts by now of what was said."""
+        void, quorum = await self.void_of(one), self.quorum(one)
+        state = one.state
+        if state == "approved" and self.counted(one, void) < quorum:
+            state = "waiting"
+        return msgspec.structs.replace(view(one, void), state=state, quorum=quorum)
+
+
+def _shared(hosts: Hosts) -> Mapping[str, str]:
+    """Labels that all of these hosts have: who may see them sees all of the hosts.  Never empty, which would be everybody's to see."""
+    first, *others = hosts
+    shared = {key: value for key, value in first.items() if all(o.get(key) == value for o in others)}
+    return shared or {"host": ""}
 
 
 def view(one: Waiting, void: Mapping[str, str] | None = None) -> Approval:

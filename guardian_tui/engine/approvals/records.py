@@ -24,6 +24,16 @@ class Said(msgspec.Struct, frozen=True):
     until: float
     digest: str
     note: str = ""
+    uid: int = -1
+    """The Unix account that it was said from; -1: not known."""
+
+
+class About(msgspec.Struct, frozen=True):
+    """What an order is about, beside the hosts that decide who may: their rules count too."""
+
+    host_ids: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    repository: str = ""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -48,6 +58,12 @@ class Waiting(msgspec.Struct, frozen=True):
     why: str = ""
     run: str = ""
     ended_at: float | None = None
+    uid: int = -1
+    """The Unix account that it was asked from; -1: not known."""
+    host_ids: tuple[str, ...] = ()
+    """Hosts that whoever sees or approves it must be allowed to on; none: that of ``host_id``."""
+    about: About = About()
+    """By what rules are found for it."""
 
     @property
     def open(self) -> bool:

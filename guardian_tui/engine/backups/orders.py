@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from guardian_tui import filter as filters
 from guardian_tui.engine.backups import judge, previews, records
+from guardian_tui.engine.backups.asking import Asking
 from guardian_tui.engine.backups.dump_drills import probe_of
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import FileEntry
@@ -48,11 +49,12 @@ _WORST = ("ok", "cancelled", "partial")
 class BackupOrders:
     """Handlers of the backups' routes."""
 
-    def __init__(self, backups: Backups, scope: Scope, store: Store, clock: Clock) -> None:
+    def __init__(self, backups: Backups, scope: Scope, store: Store, clock: Clock, asking: Asking) -> None:
         self._backups = backups
         self._scope = scope
         self._store = store
         self._clock = clock
+        self._asking = asking
 
     def handlers(self) -> dict[str, Handler]:
         """Route name → handler."""
@@ -233,10 +235,13 @@ class BackupOrders:
         )
         # its schedule may be another
         changed.memory.next_at = None
+        ticket = await self._asking.change_job(call, "backups.edit", job, request)
         async with call.change(
             job.spec.name, body={"host": way.name, "repository": repository.spec.name}
         ) as tx:
             await records.put_job(tx, changed, new=False)
+            if ticket is not None:
+                await ticket.spend(tx, call)
 
             def done() -> None:
                 changed.good_ats, changed.snapshots, changed.newest, changed.last = (
@@ -259,8 +264,11 @@ class BackupOrders:
     async def remove(self, call: Call, request: wire.JobRef) -> Done:
         """`backups.remove`: a run that is under way is ended."""
         job = self._changeable(call, request.job)
+        ticket = await self._asking.change_job(call, "backups.remove", job, request)
         async with call.change(job.spec.name) as tx:
             await records.remove_job(tx, job.id)
+            if ticket is not None:
+                await ticket.spend(tx, call)
             tx.after_commit(lambda: self._backups.left(job))
         return Done()
 
@@ -353,8 +361,11 @@ class BackupOrders:
         changed = Repository(
             repository.id, request.spec, repository.source, repository.created_at, repository.memory
         )
+        ticket = await self._asking.change_repository(call, "repositories.edit", repository, request)
         async with call.change(request.spec.name, body={"host": request.spec.host}) as tx:
             await records.put_repository(tx, changed, new=False)
+            if ticket is not None:
+                await ticket.spend(tx, call)
             tx.after_commit(lambda: self._backups.repository_joined(changed))
         return self._backups.repository_row(changed)
 
@@ -378,8 +389,11 @@ class BackupOrders:
             raise Conflict(
                 f"{', '.join(sorted(users)[:5])} stand{'s' if len(users) == 1 else ''} on {repository.spec.name}; remove first."
             )
+        ticket = await self._asking.change_repository(call, "repositories.remove", repository, request)
         async with call.change(repository.spec.name) as tx:
             await records.remove_repository(tx, repository.id)
+            if ticket is not None:
+                await ticket.spend(tx, call)
             tx.after_commit(lambda: self._backups.repository_left(repository))
         return Done()
 

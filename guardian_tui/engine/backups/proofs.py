@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from guardian_tui import filter as filters
-from guardian_tui.engine.approvals.book import Book, Ticket
-from guardian_tui.engine.backups import asking, moments, previews, records
+from guardian_tui.engine.approvals.book import Ticket
+from guardian_tui.engine.backups import moments, previews, records
+from guardian_tui.engine.backups.asking import Asking
 from guardian_tui.engine.backups.copies import copies_row, rank
 from guardian_tui.engine.backups.drills import Unprovable, drill_of
 from guardian_tui.engine.backups.engines import adapter
@@ -30,14 +31,14 @@ class ProofOrders:
     """Handlers of these routes."""
 
     def __init__(
-        self, backups: Backups, scope: Scope, store: Store, clock: Clock, commands: Commands, book: Book
+        self, backups: Backups, scope: Scope, store: Store, clock: Clock, commands: Commands, asking: Asking
     ) -> None:
         self._backups = backups
         self._scope = scope
         self._store = store
         self._clock = clock
         self._commands = commands
-        self._book = book
+        self._asking = asking
 
     def handlers(self) -> dict[str, Handler]:
         """Route name → handler."""
@@ -122,7 +123,7 @@ class ProofOrders:
             "snapshot": snapshot.id, "host": way.name, "target": request.target, "files": plan.files, "overwritten": plan.overwritten_files,
             "includes": [safe(one, 200) for one in request.includes[:20]],
         }  # fmt: skip
-        ticket = await self._book.ticket(call, asking.restore(job, way, snapshot, request, plan))
+        ticket = await self._asking.restore(call, (job, repository, way), snapshot, request, plan)
         return await self._queue(call, body, ticket, (work, job, repository, way))
 
     async def _queue(
@@ -166,7 +167,7 @@ class ProofOrders:
         work = moments.restore_to(window, request.at, request.target)
         call.target = job.spec.name
         body: dict[str, object] = {"moment": int(request.at), "host": way.name, "target": request.target}
-        ticket = await self._book.ticket(call, asking.moment(job, repository, way, request))
+        ticket = await self._asking.moment(call, job, repository, way, request)
         return await self._queue(call, body, ticket, (work, job, repository, way))
 
     # --- proofs ---------------------------------------------------------------------------------------
@@ -207,8 +208,11 @@ class ProofOrders:
         """`repositories.unlock`."""
         repository = self._scope.repository(call, request.repository)
         way = self._reader(repository)
+        ticket = await self._asking.unlock(call, repository, way, request)
         async with call.change(repository.spec.name, body={"host": way.name}) as tx:
             run = await self._backups.runner.queue(tx, Unlock(), None, repository, way, call.actor)
+            if ticket is not None:
+                await ticket.spend(tx, call, run.row.id)
         return run.row
 
     async def ledger(self, call: Call, request: wire.LedgerQuery) -> wire.RunList:
@@ -285,9 +289,9 @@ class ProofOrders:
             raise Conflict(f"The policy of {job.spec.name} keeps everything: there is nothing to forget.")
         ticket = None
         # what would be forgotten is asked of the repository only where somebody has to read it
-        if self._book.wants("backups.retain"):
+        if self._asking.wants_retain(job, repository):
             plan = await self._plan(job, repository)
-            ticket = await self._book.ticket(call, asking.retain(job, repository, way, request, plan))
+            ticket = await self._asking.retain(call, (job, repository, way), request, plan)
         body: dict[str, object] = {"repository": repository.spec.name, "host": way.name}
         return await self._queue(call, body, ticket, (Retain(), job, repository, way))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from guardian_tui.engine.approvals.counting import check_another
+from guardian_tui.engine.approvals.counting import check_another, uids_of_others
 from guardian_tui.engine.calls import Call, Principal
 from guardian_tui.engine.runbooks import beginning, course, journal
 from guardian_tui.engine.runbooks.documents import Document, Step, check_value
@@ -235,8 +235,9 @@ class Answers:
                 raise Conflict("The run asks for no approval now.")
             principal = call.principal
             assert principal is not None  # noqa: S101  # by the route's permission
+            words = "Whoever leads a run does not approve it"
             check_another(
-                principal, (standing.account, *self._led_by(run)), "Whoever leads a run does not approve it"
+                principal, (standing.account, *self._led_by(run)), words, self._uids(run, principal)
             )
             check_roles(principal, step.roles, f"The approval {step.name}")
             if request.digest != run.sight.digest:
@@ -245,7 +246,7 @@ class Answers:
             known |= {name for some in standing.captured.values() for name in some}
             judged = journal.Judged(
                 at=call.now, by=call.actor, step=step.name, account=principal.account_id, digest=request.digest, ok=request.ok,
-                until=call.now + step.expires_seconds, note=request.note, known=tuple(sorted(known)),
+                until=call.now + step.expires_seconds, note=request.note, known=tuple(sorted(known)), uid=call.peer.uid,
             )  # fmt: skip
             entries: list[AnyEntry] = [judged]
             if not request.ok:
@@ -273,6 +274,13 @@ class Answers:
     @staticmethod
     def _led_by(run: Run) -> tuple[str, ...]:
         return (run.principal.account_id,) if run.principal is not None else ()
+
+    def _uids(self, run: Run, principal: Principal) -> tuple[int, ...]:
+        """Unix accounts that it was begun and led from, and approved from by others: each is one person's."""
+        if not self._house.by_uid:
+            return ()
+        leader = (run.principal.peer_uid,) if run.principal is not None else ()
+        return (run.standing.uid, *leader, *uids_of_others(run.standing.judged, principal, run.sight.void))
 
     @staticmethod
     def _new(run: Run, principal: Principal) -> int:

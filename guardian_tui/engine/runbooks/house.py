@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from guardian_tui.engine.approvals.counting import May
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import AuditSink, Principal
 from guardian_tui.engine.clock import Clock
@@ -20,8 +21,6 @@ from guardian_tui.protocol.base import Request, Response
 
 Act = Callable[[Principal, str, Request], Awaitable[Response]]
 """(with whose rights, route, order) → its answer: how a run asks other features, by the same gate as people."""
-Standings = Callable[[str, str], Awaitable[str]]
-"""(account, permission) → why that account may not do it now; empty: it may."""
 
 
 @dataclass(slots=True)
@@ -39,7 +38,9 @@ class House:
     detached: DetachedRuns
     resolve: Callable[[str], Awaitable[str]]
     act: Act
-    may: Standings
+    may: May
     at_once: asyncio.Semaphore
     """Commands beside each other, over all runs."""
     budget: Budget
+    by_uid: bool = False
+    """Whether each person has a Unix account of their own: two approvals from one are one person's."""

@@ -30,6 +30,8 @@ class Begun(Entry, frozen=True, tag="begun"):
     names: dict[str, str] = {}
     """Of its hosts, by id: hosts go, transcripts stay."""
     account: str = ""
+    uid: int = -1
+    """The Unix account that it was begun from."""
     alert: str = ""
     rule: str = ""
     instance: str = ""
@@ -136,6 +138,8 @@ class Judged(Entry, frozen=True, tag="judged"):
     note: str = ""
     known: tuple[str, ...] = ()
     """Variables that had a value then: what others bring later was not approved as words, but as where they come from."""
+    uid: int = -1
+    """The Unix account that it was said from."""
 
 
 class Paused(Entry, frozen=True, tag="paused"):

@@ -160,7 +160,7 @@ class RunbookOrders:
         run = self._new(call, request, basis)
         hosts = run.standing.hosts
         begun = journal.Begun(
-            at=call.now, by=call.actor, hash=document.hash, hosts=hosts, values=_open_values(basis), account=call.principal.account_id,
+            at=call.now, by=call.actor, hash=document.hash, hosts=hosts, values=_open_values(basis), account=call.principal.account_id, uid=call.peer.uid,
             names={host: way.name for host in hosts if (way := self._runbooks.places.way(host))}, alert=request.alert,
             rule=basis.alert.rule if basis.alert else "", instance=basis.alert.instance if basis.alert else "",
             alert_host=basis.alert.host_id if basis.alert else "", auto=request.auto, reason=request.reason,

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+from guardian_tui.engine.approvals.counting import May
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import AuditSink
 from guardian_tui.engine.clock import Clock
@@ -19,7 +20,7 @@ from guardian_tui.engine.remote.ways import Ways
 from guardian_tui.engine.runbooks import records, wording
 from guardian_tui.engine.runbooks.documents.library import Library
 from guardian_tui.engine.runbooks.doing import Doing
-from guardian_tui.engine.runbooks.house import Act, House, Standings
+from guardian_tui.engine.runbooks.house import Act, House
 from guardian_tui.engine.runbooks.output import Budget
 from guardian_tui.engine.runbooks.places import Places
 from guardian_tui.engine.runbooks.planning import Planner
@@ -48,12 +49,13 @@ class Runbooks:
         at_once: commands beside each other, over all runs.
         keep_days: how long runs are remembered.
         detached: how detached commands are started; the usual way if it is not given.
+        by_uid: whether each person has a Unix account of their own.
     """
 
     def __init__(
         self, store: Store, bus: Bus, live: Live, clock: Clock, audit: AuditSink, ways: Ways, commands: Commands,
-        resolve: Callable[[str], Awaitable[str]], library: Library, act: Act, may: Standings, *, at_once: int = 100, keep_days: float = 400.0,
-        detached: DetachedRuns | None = None,
+        resolve: Callable[[str], Awaitable[str]], library: Library, act: Act, may: May, *, at_once: int = 100, keep_days: float = 400.0,
+        detached: DetachedRuns | None = None, by_uid: bool = False,
     ) -> None:  # fmt: skip
         self.library = library
         self._store = store
@@ -64,7 +66,7 @@ class Runbooks:
         self.planner = Planner(self.places)
         self.house = House(
             store, bus, live, clock, audit, self.places, self.planner, commands, detached or DetachedRuns(commands), resolve, act, may,
-            asyncio.Semaphore(at_once), Budget(time.monotonic),
+            asyncio.Semaphore(at_once), Budget(time.monotonic), by_uid,
         )  # fmt: skip
         self.runner = Doing(self.house).runner
         self.runner.on_end = self._ended

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from guardian_tui.engine.approvals.counting import why_void
+from guardian_tui.engine.approvals.counting import voids
 from guardian_tui.engine.runbooks import journal
 from guardian_tui.engine.runbooks.house import House
 from guardian_tui.engine.runbooks.planning import Basis
@@ -30,7 +31,7 @@ async def see(house: House, run: Run, standing: Standing) -> Sight:
     if step is None or standing.state == "ended":
         return Sight()
     basis = basis_of(house, run, standing)
-    void = await _void(house, basis, standing)
+    void = await _void(house, run, basis, standing)
     try:
         undo = standing.rolling_back or standing.record.undoing
         planned = house.planner.step(basis, step, undo=standing.record.touched if undo else None)
@@ -40,17 +41,19 @@ async def see(house: House, run: Run, standing: Standing) -> Sight:
     return Sight(planned, digest, void)
 
 
-async def _void(house: House, basis: Basis, standing: Standing) -> dict[str, str]:
-    now, found = house.clock.now(), {}
-    for one in standing.judged:
-        if not one.ok:
-            continue
-        why = await why_void(
-            one, "runbooks.approve", now=now, may=house.may, digest=partial(_known_digest, house, basis, one)
-        )
-        if why:
-            found[one.account] = why
-    return found
+async def _void(house: House, run: Run, basis: Basis, standing: Standing) -> dict[str, str]:
+    leader = run.principal.peer_uid if run.principal is not None else -1
+    return await voids(
+        standing.judged, "runbooks.approve", now=house.clock.now(), may=house.may, digest=partial(_known_digest, house, basis),
+        hosts=[_labels(house, host) for host in standing.hosts],
+        asked_from=(standing.uid, leader) if house.by_uid else None,
+    )  # fmt: skip
+
+
+def _labels(house: House, host: str) -> Mapping[str, str]:
+    way = house.places.way(host)
+    # of one that was removed meanwhile nobody may say more than of all hosts
+    return way.labels if way is not None else {}
 
 
 def _known_digest(house: House, basis: Basis, one: journal.Judged) -> str:

@@ -74,6 +74,8 @@ class Standing:
     words: str = ""
     by: str = ""
     account: str = ""
+    uid: int = -1
+    """The Unix account that it was begun from."""
     leader: str = ""
     led_before: str = ""
     led_since: float | None = None
@@ -142,7 +144,7 @@ class Standing:
     def _begun(self, entry: journal.Begun) -> None:
         self.hosts, self.values, self.names = entry.hosts, dict(entry.values), dict(entry.names)
         self.by = self.leader = entry.by
-        self.account, self.began_at = entry.account, entry.at
+        self.account, self.uid, self.began_at = entry.account, entry.uid, entry.at
         self.alert, self.rule, self.instance = entry.alert, entry.rule, entry.instance
         self.auto, self.reason, self.alert_host = entry.auto, entry.reason, entry.alert_host
 

@@ -9,6 +9,8 @@ from guardian_tui.protocol.routes.route import Route
 APPROVALS: tuple[Route, ...] = (
     Route("approvals.list", "GET", "/v1/approvals", "approvals.see", Nothing, approvals.ApprovalList,
           "Orders that wait for another person, and those that lately did.", scoping="rows"),
+    Route("approvals.show", "GET", "/v1/approvals/{approval}", "approvals.see", approvals.ApprovalRef, approvals.Approval,
+          "One of them: what would be done, and what was said of it.", scoping="host"),
     Route("approvals.approve", "POST", "/v1/approvals/{approval}/approve", "approvals.give", approvals.GiveApproval, approvals.Approval,
           "Approve what another person is about to do.", "local", scoping="host", step_up=True),
     Route("approvals.refuse", "POST", "/v1/approvals/{approval}/refuse", "approvals.give", approvals.GiveApproval, approvals.Approval,
