@@ -10,8 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from guardian_tui.engine.backups import moments, records
+from guardian_tui.engine.backups.drills import Unprovable
+from guardian_tui.engine.backups.point_in_time import Window
 from guardian_tui.engine.backups.records import Job, Repository
-from guardian_tui.engine.backups.work import Init
+from guardian_tui.engine.backups.work import Init, Moment
 from guardian_tui.protocol.backups import DrillPolicy, JobSpec, RepositorySpec
 from guardian_tui.protocol.errors import Conflict, InvalidRequest
 from tests.backups.house import HERE, House, house
@@ -110,8 +112,16 @@ async def test_a_window_a_drill_and_a_restore_to_a_moment(home: House, made: Arc
     assert row.worst_age_seconds and row.worst_age_seconds > 7000, "the hours without it are not forgotten"
     home.clock.jump(time.time() - home.clock.now())
 
-    drill = await home.ended((await home.queue(job, moments.drill_to(window, job, ""))).row.id, 120)
+    # a drill proves what was written a moment ago: the log is pushed on first
+    made.sql("INSERT INTO t VALUES (6)")
+    proof = await moments.proof_of(
+        home.store, home.backups.sites, home.backups.own_state, HERE, job, repository
+    )
+    assert isinstance(proof, Moment) and proof.push and proof.drill
+    proof = replace(proof, probe_sql="SELECT n FROM t WHERE n = 6")
+    drill = await home.ended((await home.queue(job, proof)).row.id, 120)
     assert (drill.operation, drill.verdict, drill.whole) == ("drill", "ok", True), await said(home, drill.id)
+    assert "what was written last is in it" in drill.words and "the probe answered" in drill.words
     assert not list(Path("/var/tmp").glob(f"guardian-drill-{drill.id}*"))
 
     folder = str(made.folder / "restored")
@@ -143,3 +153,31 @@ async def test_a_window_a_drill_and_a_restore_to_a_moment(home: House, made: Arc
     probed = replace(last, probe_sql="SELECT n FROM t WHERE n = 5")
     restored = await home.ended((await home.queue(job, probed)).row.id, 120)
     assert restored.verdict == "ok" and "the probe answered" in restored.words, await said(home, restored.id)
+
+    # the server burns down: the window ends where its archive was last seen to reach, and all that is there comes back
+    await home.backups.observer.read(repository, home.backups.jobs.values())
+    made.cluster.crash()
+    window = await moments.window_of(home.backups.sites, HERE, repository)
+    assert window.server_at is None and window.latest == repository.memory.archived_at
+    assert "the server does not answer" in window.words
+    drill = moments.drill_to(window, job, "")
+    assert not drill.push and drill.at < window.latest
+    last = moments.restore_to(window, window.latest, str(made.folder / "gone"))
+    assert last.to_end and not last.push
+    plan = await moments.preview_to(home.commands, home.backups.sites, HERE, job, repository, last, window)
+    assert any("up to its end" in note for note in plan.notes) and "--type=default" in plan.commands[1]
+    restored = await home.ended(
+        (await home.queue(job, replace(last, probe_sql=probed.probe_sql))).row.id, 120
+    )
+    assert restored.verdict == "ok" and "the probe answered" in restored.words, await said(home, restored.id)
+
+
+def test_a_drill_pushes_where_the_server_archives_and_is_refused_where_nothing_can_be_restored() -> None:
+    job = Job("j1", JobSpec(name="shop", host="here", repository="pg"), "local", "r1", "screen", 0.0)
+    fresh = moments.drill_to(Window(10.0, 5.0, True, server_at=20.0, archiving=True), job, "")
+    assert (fresh.at, fresh.push) == (20.0, True), "a commit after the backup is not waited for"
+    stuck = moments.drill_to(Window(10.0, 15.0, True, server_at=20.0), job, "")
+    assert (round(stuck.at, 2), stuck.push) == (15.0, False)
+    for window in (Window(None, None, server_at=9.0, archiving=True), Window(10.0, 5.0), Window(10.0, None)):
+        with pytest.raises(Unprovable):
+            moments.drill_to(window, job, "")

@@ -366,7 +366,7 @@ INFO = (
 )
 pieces = st.sampled_from(
     [INFO, INFO[:-30], INFO.replace(b"1795591047", b"9" * 400), INFO.replace(b"1795591047", b"-1"), b"[" * 5000, b"[]", b"[null]",
-     b"archiver\ton\t1.5\t1\t-1\t2.5\t0", b"archiver\ton\t999999999999\t1\t-1\t\xff\t0", b"archiver\ton\t\t\t\t\t", b"gap 000000010000000000000002 000000010000000000000009",
+     b"archiver\ton\t1.5\t1\t-1\t2.5\t0\t3", b"archiver\ton\t999999999999\t1\t-1\t\xff\t0", b"archiver\ton\t\t\t\t\t", b"gap 000000010000000000000002 000000010000000000000009",
      b"P00   INFO: new backup label = \xff", b"P00   INFO: restore size = 1B, file total = 9", b"P01 DETAIL: backup file x (8KB, 1.00%)",
      b"status: error", b"backup: x, status: invalid", b"WARN: \xff", b"recovered x", b"rows \xc2\xb2", b"gap ", b"P00   INFO: repo1: remove expired backup 20261125-071727F"]
 )  # fmt: skip

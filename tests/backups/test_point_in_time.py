@@ -279,20 +279,21 @@ def test_a_moment_outside_of_the_window_is_refused_in_words() -> None:
         window, Target(1_795_593_000)
     )
     assert "no full backup" in refusal(Window(None, 1.0), Target(1.0))
-    assert "archived nothing yet" in refusal(Window(1.0, None), Target(2.0))
+    assert "archived nothing yet" in refusal(Window(1.0, None, server_at=9.0), Target(2.0))
     assert "Nothing was committed since" in refusal(Window(10.0, 5.0, False), Target(11.0))
     assert "no calendar" in refusal(window, Target(1e18))
+    assert "does not answer" in refusal(Window(10.0, None), Target(11.0))
 
 
 def test_what_would_be_lost_is_what_was_committed_since_the_last_archived_commit() -> None:
-    told = b"archiver\ton\t%s\t%s\t-1\t%s\t0\n"
+    told = b"archiver\ton\t%s\t%s\t-1\t%s\t0\t4000\n"
     idle = point_in_time.archiver_of(told % (b"1000.5", b"1000", b"900"), 1.0)
     assert (idle.latest, idle.pending, idle.saved_until(5000.0)) == (900.0, False, 5000.0)
     busy = point_in_time.archiver_of(told % (b"1000.5", b"1000", b"4000"), 1.0)
     assert (busy.latest, busy.pending, busy.saved_until(5000.0)) == (1000.0, True, 1000.0)
     unknown = point_in_time.archiver_of(told % (b"1000.5", b"-1", b"-1"), 1.0)
     assert (unknown.latest, unknown.pending, unknown.saved_until(5000.0)) == (1000.5, None, 1000.5)
-    never = point_in_time.archiver_of(b"archiver\toff\t-1\t-1\t-1\t-1\t0\n", 1.0)
+    never = point_in_time.archiver_of(b"archiver\toff\t-1\t-1\t-1\t-1\t0\t4000\n", 1.0)
     assert Window(None, 900.0, False).saved_until(5000.0) is None, (
         "without a backup the log alone restores nothing"
     )

@@ -5,15 +5,17 @@ from __future__ import annotations
 import shlex
 
 from guardian_tui.engine.backups import point_in_time, previews
-from guardian_tui.engine.backups.drills import Unprovable
+from guardian_tui.engine.backups.drills import Unprovable, drill_of
 from guardian_tui.engine.backups.engines.base import Stage
 from guardian_tui.engine.backups.engines.pgbackrest import Pgbackrest
+from guardian_tui.engine.backups.own_state import OwnState
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.sites import Sites
-from guardian_tui.engine.backups.work import Moment, stages_of
+from guardian_tui.engine.backups.work import Drill, Moment, stages_of
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way
+from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.backups import RestorePlan
 from guardian_tui.protocol.errors import Conflict, HostUnavailable, InvalidRequest
 from guardian_tui.text import safe
@@ -36,17 +38,20 @@ async def window_of(sites: Sites, way: Way, repository: Repository) -> point_in_
         raise Conflict(
             f"{repository.spec.engine} restores snapshots; only pgBackRest brings a database back to any moment."
         )
-    one, out = Pgbackrest(), b""
+    one, out, silent = Pgbackrest(), b"", ""
     try:
         place = await sites.place(way, repository.spec)
         for stage in one.window(place):
             done = await sites.ask(way, repository.spec, stage, WINDOW_SECONDS)
-            if done.exit_status not in stage.exit_codes:
-                raise HostUnavailable(
-                    f"pgBackRest could not tell the window: {safe((done.err or done.out)[-500:].strip(), 500)}"
-                )
-            out += done.out
-        return one.window_of(out)
+            if done.exit_status in stage.exit_codes:
+                out += done.out
+                continue
+            why = safe((done.err or done.out)[-500:].strip(), 500)
+            if stage.name != "archiver":
+                raise HostUnavailable(f"pgBackRest could not tell the window: {why}")
+            # a server that is gone is what backups are for
+            silent = why.splitlines()[-1] if why else "it said nothing"
+        return one.window_of(out, repository.memory.archived_at, silent)
     except ConnectFailed as error:
         raise HostUnavailable(error.detail) from error
     except ValueError as error:
@@ -69,7 +74,10 @@ def restore_to(window: point_in_time.Window, at: float, folder: str) -> Moment:
         )
     # where its end is the last commit it is known exactly, else only as the time of a file
     near = 0.001 if window.pending is False else LAST_SECONDS
-    return Moment(at, folder, push=window.latest is not None and at > window.latest - near)
+    last = window.latest is not None and at > window.latest - near
+    return Moment(
+        at, folder, push=last and window.server_at is not None, to_end=last and window.server_at is None
+    )
 
 
 async def preview_to(
@@ -96,6 +104,10 @@ async def preview_to(
         else ["How much room it takes is not known: the repository does not say how large the database is."]
     )
     notes += [f"Of the archive: {window.words}."] if window.words else []
+    if work.to_end:
+        notes.append(
+            "All that is in the archive is replayed, up to its end: that may be later than the moment that was named."
+        )
     return RestorePlan(
         host=way.name, target=work.folder, files=0, bytes=size, overwritten=tuple(safe(name, 500) for name in found), overwritten_files=len(found),
         free_bytes=room, fits=room is None or room > size, commands=tuple(_told(stage) for stage in stages), notes=tuple(notes),
@@ -119,17 +131,38 @@ def _told(stage: Stage) -> str:
     return safe(shlex.join(own), 1000)
 
 
+async def proof_of(
+    store: Store, sites: Sites, own_state: OwnState, way: Way, job: Job, repository: Repository
+) -> Drill | Moment:
+    """The drill of a job, whatever its engine: a database is brought back, started and asked, files are restored and compared.
+
+    Raises:
+        Unprovable: there is nothing to drill with.
+        HostUnavailable: a database's window could not be asked.
+    """
+    if repository.spec.engine in ENGINES:
+        return drill_to(await window_of(sites, way, repository), job, "")
+    return await drill_of(store, job, repository, own_state)
+
+
 def drill_to(window: point_in_time.Window, job: Job, folder: str) -> Moment:
-    """The drill: to the last moment that can be.
+    """The drill: to this very moment where the running server archives, so that what was written last is proven too; else to the last one that can be.
 
     Raises:
         Unprovable: there is none.
     """
+    policy = job.spec.drill
+    if window.server_at is not None and window.archiving:
+        at = window.server_at
+        # its log is pushed on first: what is refused for want of a later commit is not
+        if window.earliest is None or at < window.earliest:
+            raise Unprovable(point_in_time.refusal(window, point_in_time.Target(at)))
+        return Moment(
+            at, folder, drill=True, probe_sql=policy.probe_sql, probe_answer=policy.probe_answer, push=True
+        )
     latest = window.latest if window.latest is not None else 0.0
     if why := point_in_time.refusal(window, point_in_time.Target(latest)):
         raise Unprovable(why)
     # a moment is known to be reached by a commit after it: the last one that is archived must be that one
     at = max(window.earliest or 0.0, latest - 0.001)
-    return Moment(
-        at, folder, drill=True, probe_sql=job.spec.drill.probe_sql, probe_answer=job.spec.drill.probe_answer
-    )
+    return Moment(at, folder, drill=True, probe_sql=policy.probe_sql, probe_answer=policy.probe_answer)

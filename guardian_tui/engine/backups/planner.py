@@ -7,8 +7,8 @@ import logging
 import random
 from datetime import tzinfo
 
-from guardian_tui.engine.backups import records
-from guardian_tui.engine.backups.drills import Unprovable, drill_of
+from guardian_tui.engine.backups import moments, records
+from guardian_tui.engine.backups.drills import Unprovable
 from guardian_tui.engine.backups.judge import DAY
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.runs import SCHEDULE, Run
@@ -28,7 +28,7 @@ from guardian_tui.engine.remote.ways import Way
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.turns import next_turn
 from guardian_tui.protocol.backups import CheckLevel
-from guardian_tui.protocol.errors import StoreUnavailable
+from guardian_tui.protocol.errors import HostUnavailable, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -193,8 +193,10 @@ class Planner:
                 continue
             memory.drill_tried_at = now
             try:
-                work = await drill_of(self._store, job, repository, self._backups.own_state)
-            except Unprovable as error:
+                work = await moments.proof_of(
+                    self._store, self._backups.sites, self._backups.own_state, way, job, repository
+                )
+            except (Unprovable, HostUnavailable) as error:
                 log.info("no drill of %s: %s", job.spec.name, error)
                 continue
             await self._queue(work, job, repository, way)

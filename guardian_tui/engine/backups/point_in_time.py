@@ -70,13 +70,17 @@ class Window:
         earliest: when the oldest whole full backup ended; None: there is none.
         latest: of the last commit that is archived for certain, before ``earliest`` where none came since; None: nothing was ever archived.
         pending: whether something was committed since; None: the server does not keep commit times (``track_commit_timestamp``).
-        words: what speaks against it: gaps, an archiver that fails.
+        words: what speaks against it: gaps, an archiver that fails, a server that does not answer.
+        server_at: the server's own time when it told that; None: it does not answer.
+        archiving: whether it archives, as far as it knows.
     """
 
     earliest: float | None
     latest: float | None
     pending: bool | None = None
     words: str = ""
+    server_at: float | None = None
+    archiving: bool = False
 
     def saved_until(self, now: float) -> float | None:
         """Up to when nothing would be lost if the server burnt down now, for the RPO: the last archived commit, or now where nothing came after it.
@@ -124,6 +128,7 @@ class Order:
         database: where it is asked.
         probe_answer: the first row that it must answer; empty: any row will do.
         source: the running server whose log is pushed on first; None: it is gone, or may not be touched.
+        to_end: not to the moment, but to the end of what is archived.
     """
 
     run: str
@@ -137,6 +142,7 @@ class Order:
     database: str = "postgres"
     source: Server | None = None
     probe_answer: str = ""
+    to_end: bool = False
 
     @property
     def data(self) -> str:
@@ -155,6 +161,8 @@ def refusal(window: Window, target: Target) -> str:
         return "No moment can be restored yet: there is no full backup with its log."
     if target.at < window.earliest:
         return f"{_told(target.at)} is before the window, which begins {_told(window.earliest)}, when its oldest full backup ended."
+    if window.latest is None and window.server_at is None:
+        return "No moment can be named: the server does not answer, and how far its archive reaches was never seen. Restore the backup itself."
     if window.latest is None:
         return "No moment can be restored: the server has archived nothing yet."
     if window.latest < window.earliest:
@@ -177,24 +185,25 @@ def archiver_of(out: bytes, earliest: float | None, words: str = "") -> Window:
     """
     line = next((found[1] for line in out.split(b"\n") if (found := _ARCHIVER.match(line))), None)
     fields = line.decode("utf-8", "replace").split("\t") if line is not None else []
-    if len(fields) != 6:
+    if len(fields) != 7:
         raise ValueError("the server told nothing of its archive")
     mode, *numbers = fields
     if not all(re.fullmatch(r"-?\d{1,12}(\.\d{1,9})?", number, re.ASCII) for number in numbers):
         raise ValueError("the server told no times of its archive")
-    archived, sealed, failed, committed, fails = map(float, numbers)
+    archived, sealed, failed, committed, fails, server_at = map(float, numbers)
     told = [words] if words else []
     if mode == "off":
         told.append("archive_mode is off: nothing is archived")
     elif failed > archived:
         told.append(f"archiving fails since {_told(failed)} ({fails:.0f} times in all)")
+    archiving = mode != "off" and failed <= archived
     if archived < 0:
-        return Window(earliest, None, None, "; ".join(told))
+        return Window(earliest, None, None, "; ".join(told), server_at, archiving)
     # a segment is sealed before it is archived, and what is committed in between is in the next one; its file's time has whole seconds
     sealed_by = min(sealed + 1, archived) if sealed >= 0 else archived
     pending = committed > sealed_by if committed >= 0 else None
     latest = committed if pending is False else min(sealed, archived) if sealed >= 0 else archived
-    return Window(earliest, latest, pending, "; ".join(told))
+    return Window(earliest, latest, pending, "; ".join(told), server_at, archiving)
 
 
 def push_on(server: Server) -> Stage:
@@ -276,6 +285,12 @@ def judged(ends: Sequence[StageEnd], events: Sequence[Event]) -> Judgement:
         return Judgement("failed", "The restored server was never seen out of recovery.")
     proofs = ["data checked by pg_amcheck"] if "checked amcheck" in summaries else []
     proofs += ["the probe answered"] if "rows" in summaries else []
+    pushed = any(words.startswith("pushed ") for words in summaries)
+    if any(end.name == "delete" for end in ends):
+        proofs.append(
+            "what was written last is in it: the log was pushed on first" if pushed
+            else "what the server wrote last was not archived yet and is not proven"
+        )  # fmt: skip
     last = (
         f"its last transaction is of {reached} UTC"
         if reached != "-"

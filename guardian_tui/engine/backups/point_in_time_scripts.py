@@ -15,7 +15,7 @@ SELECT 'archiver', current_setting('archive_mode'),
     coalesce(round(extract(epoch FROM last_failed_time)::numeric, 6), -1),
     CASE WHEN current_setting('track_commit_timestamp') = 'on'
         THEN coalesce((SELECT round(extract(epoch FROM timestamp)::numeric, 6) FROM pg_last_committed_xact()), -1) ELSE -1 END,
-    failed_count
+    failed_count, round(extract(epoch FROM clock_timestamp())::numeric, 6)
 FROM pg_stat_archiver
 """
 

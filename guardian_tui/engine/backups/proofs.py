@@ -7,13 +7,13 @@ from guardian_tui.engine.approvals.book import Ticket
 from guardian_tui.engine.backups import moments, previews, records
 from guardian_tui.engine.backups.asking import Asking
 from guardian_tui.engine.backups.copies import copies_row, rank
-from guardian_tui.engine.backups.drills import Unprovable, drill_of
+from guardian_tui.engine.backups.drills import Unprovable
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.planner import PARTS
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.scope import Scope
 from guardian_tui.engine.backups.service import Backups
-from guardian_tui.engine.backups.work import Check, Drill, Moment, Restore, Retain, Unlock
+from guardian_tui.engine.backups.work import Check, Moment, Restore, Retain, Unlock
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.remote.commands import Commands
@@ -179,14 +179,11 @@ class ProofOrders:
         self._scope.host(call, reader.name)
         if self._backups.runner.active(job.id, "drill") is not None:
             raise Conflict(f"A drill of {job.spec.name} is under way or queued already.")
-        work: Drill | Moment
+        backups = self._backups
         try:
-            if repository.spec.engine in moments.ENGINES:
-                work = moments.drill_to(
-                    await moments.window_of(self._backups.sites, reader, repository), job, ""
-                )
-            else:
-                work = await drill_of(self._store, job, repository, self._backups.own_state)
+            work = await moments.proof_of(
+                self._store, backups.sites, backups.own_state, reader, job, repository
+            )
         except Unprovable as error:
             raise Conflict(str(error)) from error
         call.target = job.spec.name

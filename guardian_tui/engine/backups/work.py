@@ -94,6 +94,8 @@ class Moment(msgspec.Struct, frozen=True, tag="moment"):
     probe_answer: str = ""
     push: bool = False
     """Whether the running server's log is pushed on first: the moment is the last one, and only a later commit tells that it is reached."""
+    to_end: bool = False
+    """Whether all that is archived is replayed: its server is gone, and nothing comes after the last moment."""
 
 
 Work = Init | Backup | Check | Unlock | Retain | Copy | Restore | Drill | Moment
@@ -169,7 +171,7 @@ def _moment(work: Moment, adapter: Adapter, place: Place, run_id: str) -> tuple[
     server = server_of(place.spec)
     order = point_in_time.Order(
         run_id, folder, server.user, point_in_time.Target(work.at), server.role, drill=work.drill, probe_sql=work.probe_sql, probe_answer=work.probe_answer,
-        source=server if work.push else None,
+        source=server if work.push else None, to_end=work.to_end,
     )  # fmt: skip
     return point_in_time.stages(order, adapter.restore_to(place, order))
 

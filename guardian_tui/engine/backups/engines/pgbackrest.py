@@ -173,25 +173,28 @@ class Pgbackrest:
 
     def restore_to(self, place: Place, order: point_in_time.Order) -> tuple[Stage, ...]:
         """The cluster as it was at a moment, into a new data folder: the middle of a :mod:`.point_in_time` restore."""
+        until = (
+            ("--type=default",) if order.to_end
+            else ("--type=time", f"--target={order.target.words}", f"--target-action={order.target.action}")
+        )  # fmt: skip
         return (
             _restore(
-                place, order.data, "--type=time", f"--target={order.target.words}", f"--target-action={order.target.action}",
-                "--archive-mode=off", f"--tablespace-map-all={order.tablespaces}",
+                place, order.data, *until, "--archive-mode=off", f"--tablespace-map-all={order.tablespaces}"
             ),
-        )  # fmt: skip
+        )
 
     def window(self, place: Place) -> tuple[Stage, ...]:
         """Tell from when until when every moment can be restored; asks repository and server."""
         argv = _pgbackrest(place.spec)
         return (info.stage("info", place.spec, argv), info.gaps(place.spec, argv), point_in_time.archiver(server_of(place.spec)))  # fmt: skip
 
-    def window_of(self, out: bytes) -> point_in_time.Window:
-        """What :meth:`window` told.
+    def window_of(self, out: bytes, seen: float | None = None, silent: str = "") -> point_in_time.Window:
+        """What :meth:`window` told; where the server is ``silent``, up to when its archive was ``seen`` to reach.
 
         Raises:
             ValueError: it can't be read.
         """
-        return info.window(out)
+        return info.window(out, seen, silent)
 
     def retain(self, place: Place, job: JobSpec, keep: Retention, *, dry: bool) -> tuple[Stage, ...]:
         """Expire what is beyond the full backups that are kept, with the log that only they need.

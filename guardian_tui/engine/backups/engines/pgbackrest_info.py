@@ -149,10 +149,15 @@ def newest(line: bytes) -> Summary | None:
     return Summary(snapshot=found[-1].label, bytes=sizes.size, added_bytes=added, errors=errors, words="told")
 
 
-def window(out: bytes) -> Window:
+def window(out: bytes, seen: float | None = None, silent: str = "") -> Window:
     """From when until when every moment can be restored.
 
     It begins when the oldest full backup ended after which no segment is missing, and ends with what is archived.
+
+    Args:
+        out: what repository and server told.
+        seen: up to when the archive reached when the server told of it last.
+        silent: why it tells nothing now; empty: it does.
 
     Raises:
         ValueError: it can't be read.
@@ -166,6 +171,11 @@ def window(out: bytes) -> Window:
     # whole seconds, and pgBackRest takes a backup only for a moment in a later one
     earliest = min((float(backup.timestamp.stop + 1) for backup in whole), default=None)
     words = f"{len(torn)} segments of the log are missing: older backups reach no further than them" if torn else ""  # fmt: skip
+    if silent:
+        told = (
+            f"the server does not answer ({silent}): the window ends with what was last seen to be archived"
+        )
+        return Window(earliest, seen, None, "; ".join(filter(None, (words, told))))
     return archiver_of(out, earliest, words)
 
 
