@@ -208,8 +208,9 @@ class AuditLog:
                     await self.fill_reserve()
                 await self.checkpoint_if_due()
                 self._tell("")
-            except (GuardianError, SQLAlchemyError, OSError) as error:
-                self._tell(f"the audit log's checkpoints can't be made: {error}")
+            except Exception as error:
+                # whatever it is: the next ones must be made
+                self._tell(f"the audit log's checkpoints can't be made: {words_of(error)}")
             turn += 1
             await next_turn(LOOP_SECONDS)
 

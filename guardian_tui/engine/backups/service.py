@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 
 from guardian_tui.engine.backups import judge, recall, records, settle
 from guardian_tui.engine.backups.engines.base import Judgement
@@ -29,6 +28,7 @@ from guardian_tui.engine.remote.detached import DetachedRuns
 from guardian_tui.engine.remote.host_timers import HostTimers
 from guardian_tui.engine.remote.ways import Way, Ways
 from guardian_tui.engine.store.database import Store
+from guardian_tui.engine.turns import going_on
 from guardian_tui.protocol.backups import JobRow, JobSpec, RepositoryRow, RepositorySpec
 from guardian_tui.protocol.errors import StoreUnavailable
 
@@ -406,7 +406,7 @@ class Backups:
         """A database's last archived commit is asked for several times within the age that it may have."""
         while True:
             await asyncio.sleep(ARCHIVE_SECONDS)
-            with suppress(StoreUnavailable):
+            with going_on("archives could not be asked; they are the next time"):
                 await self.follow_archives()
 
     async def follow_archives(self) -> None:
@@ -431,12 +431,12 @@ class Backups:
         for fault in done:
             if isinstance(fault, Exception) and not isinstance(fault, StoreUnavailable):
                 log.error("a repository could not be read", exc_info=fault)
-        with suppress(StoreUnavailable):
+        with going_on("what was read could not be judged; it is the next time"):
             await self.refresh()
 
     async def _cleaning(self) -> None:
         while True:
-            with suppress(StoreUnavailable):
+            with going_on("old runs could not be removed; they are the next time"):
                 async with self._store.write() as tx:
                     await records.remove_old_runs(tx, self._clock.now() - self._keep_days * judge.DAY)
             await asyncio.sleep(CLEAN_SECONDS)

@@ -8,8 +8,11 @@ import os
 import signal
 
 from guardian_tui.engine.fleet import probe
+from guardian_tui.engine.remote.starting import started
 
 ANSWER_LIMIT_BYTES = 4 << 20
+GONE_SECONDS = 2.0
+"""What was killed is waited for so long."""
 
 
 class OwnProbe:
@@ -52,8 +55,7 @@ class OwnProbe:
             if whole and self._kept:
                 self._process = process
             else:
-                _end(process)
-                await process.wait()
+                await _ended(process)
         return answer
 
     async def _answer(
@@ -68,16 +70,28 @@ class OwnProbe:
         return answer.removeprefix(head).removesuffix(end)
 
     async def _start(self) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
+        start = asyncio.create_subprocess_exec(
             "/bin/sh", "-c", probe.command(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL, start_new_session=True, env={"PATH": _PATH}, cwd="/", limit=ANSWER_LIMIT_BYTES,
         )  # fmt: skip
+        return await started(start, _ended)
 
     def close(self) -> None:
         """End the process that waits."""
         process, self._process = self._process, None
         if process is not None:
             _end(process)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    _end(process)
+    assert process.stdout is not None  # noqa: S101  # a pipe
+    # its end is told only once its pipe is empty
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GONE_SECONDS):
+            while await process.stdout.read(1 << 16):
+                pass
+            await process.wait()
 
 
 def _end(process: asyncio.subprocess.Process) -> None:

@@ -9,6 +9,7 @@ import signal
 
 from guardian_tui.engine.remote.connections import Completed, Remote
 from guardian_tui.engine.remote.followed import Ending, Hear, Stop, follow_here, follow_on
+from guardian_tui.engine.remote.starting import started
 from guardian_tui.engine.remote.target import ConnectFailed, Target
 
 ERROR_LIMIT_BYTES = 1 << 16
@@ -92,23 +93,11 @@ async def run_here(command: str, *, timeout: float, limit_bytes: int, stdin: byt
 
 
 async def _started(command: str) -> asyncio.subprocess.Process:
-    """The command's process; when it is no longer wanted meanwhile, it is ended as soon as it is there.
-
-    A start that is cancelled while its pipes are connected is waited for by Python for ever: nothing cancels it.
-    """
-    starting = asyncio.create_task(
-        asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            start_new_session=True, env={**os.environ, "LC_ALL": "C"},
-        )
+    start = asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        start_new_session=True, env={**os.environ, "LC_ALL": "C"},
     )  # fmt: skip
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        await asyncio.wait([starting])
-        if not starting.cancelled() and starting.exception() is None:
-            await _end(starting.result())
-        raise
+    return await started(start, _end)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

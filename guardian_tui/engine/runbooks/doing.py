@@ -272,16 +272,14 @@ class Doing:
         token = secrets.token_hex(8)
         future: asyncio.Future[ProofGiven] = asyncio.get_running_loop().create_future()
         self._proofs[token] = future
+        stopping = asyncio.create_task(run.stop.asked.wait())
         try:
             self._house.bus.publish(
                 ProofWanted(token, standing.alert, host, standing.rule, standing.instance, clock.now())
             )
             async with asyncio.timeout(PROOF_SECONDS):
                 while not future.done():
-                    await asyncio.wait(
-                        (future, asyncio.ensure_future(run.stop.asked.wait())),
-                        return_when=asyncio.FIRST_COMPLETED,
-                    )
+                    await asyncio.wait((future, stopping), return_when=asyncio.FIRST_COMPLETED)
                     if run.stop.asked.is_set():
                         return journal.Proved(
                             at=clock.now(),
@@ -292,6 +290,7 @@ class Doing:
             words = f"No fresh value of the rule came in {wording.seconds(PROOF_SECONDS)}: look at the alert."
             return journal.Proved(at=clock.now(), proof="unknown", words=words)
         finally:
+            stopping.cancel()
             del self._proofs[token]
         given = future.result()
         return journal.Proved(at=clock.now(), proof=given.proof, words=given.words)

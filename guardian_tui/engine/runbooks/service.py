@@ -153,4 +153,6 @@ class Runbooks:
                     await records.forget(tx, self._clock.now() - self._keep_days * 86400)
             except StoreUnavailable as error:
                 log.warning("old runs of runbooks could not be removed: %s", error.detail)
+            except Exception:
+                log.exception("old runs of runbooks could not be removed; tried again in a day")
             await asyncio.sleep(CLEAN_SECONDS)

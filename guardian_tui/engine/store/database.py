@@ -254,7 +254,7 @@ class Store:
             await next_turn(WATCH_SECONDS)
             try:
                 await self._look()
-            except (StoreUnavailable, DBAPIError, PoolTimeout) as error:
+            except Exception as error:
                 words = self.problem or words_of(error)
                 if words != told:
                     log.error("the store can't be written: %s", words)

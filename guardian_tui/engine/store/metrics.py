@@ -197,6 +197,10 @@ class MetricStore:
                     log.warning("samples can't be written: %s", words)
                 self.problem = words
                 pause = RETRY_SECONDS
+            except Exception:
+                log.exception("samples that wait can't be written and are dropped; the next ones go on")
+                self.dropped += len(self._queue)
+                self._queue.clear()
             if not self._queue:
                 self._idle.set()
             else:
