@@ -15,7 +15,7 @@ from guardian_tui.engine.store.tables import (
     runbook_runs,
 )
 from guardian_tui.protocol import runbooks as wire
-from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.protocol.errors import InvalidRequest, PermissionDenied
 from tests.runbooks.lab import Lab
 
 SECRET = "correct horse'battery"
@@ -81,6 +81,26 @@ async def test_a_secret_of_the_vault_is_named_and_one_that_was_typed_is_asked_fo
         await lab_.answer(typed, secrets={"other": "x"})
     done = await lab_.answer(typed, secrets={"password": SECRET})
     assert done.verdict == "done", done.words
+
+
+async def test_whoever_seals_no_secrets_names_those_for_runbooks_alone(lab_: Lab) -> None:
+    lab_.secrets["secret:runbooks/db"] = SECRET
+    input_ = "```step token\ninput: Which token?\ntype: secret\n```\n"
+    await lab_.book(input_ + STEPS, front=FRONT)
+    sue = await lab_.colleague("sue", "support")
+    for name in ("secret:backups/db", "env:HOME", "keyring:a/b"):
+        order = wire.RunbookOrder(runbook="book", hosts=("web-1",), values={"password": name})
+        with pytest.raises(PermissionDenied, match="runbooks/"):
+            await lab_.gate.call("runbooks.plan", order, token=sue)
+    begun = wire.StartRunbook(runbook="book", hosts=("web-1",), values={"password": "secret:runbooks/db"})
+    run: wire.RunbookRun = await lab_.gate.call("runbooks.run", begun, token=sue)
+    for given in ({"value": "secret:db"}, {"value": "x", "secrets": {"password": "secret:db"}}):
+        with pytest.raises(PermissionDenied, match="runbooks/"):
+            await lab_.answer(run, token=sue, **given)
+    run = await lab_.answer(run, token=sue, value="x", secrets={"password": "secret:runbooks/db"})
+    done = await lab_.answer(run, token=sue)
+    assert done.verdict == "done", done.words
+    assert SHOWN in await lab_.output(done)
 
 
 async def test_an_input_that_is_secret_is_kept_in_memory_alone(lab_: Lab) -> None:

@@ -9,7 +9,7 @@ from guardian_tui.engine.calls import Call, Principal
 from guardian_tui.engine.runbooks import beginning, course, journal
 from guardian_tui.engine.runbooks.documents import Document, Step, check_value
 from guardian_tui.engine.runbooks.journal import AnyEntry
-from guardian_tui.engine.runbooks.planning import is_reference
+from guardian_tui.engine.runbooks.references import check_reference, is_reference
 from guardian_tui.engine.runbooks.run import Run
 from guardian_tui.engine.runbooks.runner import Runner
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, PermissionDenied
@@ -55,7 +55,7 @@ class Answers:
             step = standing.current
             if step is not None and request.act not in ("pause", "stop"):
                 check_roles(call.principal, roles_of(standing.document, step), f"The step {step.name}")
-            self._take_secrets(run, request)
+            self._take_secrets(call, run, request)
             entries = await self._entries(call, run, step, request)
             body: dict[str, object] = {
                 "run": run.id,
@@ -76,11 +76,12 @@ class Answers:
             by = run.standing.record.by if run.standing.step else ""
             raise Conflict(GONE_ON.format(by=f" ({by} was faster)" if by else ""))
 
-    def _take_secrets(self, run: Run, request: AnswerRunbook) -> None:
+    def _take_secrets(self, call: Call, run: Run, request: AnswerRunbook) -> None:
         known = {one.name: one for one in run.standing.document.variables if one.secret}
         for name, value in request.secrets.items():
             if name not in known:
                 raise InvalidRequest(f"{name[:60]} is no secret of this runbook.", field=name)
+            check_reference(call.principal, value, name)
             run.secrets[name] = value if is_reference(value, True) else check_value(known[name], value)
 
     async def _entries(
@@ -156,7 +157,7 @@ class Answers:
                 result = journal.Result(at=now, by=by, step=step.name, state="done")
                 return [result, *self._onward(run, result, run.standing.document.following(step))]
             case "input":
-                return self._input(run, step, request, by)
+                return self._input(call, run, step, request)
             case "choose":
                 return self._choose(run, step, request, by)
         # secrets that come with the answer change what is shown, too
@@ -173,15 +174,18 @@ class Answers:
             self._check_typed(run, request)
         return [beginning.starting(self._house, run, step, by, call.scope)]
 
-    def _input(self, run: Run, step: Step, request: AnswerRunbook, by: str) -> list[AnyEntry]:
+    def _input(self, call: Call, run: Run, step: Step, request: AnswerRunbook) -> list[AnyEntry]:
         variable = step.variable
         assert variable is not None  # noqa: S101  # an input has one
         given = request.value or run.standing.values.get(variable.name) or variable.default or ""
         value = given if is_reference(given, variable.secret) else check_value(variable, given)
         if variable.secret:
+            check_reference(call.principal, request.value, "value")
             run.secrets[variable.name] = value
         told = None if variable.secret else value
-        result = journal.Result(at=self._house.clock.now(), by=by, step=step.name, state="done", value=told)
+        result = journal.Result(
+            at=self._house.clock.now(), by=call.actor, step=step.name, state="done", value=told
+        )
         return [result, *self._onward(run, result, run.standing.document.following(step))]
 
     def _choose(self, run: Run, step: Step, request: AnswerRunbook, by: str) -> list[AnyEntry]:

@@ -17,6 +17,7 @@ from guardian_tui.engine.runbooks import health, journal, shell, verdicts, wordi
 from guardian_tui.engine.runbooks.documents import Rendered, Step
 from guardian_tui.engine.runbooks.journal import AnyEntry, HostOutcome
 from guardian_tui.engine.runbooks.output import Ear, kept_bytes
+from guardian_tui.engine.runbooks.references import is_reference
 from guardian_tui.engine.runbooks.run import Run
 from guardian_tui.engine.runbooks.runner import Runner
 from guardian_tui.engine.runbooks.sight import basis_of
@@ -212,12 +213,10 @@ class Carrying:
         environment = {}
         for name, value in rendered.environment.items():
             environment[name] = (
-                await self._house.resolve(value)
-                if name in rendered.masked and _is_reference(value)
-                else value
+                await self._house.resolve(value) if name in rendered.masked and is_reference(value) else value
             )
         stdin = rendered.stdin
-        if rendered.stdin_masked and _is_reference(stdin):
+        if rendered.stdin_masked and is_reference(stdin):
             stdin = await self._house.resolve(stdin)
         return replace(rendered, environment=environment, stdin=stdin)
 
@@ -225,7 +224,7 @@ class Carrying:
         secrets = [rendered.environment[name] for name in rendered.masked]
         if rendered.stdin_masked:
             secrets.append(rendered.stdin)
-        secrets += [value for value in self._run.secrets.values() if not _is_reference(value)]
+        secrets += [value for value in self._run.secrets.values() if not is_reference(value)]
         ear = self._run.output.ear(
             self._step.name, self._attempt, way.name, secrets, self._run.tail, kept_bytes(len(self._hosts)),
             read=bool(self._step.expect or self._step.capture) and not self._undoing,
@@ -400,7 +399,3 @@ class Carrying:
             record, self._most_failures, self._run.standing.names, stopped=self._run.stop.asked.is_set()
         )
         return journal.Result(at=now, step=self._step.name, state=state, words=words)
-
-
-def _is_reference(value: str) -> bool:
-    return value.startswith(("secret:", "keyring:", "env:"))

@@ -16,6 +16,7 @@ from guardian_tui.engine.runbooks.documents import Document
 from guardian_tui.engine.runbooks.dry import dry_run
 from guardian_tui.engine.runbooks.output import Output
 from guardian_tui.engine.runbooks.planning import Basis, given
+from guardian_tui.engine.runbooks.references import check_reference
 from guardian_tui.engine.runbooks.run import Run, labels_of, ways_of
 from guardian_tui.engine.runbooks.service import Runbooks
 from guardian_tui.engine.runbooks.sight import basis_of
@@ -90,6 +91,9 @@ class RunbookOrders:
         document = self._runbooks.library.get(request.runbook)
         call.target = document.id
         alert = self._alert(call, request.alert)
+        for variable in document.variables:
+            if variable.secret:
+                check_reference(call.principal, request.values.get(variable.name, ""), variable.name)
         basis = Basis(document, given(document, request.values, alert), request.hosts, alert)
         self._hosts(call, basis)
         return basis

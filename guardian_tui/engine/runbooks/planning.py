@@ -23,6 +23,7 @@ from guardian_tui.engine.runbooks.documents import (
     render_text,
 )
 from guardian_tui.engine.runbooks.places import Places, from_alert, from_inventory
+from guardian_tui.engine.runbooks.references import is_reference
 from guardian_tui.protocol.alerts import Alert
 from guardian_tui.protocol.errors import InvalidRequest, NotFound
 from guardian_tui.protocol.runbooks import PlannedCommand, PlannedStep, RunbookPlan
@@ -73,11 +74,6 @@ def given(document: Document, values: Mapping[str, str], alert: Alert | None) ->
             raise InvalidRequest(f"{document.title} has no value {name[:60]!r}.", field=name)
         found[name] = value if is_reference(value, known[name].secret) else check_value(known[name], value)
     return found
-
-
-def is_reference(value: str, secret: bool) -> bool:
-    """Whether a secret is given as what the vault knows it by."""
-    return secret and value.startswith(("secret:", "keyring:", "env:"))
 
 
 class Planner:
