@@ -9,6 +9,7 @@ import msgspec
 
 from guardian_tui.protocol.bulk import BulkEdit
 from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.protocol.refusals import told
 
 A_FEW = 5
 """Hosts for which a yes is enough; for more the count is typed in."""
@@ -53,4 +54,4 @@ def edit_of(set_: Sequence[str], remove: Sequence[str]) -> BulkEdit:
     try:
         return msgspec.convert(fields, BulkEdit, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(f"{error}.", field="set") from error
+        raise InvalidRequest(told(error), field="set") from error

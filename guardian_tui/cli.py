@@ -7,7 +7,9 @@ asked for: the console starts its engine and paints before anything else is impo
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import Any
 
 import click
 
@@ -16,7 +18,18 @@ from guardian_tui.attach import attach_paths, engine_listens, start_engine
 
 
 class _LazyGroup(click.Group):
-    """Builds its subcommands when one is looked for."""
+    """Builds its subcommands when one is looked for; what the system refuses is told in a line."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # Any: as click has it
+        """Run it."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # whoever read has had enough: click ends for that by itself
+            raise
+        except OSError as error:
+            where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+            raise click.ClickException(f"{where}{error.strerror or error}.") from error
 
     def _build(self) -> None:
         if not self.commands:

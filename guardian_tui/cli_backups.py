@@ -32,6 +32,8 @@ from widgets import figures
 
 LOOK_SECONDS = 1.0
 LATEST = "latest"
+MOST_NAMED = 15
+"""Files that would be replaced; all that are known are in the JSON."""
 
 Q = TypeVar("Q", bound=RestoreQuery)
 
@@ -126,8 +128,8 @@ def plan_words(plan: RestorePlan) -> str:
         )
     if plan.overwritten_files:
         lines.append(f"{plan.overwritten_files} files are there already and would be replaced:")
-        lines += [f"  {safe(one, 500)}" for one in plan.overwritten]
-        left = plan.overwritten_files - len(plan.overwritten)
+        lines += [f"  {safe(one, 500)}" for one in plan.overwritten[:MOST_NAMED]]
+        left = plan.overwritten_files - min(MOST_NAMED, len(plan.overwritten))
         lines += [f"  and {left} more"] if left > 0 else []
     lines += [f"! {safe(words, 1000)}" for words in plan.notes]
     lines += [f"$ {safe(one, 2000)}" for one in plan.commands]

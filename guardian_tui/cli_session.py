@@ -20,6 +20,7 @@ from guardian_tui.protocol.base import Done, Request, Response
 from guardian_tui.protocol.errors import (
     EngineUnreachable,
     GuardianError,
+    InternalError,
     InvalidRequest,
     NotAuthenticated,
     StepUpRequired,
@@ -113,7 +114,12 @@ def with_client(work: Callable[[Client], Awaitable[T]], *, logged_in: bool = Tru
 def raise_words(error: GuardianError, code: int) -> NoReturn:
     """Say an error on standard error and end with an exit code."""
     detail = safe(error.detail, 2000)
-    click.echo(f"{error.title}. {detail[:1].upper()}{detail[1:]}".rstrip(), err=True)
+    if detail.partition(" ")[0] in ("the", "a", "an", "this", "no"):
+        # not what begins with a host's name
+        detail = detail[0].upper() + detail[1:]
+    if error.code == InternalError.code and not attach_paths().shared:
+        detail += f" It is {find_paths().state / 'engine.log'}."
+    click.echo(f"{error.title}. {detail}".rstrip(), err=True)
     raise SystemExit(code)
 
 

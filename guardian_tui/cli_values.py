@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import typing
 from typing import Any
@@ -11,6 +10,7 @@ import click
 import msgspec
 
 from guardian_tui.moments import FORMS, parse_duration, parse_moment, parse_size
+from guardian_tui.protocol.refusals import why_refused
 
 NOTHING = "null"
 """What stands for None in a field that may be it, for msgspec."""
@@ -143,14 +143,6 @@ def record(flag: str, kind: type[msgspec.Struct], text: str) -> Any:  # Any: JSO
     return found
 
 
-_WANTED = {
-    "int": "a whole number", "float": "a number", "str": "words", "bool": "yes or no", "array": "several", "object": "names and values",
-}  # fmt: skip
-_AT = re.compile(r"^(?P<said>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
-_EXPECTED = re.compile(r"^Expected `(?P<wanted>[^`]+)`(?P<more>.*)$", re.DOTALL)
-_PATTERN = re.compile(r"matching regex (?P<quote>['\"])(?P<pattern>.*)(?P=quote)", re.DOTALL)
-
-
 def refusal(error: msgspec.ValidationError, names: typing.Mapping[str, str]) -> click.UsageError:
     """What is wrong with a value, and at which option or argument.
 
@@ -158,47 +150,9 @@ def refusal(error: msgspec.ValidationError, names: typing.Mapping[str, str]) -> 
         error: of msgspec; it names the field by its path.
         names: field → how it is called on the command line.
     """
-    match = _AT.match(str(error))
-    said, path = (match["said"], match["path"] or "") if match else (str(error), "")
-    field, _, rest = re.sub(r"\[[^]]*\]", "", path).lstrip(".").partition(".")
-    words = _words_of(said)
+    path, words = why_refused(error)
+    field, _, rest = path.partition(".")
     if rest:
         words = f"{rest}: {words}"
     hint = names.get(field)
     return click.BadParameter(words, param_hint=f"'{hint}'") if hint else click.UsageError(words)
-
-
-def _words_of(said: str) -> str:
-    expected = _EXPECTED.match(said)
-    if expected is None:
-        return said.rstrip(".") + "."
-    if pattern := _PATTERN.search(expected["more"]):
-        return f"{_allowed(pattern['pattern'])}."
-    more = re.sub(r"(\d)\.0\b", r"\1", expected["more"].partition(", got ")[0].strip())
-    if more.startswith("of length >= 1"):
-        return "it must not be empty."
-    kind = expected["wanted"].partition(" | ")[0]
-    return f"wanted is {_WANTED.get(kind, kind)}{f' {more}' if more else ''}."
-
-
-def _allowed(pattern: str) -> str:
-    """What a name may be, in words, where its pattern is one of those that people meet."""
-    pattern = pattern.replace("\\\\", "\\")
-    if pattern.startswith(("^[A-Za-z0-9]", "^[A-Za-z0-9_]", "^[a-z0-9]")):
-        letters = "small letters" if pattern.startswith("^[a-z") else "letters"
-        marks = (
-            " ".join(
-                dict.fromkeys(re.sub(r"[A-Za-z0-9\\]|\\Z|[-^*\[\]|+$]", "", pattern.rpartition("][")[2]))
-            )
-            or "._"
-        )
-        return f"it may hold {letters}, digits and {marks} -, and begins with a letter or a digit"
-    if pattern.startswith("^/"):
-        return "it must be a whole path, beginning with /"
-    if "https?" in pattern:
-        return "it must begin with http:// or https://"
-    if r"\d\d:\d\d-\d\d:\d\d" in pattern:
-        return "it must be like 22:00-06:00"
-    if "SHA256:" in pattern:
-        return "it must be a fingerprint: SHA256:…"
-    return f"it holds what may not stand there (it must match {pattern.removesuffix(chr(92) + 'Z')})"

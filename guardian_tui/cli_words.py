@@ -14,11 +14,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from guardian_tui.cli_columns import COLUMNS, PROOF, cell, is_number, time_words, title
+from guardian_tui.protocol.acts import LogLines
 from guardian_tui.protocol.audit import AuditPage
-from guardian_tui.protocol.backups import JobDetail
+from guardian_tui.protocol.backups import JobDetail, RetentionPlan
 from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.discovery import FoundBackups
 from guardian_tui.protocol.fleet import History
+from guardian_tui.protocol.sections import SECTIONS, SectionTable
 from guardian_tui.text import safe
 
 NARROWEST_CELLS = 12
@@ -46,6 +48,12 @@ def words_of(answer: Response, *, width: int | None = None, now: float | None = 
         return _found(answer)
     if isinstance(answer, History):
         return _history(answer)
+    if isinstance(answer, SectionTable):
+        return _section(answer, width, now)
+    if isinstance(answer, LogLines):
+        return _log(answer)
+    if isinstance(answer, RetentionPlan):
+        return _retention(answer, width, now)
     fields = _fields(answer)
     rows = next(filter(None, map(_rows, fields.values())), None)
     if rows is not None and len(fields) <= 3:
@@ -59,7 +67,8 @@ def words_of(answer: Response, *, width: int | None = None, now: float | None = 
         return "Done."
     if len(fields) <= 3 and (name := _list_of(type(answer))):
         told = [safe(value, 2000) for value in fields.values() if isinstance(value, str) and value]
-        return "\n".join([f"No {name.replace('_', ' ')}.", *told])
+        what = "" if name == "rows" else f" {name.replace('_', ' ')}"
+        return "\n".join([f"No{what}." if what else "Nothing.", *told])
     return "\n".join(_lines(fields, width, now)) or "Nothing."
 
 
@@ -92,6 +101,53 @@ def _history(answer: History) -> str:
             ]
         )
     return _grid(["time", "mean", "low", "high"], lines, [False, True, True, True], 0)
+
+
+def _section(answer: SectionTable, width: int, now: float) -> str:
+    """A section's rows, as its screen has them."""
+    from widgets.section_list import cell_words  # draws, so it is not cheap
+
+    known = (
+        {column.name: column for column in SECTIONS[answer.section].columns}
+        if answer.section in SECTIONS
+        else {}
+    )
+    units = [known[name].unit if name in known else "text" for name in answer.columns]
+    lines = [
+        [safe(cell_words(one, unit, now), 2000) for one, unit in zip(row, units, strict=True)]
+        for row in answer.rows
+    ]
+    head = [known[name].title if name in known else name for name in answer.columns]
+    told = [f"{answer.left_out} more are left out: --most, --filter"] if answer.left_out else []
+    told += [safe(words, 500) for words in answer.problems]
+    told += [safe(f"{one.what}: {one.why} {one.rule}", 1000).rstrip() for one in answer.withheld]
+    table = (
+        _grid(head, lines, [unit != "text" for unit in units], width) if lines else f"No {answer.section}."
+    )
+    return "\n".join([table, *told])
+
+
+def _log(answer: LogLines) -> str:
+    """Lines of a log, oldest first."""
+    lines = [
+        f"{time_words(one.at, zone=False)}  {one.text}" if one.at is not None else one.text
+        for one in answer.lines
+    ]
+    if answer.cut:
+        lines.insert(0, "… older lines are left out")
+    return "\n".join(safe(line, len(line) + 1) for line in lines) or "No lines."
+
+
+def _retention(answer: RetentionPlan, width: int, now: float) -> str:
+    """What would be forgotten, and how many stay."""
+    lines = [f"{answer.kept} snapshot{' stays' if answer.kept == 1 else 's stay'}."]
+    if answer.frozen:
+        lines.append(f"Nothing is forgotten now: {safe(answer.frozen, 1000)}")
+    if answer.forgotten:
+        lines += [f"{len(answer.forgotten)} would be forgotten:", _table(answer.forgotten, width, now)]
+    else:
+        lines.append("None would be forgotten.")
+    return "\n".join(lines)
 
 
 def _found(answer: FoundBackups) -> str:

@@ -7,6 +7,7 @@ secret is only ever a reference (``secret:NAME``, ``env:NAME``, ``keyring:SERVIC
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from guardian_tui.protocol.backups import JobSpec, RepositorySpec
 from guardian_tui.protocol.check_params import Kind
 from guardian_tui.protocol.checks import CheckSpec, Params, Period, Timeout
 from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.protocol.refusals import told, why_refused
 
 S = TypeVar("S")
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=366 * 86400)]
@@ -150,7 +152,7 @@ class CheckSettings(Section, frozen=True):
         try:
             return msgspec.convert({"name": name, **msgspec.to_builtins(self)}, CheckSpec)
         except msgspec.ValidationError as error:
-            raise InvalidRequest(f"[checks.{name}]: {error}", field=f"checks.{name}") from error
+            raise InvalidRequest(f"[checks.{name}]: {told(error)}", field=f"checks.{name}") from error
 
 
 def _named(table: str, name: str, fields: Mapping[str, Any], kind: type[S]) -> S:  # Any: TOML values
@@ -161,7 +163,7 @@ def _named(table: str, name: str, fields: Mapping[str, Any], kind: type[S]) -> S
     try:
         return msgspec.convert({**fields, "name": name}, kind)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(f"[{table}.{name}]: {error}", field=f"{table}.{name}") from error
+        raise InvalidRequest(f"[{table}.{name}]: {told(error)}", field=f"{table}.{name}") from error
 
 
 class RunbooksSettings(Section, frozen=True):
@@ -322,11 +324,21 @@ def find_paths() -> Paths:
 
 
 def _line_of(text: str, dotted: str) -> int:
-    leaf = dotted.rsplit(".", 1)[-1].partition("[")[0]
+    """The line of a table or of a key in it; 0 where neither is found."""
+    table, _, leaf = re.sub(r"\[[^]]*\]", "", dotted).rpartition(".")
+    heading, inside = 0, not table
     for number, line in enumerate(text.splitlines(), 1):
-        if leaf and line.strip().removeprefix("[").startswith(leaf):
+        words = line.split("#")[0].strip()
+        if words.startswith("["):
+            named = words.strip("[] ").replace('"', "")
+            inside = named == table or not table
+            if named == dotted:
+                return number
+            if inside and table:
+                heading = number
+        if inside and leaf and re.match(rf'"?{re.escape(leaf)}"?\s*[=.]', words):
             return number
-    return 0
+    return heading or (_line_of(text, leaf) if table else 0)
 
 
 def parse_settings(text: str, source: str = "config.toml") -> Settings:
@@ -341,12 +353,12 @@ def parse_settings(text: str, source: str = "config.toml") -> Settings:
         raise InvalidRequest(f"{source}: {error}. Mend that line; the file is TOML.", field=source) from error
     except msgspec.ValidationError as error:
         words = str(error)
-        place = words.rpartition(" - at ")[2].strip("`").removeprefix("$.") if " - at " in words else ""
+        place = why_refused(error)[0]
         unknown = words.partition("unknown field `")[2].partition("`")[0]
-        line = _line_of(text, unknown or place)
+        line = _line_of(text, ".".join(filter(None, (place, unknown))))
         where = f"{source}, line {line}" if line else source
         raise InvalidRequest(
-            f"{where}: {words}. See docs/configuration.md for the keys.", field=place or unknown
+            f"{where}: {told(error)} See docs/configuration.md for the keys.", field=place or unknown
         ) from error
     try:
         settings.repository_specs()
@@ -355,7 +367,7 @@ def parse_settings(text: str, source: str = "config.toml") -> Settings:
         line = _line_of(text, error.field)
         where = f"{source}, line {line}" if line else source
         raise InvalidRequest(
-            f"{where}: {error.detail}. See docs/backups.md for the keys.", field=error.field
+            f"{where}: {error.detail.rstrip('.')}. See docs/backups.md for the keys.", field=error.field
         ) from error
     return settings
 

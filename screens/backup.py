@@ -157,7 +157,9 @@ class BackupScreen(GuardianScreen):
             return
         detail = self._detail
         today = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
-        lines = [_title(row, now), *_run_lines(row)]
+        # word of a run comes before its row is counted again
+        newest = self.console.world.runs.get(row.run.id, row.run) if row.run else None
+        lines = [_title(row, now), *_run_lines(newest)]
         if detail is not None and self.has_class("narrow"):
             lines.append([("days      ", "muted"), *day_strip(dict(detail.days), today, DAYS)])
         box.show([*lines, *_facts(row, detail, now)], title=safe(row.name, 60))
@@ -225,8 +227,7 @@ def _title(row: JobRow, now: float) -> Line:
     ]
 
 
-def _run_lines(row: JobRow) -> list[Line]:
-    run = row.run
+def _run_lines(run: RunRow | None) -> list[Line]:
     if run is None:
         return [[("it has not run yet", "muted")]]
     if run.state in ("queued", "running"):
@@ -260,21 +261,26 @@ def _facts(row: JobRow, detail: JobDetail | None, now: float) -> list[Line]:
         else ""
     )
     rows = [
-        ("archived" if row.archived else "good", f"{ago(row.good_at, now)} old, RPO {figures.age(row.rpo_seconds)}{worst}"),
+        ("archived" if row.archived else "good", f"{'none yet' if row.good_at is None else ago(row.good_at, now) + ' old'}, RPO {figures.age(row.rpo_seconds)}{worst}"),
         ("back in", f"{rto_words}, RTO {figures.age(row.rto_seconds)}"),
-        ("proven", f"checked {ago(row.verified_at, now)} ago, drilled {ago(row.drilled_at, now)} ago{': ' + row.drill if row.drill else ''}"),
+        ("proven", f"{_when_last('checked', row.verified_at, now)}, {_when_last('drilled', row.drilled_at, now)}{': ' + row.drill if row.drill else ''}"),
         ("from", f"{row.host} to {row.engine} {row.repository}, copies in time: {row.copies}"),
         ("when", _when(row)),
     ]  # fmt: skip
     if detail is not None:
         spec = detail.spec
         what = [*spec.sources, *(f"{dump.kind} {dump.database}" for dump in spec.dumps)]
+        what += ["Guardian's own state"] if spec.own_state else []
         rows.append(("what", " ".join(what) or f"what another tool saves: {spec.match}"))
     if row.timer is not None:
         # on a small screen the last line is out of sight
         place = 0 if row.timer.words or _mended(row.timer, now) else len(rows)
         rows.insert(place, ("timer", _timer(row.timer, now)))
     return [[(f"{label:<10}", "muted"), (safe(words, 300), "text")] for label, words in rows]
+
+
+def _when_last(what: str, at: float | None, now: float) -> str:
+    return f"never {what}" if at is None else f"{what} {ago(at, now)} ago"
 
 
 def _when(row: JobRow) -> str:

@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from guardian_tui.moments import parse_duration
 from guardian_tui.protocol.backups import JobSpec, RepositorySpec
+from guardian_tui.protocol.refusals import told, why_refused
 from screens.forms import Card, Field, SecretInput, Words
 from widgets import figures
 
@@ -67,9 +68,7 @@ class _SpecDialog(ModalScreen[S | None], Generic[S]):
         try:
             self.dismiss(self.spec(value))
         except msgspec.ValidationError as error:
-            words, _, place = str(error).partition(" - at `$.")
-            name = place.rstrip("`").partition("[")[0].partition(".")[0]
-            self._refuse(name, f"{name}: {words}" if name else words)
+            self._refuse(why_refused(error)[0].partition(".")[0], told(error))
         except ValueError as error:
             self._refuse("", str(error))
 

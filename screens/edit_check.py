@@ -14,6 +14,7 @@ from guardian_tui.moments import parse_duration
 from guardian_tui.protocol.check_params import PARAMS, WHERE, read_params
 from guardian_tui.protocol.checks import CheckSpec
 from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.protocol.refusals import told, why_refused
 from screens.forms import Card, Field, Words
 
 _KEYS = "⏎ next field · ^s or ⏎ on the last: save · esc not now"
@@ -119,9 +120,7 @@ class EditCheckDialog(ModalScreen[CheckSpec | None]):
         except InvalidRequest as error:
             self._refuse("params", error.detail)
         except msgspec.ValidationError as error:
-            words, _, place = str(error).partition(" - at `$.")
-            name = place.rstrip("`").partition("[")[0].partition(".")[0] or "name"
-            self._refuse(name, f"{name}: {words}")
+            self._refuse(why_refused(error)[0].partition(".")[0] or "name", told(error))
         else:
             self.dismiss(spec)
 

@@ -8,6 +8,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from guardian_tui.protocol.fleet import HostSpec
+from guardian_tui.protocol.refusals import told, why_refused
 from screens.forms import Card, Field, Words
 
 
@@ -111,8 +112,7 @@ class EditHostDialog(ModalScreen[HostSpec | None]):
         try:
             self.dismiss(msgspec.convert(fields, HostSpec, strict=False))
         except msgspec.ValidationError as error:
-            words, _, place = str(error).partition(" - at `$.")
-            name = place.rstrip("`").partition("[")[0] or "name"
-            self.query_one("#words", Words).say(f"{name}: {words}", error=True)
+            name = why_refused(error)[0].partition(".")[0] or "name"
+            self.query_one("#words", Words).say(told(error), error=True)
             if name in value:
                 self.query_one(f"#{name}", Input).focus()

@@ -20,6 +20,7 @@ from guardian_tui.protocol.access import (
 )
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import GuardianError, InvalidRequest
+from guardian_tui.protocol.refusals import told
 from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
@@ -202,4 +203,4 @@ def parse_grants(text: str) -> tuple[GrantSpec, ...]:
     try:
         return msgspec.convert(grants, tuple[GrantSpec, ...])
     except msgspec.ValidationError as error:
-        raise InvalidRequest(str(error)) from error
+        raise InvalidRequest(told(error)) from error

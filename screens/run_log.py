@@ -115,6 +115,10 @@ class RunLogScreen(GuardianScreen):
         self.console.pop_screen()
 
 
+_WAYS = {"backup": "to", "copy": "to", "restore": "from", "drill": "from"}
+"""What a run does with its repository."""
+
+
 def _words(row: RunRow, now: float) -> list[Line]:
     if row.state in ("queued", "running"):
         lines: list[Line] = [[(f"◷ {row.state}  ", "accent"), *progress_pieces(row, 30)]]
@@ -126,7 +130,7 @@ def _words(row: RunRow, now: float) -> list[Line]:
             lines.append([("do        ", "muted"), (safe(row.advice, 600), "text")])
     took = "" if row.started_at is None else f", {figures.age((row.ended_at or now) - row.started_at)}"
     rows = [
-        ("by", f"{row.by}, attempt {row.attempt}{took}"), ("to", row.repository), ("snapshot", row.snapshot),
+        ("by", f"{row.by}, attempt {row.attempt}{took}"), (_WAYS.get(row.operation, "in"), row.repository), ("snapshot", row.snapshot),
         ("saved", f"{row.files} files, {figures.size(row.bytes or 0)}, {figures.size(row.added_bytes or 0)} new" if row.files is not None else ""),
         ("compared", f"{row.compared} files, {len(row.mismatches)} differ" if row.compared else ""), ("differ", " ".join(row.mismatches[:10])),
         ("warnings", f"{row.warnings}" if row.warnings else ""),

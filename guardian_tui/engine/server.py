@@ -32,6 +32,7 @@ from guardian_tui.protocol.errors import (
     NotFound,
     PermissionDenied,
 )
+from guardian_tui.protocol.refusals import told, why_refused
 from guardian_tui.protocol.routes import ROUTES, Route
 
 log = logging.getLogger(__name__)
@@ -141,10 +142,7 @@ async def read_request(route: Route, request: Request) -> Order:
         # strict=False: values in a query are text
         return msgspec.convert(fields, route.request, strict=False)
     except msgspec.ValidationError as error:
-        words = str(error)
-        raise InvalidRequest(
-            words, field=words.rpartition("$.")[2].rstrip("`") if "$." in words else ""
-        ) from error
+        raise InvalidRequest(told(error), field=why_refused(error)[0]) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body is not JSON: {error}") from error
 

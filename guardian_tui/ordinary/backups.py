@@ -226,7 +226,7 @@ class BackupCommands(CommandPart):
             )
 
     def _retain(self, row: JobRow, plan: RetentionPlan) -> None:
-        lines = [(f"{plan.kept} snapshots are kept, {len(plan.forgotten)} would be forgotten.", "strong")]
+        lines = [(_retention_words(plan), "strong")]
         if plan.frozen:
             lines.append((f"Nothing is forgotten now: {plan.frozen}.", "error"))
         lines += [(f"− {clock_words(one.at)}  {one.id[:12]}", "error") for one in plan.forgotten[:60]]
@@ -383,3 +383,12 @@ class BackupCommands(CommandPart):
             ),
             answered,
         )
+
+
+def _retention_words(plan: RetentionPlan) -> str:
+    kept = f"{plan.kept} snapshot{' is' if plan.kept == 1 else 's are'} kept"
+    return (
+        f"{kept}, {len(plan.forgotten)} would be forgotten."
+        if plan.forgotten
+        else f"{kept}: nothing would be forgotten."
+    )

@@ -10,6 +10,7 @@ from guardian_tui.ordinary.part import CommandPart
 from guardian_tui.protocol.access import GrantSpec, Invite, Invited
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.protocol.refusals import told
 from guardian_tui.protocol.system import Shutdown
 from screens.dialogs import ConfirmDialog
 from screens.reports import ReportDialog
@@ -40,7 +41,7 @@ class SessionCommands(CommandPart):
             grant = GrantSpec(profile=arguments[1], scope=" ".join(arguments[2:]))
             order = msgspec.convert({"name": arguments[0], "grants": [msgspec.to_builtins(grant)]}, Invite)
         except msgspec.ValidationError as error:
-            self._app.say_error(InvalidRequest(str(error)))
+            self._app.say_error(InvalidRequest(told(error)))
             return
 
         def done(invited: Invited) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.protocol.refusals import told, why_refused
 
 Kind = Literal[
     "http", "tcp", "dns", "icmp", "ssh", "smtp", "imap", "postgresql", "mysql", "redis", "ntp", "unit", "process", "file", "log",
@@ -262,11 +263,10 @@ def read_params(kind: str, given: dict[str, Any]) -> KindParams:  # Any: JSON va
     try:
         return msgspec.convert(fields, struct, strict=False)
     except msgspec.ValidationError as error:
-        words = str(error)
-        field = words.rpartition("$.")[2].rstrip("`") if "$." in words else ""
+        field = why_refused(error)[0]
         known = ", ".join(struct.__struct_fields__)
         raise InvalidRequest(
-            f"A check of kind {kind}: {words}. Its parameters are {known}.",
+            f"A check of kind {kind}: {told(error)} Its parameters are {known}.",
             field=f"params.{field}".rstrip("."),
         ) from error
 

@@ -217,3 +217,10 @@ def test_a_restore_and_a_run_are_told_in_words() -> None:
 def test_tab_completes_in_each_shell(shell: str) -> None:
     done = CliRunner().invoke(main, ["completion", shell])
     assert done.exit_code == 0 and "_GUARDIAN_TUI_COMPLETE" in done.output, done.output
+
+
+def test_what_the_system_refuses_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUARDIAN_HOME", "/dev/null")
+    done = CliRunner().invoke(main, ["engine", "start"])
+    assert done.exit_code == 1 and done.output.startswith("Error: /dev/null"), done.output
+    assert "Traceback" not in done.output

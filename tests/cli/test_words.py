@@ -10,6 +10,7 @@ import pytest
 from guardian_tui.cli_options import shape
 from guardian_tui.cli_words import words_of
 from guardian_tui.protocol.access import Invite
+from guardian_tui.protocol.acts import LogLine, LogLines
 from guardian_tui.protocol.audit import AuditPage
 from guardian_tui.protocol.backups import (
     JobList,
@@ -17,12 +18,14 @@ from guardian_tui.protocol.backups import (
     JobSpec,
     ReadinessList,
     ReadinessRow,
+    RetentionPlan,
     Snapshot,
     SnapshotList,
 )
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.fleet import FileSystem, History, HostDetail, HostList, HostRow, HostSpec
 from guardian_tui.protocol.routes import ROUTES
+from guardian_tui.protocol.sections import SectionTable
 
 NOW = 1_800_000_000.0
 EVIL = "\x1b]52;c;aGk=\x07\x9b2J\u202e"
@@ -174,3 +177,27 @@ def test_structs_are_json_and_grants_are_words() -> None:
     assert (shaped.keep.daily, shaped.drill.every_days, shaped.dumps[0].database) == (7, 30, "/srv/a.db")
     invited = shape(ROUTES["accounts.invite"], {"name": "eve", "grants": ("viewer@role=web",)})
     assert isinstance(invited, Invite) and invited.grants[0].scope == "role=web"
+
+
+def test_what_would_be_forgotten_is_told_with_what_stays() -> None:
+    gone = Snapshot(id="s1", repository="vault", at=NOW)
+    shown = words_of(RetentionPlan(kept=2, forgotten=(gone,), frozen="the newest is odd"), width=0)
+    assert shown.splitlines()[:3] == [
+        "2 snapshots stay.",
+        "Nothing is forgotten now: the newest is odd",
+        "1 would be forgotten:",
+    ]
+    assert words_of(RetentionPlan(kept=1)) == "1 snapshot stays.\nNone would be forgotten."
+
+
+def test_sections_and_logs_are_told_as_on_screen() -> None:
+    table = SectionTable(
+        host="web-1", section="processes", columns=("pid", "memory", "command"), rows=((7.0, 2048.0, EVIL),), measured_at=NOW, took_seconds=0.1, left_out=3
+    )  # fmt: skip
+    _, line, more = words_of(table, width=0).splitlines()
+    assert line.split()[:2] == ["7", "2.0K"] and not {"\x1b", "\x9b"} & set(line) and "3 more" in more
+    assert words_of(msgspec.structs.replace(table, rows=(), left_out=0)) == "No processes."
+    log = LogLines(host="web-1", cursor="", cut=True, lines=(LogLine(at=NOW, priority=6, source="sshd", text="hello"), LogLine(at=None, priority=6, source="", text=EVIL)))  # fmt: skip
+    shown = words_of(log).splitlines()
+    assert shown[0].startswith("…") and shown[1] == "2027-01-15 08:00:00  hello" and "\x1b" not in shown[2]
+    assert words_of(LogLines(host="web-1", cursor="", lines=())) == "No lines."

@@ -55,3 +55,21 @@ def test_no_file_means_defaults_and_an_unreadable_one_is_said(tmp_path: Path) ->
     paths.settings_file.write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidRequest, match="can't be read"):
         load_settings(paths)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[store]\nurl = "x"\n\n[fleet]\nconnects_at_once = "many"\n', 5),
+        ('[alerts]\n\n[store]\ncolour = "x"\n', 4),
+        ('[backups.db]\nhost = "a"\nrepository = "v"\n\n[backups.web]\nhost = "a"\nrepository = "v"\nrpo_seconds = "x"\n', 5),
+        ('store = { colour = "x" }\n', 0),
+        ("nonsense = 1\n", 1),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_found_in_its_own_table(text: str, line: int) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse_settings(text)
+    assert (f", line {line}:" in refused.value.detail) if line else (", line" not in refused.value.detail), (
+        refused.value.detail
+    )
