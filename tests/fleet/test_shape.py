@@ -119,4 +119,4 @@ async def test_a_watched_host_is_read_by_its_shape(world: World) -> None:
     await world.until(lambda: host.shape is not None and host.before is not None)
     first, polls = host.shape, sim.polls
     await world.until(lambda: sim.polls > polls + 2)
-    assert host.shape is first and host.before is not None and host.before.layout is first.layout
+    assert host.shape is first and host.before is not None and host.layout is first.layout

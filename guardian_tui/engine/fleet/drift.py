@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.store.database import Store, Tx
@@ -101,9 +101,7 @@ class Drift:
         if not unsaved:
             return
         async with self._store.write() as tx:
-            for key in unsaved:
-                if key in self._accepted:
-                    await self._put(tx, key, self._accepted[key])
+            await self._put(tx, {key: self._accepted[key] for key in unsaved if key in self._accepted})
         self._unsaved.difference_update(unsaved)
 
     async def accept(self, tx: Tx, host_id: str, section: str, actor: str) -> int:
@@ -113,8 +111,7 @@ class Drift:
             for key, found in self._differences.items()
             if key[0] == host_id and section in ("", key[1]) and found
         ]
-        for key in keys:
-            await self._put(tx, key, _Baseline(self._seen[key], self._clock.now(), actor))
+        await self._put(tx, {key: _Baseline(self._seen[key], self._clock.now(), actor) for key in keys})
 
         def done() -> None:
             for key in keys:
@@ -136,15 +133,23 @@ class Drift:
 
         tx.after_commit(done)
 
-    async def _put(self, tx: Tx, key: Key, baseline: _Baseline) -> None:
+    async def _put(self, tx: Tx, taken: Mapping[Key, _Baseline]) -> None:
+        """Write these, in place of those that are there: two statements, however many hosts are new."""
+        if not taken:
+            return
+        here = baselines.c
+        same = (here.host_id == bindparam("k_host")) & (here.section == bindparam("k_section"))
         await tx.execute(
-            delete(baselines).where(baselines.c.host_id == key[0], baselines.c.section == key[1])
+            delete(baselines).where(same), [{"k_host": host, "k_section": section} for host, section in taken]
         )
-        row = {"host_id": key[0], "section": key[1], "items": baseline.packed}
-        await tx.execute(
-            insert(baselines),
-            {**row, "accepted_at": baseline.accepted_at, "accepted_by": baseline.accepted_by},
-        )
+        rows = [
+            {
+                "host_id": host, "section": section, "items": baseline.packed, "accepted_at": baseline.accepted_at,
+                "accepted_by": baseline.accepted_by,
+            }
+            for (host, section), baseline in taken.items()
+        ]  # fmt: skip
+        await tx.execute(insert(baselines), rows)
 
 
 def differences(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from guardian_tui.engine.facts import AlertsOfHost, HostFacts, Layout
 from guardian_tui.engine.fleet.mounts import Mount, Room
-from guardian_tui.engine.fleet.reading import Reading
+from guardian_tui.engine.fleet.reading import Counts
 from guardian_tui.engine.fleet.sections.kept import Kept
 from guardian_tui.engine.fleet.shape import Shape
 from guardian_tui.engine.remote.target import Target
@@ -66,11 +67,11 @@ class Host:
     # figures
     shape: Shape | None = None
     """Of its last answer."""
-    before: Reading | None = None
+    before: Counts | None = None
     before_at: float = 0.0
     measured_at: float | None = None
     layout: Layout | None = None
-    values: list[float] = field(default_factory=list)
+    values: Sequence[float] = ()
     round_trip: float = math.nan
     clock_offset: float = math.nan
     spark: deque[int] = field(default_factory=lambda: deque(maxlen=SPARK_POINTS))

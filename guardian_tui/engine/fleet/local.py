@@ -38,12 +38,10 @@ def read_machine() -> Reading:
     }  # fmt: skip
     for name, nic in psutil.net_io_counters(pernic=True).items():
         if not name.startswith(_SKIPPED_NICS):
-            reading.nics[safe(name, 40)] = [
-                float(v)
-                for v in (
-                    nic.bytes_recv, nic.packets_recv, nic.errin, nic.dropin, nic.bytes_sent, nic.packets_sent, nic.errout, nic.dropout
-                )
-            ]  # fmt: skip
+            counts = (
+                nic.bytes_recv, nic.packets_recv, nic.errin, nic.dropin, nic.bytes_sent, nic.packets_sent, nic.errout, nic.dropout
+            )  # fmt: skip
+            reading.nics.put(safe(name, 40), [float(count) for count in counts])
     return reading
 
 

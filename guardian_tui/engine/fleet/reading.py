@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from guardian_tui.engine.facts import Layout
+from guardian_tui.engine.fleet.counters import DISK_NUMBERS, NIC_NUMBERS, Counters, disks, nics
 from guardian_tui.text import safe
 
 MOST_DEVICES = 64
@@ -24,27 +25,34 @@ ABSURD = float(1 << 64)
 
 
 @dataclass(slots=True)
-class Reading:
-    """Counters and gauges of one moment.
+class Counts:
+    """What rates are made of, as far as the next reading needs it.
 
-    ``cpu``: ticks of user, nice, system, idle, iowait, irq, softirq, steal.  ``memory``: kB by the names of /proc/meminfo.
-    ``pressure``: percent by (what, some or full, window).  ``disks``: reads, sectors read, ms, writes, sectors written, ms, in
-    flight, busy ms, weighted ms.  ``nics``: bytes, packets, errors, drops received, then sent.
+    ``cpu``: ticks of user, nice, system, idle, iowait, irq, softirq, steal.
     """
 
     cpu: list[float] | None = None
     cpus: float = 0.0
+    major_faults: float | None = None
+    oom_kills: float | None = None
+    uptime: float | None = None
+    disks: Counters = field(default_factory=disks)
+    nics: Counters = field(default_factory=nics)
+
+
+@dataclass(slots=True)
+class Reading(Counts):
+    """Counters and gauges of one moment.
+
+    ``memory``: kB by the names of /proc/meminfo.  ``pressure``: percent by (what, some or full, window).
+    """
+
     running: float | None = None
     blocked: float | None = None
     memory: dict[str, float] = field(default_factory=dict)
-    major_faults: float | None = None
-    oom_kills: float | None = None
     load: list[float] | None = None
     tasks: float | None = None
-    uptime: float | None = None
     pressure: dict[tuple[str, str, str], float] = field(default_factory=dict)
-    disks: dict[str, list[float]] = field(default_factory=dict)
-    nics: dict[str, list[float]] = field(default_factory=dict)
     files: tuple[float, float] | None = None
     pid_max: float | None = None
     conntrack: tuple[float, float] | None = None
@@ -55,6 +63,12 @@ class Reading:
     problems: list[str] = field(default_factory=list)
     layout: Layout | None = None
     """That of its devices' series, where it is known already."""
+
+    def counts(self) -> Counts:
+        """What is kept of it until the next one."""
+        return Counts(
+            self.cpu, self.cpus, self.major_faults, self.oom_kills, self.uptime, self.disks.packed(), self.nics.packed()
+        )  # fmt: skip
 
 
 def known_memory(values: list[float]) -> dict[str, float]:
@@ -129,19 +143,19 @@ def _pressure(reading: Reading, rest: list[str]) -> None:
 
 
 def _disk(reading: Reading, rest: list[str]) -> None:
-    values = _numbers(rest[1:10])
-    if len(values) != 9:
+    values = _numbers(rest[1 : 1 + DISK_NUMBERS])
+    if len(values) != DISK_NUMBERS:
         raise ValueError("too few columns")
     if len(reading.disks) < MOST_DEVICES:
-        reading.disks[safe(rest[0], 40)] = values
+        reading.disks.put(safe(rest[0], 40), values)
 
 
 def _nic(reading: Reading, rest: list[str]) -> None:
-    values = _numbers(rest[1:9])
-    if len(values) != 8:
+    values = _numbers(rest[1 : 1 + NIC_NUMBERS])
+    if len(values) != NIC_NUMBERS:
         raise ValueError("too few columns")
     if len(reading.nics) < MOST_DEVICES:
-        reading.nics[safe(rest[0], 40)] = values
+        reading.nics.put(safe(rest[0], 40), values)
 
 
 def _files(reading: Reading, rest: list[str]) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from operator import sub
+from operator import add, sub
 
 from guardian_tui.engine.facts import Layout
-from guardian_tui.engine.fleet.reading import Reading
+from guardian_tui.engine.fleet.counters import DISK_NUMBERS, NIC_NUMBERS, Counters
+from guardian_tui.engine.fleet.reading import Counts, Reading
 
 NAN = math.nan
 SECTOR_BYTES = 512.0
@@ -64,7 +65,7 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def sample_values(
-    now: Reading, before: Reading | None, seconds: float, *, round_trip: float, clock_offset: float
+    now: Reading, before: Counts | None, seconds: float, *, round_trip: float, clock_offset: float
 ) -> tuple[Layout, list[float]]:
     """The series of one sample, in the order of its layout.
 
@@ -90,15 +91,12 @@ def sample_values(
         _ratio(*now.conntrack) if now.conntrack else NAN,
         round_trip,
     ]  # fmt: skip
-    disks_before, nics_before = (before.disks, before.nics) if before else ({}, {})
-    for name, disk in now.disks.items():
-        values += _disk(disk, disks_before.get(name), seconds)
-    for name, nic in now.nics.items():
-        values += _nic(nic, nics_before.get(name), seconds)
-    return now.layout or layout_of(tuple(now.disks), tuple(now.nics)), values
+    values += _disks(now.disks, before.disks if before else None, seconds)
+    values += _nics(now.nics, before.nics if before else None, seconds)
+    return now.layout or layout_of(now.disks.names, now.nics.names), values
 
 
-def rebooted(now: Reading, before: Reading) -> bool:
+def rebooted(now: Counts, before: Counts) -> bool:
     """Whether the host has booted between two readings."""
     return now.uptime is not None and before.uptime is not None and now.uptime < before.uptime
 
@@ -112,7 +110,7 @@ def _rate(now: float | None, before: float | None, seconds: float) -> float:
     return _delta(now, before) / seconds if seconds > 0 else NAN
 
 
-def _cpu(now: Reading, before: Reading | None) -> list[float]:
+def _cpu(now: Counts, before: Counts | None) -> list[float]:
     if now.cpu is None or before is None or before.cpu is None or now.cpus != before.cpus:
         return [NAN, NAN, NAN, NAN, NAN, now.cpus or NAN]
     deltas = list(map(sub, now.cpu, before.cpu))
@@ -159,29 +157,81 @@ def _memory(now: Reading) -> list[float]:
     ]  # fmt: skip
 
 
+def _disks(now: Counters, before: Counters | None, seconds: float) -> list[float]:
+    """The series of all disks: in one step if they are those of before, and none was reset."""
+    if before is None:
+        return _NO_DISK * len(now)
+    deltas = now.since(before)
+    if deltas is not None:
+        # how many are in flight is no counter
+        deltas[6::DISK_NUMBERS] = [0.0] * len(now)
+        if not deltas or min(deltas) >= 0:
+            return _disk_rates(deltas, seconds)
+    values: list[float] = []
+    for name, disk in now.items():
+        values += _disk(disk, before.get(name), seconds)
+    return values
+
+
 def _disk(now: list[float], before: list[float] | None, seconds: float) -> list[float]:
     if before is None:
         return _NO_DISK
-    reads, read, read_ms, writes, written, write_ms, _, busy, weighted = map(sub, now, before)
+    deltas = list(map(sub, now, before))
+    reads, read, _, writes, written, _, _, busy, _ = deltas
     if reads < 0 or read < 0 or writes < 0 or written < 0 or busy < 0:
         return _NO_DISK
-    done = reads + writes
-    wait = (read_ms + write_ms) / done / 1000 if done and read_ms + write_ms >= 0 else 0.0
-    return [
-        read * SECTOR_BYTES / seconds, written * SECTOR_BYTES / seconds, min(1.0, busy / 1000 / seconds), wait,
-        max(0.0, weighted) / 1000 / seconds,
-    ]  # fmt: skip
+    if deltas[2] + deltas[5] < 0:
+        deltas[2] = deltas[5] = 0.0
+    deltas[8] = max(0.0, deltas[8])
+    return _disk_rates(deltas, seconds)
+
+
+def _disk_rates(deltas: list[float], seconds: float) -> list[float]:
+    """By the series' order; deltas of one disk or of several."""
+    values = [0.0] * (len(deltas) // DISK_NUMBERS * len(DISK_SERIES))
+    column = [deltas[place::DISK_NUMBERS] for place in range(DISK_NUMBERS)]
+    values[0::5] = [read * SECTOR_BYTES / seconds for read in column[1]]
+    values[1::5] = [written * SECTOR_BYTES / seconds for written in column[4]]
+    values[2::5] = [share if (share := busy / 1000 / seconds) < 1.0 else 1.0 for busy in column[7]]
+    values[3::5] = [
+        (read_ms + write_ms) / (reads + writes) / 1000 if reads + writes else 0.0
+        for reads, read_ms, writes, write_ms in zip(column[0], column[2], column[3], column[5], strict=True)
+    ]
+    values[4::5] = [weighted / 1000 / seconds for weighted in column[8]]
+    return values
+
+
+def _nics(now: Counters, before: Counters | None, seconds: float) -> list[float]:
+    """The series of all interfaces: in one step if they are those of before, and none was reset."""
+    if before is None:
+        return _NO_NIC * len(now)
+    deltas = now.since(before)
+    if deltas is not None and (not deltas or min(deltas) >= 0):
+        return _nic_rates(deltas, seconds)
+    values: list[float] = []
+    for name, nic in now.items():
+        values += _nic(nic, before.get(name), seconds)
+    return values
 
 
 def _nic(now: list[float], before: list[float] | None, seconds: float) -> list[float]:
     if before is None:
         return _NO_NIC
     deltas = list(map(sub, now, before))
-    if min(deltas) < 0:
-        return _NO_NIC
-    received, packets_in, errors_in, drops_in, sent, packets_out, errors_out, drops_out = deltas
-    packets = packets_in + packets_out
-    return [
-        received / seconds, sent / seconds, (errors_in + errors_out) / packets if packets else 0.0,
-        (drops_in + drops_out) / packets if packets else 0.0,
-    ]  # fmt: skip
+    return _NO_NIC if min(deltas) < 0 else _nic_rates(deltas, seconds)
+
+
+def _nic_rates(deltas: list[float], seconds: float) -> list[float]:
+    """By the series' order; deltas of one interface or of several."""
+    values = [0.0] * (len(deltas) // NIC_NUMBERS * len(NIC_SERIES))
+    column = [deltas[place::NIC_NUMBERS] for place in range(NIC_NUMBERS)]
+    values[0::4] = [received / seconds for received in column[0]]
+    values[1::4] = [sent / seconds for sent in column[4]]
+    packets = list(map(add, column[1], column[5]))
+    values[2::4] = map(_share, map(add, column[2], column[6]), packets)
+    values[3::4] = map(_share, map(add, column[3], column[7]), packets)
+    return values
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from guardian_tui.engine.facts import Layout
+from guardian_tui.engine.fleet.counters import DISK_NUMBERS, NIC_NUMBERS, Counters
 from guardian_tui.engine.fleet.reading import (
     ABSURD,
     MEMORY,
@@ -33,7 +34,7 @@ _OPTIONAL = {"p": 3, "m": len(MEMORY), "v": 2, "P": len(PRESSURE)}
 """Lines whose numbers may be -1, for what the kernel does not have, and how many there must be."""
 _REQUIRED = {"u": 1, "c": 8, "l": 3, "F": 3, "T": 1, "K": 2}
 """Lines whose first numbers count; what follows is not looked at."""
-_DEVICES = {"d": 9, "N": 8}
+_DEVICES = {"d": DISK_NUMBERS, "N": NIC_NUMBERS}
 _decode = msgspec.json.Decoder(list[float]).decode
 """Makes numbers of words six times as fast as ``float``; what is no plain JSON number is left to who reads line by line."""
 
@@ -50,8 +51,9 @@ class _Plan:
     optional: list[int] = field(default_factory=list)
     required: list[int] = field(default_factory=list)
     at: dict[str, slice] = field(default_factory=dict)
-    disks: list[tuple[str, slice]] = field(default_factory=list)
-    nics: list[tuple[str, slice]] = field(default_factory=list)
+    disks: dict[str, range] = field(default_factory=dict)
+    nics: dict[str, range] = field(default_factory=dict)
+    """Where the numbers of each stand."""
     tasks: int | None = None
     count: int = 0
 
@@ -91,15 +93,10 @@ class _Plan:
     def _device(self, key: str, words: list[str], first: int) -> None:
         devices, count = self.disks if key == "d" else self.nics, _DEVICES[key]
         name = safe(words[1], 40)
-        if (
-            len(words) < 2 + count
-            or len(devices) >= MOST_DEVICES
-            or any(name == known for known, _ in devices)
-        ):
+        if len(words) < 2 + count or len(devices) >= MOST_DEVICES or name in devices:
             raise _Irregular
         self.keys.append(first + 1)
-        devices.append((name, slice(len(self.required), len(self.required) + count)))
-        self.required += range(first + 2, first + 2 + count)
+        devices[name] = range(first + 2, first + 2 + count)
 
 
 class Shape:
@@ -109,11 +106,13 @@ class Shape:
         "_after",
         "_at",
         "_count",
+        "_devices_at",
         "_disks",
         "_expected",
         "_keys",
         "_missing",
         "_nics",
+        "_nics_at",
         "_numbers",
         "_optional",
         "_tasks",
@@ -125,22 +124,22 @@ class Shape:
         self._count = plan.count
         self._keys: Any = itemgetter(*plan.keys)  # Any: what it returns depends on how many it was given
         self._expected = expected
-        self._numbers: Any = itemgetter(*plan.optional, *plan.required)
-        self._wanted = len(plan.optional) + len(plan.required)
-        self._optional = len(plan.optional)
-        # the required numbers stand behind the optional ones
-        shift = len(plan.optional)
+        # all numbers of one kind side by side: those that may be missing, the others, those of disks, those of interfaces
+        places = [*plan.optional, *plan.required]
+        shift, self._devices_at = len(plan.optional), len(places)
+        places += [place for numbers in plan.disks.values() for place in numbers]
+        self._nics_at = len(places)
+        places += [place for numbers in plan.nics.values() for place in numbers]
+        self._numbers: Any = itemgetter(*places)
+        self._wanted, self._optional = len(places), shift
         self._at = {
             key: place if key in _OPTIONAL else slice(place.start + shift, place.stop + shift)
             for key, place in plan.at.items()
         }
-        self._disks = [(name, slice(place.start + shift, place.stop + shift)) for name, place in plan.disks]
-        self._nics = [(name, slice(place.start + shift, place.stop + shift)) for name, place in plan.nics]
+        self._disks, self._nics = tuple(plan.disks), tuple(plan.nics)
         self._tasks = plan.tasks
         self._missing = missing
-        self.layout: Layout = layout_of(
-            tuple(name for name, _ in plan.disks), tuple(name for name, _ in plan.nics)
-        )
+        self.layout: Layout = layout_of(self._disks, self._nics)
 
     def read(self, text: str) -> Reading | None:
         """The reading of an answer; None if it is of another shape, or a number is out of bounds."""
@@ -174,7 +173,8 @@ class Shape:
             load=numbers[at["l"]], uptime=numbers[at["u"]][0], files=(used, most), pid_max=numbers[at["T"]][0],
             memory=dict(zip(MEMORY, memory, strict=True)) if whole else known_memory(memory),
             pressure=dict(zip(PRESSURE, pressure, strict=True)) if whole and max(pressure) <= 100 else known_pressure(pressure),
-            disks={name: numbers[place] for name, place in self._disks}, nics={name: numbers[place] for name, place in self._nics},
+            disks=Counters(DISK_NUMBERS, self._disks, numbers[self._devices_at : self._nics_at]),
+            nics=Counters(NIC_NUMBERS, self._nics, numbers[self._nics_at :]),
             layout=self.layout,
         )  # fmt: skip
         if self._tasks is not None:

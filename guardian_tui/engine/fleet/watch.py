@@ -20,10 +20,11 @@ from guardian_tui.engine.facts import EngineBehind, Sample, WaveDone
 from guardian_tui.engine.fleet import local, shape
 from guardian_tui.engine.fleet.changes import Changes
 from guardian_tui.engine.fleet.costs import Lateness
+from guardian_tui.engine.fleet.counters import packed
 from guardian_tui.engine.fleet.drift import Drift
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.link import Link
-from guardian_tui.engine.fleet.reading import Reading
+from guardian_tui.engine.fleet.reading import Counts, Reading
 from guardian_tui.engine.fleet.series import rebooted, sample_values
 from guardian_tui.engine.fleet.slow import SLOW_TIMEOUT_SECONDS
 from guardian_tui.engine.fleet.survey import Survey
@@ -318,8 +319,8 @@ class Watch:
         )
         if host.before is not None and rebooted(reading, host.before):
             self._changes.note(host.id, "reboot", f"booted {int(reading.uptime or 0)} s ago")
-        host.before, host.before_at = reading, time.monotonic()
-        host.layout, host.values, host.measured_at, host.round_trip = layout, values, at, took
+        host.before, host.before_at = reading.counts(), time.monotonic()
+        host.layout, host.values, host.measured_at, host.round_trip = layout, packed(values), at, took
         busy = values[0]
         host.spark.append(-1 if math.isnan(busy) else round(busy * 100))
         if reading.missing or reading.problems or host.rooms_problem or host.pace_words or host.probe_words:
@@ -398,7 +399,7 @@ def beyond_doubt(offset: float, doubt: float) -> float:
     return math.copysign(max(0.0, abs(offset) - doubt), offset)
 
 
-def _elapsed(now: Reading, before: Reading | None, ours: float) -> float:
+def _elapsed(now: Counts, before: Counts | None, ours: float) -> float:
     """Seconds between two readings: by the host's uptime, which no clock step touches; else by ours."""
     if before is None:
         return 0.0
