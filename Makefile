@@ -72,4 +72,4 @@ requirements: $(DEV)
 	  --no-emit-trusted-host --no-emit-find-links --no-header --no-annotate --output-file requirements-fuzz.txt -
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis

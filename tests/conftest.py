@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.store import migrate
 from guardian_tui.engine.store.database import Store
+from tests.measuring.sitecustomize import INTO, OF
 from tests.order import begins
 from tests.support.postgres import Cluster, cluster
 from tests.support.schema import run_or_repeat
@@ -25,14 +25,11 @@ from tests.support.terminal import Terminal
 settings.register_profile("guardian", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("guardian")
 
-MEASURED_PROCESSES = frozenset({"cli", "client", "own_state", "server"})
-"""Rooms of tests whose engines and consoles in processes of their own cover what no test covers in its own."""
-
-
-MEASURED_SIZES = {"size": (120, 40), "width": 120}
-"""Of a test at several sizes the one that is measured."""
-MEASURED_TWICE = frozenset({"access", "audit", "store"})
-"""Rooms whose tests are measured on both databases."""
+MEASURED_ROOMS = frozenset({"cli", "client", "own_state", "server"})
+"""Rooms of tests whose engines and consoles in processes of their own run what no test runs in its own."""
+MEASURED_OF_PROCESSES = ":".join(
+    f"guardian_tui/{path}" for path in ("attach.py", "cli*.py", "client.py", "installing.py", "engine/listener.py", "engine/main.py", "engine/own_state", "engine/recovery.py", "engine/server.py")
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,38 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: begins(item.nodeid))
 
 
-def walks_again(item: pytest.Item) -> bool:
-    """Whether a test is marked ``unmeasured``, or is another size or another database of one that is measured."""
-    if item.get_closest_marker("unmeasured") is not None or item.path.parent.name == "faults":
-        return True
-    given = getattr(item, "callspec", None)
-    if given is None:
-        return False
-    if any(given.params.get(name, one) != one for name, one in MEASURED_SIZES.items()):
-        return True
-    return given.params.get("store_url") == "postgresql" and item.path.parent.name not in MEASURED_TWICE
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Do not measure the coverage of a test that walks where others are measured: the tracer would double its time."""
-    tracer = sys.gettrace()
-    if tracer is None or not walks_again(item):
-        return (yield)
-    sys.settrace(None)
-    try:
-        return (yield)
-    finally:
-        sys.settrace(tracer)
-
-
 @pytest.fixture(scope="module", autouse=True)
-def processes_measured_once(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Processes that tests start measure their coverage in a few rooms alone: a tracer makes their starts half as long again."""
+def processes_measured_where_it_counts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What processes that tests start run is noted in a few rooms alone, and of a few parts: probes make their starts longer."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.path.parent.name not in MEASURED_PROCESSES:
-            # by which coverage's start-up hook knows that it is wanted
-            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        if request.path.parent.name in MEASURED_ROOMS:
+            patch.setenv(OF, MEASURED_OF_PROCESSES)
+        else:
+            patch.delenv(INTO, raising=False)
         yield
 
 

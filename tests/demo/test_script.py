@@ -48,7 +48,6 @@ def test_faults_by_name_take_different_hosts_and_last_all_day() -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.unmeasured
 async def test_the_day_raises_the_alerts_that_it_should_in_their_order_and_no_others(tmp_path: Path) -> None:
     async with day(tmp_path, 20) as one:
         places = roster(20)
@@ -72,7 +71,6 @@ async def test_the_day_raises_the_alerts_that_it_should_in_their_order_and_no_ot
         assert not one.alerts.book.firing
 
 
-@pytest.mark.unmeasured
 @pytest.mark.timeout(300)
 async def test_a_quiet_day_raises_no_alert_whatever_the_hosts_tell_of_themselves(tmp_path: Path) -> None:
     async with day(tmp_path, 10) as one:

@@ -122,7 +122,6 @@ async def app(tmp_path: Path) -> AsyncIterator[StillApp]:
     yield app
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize(("kind", "size"), CASES)
 async def test_only_safe_text_reaches_the_terminal(app: StillApp, kind: str, size: tuple[int, int]) -> None:
     async with app.run_test(headless=False, size=size) as pilot:

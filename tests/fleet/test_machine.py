@@ -284,7 +284,6 @@ ODD = st.sampled_from(
 )
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", sorted(HEALTHY))
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())

@@ -106,7 +106,6 @@ async def test_a_thousand_keys_known_from_known_hosts(world: World) -> None:
     assert len(world.sink.entries) == 1
 
 
-@pytest.mark.unmeasured
 async def test_a_thousand_hosts_by_their_authority(world: World) -> None:
     authority = asyncssh.generate_private_key("ssh-ed25519")
     key = world.sims._host_key

@@ -24,8 +24,6 @@ from tests.support.canned import NOW, SESSION, canned, standing_still
 from tests.support.console import until
 from widgets.prompt import Prompt
 
-pytestmark = pytest.mark.unmeasured
-
 SIZES = ((80, 24), (120, 40), (200, 50))
 sizes = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 
