@@ -198,6 +198,24 @@ class EditJobDialog(_SpecDialog[JobSpec]):
                 f"{one.drill.every_days:g}d", id="drill", placeholder="30d; 0: never by itself", max_length=10
             ),
         )
+        yield Field(
+            "Drill asks",
+            Input(
+                one.drill.probe_sql,
+                id="probe_sql",
+                placeholder="SQL of the restored database: SELECT count(*) > 1000 FROM orders",
+                max_length=2000,
+            ),
+        )
+        yield Field(
+            "And is told",
+            Input(
+                one.drill.probe_answer,
+                id="probe_answer",
+                placeholder="t; empty: any row will do",
+                max_length=200,
+            ),
+        )
 
     def spec(self, value: dict[str, str]) -> JobSpec:
         """The specification."""
@@ -206,11 +224,13 @@ class EditJobDialog(_SpecDialog[JobSpec]):
         if days is None:
             raise ValueError("Drill every: write days, 30d; 0d: never by itself.")
         dumps = [_dump(word, before["dumps"]) for word in shlex.split(value["dumps"])]
+        drill = {**before["drill"], "every_days": days / 86400}
+        drill |= {name: value[name] for name in ("probe_sql", "probe_answer")}
         fields = {
             **before, "own_state": _yes("Own state", value["own_state"]), **{name: value[name] for name in ("name", "host", "repository", "schedule", "timer", "window")},
             "sources": shlex.split(value["sources"]), "excludes": shlex.split(value["excludes"]), "dumps": dumps,
             "keep": _pairs(value["keep"]), "rpo_seconds": _seconds("At most old", value["rpo_seconds"]),
-            "rto_seconds": _seconds("Back within", value["rto_seconds"]), "drill": {**before["drill"], "every_days": days / 86400},
+            "rto_seconds": _seconds("Back within", value["rto_seconds"]), "drill": drill,
         }  # fmt: skip
         return msgspec.convert(fields, JobSpec)
 

@@ -195,7 +195,11 @@ class RestoreScreen(GuardianScreen):
             plan = await console.ask("backups.preview", RestorePlan, query)
             self._draw()
             if not await console.push_screen_wait(
-                ReportDialog("restore: nothing was changed yet", plan_lines(plan), accept="restore")
+                ReportDialog(
+                    "restore: nothing was changed yet",
+                    plan_lines(plan),
+                    accept="" if plan.hindered else "restore",
+                )
             ):
                 return
             fields = {name: getattr(query, name) for name in query.__struct_fields__}
@@ -215,6 +219,8 @@ def plan_lines(plan: RestorePlan) -> list[tuple[str, str]]:
     lines = [
         (f"{plan.files} files, {figures.size(plan.bytes)}, to {plan.target} on {plan.host}.{free}", "strong")
     ]
+    if plan.hindered:
+        lines.append((plan.hindered, "error"))
     if not plan.fits:
         lines.append(("It does not fit: free space first, or restore elsewhere.", "error"))
     lines += [(note, "error") for note in plan.notes]

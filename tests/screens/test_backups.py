@@ -35,7 +35,7 @@ from screens.backups import BackupsScreen
 from screens.choice import ChoiceDialog
 from screens.edit_backup import EditJobDialog
 from screens.fleet import FleetScreen
-from screens.restore import RestoreScreen
+from screens.restore import RestoreScreen, plan_lines
 from screens.run_log import RunLogScreen
 from tests.screens.test_pictures import picture
 from tests.support.canned import NOW, SESSION, canned, standing_still
@@ -209,6 +209,11 @@ async def test_a_restore_is_browsed_previewed_and_only_then_ordered() -> None:
         assert isinstance(order, RestoreOrder) and order.overwrite
 
 
+def test_a_host_that_does_not_get_at_the_repository_is_told_in_the_preview() -> None:
+    plan = RestorePlan(host="web-2", target="/", files=1, bytes=5, hindered="web-2 does not get at vault")
+    assert ("web-2 does not get at vault", "error") in plan_lines(plan)
+
+
 async def test_from_the_list_a_point_in_time_is_picked_before_anything_is_read() -> None:
     async with canned((120, 40)) as (app, pilot, client):
         client.answers |= {
@@ -312,6 +317,8 @@ async def test_a_job_that_is_typed_wrong_says_what_and_where_and_a_right_one_is_
         app.screen.query_one("#sources").value = "/etc '/with space'"
         app.screen.query_one("#dumps").value = "postgresql:shop"
         app.screen.query_one("#keep").value = "daily=7"
+        app.screen.query_one("#probe_sql").value = "SELECT count(*) > 9 FROM orders"
+        app.screen.query_one("#probe_answer").value = "t"
         app.screen.query_one("#own_state").value = "may"
         await pilot.press("ctrl+s")
         assert "Own state: write yes" in words_of(app)
@@ -321,6 +328,7 @@ async def test_a_job_that_is_typed_wrong_says_what_and_where_and_a_right_one_is_
         name, spec = client.orders[-1]
         assert name == "backups.add" and isinstance(spec, JobSpec)
         assert spec.own_state
+        assert (spec.drill.probe_sql, spec.drill.probe_answer) == ("SELECT count(*) > 9 FROM orders", "t")
         assert (spec.sources, spec.keep.daily, spec.dumps[0].database) == (("/etc", "/with space"), 7, "shop")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import FileEntry, RestoreOrder
+from guardian_tui.engine.backups.reach import hindrance
 from guardian_tui.engine.backups.records import Repository
 from guardian_tui.engine.backups.sites import Sites
 from guardian_tui.engine.remote.commands import Commands
@@ -115,12 +116,13 @@ async def look(
 
 
 async def preview(
-    commands: Commands, sites: Sites, way: Way, repository: Repository, query: RestoreQuery, wanted: Wanted
-) -> RestorePlan:
-    """Look at the place that it goes to.
+    commands: Commands, sites: Sites, way: Way, reader: Way, repository: Repository, query: RestoreQuery, wanted: Wanted
+) -> RestorePlan:  # fmt: skip
+    """Look at the place that it goes to, and whether it can be got there.
 
     Raises:
         HostUnavailable: the host can't be asked.
+        GuardianError: a secret of the repository can't be had.
     """
     root = query.target.rstrip("/")
     names = [root + entry.path for entry in wanted.entries if entry.kind != "dir"]
@@ -135,10 +137,10 @@ async def preview(
     notes = []
     if len(names) > LOOKED_AT:
         notes.append(f"Only the first {LOOKED_AT} files were looked at; more may be overwritten.")
-    if not place.capabilities.version:
-        notes.append(place.capabilities.words)
+    hindered = await hindrance(sites, way, reader, repository, place)
     return RestorePlan(
         host=way.name, target=query.target, files=wanted.files, bytes=wanted.bytes,
         overwritten=tuple(safe(name, 500) for name in found[:SHOWN]), overwritten_files=len(found), free_bytes=room,
         fits=room is None or room > wanted.bytes, commands=tuple(safe(shlex.join(stage.argv), 1000) for stage in stages), notes=tuple(notes),
+        hindered=hindered,
     )  # fmt: skip

@@ -86,7 +86,9 @@ class ProofOrders:
         wanted = await previews.wanted_of(
             self._backups.sites, reader, repository, snapshot.id, request.includes
         )
-        plan = await previews.preview(self._commands, self._backups.sites, way, repository, request, wanted)
+        plan = await previews.preview(
+            self._commands, self._backups.sites, way, reader, repository, request, wanted
+        )
         return plan if snapshot.good else _noted(plan, f"The snapshot is not whole: {snapshot.why}")
 
     async def restore(self, call: Call, request: wire.Restore) -> wire.RunRow:
@@ -98,7 +100,11 @@ class ProofOrders:
         wanted = await previews.wanted_of(
             self._backups.sites, reader, repository, snapshot.id, request.includes
         )
-        plan = await previews.preview(self._commands, self._backups.sites, way, repository, request, wanted)
+        plan = await previews.preview(
+            self._commands, self._backups.sites, way, reader, repository, request, wanted
+        )
+        if plan.hindered:
+            raise Conflict(plan.hindered, field="host")
         if plan.overwritten_files and not request.overwrite:
             raise Conflict(
                 f"{plan.overwritten_files} files are there already, {plan.overwritten[0]} among them: agree to overwrite them, or name"

@@ -49,6 +49,8 @@ class RestorePlan(Response, frozen=True):
     """What will run there."""
     notes: tuple[str, ...] = ()
     """What a person should know before: an owner that is not there, a snapshot that is not whole."""
+    hindered: str = ""
+    """Why it can't be done from that host, and what to do: it does not get at the repository, or lacks the engine's program."""
 
 
 class Window(Response, frozen=True):
