@@ -90,8 +90,9 @@ def told_run(run: RunRow) -> str:
         return f"{what}: {run.state}. Follow it: guardian-tui backups log {run.id}"
     lines = [f"{what}: {run.verdict or run.state}", safe(run.words, 2000), safe(run.advice, 2000)]
     if run.snapshot:
-        size = f", {figures.size(run.bytes)}" if run.bytes is not None else ""
-        lines.append(f"snapshot {safe(run.snapshot, 200)}, {run.files or 0} files{size}")
+        told = [f"snapshot {safe(run.snapshot, 200)}", f"{run.files} files" if run.files else ""]
+        told.append(figures.size(run.bytes) if run.bytes is not None else "")
+        lines.append(", ".join(filter(None, told)))
     return "\n".join(line for line in lines if line)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 import msgspec
 
+from guardian_tui.cli_complete import known_names
 from guardian_tui.cli_session import EXIT_REFUSED, raise_words, with_client
 from guardian_tui.client import Client
 from guardian_tui.protocol import runbooks as wire
@@ -171,8 +172,10 @@ def asks_a_person() -> bool:
 
 
 @click.command("run")
-@click.argument("runbook")
-@click.option("--host", "hosts", multiple=True, help="Where; may be given again.")
+@click.argument("runbook", shell_complete=known_names("runbook"))
+@click.option(
+    "--host", "hosts", multiple=True, shell_complete=known_names("host"), help="Where; may be given again."
+)
 @click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A value; may be given again.")
 @click.option("--alert", default="", help="Id of the alert that it answers.")
 @click.option("--reason", default="", help="Why; stands in the transcript.")
