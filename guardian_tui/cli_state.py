@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian_tui.cli_session import EXIT_REFUSED, raise_words
+from guardian_tui.cli_session import EXIT_REFUSED, ask_secret, raise_words
 from guardian_tui.config import Paths, find_paths, load_settings, paths_below
 from guardian_tui.protocol.errors import Conflict, GuardianError, StoreUnavailable
 from guardian_tui.text import safe
@@ -44,7 +44,7 @@ def export_command(file: Path, metrics: bool, force: bool) -> None:
     with _told():
         if file.exists() and not force:
             raise Conflict(f"{file} is there already. Name another file, or say --force.")
-        passphrase = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True)
+        passphrase = ask_secret("Passphrase", twice=True)
         check_passphrase(passphrase)
         source = Source(paths, load_settings(paths).store)
         manifest = take(source, file.absolute(), passphrase, time.time(), with_metrics=metrics)
@@ -61,7 +61,7 @@ def verify_command(file: Path, asks: bool) -> None:
     with _told():
         found = verify(file.absolute())
         if asks:
-            found.open(click.prompt("Passphrase", hide_input=True))
+            found.open(ask_secret("Passphrase"))
     click.echo(f"{safe(str(file), 500)} is whole: {_words(found.manifest)}")
 
 
@@ -84,7 +84,7 @@ def restore_command(file: Path, home: Path | None, store_url: str, force: bool) 
     with _told():
         found = verify(file.absolute())
         click.echo(f"{safe(str(file), 500)} is whole: {_words(found.manifest)}")
-        passphrase = click.prompt("Passphrase", hide_input=True)
+        passphrase = ask_secret("Passphrase")
         done = asyncio.run(restore(found, passphrase, paths, url=store_url, force=force))
     for aside in done.aside:
         click.echo(f"What was there is now {safe(str(aside), 500)}.")

@@ -65,7 +65,11 @@ def words_of(answer: Response, *, width: int | None = None, now: float | None = 
         return _table(rows, width, now) + more
     if fields == {"ok": True}:
         return "Done."
-    if len(fields) <= 3 and (name := _list_of(type(answer))):
+    name = _list_of(type(answer)) if len(fields) <= 3 else ""
+    if name and fields[name]:
+        # words alone: a line each
+        return "\n".join(safe(str(one), 500) for one in getattr(answer, name))
+    if name:
         told = [safe(value, 2000) for value in fields.values() if isinstance(value, str) and value]
         what = "" if name == "rows" else f" {name.replace('_', ' ')}"
         return "\n".join([f"No{what}." if what else "Nothing.", *told])

@@ -9,7 +9,7 @@ import pytest
 
 from guardian_tui.cli_options import shape
 from guardian_tui.cli_words import words_of
-from guardian_tui.protocol.access import Invite
+from guardian_tui.protocol.access import Invite, RecoveryCodes
 from guardian_tui.protocol.acts import LogLine, LogLines
 from guardian_tui.protocol.audit import AuditPage
 from guardian_tui.protocol.backups import (
@@ -23,7 +23,15 @@ from guardian_tui.protocol.backups import (
     SnapshotList,
 )
 from guardian_tui.protocol.base import Done
-from guardian_tui.protocol.fleet import FileSystem, History, HostDetail, HostList, HostRow, HostSpec
+from guardian_tui.protocol.fleet import (
+    FileSystem,
+    History,
+    HostDetail,
+    HostList,
+    HostRow,
+    HostSpec,
+    SecretList,
+)
 from guardian_tui.protocol.routes import ROUTES
 from guardian_tui.protocol.sections import SectionTable
 
@@ -120,6 +128,12 @@ def test_nothing_is_said_and_so_is_done() -> None:
     assert words_of(HostList(hosts=())) == "No hosts."
     assert words_of(AuditPage(events=())) == "No events."
     assert words_of(Done()) == "Done."
+
+
+def test_a_list_of_words_is_a_line_each() -> None:
+    assert words_of(RecoveryCodes(codes=("aaaaa-bbbbb", "ccccc-ddddd"))) == "aaaaa-bbbbb\nccccc-ddddd"
+    assert words_of(SecretList(names=("backups/vault",))) == "backups/vault"
+    assert words_of(SecretList(names=())) == "No names."
 
 
 def test_no_word_of_a_host_reaches_the_terminal_as_it_is() -> None:
