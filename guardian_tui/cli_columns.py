@@ -23,7 +23,7 @@ PROOF = frozenset({"chain", "prev_hash", "hash", "mac"})
 _TIMES = frozenset({"since", "until", "fresh_until", "at", "earliest", "latest", "start", "end"})
 _AGES = frozenset(
     {"since", "good_at", "verified_at", "drilled_at", "measured_at", "next_at", "listed_at", "newest_at", "last_at", "asked_at", "expires_at",
-     "last_ok_at", "last_login_at", "last_seen_at"}
+     "full_at", "last_ok_at", "last_login_at", "last_seen_at"}
 )  # fmt: skip
 """Times of which a table tells how long ago they are, or in how long."""
 _SHARES = frozenset({"cpu", "memory", "disk"})
@@ -40,7 +40,10 @@ COLUMNS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
     Account: ("id", "name", "state", "grants", "created_at", "last_login_at"),
     JobRow: ("name", "host", "repository", "engine", "state", "good_at", "rpo_seconds", "verified_at", "drilled_at", "drill", "next_at", "anomaly", "words"),
     ReadinessRow: ("host", "ready", "good_at", "verified_at", "drilled_at", "rto_seconds", "rto_measured", "copies", "jobs", "why"),
-    RepositoryRow: ("name", "engine", "location", "host", "verdict", "snapshots", "newest_at", "listed_at", "verified_at", "bytes", "words", "advice"),
+    RepositoryRow: (
+        "name", "engine", "location", "host", "verdict", "snapshots", "newest_at", "listed_at", "verified_at", "bytes", "capacity_bytes", "full_at",
+        "forecast", "words", "advice",
+    ),
     RunRow: ("id", "job", "repository", "operation", "state", "verdict", "proof", "by", "queued_at", "started_at", "ended_at", "words", "advice"),
     Snapshot: ("id", "at", "repository", "bytes", "files", "good", "why", "verified_at", "drilled_at"),
     RunbookRow: ("id", "title", "version", "steps", "dangerous", "rules", "roles", "last_at", "last_verdict", "commit", "problems"),

@@ -203,7 +203,7 @@ class EditJobDialog(_SpecDialog[JobSpec]):
             Input(
                 one.drill.probe_sql,
                 id="probe_sql",
-                placeholder="SQL of the restored database: SELECT count(*) > 1000 FROM orders",
+                placeholder="SELECT count(*) > 1000 FROM orders (of what was restored)",
                 max_length=2000,
             ),
         )

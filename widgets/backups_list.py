@@ -44,6 +44,7 @@ VERDICT_PAINTS: Mapping[str, str] = {
 }
 """All other verdicts are critical."""
 _NARROW = 100
+FULL_SOON_SECONDS = 90 * 86400.0
 _WIDE = 160
 """Cells from which there is room for what a snapshot holds and how soon it would be back."""
 _MORE = 31
@@ -323,7 +324,8 @@ class RepositoriesList(_Rows):
     def look(self, id: str, width: int) -> object:
         """The row, and its ages as they are shown."""
         row = self._repositories[id]
-        return (row, *(ago(at, self._now) for at in (row.listed_at, row.newest_at, row.verified_at)))
+        ages = [ago(at, self._now) for at in (row.listed_at, row.newest_at, row.verified_at)]
+        return (row, *ages, full_words(row, self._now))
 
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
@@ -345,7 +347,7 @@ class RepositoriesList(_Rows):
         glyph = "○" if row.verdict is None else "●" if row.verdict == "ok" else "✖"
         well = row.verdict in (None, "ok")
         text = (
-            f"{safe(row.location, 300)} by {safe(row.host, 253)}"
+            f"{full_words(row, now)}{safe(row.location, 300)} by {safe(row.host, 253)}"
             if well
             else f"{safe(row.words, 300)} {safe(row.advice, 300)}"
         )
@@ -354,6 +356,13 @@ class RepositoriesList(_Rows):
             (f"{row.engine:<11}", "muted"), (f"{row.snapshots:>9}{ago(row.newest_at, now):>8}{ago(row.listed_at, now):>7}", "muted"),
             (f"{ago(row.verified_at, now):>7}", "muted"), (fit(" " + text, words), "muted" if well else paint),
         ]  # fmt: skip
+
+
+def full_words(row: RepositoryRow, now: float) -> str:
+    """When a repository is full, if that is soon."""
+    if row.full_at is None or row.full_at - now > FULL_SOON_SECONDS:
+        return ""
+    return f"full in {figures.age(max(0.0, row.full_at - now))} · "
 
 
 class RunsList(_Rows):

@@ -27,6 +27,8 @@ NOT_READ_SECONDS = 3 * 3600.0
 """A repository that was not read for so long is not believed."""
 UNPROVEN_DAYS = 45.0
 """A job that was never checked or drilled is told so after so long."""
+FEWEST_SIZES = 3
+"""A forecast needs a size on so many days."""
 RUNS_COMPARED = 14
 FEWEST_COMPARED = 4
 
@@ -173,18 +175,34 @@ def copies_of(job: Job, now: float) -> int:
 def repository_row(repository: Repository, jobs: int) -> RepositoryRow:
     """The line of the list."""
     spec, memory = repository.spec, repository.memory
+    # what a person says that it may hold counts, unless all that is known is how full its disk is
+    capacity = (0 if memory.whole_disk else spec.capacity_bytes) or memory.room or 0
+    full = full_at(memory.sizes, capacity)
     return RepositoryRow(
         id=repository.id, name=spec.name, engine=spec.engine, location=spec.location, host=spec.host, verdict=memory.verdict,
         words=memory.words, advice=memory.advice, listed_at=memory.listed_at, tried_at=memory.tried_at, snapshots=memory.snapshots,
-        oldest_at=memory.oldest_at, newest_at=memory.newest_at, bytes=memory.bytes, capacity_bytes=spec.capacity_bytes,
-        full_at=full_at(memory.sizes, spec.capacity_bytes), verified_at=memory.verified_at, check_level=memory.check_level,
+        oldest_at=memory.oldest_at, newest_at=memory.newest_at, bytes=memory.bytes, capacity_bytes=capacity,
+        full_at=full, forecast="" if full is not None else unforeseen(memory, capacity), verified_at=memory.verified_at, check_level=memory.check_level,
         version=memory.version, site=spec.site, keeper=spec.keeper, append_only=spec.append_only, jobs=jobs, source=repository.source,
     )  # fmt: skip
 
 
+def unforeseen(memory: RepositoryMemory, capacity: int) -> str:
+    """Why it is not known when a repository is full."""
+    if memory.unweighed:
+        return memory.unweighed
+    if not memory.sizes:
+        return "it was not weighed yet"
+    if not capacity:
+        return "it is not known what it may hold: say so by capacity_bytes"
+    if len(memory.sizes) < FEWEST_SIZES:
+        return f"it wants sizes of {FEWEST_SIZES} days, and there are {len(memory.sizes)}"
+    return "it does not grow"
+
+
 def full_at(sizes: Sequence[tuple[float, int]], capacity: int) -> float | None:
     """When it is full if it grows on as it did: a straight line through its sizes by Theil and Sen (the median of all slopes)."""
-    if not capacity or len(sizes) < 3:
+    if not capacity or len(sizes) < FEWEST_SIZES:
         return None
     slopes = [
         (b[1] - a[1]) / (b[0] - a[0])

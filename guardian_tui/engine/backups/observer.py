@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from guardian_tui.engine.backups import moments, records
+from guardian_tui.engine.backups import moments, records, rooms
 from guardian_tui.engine.backups.engines import adapter
-from guardian_tui.engine.backups.engines.base import Adapter, Judgement, Place, Stage, StageEnd
+from guardian_tui.engine.backups.engines.base import Adapter, Judgement, Place, StageEnd
 from guardian_tui.engine.backups.point_in_time import Window
 from guardian_tui.engine.backups.records import Job, Repository
+from guardian_tui.engine.backups.rooms import Room
 from guardian_tui.engine.backups.sites import Sites
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.remote.target import ConnectFailed
@@ -101,18 +101,26 @@ class Observer:
         archived(memory, self._clock.now(), window)
 
     async def _weigh(self, repository: Repository, now: float) -> None:
-        """What a repository on a disk of its host takes there, once a day; what can't be told is left as it is."""
+        """What a repository takes and what room there is, once a day; what can't be told is left as it is, and why is noted."""
         spec, memory = repository.spec, repository.memory
         way = self._ways.way(spec.host)
-        due = not memory.sizes or now - memory.sizes[-1][0] >= DAY
-        if way is None or not spec.location.startswith("/") or not due:
+        due = not memory.sizes or now - memory.sizes[-1][0] >= DAY or memory.unweighed
+        if way is None or not due:
             return
-        stage = Stage("size", ("du", "-sk", "--", spec.location))
-        with suppress(ConnectFailed, GuardianError):
+        stage, memory.unweighed = rooms.asking(spec)
+        if stage is None:
+            return
+        try:
             done = await self._sites.ask(way, spec, stage, WEIGH_SECONDS, limit_bytes=4096)
-            text = done.out.split(b"\t")[0]
-            if text.isdigit() and len(text) < 16:
-                grown(memory, now, int(text) * 1024)
+        except (ConnectFailed, GuardianError) as error:
+            memory.unweighed = f"its place could not be asked: {error.detail}"
+            return
+        room = rooms.room_of(spec, done.out)
+        if room is None:
+            said = safe(done.err[-300:].strip(), 300) or "it said nothing"
+            memory.unweighed = f"its place tells of no room ({' '.join(said.split())})"
+            return
+        grown(memory, now, room)
 
     async def _list(self, repository: Repository) -> Listed:
         spec = repository.spec
@@ -232,9 +240,13 @@ def archived(memory: records.RepositoryMemory, now: float, window: Window) -> No
     del memory.archive_worst[:-DAYS_KEPT]
 
 
-def grown(memory: records.RepositoryMemory, now: float, taken: int) -> None:
-    """Note what a repository takes on its disk; one figure a day."""
-    memory.bytes = taken
+def grown(memory: records.RepositoryMemory, now: float, room: Room) -> None:
+    """Note what a repository, or all that lies on its disk, takes there; one figure a day."""
+    if memory.whole_disk != room.whole_disk:
+        # it lies elsewhere now: what was measured before says nothing of that
+        memory.sizes.clear()
+    taken, memory.whole_disk, memory.room = room.taken, room.whole_disk, room.capacity
+    memory.bytes = None if room.whole_disk else taken
     if memory.sizes and now - memory.sizes[-1][0] < DAY:
         return
     memory.sizes.append((now, taken))

@@ -48,6 +48,12 @@ class RepositoryMemory(msgspec.Struct):
     version: str = ""
     sizes: list[tuple[float, int]] = msgspec.field(default_factory=list)
     """When, and what it took on its disk; one a day."""
+    whole_disk: bool = False
+    """Whether that is told of all that lies on its disk."""
+    room: int | None = None
+    """What it could take there at most."""
+    unweighed: str = ""
+    """Why that can't be told."""
     archived_at: float | None = None
     """Up to when nothing of a database would be lost: its last commit that is in the archive, or when it was asked and had no later one."""
     archive_asked_at: float | None = None

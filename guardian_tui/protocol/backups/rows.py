@@ -186,8 +186,11 @@ class RepositoryRow(Response, frozen=True):
     bytes: int | None = None
     """What it takes on its disk, where its engine tells."""
     capacity_bytes: int = 0
+    """What it may hold: as it was said, else as its place tells; 0: not known."""
     full_at: float | None = None
     """When it is full if it grows on like this."""
+    forecast: str = ""
+    """Why that is not known."""
     verified_at: float | None = None
     check_level: str = ""
     version: str = ""

@@ -1,0 +1,115 @@
+"""What room a repository has: on a disk of its host, over real SFTP, and where nobody can tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from guardian_tui.engine.backups import judge, rooms
+from guardian_tui.engine.backups.observer import grown
+from guardian_tui.engine.backups.records import Repository, RepositoryMemory
+from guardian_tui.engine.backups.rooms import Room
+from guardian_tui.protocol.backups import RepositorySpec
+from tests.backups.house import HERE, House, house
+
+DAY = 86400.0
+
+
+def spec(location: str, engine: str = "restic", **options: str) -> RepositorySpec:
+    return RepositorySpec(name="v", engine=engine, location=location, host="here", options=options)  # type: ignore[arg-type]  # one of them
+
+
+@pytest.mark.parametrize(
+    ("one", "command", "path"),
+    [
+        (spec("sftp:u@h:/srv/x"), "{ssh} u@h -s sftp", "/srv/x"),
+        (spec("sftp:u@h:x"), "{ssh} u@h -s sftp", "x"),
+        (spec("sftp://u@h:23//srv/x"), "{ssh} -p 23 u@h -s sftp", "/srv/x"),
+        (spec("sftp://u@h/x"), "{ssh} u@h -s sftp", "x"),
+        (spec("ssh://u@h:23/./x", "borg"), "{ssh} -p 23 u@h -s sftp", "x"),
+        (spec("ssh://u@h/srv/x", "borg", rsh="ssh -i /k"), "ssh -i /k u@h -s sftp", "/srv/x"),
+        (spec("u@h:/srv/x", "rsync"), "{ssh} u@h -s sftp", "/srv/x"),
+        (spec("sftp:u@h:/x", **{"sftp.args": "-p 23"}), "{ssh} -p 23 u@h -s sftp", "/x"),
+        (spec("sftp:u@h:/x", **{"sftp.command": "ssh far -s sftp"}), "ssh far -s sftp", "/x"),
+    ],
+)
+def test_a_place_behind_ssh_is_asked_over_sftp(one: RepositorySpec, command: str, path: str) -> None:
+    stage, why = rooms.asking(one)
+    assert stage is not None and not why
+    assert stage.argv[-2:] == (command.format(ssh=rooms.SSH), path)
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (spec("s3:https://s3.example.org/b"), "a store like s3: tells nobody"),
+        (spec("rest:http://h:8000/"), "a store like rest:"),
+        (spec("demo", "pgbackrest"), "own configuration"),
+        (spec('sftp:h:/srv/"x'), "can't be asked about"),
+    ],
+)
+def test_what_can_t_be_asked_says_why(one: RepositorySpec, words: str) -> None:
+    stage, why = rooms.asking(one)
+    assert stage is None and words in why
+
+
+def test_only_figures_are_believed() -> None:
+    local, far = spec("/srv/x"), spec("sftp:h:/x")
+    assert rooms.room_of(local, b"5\n7\n") == Room(5 * 1024, 12 * 1024)
+    assert rooms.room_of(local, b"5\n") == Room(5 * 1024, None)
+    assert rooms.room_of(local, b"") is None and rooms.room_of(local, b"x\n7\n") is None
+    told = (
+        b"        Size         Used        Avail       (root)    %Capacity\n     100   30   60   70   30%\n"
+    )
+    assert rooms.room_of(far, told) == Room(30 * 1024, 90 * 1024, whole_disk=True)
+    assert rooms.room_of(far, b"Couldn't statvfs") is None
+
+
+def test_a_forecast_or_why_there_is_none() -> None:
+    repository = Repository("r", spec("sftp:h:/x"), "screen", 0.0)
+    memory = repository.memory
+
+    def row() -> tuple[float | None, str]:
+        one = judge.repository_row(repository, 1)
+        return one.full_at, one.forecast
+
+    assert row() == (None, "it was not weighed yet")
+    grown(memory, 0.0, Room(100, 1000, whole_disk=True))
+    assert row() == (None, "it wants sizes of 3 days, and there are 1")
+    for day in (1, 2):
+        grown(memory, day * DAY, Room(100, 1000, whole_disk=True))
+    assert row() == (None, "it does not grow") and memory.bytes is None
+    memory.sizes = [(day * DAY, 100 + day * 100) for day in range(3)]
+    assert row() == (9 * DAY, "")
+    grown(memory, 3 * DAY, Room(7, None))
+    assert (memory.sizes, memory.bytes) == ([(3 * DAY, 7)], 7), "it moved to a disk of the host"
+    assert "capacity_bytes" in row()[1]
+    memory.unweighed = "a store like s3: tells nobody"
+    assert row() == (None, "a store like s3: tells nobody")
+
+
+@pytest.fixture
+async def home(tmp_path: Path):  # type: ignore[no-untyped-def]  # a fixture
+    async with house(tmp_path, "") as one:
+        yield one
+
+
+async def test_the_real_disk_and_the_real_sftp_tell(home: House, tmp_path: Path) -> None:
+    place = tmp_path / "a place"
+    place.mkdir()
+    (place / "x").write_bytes(b"x" * 200_000)
+    server = "/usr/lib/openssh/sftp-server"
+    for location, whole in ((str(place), False), (f"sftp:far:{place}", True)):
+        one = Repository("r", spec(location, **{"sftp.command": server}), "screen", 0.0, RepositoryMemory())
+        await home.backups.observer._weigh(one, 5.0)
+        memory = one.memory
+        assert (memory.unweighed, memory.whole_disk, len(memory.sizes)) == ("", whole, 1), memory
+        assert memory.room and memory.room > memory.sizes[0][1] > 0
+    gone = Repository("r", spec(f"sftp:far:{place}/none", **{"sftp.command": server}), "screen", 0.0)
+    await home.backups.observer._weigh(gone, 5.0)
+    assert gone.memory.unweighed.startswith("its place tells of no room") and not gone.memory.sizes
+    shut = Repository("r", spec("sftp://nobody@127.0.0.1:1//x"), "screen", 0.0)
+    await home.backups.observer._weigh(shut, 5.0)
+    assert "Connection refused" in shut.memory.unweighed
+    assert HERE.name == shut.spec.host
