@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from guardian_tui.as_root import as_user, in_other_hands, out_of_reach
 from guardian_tui.cli_session import EXIT_REFUSED, raise_words
 from guardian_tui.installing import (
     NAME,
@@ -15,9 +17,7 @@ from guardian_tui.installing import (
     Step,
     check_name,
     find_program,
-    give,
     install_steps,
-    out_of_reach,
     uninstall_steps,
     unit_steps,
 )
@@ -72,7 +72,7 @@ def install_command(user: str, group: str, program: str, vault_credential: bool,
 
 def install(setup: Setup, *, dry: bool) -> None:
     """Set a shared engine up, and say how to go on."""
-    if words := out_of_reach(setup.program):
+    if words := out_of_reach(setup.program) or in_other_hands(setup.program):
         if not dry:
             raise click.ClickException(words)
         click.echo(words)
@@ -124,17 +124,22 @@ def uninstall_command(user: str, group: str, data: bool, dry_run: bool) -> None:
 def first_code_command() -> None:
     """Print another one-time code for the first admin of a shared engine; the older one is void."""
     _as_root(False)
-    state = Path(os.environ.get("GUARDIAN_HOME") or Setup("").home) / "state"
+    home = Path(os.environ.get("GUARDIAN_HOME") or Setup("").home)
+    state = home / "state"
     if not state.is_dir():
         raise click.ClickException(f"There is no {state}: see `guardian-tui engine install`.")
-    click.echo(first_code(state, state.owner()))
+    try:
+        # of the home, which lies in a folder of root's: what is below it may be what the engine's user put there
+        click.echo(first_code(state, pwd.getpwuid(home.lstat().st_uid).pw_name))
+    except (GuardianError, KeyError) as error:
+        raise click.ClickException(f"No code was made: {error}") from error
 
 
 def first_code(state: Path, user: str) -> str:
-    """A new code, kept as a hash of the engine's user's."""
-    from guardian_tui.engine.access.first_code import FirstCode  # offline: works on the folder itself
+    """A new code, kept as a hash in the engine's folder, by its user."""
+    from guardian_tui.engine.access.codes import new_enrolment_code  # offline: works on the folder itself
+    from guardian_tui.engine.access.first_code import FirstCode
 
-    one = FirstCode(state)
-    code = one.make()
-    give(one.file, user)
+    code = new_enrolment_code()
+    as_user(user, lambda: FirstCode(state).keep(code))
     return code

@@ -10,19 +10,19 @@ import os
 import pwd
 import shlex
 import shutil
+import stat
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from guardian_tui.protocol.errors import GuardianError, InvalidRequest
+from guardian_tui.as_root import CommandFailed, make_folder
+from guardian_tui.protocol.errors import InvalidRequest
 
 COMMAND_SECONDS = 120.0
 NAME = "guardian"
-HIDDEN_BELOW = (Path("/home"), Path("/root"), Path("/run/user"))
-"""What the unit's ProtectHome hides."""
-
 _UNIT = """\
 # Made by `guardian-tui engine install`, which writes it anew. Changes of yours belong into `systemctl edit guardian`.
 [Unit]
@@ -65,7 +65,10 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
+RemoveIPC=yes
 SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
 
 [Install]
 WantedBy=multi-user.target
@@ -142,30 +145,9 @@ class Step:
     act: Callable[[], object]
 
 
-class CommandFailed(GuardianError):
-    """A program of the system did not do what it was asked for."""
-
-    code, status, title = "command-failed", 500, "The system refused it"
-
-
 def find_program() -> str:
     """What the unit is to run: the command that is installed, else this interpreter and the module."""
-    import sys
-
     return shutil.which("guardian-tui") or f"{sys.executable} -m guardian_tui"
-
-
-def out_of_reach(program: str) -> str:
-    """Why the engine's user could not run a program; empty: it can."""
-    for path in {Path(program.split()[0]), Path(program.split()[0]).resolve(), Path(__file__).resolve()}:
-        for folder in path.parents:
-            hidden = folder in HIDDEN_BELOW
-            if hidden or (folder.exists() and not folder.stat().st_mode & 0o001):
-                return (
-                    f"The engine's user can't run {path}: {folder} is closed to it. Install Guardian for the whole machine "
-                    "(`pipx install --global .`, or a virtual environment below /opt), or name another with --program."
-                )
-    return ""
 
 
 def install_steps(setup: Setup) -> list[Step]:
@@ -254,34 +236,38 @@ def _drop_group(name: str) -> None:
 
 def _folder(setup: Setup, path: Path, mode: int, *, owned: bool = True) -> Step:
     owner = setup.user if owned else "root"
-    done = path.is_dir() and (path.stat().st_mode & 0o777) == mode
-    if done and owned:
-        done = _has_user(setup.user) and path.stat().st_uid == pwd.getpwnam(setup.user).pw_uid
+
+    def there() -> bool:
+        """Whether it is a folder itself, no link to one, and as it is to be."""
+        found = path.lstat() if path.is_symlink() or path.exists() else None
+        return (
+            found is not None
+            and stat.S_ISDIR(found.st_mode)
+            and stat.S_IMODE(found.st_mode) == mode
+            and found.st_uid == _uid_of(owner)
+        )
 
     def act() -> None:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if owned:
-            give(path, setup.user)
-        path.chmod(mode)
+        make_folder(path, mode, owner)
 
-    return Step(f"folder {path}, {mode:04o}, of {owner}", done, act)
+    return Step(f"folder {path}, {mode:04o}, of {owner}", there(), act)
 
 
-def give(path: Path, user: str) -> None:
-    """Make a user the owner of a file or folder, with their own first group."""
-    known = pwd.getpwnam(user)
-    os.chown(path, known.pw_uid, known.pw_gid)
+def _uid_of(name: str) -> int:
+    return pwd.getpwnam(name).pw_uid if _has_user(name) else -1
 
 
 def _write(setup: Setup | None, path: Path, text: str, mode: int) -> None:
     """Put a file in its place whole, of the engine's user or of root."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    new.unlink(missing_ok=True)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
         if setup is not None:
-            give(new, setup.user)
+            known = pwd.getpwnam(setup.user)
+            os.fchown(file.fileno(), known.pw_uid, known.pw_gid)
         os.fchmod(file.fileno(), mode)
     new.replace(path)
 
@@ -327,6 +313,8 @@ def _run(*words: str) -> None:
             text=True,
             timeout=COMMAND_SECONDS,
             stdin=subprocess.DEVNULL,
+            # not whatever the person's own says, under whose su this is
+            env={"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CommandFailed(f"{shlex.join(words)}: {error}") from error

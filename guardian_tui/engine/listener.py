@@ -13,9 +13,11 @@ import os
 import socket
 import stat
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import h11
 import uvicorn
@@ -30,10 +32,17 @@ HEAD_SECONDS = 30.0
 """For the head of a request to come whole; uvicorn itself waits for ever for a first one, and for half of a later one."""
 
 
+MOST_OF_A_UID = 256
+"""Connections: so that nobody takes all of them."""
+
+
 class PeerProtocol(H11Protocol):
-    """HTTP/1.1 that knows the uid on the other end (SO_PEERCRED, unix(7)), and hangs up on who says nothing."""
+    """HTTP/1.1 that knows the uid on the other end (SO_PEERCRED, unix(7)), and hangs up on who says nothing, or holds too many."""
 
     _patience: asyncio.TimerHandle | None = None
+    _uid: int | None = None
+    _open: ClassVar[Counter[int]] = Counter()
+    """Connections by uid."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """Read the peer's credentials before the first byte."""
@@ -44,6 +53,11 @@ class PeerProtocol(H11Protocol):
                 sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
             )
             self.client = (f"unix:{uid}:{pid}", 0)
+            self._uid = uid
+            self._open[uid] += 1
+            if self._open[uid] > MOST_OF_A_UID:
+                transport.abort()
+                return
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
@@ -57,6 +71,10 @@ class PeerProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._stop_waiting()
+        if self._uid is not None:
+            self._open[self._uid] -= 1
+            if not self._open[self._uid]:
+                del self._open[self._uid]
         super().connection_lost(exc)
 
     def _wait_for_head(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import grp
 import os
 import stat
@@ -10,8 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from guardian_tui.config import EngineSettings, Settings
+from guardian_tui.engine import listener
 from guardian_tui.engine.listener import Place, bind_socket, place_of
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, StoreUnavailable
 
@@ -57,3 +63,34 @@ def test_a_socket_that_the_group_could_not_reach_is_refused(open_folder: Path) -
     place.path.parent.parent.mkdir(mode=0o700)
     with pytest.raises(StoreUnavailable, match="lets nobody else through"):
         bind_socket(place)
+
+
+async def test_one_account_does_not_take_all_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hello(request: Request) -> Response:
+        return Response(b"well")
+
+    async def ask(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bytes:
+        reader, writer = streams
+        try:
+            writer.write(b"GET / HTTP/1.1\r\nHost: engine\r\n\r\n")
+            return await reader.read(12)
+        except ConnectionError:
+            return b""
+
+    monkeypatch.setattr(listener, "MOST_OF_A_UID", 3)
+    place = Place(tmp_path / "s")
+    one = listener.Listener(Starlette(routes=[Route("/", hello)]))
+    serving = asyncio.create_task(one.serve([bind_socket(place)]))
+    async with asyncio.timeout(60):
+        held = [await asyncio.open_unix_connection(str(place.path)) for _ in range(3)]
+        assert [await ask(streams) for streams in held] == [b"HTTP/1.1 200"] * 3
+        assert await ask(await asyncio.open_unix_connection(str(place.path))) == b""
+        for _, writer in held:
+            writer.close()
+        # what is closed counts no more
+        while await ask(await asyncio.open_unix_connection(str(place.path))) != b"HTTP/1.1 200":
+            await asyncio.sleep(0.02)
+        one.stop()
+        await serving

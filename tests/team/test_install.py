@@ -18,17 +18,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from guardian_tui.as_root import CommandFailed, as_user, in_other_hands, make_folder, out_of_reach
 from guardian_tui.cli import main
-from guardian_tui.cli_install import carry_out, install
+from guardian_tui.cli_install import carry_out, first_code, install
 from guardian_tui.config import parse_settings
 from guardian_tui.engine.access.first_code import FirstCode
 from guardian_tui.engine.notify import Notifier
 from guardian_tui.installing import (
-    CommandFailed,
     Setup,
     Step,
     install_steps,
-    out_of_reach,
     uninstall_steps,
     unit_steps,
 )
@@ -97,6 +96,62 @@ def test_a_program_in_somebody_s_home_is_refused(tmp_path: Path) -> None:
     (closed / "guardian-tui").touch()
     assert "closed to it" in out_of_reach(str(closed / "guardian-tui"))
     assert "closed to it" in out_of_reach("/root/bin/guardian-tui")
+
+
+def test_a_program_that_others_may_change_is_refused(tmp_path: Path) -> None:
+    mine = tmp_path / "guardian-tui"
+    mine.touch(mode=0o755)
+    if not os.geteuid():
+        assert in_other_hands(str(mine)) == ""
+        os.chown(mine, 4242, 0)
+        assert f"{mine} is not root's alone" in in_other_hands(str(mine))
+        os.chown(mine, 0, 4242)
+    mine.chmod(0o775)
+    assert f"{mine} is not root's alone" in in_other_hands(str(mine))
+    mine.chmod(0o757)
+    assert "decides what the engine does" in in_other_hands(str(mine))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason=NEEDS_ROOT)
+def test_what_the_engine_s_user_puts_in_the_way_leads_root_nowhere(folder: Path) -> None:
+    name = f"gu{secrets.token_hex(5)}"
+    subprocess.run(["useradd", "--no-create-home", name], check=True, capture_output=True)
+    try:
+        user = pwd.getpwnam(name)
+        treasure = folder / "treasure"
+        treasure.mkdir(mode=0o700)
+        (treasure / "shadow").write_text("root's")
+        setup = Setup(
+            "/usr/bin/true", name, name, config=folder / "etc", home=folder / "lib", run=folder / "run", units=folder / "units", systemd=False
+        )  # fmt: skip
+        setup.home.mkdir(mode=0o700)
+        os.chown(setup.home, user.pw_uid, user.pw_gid)
+        # in the place of the state, a way to something of root's
+        as_user(name, lambda: setup.state.symlink_to(treasure))
+        step = next(one for one in install_steps(setup) if f"folder {setup.state}," in one.words)
+        assert not step.done
+        with pytest.raises(CommandFailed, match="a link to one"):
+            step.act()
+        with pytest.raises(CommandFailed):
+            first_code(setup.state, name)
+        setup.state.unlink()
+        step.act()
+        # in the place of the code's file, another
+        as_user(name, lambda: (setup.state / "first-admin-code.new").symlink_to(treasure / "shadow"))
+        assert FirstCode(setup.state).fits(first_code(setup.state, name), 0.0)
+        found = treasure.stat()
+        assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (0, 0o700)
+        assert ((treasure / "shadow").read_text(), (treasure / "shadow").stat().st_uid) == ("root's", 0)
+        assert (setup.state / "first-admin-code").lstat().st_uid == user.pw_uid
+        # a folder of somebody else's is not taken
+        other = folder / "other"
+        other.mkdir()
+        os.chown(other, 4242, 4242)
+        with pytest.raises(CommandFailed, match="somebody else's"):
+            make_folder(other, 0o700, name)
+        assert other.stat().st_uid == 4242
+    finally:
+        subprocess.run(["userdel", name], check=False, capture_output=True)
 
 
 @pytest.fixture

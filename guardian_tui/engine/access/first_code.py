@@ -29,12 +29,17 @@ class FirstCode:
     def make(self) -> str:
         """A new code, in the place of an older one."""
         code = codes.new_enrolment_code()
+        self.keep(code)
+        return code
+
+    def keep(self, code: str) -> None:
+        """Keep the hash of a code, in the place of an older one; by whoever runs the engine, whose folder it is."""
         new = self.file.with_suffix(".new")
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        new.unlink(missing_ok=True)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(_hash(code))
         new.replace(self.file)
-        return code
 
     def fits(self, code: str, now: float) -> bool:
         """Whether it is the code, and has not run out."""

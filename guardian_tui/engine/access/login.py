@@ -47,10 +47,16 @@ class Logins:
         self._by_peer = Delays(clock, FREE_TRIES_PEER)
 
     def check_delay(self, name: str, peer: Peer) -> None:
-        """Raise TooManyRequests while this name or this peer must wait."""
-        wait = max(self._by_account.wait_seconds(name), self._by_peer.wait_seconds(_peer_key(peer)))
+        """Raise TooManyRequests while this peer, or this name from it, must wait."""
+        wait = self._wait(name, peer)
         if wait > 0:
             raise TooManyRequests("Too many tries went wrong.", retry_after_seconds=wait)
+
+    def _wait(self, name: str, peer: Peer) -> float:
+        return max(
+            self._by_account.wait_seconds(_account_key(name, peer)),
+            self._by_peer.wait_seconds(_peer_key(peer)),
+        )
 
     def begin(self, name: str, peer: Peer) -> None:
         """Begin a try: it counts as a failure until :meth:`welcome` takes that back.
@@ -61,12 +67,12 @@ class Logins:
             TooManyRequests: too many tries went wrong.
         """
         self.check_delay(name, peer)
-        self._by_account.failed(name)
+        self._by_account.failed(_account_key(name, peer))
         self._by_peer.failed(_peer_key(peer))
 
     def refuse(self, name: str, peer: Peer) -> LoginRefused:
         """The error of a try that failed, the same whatever was wrong."""
-        wait = max(self._by_account.wait_seconds(name), self._by_peer.wait_seconds(_peer_key(peer)))
+        wait = self._wait(name, peer)
         soon = seconds_to_next(self._clock.now())
         return LoginRefused(
             f"Check name, password and code. Each code works once; the next comes in {soon:.0f} s.",
@@ -75,7 +81,7 @@ class Logins:
 
     def welcome(self, name: str, peer: Peer) -> None:
         """Forget the failures of a name and a peer that got in."""
-        self._by_account.succeeded(name)
+        self._by_account.succeeded(_account_key(name, peer))
         self._by_peer.succeeded(_peer_key(peer))
 
     async def prove(self, name: str, password: str, code: str, peer: Peer) -> Proof:
@@ -146,6 +152,11 @@ class Logins:
         if not fits:
             raise self.refuse(person.name, peer)
         return Proof(person, b"", code, step)
+
+
+def _account_key(name: str, peer: Peer) -> str:
+    # by peer, or whoever may attach could keep anybody else out of their account by guessing at it
+    return f"{_peer_key(peer)} {name}"
 
 
 def _peer_key(peer: Peer) -> str:
