@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from guardian_tui.cli_approvals import approve_command, refuse_command
+from guardian_tui.cli_approvals import approve_command, refuse_command, show_command
 from guardian_tui.cli_backups import (
     conclude,
     forget_command,
@@ -92,6 +92,7 @@ def add_route_commands(main: click.Group) -> None:
     groups["repositories"].add_command(edit_repository_command)
     groups["probe"].add_command(print_command)
     groups["audit"].add_command(verify_command, "verify")
+    groups["approvals"].add_command(show_command)
     groups["approvals"].add_command(approve_command)
     groups["approvals"].add_command(refuse_command)
     groups["hosts"].add_command(import_command, "import")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 
@@ -43,9 +44,21 @@ async def test_what_would_be_done_is_shown_and_asked(tmp_path: Path, monkeypatch
         assert "\x1b" not in asked.output
         done = await guardian("approvals", "approve", "a1b2c3d4", "--note", "fine", feed="y\n")
         assert (done.exit_code, "approved." in done.output) == (0, True), done.output
-        assert (await guardian("approvals", "refuse", "none")).exit_code == 1
+        shown = await guardian("approvals", "show", "a1b2c3d4")
+        assert "approved by ada at " in shown.output and ": fine" in shown.output
+        assert "grace: guardian-tui approvals go a1b2c3d4" in shown.output
+        nobody = await guardian("approvals", "refuse", "a1b2c3d4")
+        assert (nobody.exit_code, "give the digest that was read: --digest" in nobody.output) == (1, True)
+        gone = await guardian("approvals", "refuse", "none")
+        assert (gone.exit_code, "'none' that waits for an approval does not exist" in gone.output) == (1, True)
+        mine = await guardian("approvals", "go", "a1b2c3d4")
+        assert (mine.exit_code, "It was grace who asked for it" in mine.output) == (1, True)
         over = await guardian("approvals", "refuse", "a1b2c3d4", "--digest", "9" * 64, "--json")
         assert '"state":"refused"' in over.output
+        again = await guardian("approvals", "approve", "a1b2c3d4", "--digest", "9" * 64)
+        assert (again.exit_code, "It waits no more: ada refused." in again.output) == (1, True)
+        last = json.loads((await guardian("approvals", "show", "a1b2c3d4", "--json")).output)
+        assert (last["state"], last["given"][0]["ok"]) == ("refused", False)
 
 
 async def _start_again(engine) -> None:  # type: ignore[no-untyped-def]  # a house
