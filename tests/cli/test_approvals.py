@@ -50,7 +50,10 @@ async def test_what_would_be_done_is_shown_and_asked(tmp_path: Path, monkeypatch
         nobody = await guardian("approvals", "refuse", "a1b2c3d4")
         assert (nobody.exit_code, "give the digest that was read: --digest" in nobody.output) == (1, True)
         gone = await guardian("approvals", "refuse", "none")
-        assert (gone.exit_code, "'none' that waits for an approval does not exist" in gone.output) == (1, True)
+        assert (gone.exit_code, "'none' that waits for an approval does not exist" in gone.output) == (
+            1,
+            True,
+        )
         mine = await guardian("approvals", "go", "a1b2c3d4")
         assert (mine.exit_code, "It was grace who asked for it" in mine.output) == (1, True)
         over = await guardian("approvals", "refuse", "a1b2c3d4", "--digest", "9" * 64, "--json")

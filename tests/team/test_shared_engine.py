@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pytest
 
+from guardian_tui.protocol import approvals, backups
 from guardian_tui.protocol import runbooks as wire
-from guardian_tui.protocol.access import Enrolment, Session, SetUp
+from guardian_tui.protocol.access import Account, Enrolment, GrantSpec, Session, SetGrants, SetUp
 from guardian_tui.protocol.audit import AuditEvent, AuditPage, AuditQuery
-from guardian_tui.protocol.errors import EngineUnreachable, NotAuthenticated, PermissionDenied
+from guardian_tui.protocol.errors import ApprovalNeeded, EngineUnreachable, NotAuthenticated, PermissionDenied
 from guardian_tui.protocol.fleet import HostList, HostsQuery
 from guardian_tui.protocol.system import Hello
-from tests.support.engine import PASSWORD
+from tests.support.engine import PASSWORD, WAIT_SECONDS
 from tests.support.team import (
     NEEDS_ROOT,
     Person,
@@ -31,6 +35,7 @@ from tests.support.team import (
 
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason=NEEDS_ROOT), pytest.mark.timeout(240)]
 
+T = TypeVar("T")
 BOOK = """---
 id: tidy
 title: Tidy up
@@ -43,6 +48,11 @@ approve: May this be done?
 ```step done
 run: echo tidied
 ```
+"""
+
+
+BY_TWO = """[approvals]
+orders = ["backups.restore"]
 """
 
 
@@ -62,7 +72,10 @@ class House:
 @pytest.fixture(scope="module")
 def bare() -> Iterator[House]:
     """Nobody has an account yet."""
-    with unix_users(4) as (group, (owner, a, b, stranger)), shared_engine(owner, group, book=BOOK) as engine:
+    with (
+        unix_users(4) as (group, (owner, a, b, stranger)),
+        shared_engine(owner, group, BY_TWO, book=BOOK) as engine,
+    ):
         yield House(engine, a, b, stranger)
 
 
@@ -78,6 +91,14 @@ def team(bare: House) -> House:
 def events(team: House, words: str) -> list[AuditEvent]:
     assert team.ada is not None
     return list(team.engine.call(team.ada, "audit.list", AuditPage, AuditQuery(filter=words)).events)
+
+
+def until(look: Callable[[], T], holds: Callable[[T], object]) -> T:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not holds(found := look()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    return found
 
 
 def test_nobody_becomes_the_first_admin_by_being_first(bare: House) -> None:
@@ -167,6 +188,75 @@ def test_what_one_begins_another_approves(team: House) -> None:
     assert engine.call(bob, "runbooks.approve", wire.RunbookRun, given).step == "done"
     told = {(e.actor, e.peer_uid, e.outcome) for e in events(team, "runbooks.")}
     assert {("ada", ada.user.uid, "ok"), ("bob", bob.user.uid, "ok"), ("ada", ada.user.uid, "denied")} <= told
+
+
+def test_a_restore_that_one_asks_for_is_approved_from_another_unix_account(team: House) -> None:
+    engine, ada, bob = team.engine, team.ada, team.bob
+    assert ada is not None
+    assert bob is not None
+    base, dumps, back = engine.home / "shop.db", engine.home / "dumps", engine.home / "back"
+    with sqlite3.connect(base) as db:
+        db.execute("CREATE TABLE t (a)")
+    dumps.mkdir()
+    for path in (base, dumps):
+        path.chmod(0o700)
+        os.chown(path, engine.owner.uid, engine.owner.gid)
+    host = engine.call(ada, "hosts.list", HostList, HostsQuery()).hosts[0].name
+    where = backups.RepositorySpec(name="dumps", engine="dumps", location=str(dumps), host=host)
+    engine.call(ada, "repositories.add", backups.RepositoryRow, where)
+    spec = backups.JobSpec(
+        name="shop", host=host, repository="dumps", dumps=(backups.Dump(kind="sqlite", database=str(base)),)
+    )
+    engine.call(ada, "backups.add", backups.JobRow, spec)
+
+    def ended(run: str) -> backups.RunRow:
+        ref = backups.RunRef(run=run)
+        row = until(
+            lambda: engine.call(ada, "backups.log", backups.RunDetail, ref).row,
+            lambda row: row.state == "ended",
+        )
+        assert row.verdict == "ok", row
+        return row
+
+    saved = ended(engine.call(ada, "backups.run", backups.RunRow, backups.JobRef(job="shop")).id)
+    query = backups.SnapshotsQuery(job="shop")
+    until(lambda: engine.call(ada, "backups.snapshots", backups.SnapshotList, query).snapshots, bool)
+    order = backups.Restore(job="shop", snapshot=saved.snapshot, target=str(back))
+
+    def asks() -> approvals.Approval:
+        with pytest.raises(ApprovalNeeded) as needed:
+            engine.call(ada, "backups.restore", backups.RunRow, order)
+        return engine.call(
+            bob, "approvals.show", approvals.Approval, approvals.ApprovalRef(approval=needed.value.field)
+        )
+
+    one = asks()
+    yes, ref = (
+        approvals.GiveApproval(approval=one.id, digest=one.digest),
+        approvals.ApprovalRef(approval=one.id),
+    )
+    # another account, and the same person at the same Unix account
+    ada2 = engine.join(ada, "ada2", team.a, "operator")
+    with pytest.raises(PermissionDenied, match="a Unix account of their own"):
+        engine.call(ada2, "approvals.approve", approvals.Approval, yes)
+    with pytest.raises(NotAuthenticated):
+        engine.ask(team.a, "approvals.approve", approvals.Approval, yes, bob.token)
+    assert engine.call(bob, "approvals.approve", approvals.Approval, yes).state == "approved"
+    # bob may not any more, and what he said counts no more
+    grants = SetGrants(account="bob", grants=(GrantSpec(profile="viewer"),))
+    engine.call(ada, "accounts.grants", Account, grants)
+    with pytest.raises(ApprovalNeeded, match="bob may no longer do that"):
+        engine.call(ada, "approvals.go", approvals.Approval, ref)
+    assert not back.exists()
+    grants = SetGrants(account="bob", grants=(GrantSpec(profile="operator"),))
+    engine.call(ada, "accounts.grants", Account, grants)
+    with pytest.raises(PermissionDenied, match="ada who asked"):
+        engine.call(bob, "approvals.go", approvals.Approval, ref)
+    ended(engine.call(ada, "approvals.go", approvals.Approval, ref).run)
+    assert [path.lstat().st_uid for path in back.rglob("*.sqlite")] == [engine.owner.uid]
+    told = {(e.actor, e.peer_uid) for e in events(team, "approvals.approve") if e.outcome == "ok"}
+    done = {(e.actor, e.peer_uid) for e in events(team, "backups.restore") if e.outcome == "ok"}
+    assert told == {("bob", bob.user.uid)} and ("ada", ada.user.uid) in done
 
 
 def test_the_console_says_whose_engine_it_is_attached_to(team: House) -> None:

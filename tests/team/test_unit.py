@@ -239,7 +239,8 @@ def test_its_hardening_leaves_it_what_it_needs(both: Machine) -> None:
         ("backups.run", {"job": "own"}),
     )
     ended(saved)
-    (drill,) = both.ask(ada, ("backups.drill", {"job": "own"}))
+    # once its snapshot is listed
+    drill = both.until(ada, ("backups.drill", {"job": "own"}), lambda answer: "id" in answer)
     assert ended(drill)["compared"] == 1
     # killed, it is started again
     both.say("systemctl kill --signal=KILL --kill-whom=main guardian")
