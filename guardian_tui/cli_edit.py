@@ -86,7 +86,7 @@ async def _host(client: Client, host: str, given: dict[str, Any]) -> Response:  
 
 async def _job(client: Client, job: str, given: dict[str, Any]) -> Response:  # Any: click's values
     detail = await client.call("backups.show", backups.JobDetail, backups.JobRef(job=job))
-    order = backups.EditJob(job=detail.row.id, spec=changed(detail.spec, given))
+    order = backups.EditJob(job=detail.row.id, spec=changed(detail.spec, given), before=detail.spec)
     return await client.call("backups.edit", backups.JobRow, order)
 
 
@@ -95,7 +95,9 @@ async def _repository(
 ) -> Response:  # Any: click's values
     ref = backups.RepositoryRef(repository=repository)
     detail = await client.call("repositories.show", backups.RepositoryDetail, ref)
-    order = backups.EditRepository(repository=detail.row.id, spec=changed(detail.spec, given))
+    order = backups.EditRepository(
+        repository=detail.row.id, spec=changed(detail.spec, given), before=detail.spec
+    )
     return await client.call("repositories.edit", backups.RepositoryRow, order)
 
 

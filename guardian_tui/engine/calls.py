@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from guardian_tui.engine.store.database import Tx
 from guardian_tui.protocol.base import Response
-from guardian_tui.protocol.errors import InternalError, NotAuthenticated, NotFound
+from guardian_tui.protocol.errors import Conflict, InternalError, NotAuthenticated, NotFound
 from guardian_tui.protocol.routes import Route
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,20 @@ class Call:
         if labels is None or not self.scope.covers(labels):
             self.denied = labels is not None
             raise NotFound(f"{what} does not exist or is not yours to see")
+
+
+def unless_changed(now: object, before: object, what: str) -> None:
+    """Raise Conflict unless what an order was judged by is still the same: asked within the transaction, for two may do the opposite at once."""
+    if now is not before:
+        raise Conflict(
+            f"Somebody else has changed or removed {what} at this moment. Nothing was done: look again."
+        )
+
+
+def unless_edited(now: T, before: T | None, what: str) -> None:
+    """Raise Conflict if what a person looked at when they changed it is another by now; None: they don't say."""
+    if before is not None and before != now:
+        raise Conflict(f"Somebody has changed {what} since you looked at it: look again.")
 
 
 # Any: the request and response types are the route's; server.bind checks them when it binds

@@ -153,7 +153,7 @@ class BackupCommands(CommandPart):
     def _edit_job(self, detail: JobDetail) -> None:
         def entered(spec: JobSpec | None) -> None:
             if spec is not None:
-                order = EditJob(job=detail.spec.name, spec=spec)
+                order = EditJob(job=detail.spec.name, spec=spec, before=detail.spec)
                 self._app.order(
                     "backups.edit", JobRow, order, lambda row: self._app.say(f"{row.name} is changed.")
                 )
@@ -317,9 +317,8 @@ class BackupCommands(CommandPart):
             if before is None:
                 await app.ask("repositories.add", RepositoryRow, spec)
             else:
-                await app.ask(
-                    "repositories.edit", RepositoryRow, EditRepository(repository=before.name, spec=spec)
-                )
+                order = EditRepository(repository=before.name, spec=spec, before=before)
+                await app.ask("repositories.edit", RepositoryRow, order)
         except GuardianError as error:
             app.say_error(error)
         else:

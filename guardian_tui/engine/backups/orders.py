@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -20,7 +20,7 @@ from guardian_tui.engine.backups.schedule import BadSchedule, check_window, pars
 from guardian_tui.engine.backups.scope import Scope
 from guardian_tui.engine.backups.service import Backups
 from guardian_tui.engine.backups.work import Backup, Init
-from guardian_tui.engine.calls import Call, Handler
+from guardian_tui.engine.calls import Call, Handler, unless_changed, unless_edited
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way
@@ -172,6 +172,7 @@ class BackupOrders:
         spec = _named(request, way)
         job = Job(secrets.token_hex(8), spec, way.host_id, repository.id, "screen", self._clock.now())
         async with call.change(spec.name, body={"host": way.name, "repository": repository.spec.name}) as tx:
+            self._still(repository)
             await records.put_job(tx, job, new=True)
             tx.after_commit(lambda: self._backups.joined(job))
         return self._backups.row_of(job)
@@ -220,6 +221,7 @@ class BackupOrders:
     async def edit(self, call: Call, request: wire.EditJob) -> wire.JobRow:
         """`backups.edit`."""
         job = self._changeable(call, request.job)
+        unless_edited(job.spec, request.before, job.spec.name)
         way = self._scope.host(call, request.spec.host)
         repository = self._fits(call, request.spec)
         if request.spec.name != job.spec.name:
@@ -239,6 +241,7 @@ class BackupOrders:
         async with call.change(
             job.spec.name, body={"host": way.name, "repository": repository.spec.name}
         ) as tx:
+            self._still(job, repository)
             await records.put_job(tx, changed, new=False)
             if ticket is not None:
                 await ticket.spend(tx, call)
@@ -266,6 +269,7 @@ class BackupOrders:
         job = self._changeable(call, request.job)
         ticket = await self._asking.change_job(call, "backups.remove", job, request)
         async with call.change(job.spec.name) as tx:
+            self._still(job)
             await records.remove_job(tx, job.id)
             if ticket is not None:
                 await ticket.spend(tx, call)
@@ -277,14 +281,15 @@ class BackupOrders:
         job = self._scope.job(call, request.job)
         if job.observed:
             raise Conflict(f"Another tool makes the backups of {job.spec.name}; it is judged here, not run.")
-        if self._backups.runner.active(job.id, "backup") is not None:
-            raise Conflict(f"A backup of {job.spec.name} is under way or queued already.")
         repository, way = self._backups.repositories.get(job.repository_id), self._backups.way_of(job)
         if repository is None or way is None:
             raise Conflict(f"The host or the repository of {job.spec.name} is gone.")
         async with call.change(
             job.spec.name, body={"host": way.name, "repository": repository.spec.name}
         ) as tx:
+            self._still(job, repository)
+            if self._backups.runner.active(job.id, "backup") is not None:
+                raise Conflict(f"A backup of {job.spec.name} is under way or queued already.")
             run = await self._backups.runner.queue(tx, Backup(), job, repository, way, call.actor)
             call.body["run"] = run.row.id
         self._backups.judge()
@@ -352,6 +357,7 @@ class BackupOrders:
     async def edit_repository(self, call: Call, request: wire.EditRepository) -> wire.RepositoryRow:
         """`repositories.edit`."""
         repository = self._repository_changeable(call, request.repository)
+        unless_edited(repository.spec, request.before, repository.spec.name)
         self._scope.host(call, request.spec.host)
         self._sound(request.spec)
         if (request.spec.name, request.spec.engine) != (repository.spec.name, repository.spec.engine):
@@ -363,6 +369,7 @@ class BackupOrders:
         )
         ticket = await self._asking.change_repository(call, "repositories.edit", repository, request)
         async with call.change(request.spec.name, body={"host": request.spec.host}) as tx:
+            self._still(repository)
             await records.put_repository(tx, changed, new=False)
             if ticket is not None:
                 await ticket.spend(tx, call)
@@ -380,22 +387,37 @@ class BackupOrders:
     async def remove_repository(self, call: Call, request: wire.RepositoryRef) -> Done:
         """`repositories.remove`: only one that no job stands on."""
         repository = self._repository_changeable(call, request.repository)
-        users = [
-            j.spec.name
-            for j in self._backups.jobs.values()
-            if j.repository_id == repository.id or repository.spec.name in j.spec.copies
-        ]
-        if users:
-            raise Conflict(
-                f"{', '.join(sorted(users)[:5])} stand{'s' if len(users) == 1 else ''} on {repository.spec.name}; remove first."
-            )
+        self._unused(call, repository)
         ticket = await self._asking.change_repository(call, "repositories.remove", repository, request)
         async with call.change(repository.spec.name) as tx:
+            self._still(repository)
+            self._unused(call, repository)
             await records.remove_repository(tx, repository.id)
             if ticket is not None:
                 await ticket.spend(tx, call)
             tx.after_commit(lambda: self._backups.repository_left(repository))
         return Done()
+
+    def _unused(self, call: Call, repository: Repository) -> None:
+        users = [
+            job
+            for job in self._backups.jobs.values()
+            if job.repository_id == repository.id or repository.spec.name in job.spec.copies
+        ]
+        if users:
+            seen = sorted(job.spec.name for job in users if call.sees(self._scope.labels(job.host_id)))
+            words = [*seen[:5], *(["jobs outside your scope"] if len(seen) < len(users) else [])]
+            raise Conflict(
+                f"{', '.join(words)} stand{'s' if words == seen[:1] else ''} on {repository.spec.name}; remove first."
+            )
+
+    def _still(self, *some: Job | Repository) -> None:
+        """Raise Conflict unless these are as they were when the order was judged."""
+        for one in some:
+            kept: Mapping[str, object] = (
+                self._backups.jobs if isinstance(one, Job) else self._backups.repositories
+            )
+            unless_changed(kept.get(one.id), one, one.spec.name)
 
     async def make(self, call: Call, request: wire.RepositoryRef) -> wire.RunRow:
         """`repositories.make`: on its host, by its engine."""

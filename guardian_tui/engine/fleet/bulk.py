@@ -11,7 +11,7 @@ import dataclasses
 import msgspec
 
 from guardian_tui import filter as filters
-from guardian_tui.engine.calls import Call, Handler
+from guardian_tui.engine.calls import Call, Handler, unless_changed
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.inventory import LOCAL_ID
 from guardian_tui.engine.fleet.means import check_means
@@ -90,6 +90,7 @@ class BulkOrders:
         body = {"hosts": list(names), "until": int(until), "reason": request.reason}
         async with call.change(_target(hosts), body=body) as tx:
             for host in hosts:
+                unless_changed(self._fleet.inventory.hosts.get(host.id), host, host.spec.name)
                 await self._fleet.inventory.put_maintenance(tx, host, until, request.reason)
 
             def done() -> None:

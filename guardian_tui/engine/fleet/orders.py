@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from guardian_tui import filter as filters
-from guardian_tui.engine.calls import Call, Handler
+from guardian_tui.engine.calls import Call, Handler, unless_changed, unless_edited
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.fleet.asked import host_asked
 from guardian_tui.engine.fleet.bulk import BulkOrders
@@ -118,8 +118,7 @@ class HostOrders:
         host, spec, inventory = self._changeable(call, request.host), request.spec, self._fleet.inventory
         if not call.sees(_labels(spec)):
             raise PermissionDenied("A host with these labels would be outside your scope.")
-        if request.before is not None and request.before != host.spec:
-            raise Conflict(f"Somebody has changed {host.spec.name} since you looked at it: look again.")
+        unless_edited(host.spec, request.before, host.spec.name)
         other = inventory.named(spec.name)
         if other is not None and other.id != host.id:
             raise Conflict(f"There is a host {spec.name} already.", field="name")
@@ -138,6 +137,7 @@ class HostOrders:
         """`hosts.remove`: stop watching a host."""
         host = self._changeable(call, request.host)
         async with call.change(host.spec.name) as tx:
+            unless_changed(self._fleet.inventory.hosts.get(host.id), host, host.spec.name)
             if behind := self._fleet.inventory.behind(host):
                 raise Conflict(reached_through(call, behind, host))
             await self._fleet.inventory.delete(tx, host)
@@ -169,6 +169,7 @@ class HostOrders:
         host = host_asked(self._fleet.inventory, call, request.host)
         until = request.until or 0.0
         async with call.change(host.spec.name, body={"until": int(until), "reason": request.reason}) as tx:
+            unless_changed(self._fleet.inventory.hosts.get(host.id), host, host.spec.name)
             await self._fleet.inventory.put_maintenance(tx, host, until, request.reason)
 
             def done() -> None:

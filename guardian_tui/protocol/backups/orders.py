@@ -28,6 +28,8 @@ class EditJob(Request, frozen=True):
 
     job: Annotated[str, msgspec.Meta(max_length=253)]
     spec: JobSpec
+    before: JobSpec | None = None
+    """As it was when the person looked at it: refused if it is another by now.  None: whatever it is."""
 
 
 class RepositoryRef(Request, frozen=True):
@@ -41,6 +43,8 @@ class EditRepository(Request, frozen=True):
 
     repository: Annotated[str, msgspec.Meta(max_length=253)]
     spec: RepositorySpec
+    before: RepositorySpec | None = None
+    """As it was when the person looked at it, as for a job."""
 
 
 class JobList(Response, frozen=True):

@@ -9,7 +9,7 @@ import secrets
 from msgspec.structs import replace
 
 from guardian_tui import filter as filters
-from guardian_tui.engine.calls import Call, Handler
+from guardian_tui.engine.calls import Call, Handler, unless_changed
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.fleet.checks import records
 from guardian_tui.engine.fleet.checks.check import Check
@@ -108,6 +108,7 @@ class CheckOrders:
             figures=(), failures=0, troubled=0, good=0, trouble=0, row=None, memory={},
         )  # fmt: skip
         async with call.change(spec.name, body={"kind": spec.kind, "enabled": spec.enabled}) as tx:
+            unless_changed(self._checks.checks.get(check.id), check, check.spec.name)
             await records.put(tx, changed, new=False)
 
             def done() -> None:
@@ -121,6 +122,7 @@ class CheckOrders:
         """`checks.remove`: check it no longer."""
         check = self._changeable(call, request.check)
         async with call.change(check.spec.name) as tx:
+            unless_changed(self._checks.checks.get(check.id), check, check.spec.name)
             await records.remove(tx, [check.id])
             tx.after_commit(lambda: self._checks.left(check))
         return Done()
