@@ -9,17 +9,20 @@ import shutil
 import sys
 import time
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from guardian_tui.cli_columns import COLUMNS, PROOF, cell, is_number, time_words, title
+from guardian_tui.cli_documents import document_words, dry_run_words, plan_words
 from guardian_tui.protocol.acts import LogLines
 from guardian_tui.protocol.audit import AuditPage
 from guardian_tui.protocol.backups import JobDetail, RetentionPlan
 from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.discovery import FoundBackups
 from guardian_tui.protocol.fleet import History
+from guardian_tui.protocol.runbooks import RunbookDetail, RunbookDryRun, RunbookPlan
 from guardian_tui.protocol.sections import SECTIONS, SectionTable
 from guardian_tui.text import safe
 
@@ -44,14 +47,10 @@ def words_of(answer: Response, *, width: int | None = None, now: float | None = 
     """
     width = terminal_cells() if width is None else width
     now = time.time() if now is None else now
-    if isinstance(answer, FoundBackups):
-        return _found(answer)
-    if isinstance(answer, History):
-        return _history(answer)
+    if page := _PAGES.get(type(answer)):
+        return page(answer)
     if isinstance(answer, SectionTable):
         return _section(answer, width, now)
-    if isinstance(answer, LogLines):
-        return _log(answer)
     if isinstance(answer, RetentionPlan):
         return _retention(answer, width, now)
     fields = _fields(answer)
@@ -178,6 +177,12 @@ def _found(answer: FoundBackups) -> str:
         200_000,
         newlines=True,
     )
+
+
+_PAGES: Mapping[type[Response], Callable[[Any], str]] = {
+    FoundBackups: _found, History: _history, LogLines: _log, RunbookDetail: document_words, RunbookPlan: plan_words, RunbookDryRun: dry_run_words,
+}  # fmt: skip
+"""Answers that are no table and no list of fields."""  # Any: of the type that it stands for
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, object]:

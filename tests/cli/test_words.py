@@ -33,6 +33,17 @@ from guardian_tui.protocol.fleet import (
     SecretList,
 )
 from guardian_tui.protocol.routes import ROUTES
+from guardian_tui.protocol.runbooks import (
+    PlannedCommand,
+    PlannedStep,
+    RunbookDetail,
+    RunbookDryRun,
+    RunbookOption,
+    RunbookPlan,
+    RunbookRow,
+    RunbookStep,
+    RunbookVariable,
+)
 from guardian_tui.protocol.sections import SectionTable
 
 NOW = 1_800_000_000.0
@@ -215,3 +226,43 @@ def test_sections_and_logs_are_told_as_on_screen() -> None:
     shown = words_of(log).splitlines()
     assert shown[0].startswith("…") and shown[1] == "2027-01-15 08:00:00  hello" and "\x1b" not in shown[2]
     assert words_of(LogLines(host="web-1", cursor="", lines=())) == "No lines."
+
+
+def test_runbooks_and_plans_are_documents_and_no_tables() -> None:
+    step = RunbookStep(
+        name="vacuum", kind="run", number=1, prose="Old entries go.", text="journalctl --vacuum-time={{keep}}d", dangerous="they are gone", rollback="none",
+        options=(RunbookOption(answer="logs", target="keep"),),
+    )  # fmt: skip
+    row = RunbookRow(
+        id="disk", title="Disk almost full", file="disk.md", version="3", rules=("disk_low",), summary=EVIL
+    )
+    shown = words_of(
+        RunbookDetail(
+            row=row,
+            steps=(step,),
+            variables=(RunbookVariable(name="keep", type="int", default="7"),),
+            epilogue="Done.",
+        )
+    )
+    for words in ("Disk almost full (disk, version 3)", "answers disk_low", "value keep: int, from person, else 7", "Old entries go.", "1. vacuum (run)",
+                  "   journalctl --vacuum-time", "DANGEROUS: they are gone", "logs → keep"):  # fmt: skip
+        assert words in shown, words
+    assert "\x1b" not in shown
+    command = PlannedCommand(hosts=("web-1",), command="df -P -- /var\n" + EVIL)
+    planned = PlannedStep(step=step, hosts=1, commands=(command,))
+    plan = RunbookPlan(
+        runbook="disk",
+        title="Disk",
+        version="3",
+        hash="h",
+        digest="d1",
+        hosts=("web-1",),
+        hosts_count=1,
+        steps=(planned,),
+        blast="",
+        dangerous=1,
+    )
+    told = words_of(RunbookDryRun(plan=plan, results=()))
+    assert (
+        "   $ df -P -- /var" in told and "digest d1" in told and "none was run" in told and "\x1b" not in told
+    )
