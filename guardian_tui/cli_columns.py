@@ -101,7 +101,7 @@ def _number(name: str, value: float, now: float | None, kind: type | None) -> st
     if _is_time(name) and value > 0:
         at = value / 1000 if name.endswith("_ms") else value
         return _age(at, now) if now is not None and name in _AGES else time_words(at, zone=now is None)
-    if name == "bytes" or name.endswith("_bytes"):
+    if name in ("bytes", "size") or name.endswith("_bytes"):
         return figures.size(value) if value >= 0 else str(value)
     if name.endswith("_bytes_per_second"):
         return f"{figures.size(value)}/s" if value >= 0 else str(value)

@@ -135,6 +135,7 @@ WORDS: Mapping[str, str] = {
     "backups.add.host": "Whose data it is; empty: the engine's own machine.",
     "backups.add.repository": "Where it goes.",
     "backups.preview.host": "To which host; else its own.",
+    "backups.files.snapshot": "Id of the snapshot, or latest.",
     "backups.preview.snapshot": "Id of the snapshot; else the newest good one.",
     "backups.restore.host": "To which host; else its own.",
     "backups.restore.snapshot": "Id of the snapshot; else the newest good one.",

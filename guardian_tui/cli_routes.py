@@ -14,8 +14,10 @@ import msgspec
 
 from guardian_tui.cli_approvals import approve_command, refuse_command, show_command
 from guardian_tui.cli_backups import (
+    LATEST,
     conclude,
     forget_command,
+    newest_good,
     preview_command,
     restore_command,
     wait_option,
@@ -34,7 +36,7 @@ from guardian_tui.client import Client
 from guardian_tui.config import find_paths
 from guardian_tui.protocol.access import Session
 from guardian_tui.protocol.audit import AuditBundle, AuditExport, AuditVerdict
-from guardian_tui.protocol.backups import RunRow
+from guardian_tui.protocol.backups import FilesQuery, RunRow
 from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.routes import ROUTES, Route
@@ -136,7 +138,10 @@ def _run(route: Route, given: dict[str, Any], as_json: bool, *, wait: bool) -> N
     order = shape(route, given)
 
     async def all_of_it(client: Client) -> Response:
-        answer = await client.call(route.name, route.response, order)
+        wanted = order
+        if isinstance(order, FilesQuery) and order.snapshot == LATEST:
+            wanted = msgspec.structs.replace(order, snapshot=await newest_good(client, order.job))
+        answer = await client.call(route.name, route.response, wanted)
         if wait and isinstance(answer, RunRow):
             return await waited(client, answer)
         # an export comes in parts

@@ -235,7 +235,8 @@ def _grid(head: list[str], lines: list[list[str]], numbers: list[bool], width: i
     """Lines in columns, numbers to the right; words are cut where the terminal ends, and say so."""
     everything = [head, *lines]
     widths = [max(len(line[place]) for line in everything) for place in range(len(head))]
-    spare = [place for place, number in enumerate(numbers) if not number]
+    # an id is there to be copied
+    spare = [place for place, number in enumerate(numbers) if not number and head[place] != "id"]
     while width and sum(widths) + 2 * (len(widths) - 1) > width:
         widest = max(spare, key=lambda place: widths[place], default=None)
         if widest is None or widths[widest] <= NARROWEST_CELLS:

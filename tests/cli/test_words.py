@@ -68,6 +68,13 @@ def test_a_table_fits_the_terminal_and_is_cut_nowhere_else() -> None:
     for narrow in words_of(answer, width=50, now=NOW).splitlines():
         assert len(narrow) <= 50
     assert words_of(answer, width=50, now=NOW).endswith("…")
+    snapshot = Snapshot(
+        id="b97c87713dd9f5356f80538769f8241b4a523de15b3f3367",
+        repository="a repository with a long name",
+        at=NOW,
+    )
+    shown = words_of(SnapshotList(snapshots=(snapshot,), total=1), width=60)
+    assert snapshot.id in shown and "a repositor…" in shown
 
 
 def test_values_have_their_units() -> None:
