@@ -82,6 +82,15 @@ class Dispatch:
             GuardianError: the order was refused or failed; anything else that goes wrong inside becomes InternalError.
         """
         call = await self.open(name, token=token, peer=peer, request_id=request_id)
+        return await self.carry(call, request)
+
+    async def carry(self, call: Call, request: Request) -> Response:
+        """Carry out an order that was authorised by :meth:`open`.
+
+        Raises:
+            GuardianError: as :meth:`call`.
+        """
+        name, request_id = call.route.name, call.request_id
         try:
             async with asyncio.timeout(HANDLER_SECONDS):
                 return await self._carry_out(call, request)

@@ -33,11 +33,13 @@ from guardian_tui.protocol.errors import (
     PermissionDenied,
 )
 from guardian_tui.protocol.refusals import told, why_refused
-from guardian_tui.protocol.routes import ROUTES, Route
+from guardian_tui.protocol.routes import PUBLIC, ROUTES, Route
 
 log = logging.getLogger(__name__)
 
 BODY_LIMIT_BYTES = 16 << 20
+PUBLIC_BODY_LIMIT_BYTES = 64 << 10
+"""Of those who have not logged in."""
 BODY_SECONDS = 30.0
 """For a request to come whole."""
 NOT_LOGGED = frozenset({"session.touch"})
@@ -82,22 +84,24 @@ class Server:
         if not route.raw:
             self._on_request()
         request_id = secrets.token_hex(8)
+        unread = "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
         try:
             if "origin" in request.headers:
                 raise PermissionDenied("Browsers are not served: requests with an Origin are refused.")
             if route.raw:
                 status, media_type, body = await self._raw[route.name]()
                 return Response(body, status, media_type=media_type)
+            peer = peer_of(request)
+            # before its body is read: who may not ask sends us nothing
+            call = await self._dispatch.open(
+                route.name, token=_bearer(request), peer=peer, request_id=request_id
+            )
             async with asyncio.timeout(BODY_SECONDS):
                 order = await read_request(route, request)
-            token = _bearer(request)
-            peer = peer_of(request)
+            unread = False
             if route.stream:
-                call = await self._dispatch.open(route.name, token=token, peer=peer, request_id=request_id)
                 return self._streams.respond(call, order)
-            answer = await self._dispatch.call(
-                route.name, order, token=token, peer=peer, request_id=request_id
-            )
+            answer = await self._dispatch.carry(call, order)
             if route.method != "GET" and route.name not in NOT_LOGGED:
                 log.info("%s by uid %d", route.name, peer.uid, extra={"request_id": request_id})
             return Response(
@@ -105,7 +109,11 @@ class Server:
             )
         except GuardianError as error:
             log.info("%s refused: %s", route.name, error.code, extra={"request_id": request_id})
-            return problem_response(error, request_id)
+            response = problem_response(error, request_id)
+            if unread:
+                # what is still to come is not waited for
+                response.headers["connection"] = "close"
+            return response
         except TimeoutError:
             response = problem_response(
                 InvalidRequest(f"The request did not come whole within {BODY_SECONDS:.0f} s."), request_id
@@ -130,11 +138,12 @@ async def read_request(route: Route, request: Request) -> Order:
         InvalidRequest: too large, not JSON, an unknown field, a value out of bounds: says which.
     """
     fields: dict[str, object] = dict(request.query_params)
+    limit = PUBLIC_BODY_LIMIT_BYTES if route.permission == PUBLIC else BODY_LIMIT_BYTES
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_LIMIT_BYTES:
-            raise InvalidRequest(f"The body is larger than {BODY_LIMIT_BYTES >> 20} MiB.")
+        if len(body) > limit:
+            raise InvalidRequest(f"The body is larger than {limit >> 10} KiB.")
     try:
         if body:
             fields |= msgspec.json.decode(bytes(body), type=dict[str, object])

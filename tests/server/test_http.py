@@ -110,7 +110,6 @@ async def test_a_client_that_falls_silent_is_hung_up_on_and_the_others_are_serve
 async def test_what_is_no_http_and_what_is_too_much_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "BODY_LIMIT_BYTES", 1 << 20)
     async with house(tmp_path, set_up=False) as one:
         for said in (b"\x00\xff garbage\r\n\r\n", b"GET / HTTP/1.1\r\nx: " + b"y" * (1 << 17)):
             reader, writer = await asyncio.open_unix_connection(one.paths.socket)
@@ -118,7 +117,25 @@ async def test_what_is_no_http_and_what_is_too_much_is_refused(
             async with asyncio.timeout(WAIT_SECONDS):
                 assert b" 400 " in (await reader.read()).splitlines()[0]
             writer.close()
-        answer = await one.client._http.post("/v1/login", content=b"x" * (1 << 21))
+        answer = await one.client._http.post("/v1/login", content=b"x" * (1 << 17))
         assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
-        assert "larger than 1 MiB" in answer.json()["detail"]
+        assert "larger than 64 KiB" in answer.json()["detail"]
+        assert (await one.client.call("hello", Hello)).version
+
+
+async def test_nothing_is_read_of_who_may_not_ask_and_no_more_than_is_borne_of_who_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "BODY_LIMIT_BYTES", 1 << 17)
+    async with house(tmp_path) as one:
+        reader, writer = await asyncio.open_unix_connection(one.paths.socket)
+        # the rest of it never comes, and is not waited for
+        writer.write(b"POST /v1/hosts HTTP/1.1\r\nhost: e\r\ncontent-length: 9999\r\n\r\n{")
+        async with asyncio.timeout(WAIT_SECONDS):
+            heard = await reader.read()
+        assert b" 401 " in heard.splitlines()[0]
+        writer.close()
+        bearer = {"authorization": f"Bearer {one.client.token}"}
+        answer = await one.client._http.post("/v1/hosts", content=b"x" * (1 << 18), headers=bearer)
+        assert answer.status_code == 400 and "larger than 128 KiB" in answer.json()["detail"]
         assert (await one.client.call("hello", Hello)).version
