@@ -47,6 +47,8 @@ class Sample:
     """The host's; -1: not known."""
     words: Mapping[str, str] | None = None
     """Why a series is as it is, in words, by its name."""
+    began: Mapping[str, float] | None = None
+    """When what is told of an instance began to be measured, where that is not ``at``."""
 
 
 @dataclass(frozen=True, slots=True)

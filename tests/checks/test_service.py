@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from guardian_tui.config import CheckSettings
-from guardian_tui.engine.facts import CutOff, WaveDone
+from guardian_tui.engine.facts import CutOff, ProofWanted, WaveDone
 from guardian_tui.protocol import checks as wire
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound
 from guardian_tui.protocol.fleet import RemoveHost
@@ -46,6 +46,40 @@ async def test_three_failures_in_a_row_are_trouble_and_two_good_runs_end_it(lab:
     told = next(w for w in reversed(lab.world.of(WaveDone)) if w.period == "checks" and w.samples[0].words)
     assert told.samples[0].words is not None
     assert "status" in told.samples[0].words[TROUBLE]
+
+
+async def test_what_is_said_to_be_mended_is_looked_at_at_once_and_one_good_run_proves_it(lab: Lab) -> None:
+    site, began, going = Site(), asyncio.Event(), asyncio.Event()
+    going.set()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        began.set()
+        status = site.status
+        await going.wait()
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(http(status=status))
+
+    async with server(slow) as port:
+        check = await lab.add("web", "http", {"url": f"http://127.0.0.1:{port}/"})
+        other = await lab.add("other", "http", {"url": f"http://127.0.0.1:{port}/"})
+        site.status = 500
+        await lab.run(check, 3)
+        # one is under way when it is mended: it began too early to prove anything, and another one follows
+        began.clear()
+        going.clear()
+        under_way = lab.checks.run(check)
+        await began.wait()
+        site.status = 200
+        mended_at = lab.world.clock.now()
+        lab.world.bus.publish(ProofWanted("t", "a", check.host_id, "http_check_failed", "web", mended_at))
+        going.set()
+        await under_way
+        await lab.world.until(lambda: check.trouble == 0, "one good run is enough")
+        assert check.began_at is not None and check.began_at >= mended_at
+        await lab.world.until(lambda: lab.ruled(TROUBLE)[-1] == 0, "and rules are told")
+        assert other.measured_at is None, "nothing else is made for it"
+        told = next(w for w in reversed(lab.world.of(WaveDone)) if w.period == "checks")
+        assert told.samples[0].began == {"web": check.began_at}
 
 
 async def test_a_fault_of_ours_neither_makes_trouble_nor_ends_it(lab: Lab) -> None:

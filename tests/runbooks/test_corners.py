@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sqlalchemy import update
 
 from guardian_tui.engine.clock import ManualClock
-from guardian_tui.engine.facts import ProofGiven, ProofWanted
+from guardian_tui.engine.facts import Layout, ProofGiven, ProofWanted, Sample, WaveDone
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.followed import Ending, Stop, follow_here
 from guardian_tui.engine.remote.target import ConnectFailed, Target
@@ -323,3 +323,24 @@ async def test_by_itself_it_waits_where_a_step_cannot_begin(lab_: Lab) -> None:
     run = await lab_.start(auto=True)
     row = await at_step(lab_, run, "two")
     assert row.state == "asking"
+
+
+async def test_what_was_measured_before_the_fix_proves_nothing_though_it_is_told_after(lab_: Lab) -> None:
+    clock, given = lab_.gate.clock, list[ProofGiven]()
+    lab_.gate.bus.subscribe(ProofGiven, given.append)
+    layout = Layout(("check_trouble{queue}",))
+
+    def tell(trouble: float, began: float) -> None:
+        sample = Sample("id-web-1", clock.now(), layout, [trouble], began={"queue": began})
+        lab_.gate.bus.publish(WaveDone((sample,), "checks"))
+
+    tell(2.0, clock.now())
+    clock.advance(10)
+    mended_at = clock.now()
+    lab_.gate.bus.publish(ProofWanted("t", "x", "id-web-1", "check_failed", "queue", mended_at))
+    clock.advance(1)
+    # another check of the host was made, and this one's old value is told beside it
+    tell(2.0, mended_at - 5)
+    assert given == []
+    tell(0.0, mended_at + 0.5)
+    assert [one.proof for one in given] == ["fixed"]

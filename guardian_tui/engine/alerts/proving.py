@@ -44,7 +44,7 @@ class Proving:
         """A host's fresh values were judged."""
         for fact in [fact for fact in self._wanted.values() if fact.host_id == sample.host_id]:
             rule = self._evaluator.rules.get(fact.rule)
-            if rule is not None and period_of(rule) == period and sample.at > fact.after:
+            if rule is not None and period_of(rule) == period and _measured_after(sample, fact):
                 self._judge(fact, sample)
 
     def _judge(self, fact: ProofWanted, sample: Sample) -> None:
@@ -84,6 +84,12 @@ class Proving:
     def _give(self, fact: ProofWanted, proof: str, words: str) -> None:
         self._wanted.pop(fact.token, None)
         self._publish(ProofGiven(fact.token, proof, words))  # type: ignore[arg-type]  # one of its words
+
+
+def _measured_after(sample: Sample, fact: ProofWanted) -> bool:
+    """What began to be measured before it was mended proves nothing, whenever it is told."""
+    began = (sample.began or {}).get(fact.instance)
+    return sample.at > fact.after if began is None else began >= fact.after
 
 
 def _key(fact: ProofWanted) -> AlertKey:

@@ -56,6 +56,8 @@ class Check:
     words: str = ""
     measured_at: float | None = None
     seconds: float | None = None
+    began_at: float | None = None
+    """When its newest run began."""
     figures: tuple[Figure, ...] = ()
     failures: int = 0
     troubled: int = 0
@@ -74,13 +76,15 @@ class Check:
         """The series of its trouble."""
         return "check_http_trouble" if self.spec.kind == "http" else "check_trouble"
 
-    def take(self, result: Result, at: float, seconds: float) -> None:
-        """Take a run's result."""
+    def take(self, result: Result, at: float, seconds: float, *, proof: bool = False) -> None:
+        """Take a run's result; one that is to prove that it was mended needs no further one to be believed."""
         if result.state != self.state:
             self.state, self.since = result.state, at
         self.words, self.figures = safe(result.words, 300), result.figures
         self.measured_at, self.seconds = at, seconds
         self._judge(result)
+        if proof and result.state == "ok":
+            self.good, self.trouble = max(self.good, GOOD_RUNS), 0
 
     def _judge(self, result: Result) -> None:
         """What we can't tell neither makes trouble nor ends it."""

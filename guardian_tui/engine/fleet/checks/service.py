@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from guardian_tui.config import CheckSettings, FleetSettings
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.clock import Clock
-from guardian_tui.engine.facts import CutOff, HostsChanged, Layout, Sample, WaveDone
+from guardian_tui.engine.facts import CutOff, HostsChanged, Layout, ProofWanted, Sample, WaveDone
 from guardian_tui.engine.fleet.checks import records
 from guardian_tui.engine.fleet.checks.check import Check
 from guardian_tui.engine.fleet.checks.kinds import runner
@@ -89,6 +89,7 @@ class Checks:
         self._tasks: list[asyncio.Task[None]] = []
         bus.subscribe(HostsChanged, self._hosts_changed)
         bus.subscribe(CutOff, self._heard_cut_off)
+        bus.subscribe(ProofWanted, self._prove)
 
     async def start(self) -> None:
         """Take up the checks of the store and of the config file, and begin."""
@@ -263,11 +264,31 @@ class Checks:
                 async with asyncio.timeout(max(0.01, pause)):
                     await self._sooner.wait()
 
-    def run(self, check: Check) -> asyncio.Task[None]:
-        """Make a check now; one that is under way is not made a second time beside it."""
+    def _prove(self, fact: ProofWanted) -> None:
+        """What a check found is said to be mended: it is made now, and by a run that began after that was said (bus subscriber)."""
+        for check in self.checks.values():
+            if (check.host_id, check.spec.name) != (fact.host_id, fact.instance):
+                continue
+            if not check.spec.enabled or check.problem:
+                continue
+            under_way = self._runs.get(check.id)
+            if under_way is None:
+                self.run(check, proof=True)
+            else:
+                under_way.add_done_callback(partial(self._prove_after, check))
+
+    def _prove_after(self, check: Check, done: asyncio.Task[None]) -> None:
+        if not done.cancelled():
+            self.run(check, proof=True)
+
+    def run(self, check: Check, *, proof: bool = False) -> asyncio.Task[None]:
+        """Make a check now; one that is under way is not made a second time beside it.
+
+        With ``proof`` one good result ends its trouble, which would else wait for more of them.
+        """
         task = self._runs.get(check.id)
         if task is None:
-            task = asyncio.create_task(self._run(check), name=f"check {check.spec.name}")
+            task = asyncio.create_task(self._run(check, proof), name=f"check {check.spec.name}")
             self._runs[check.id] = task
             task.add_done_callback(lambda done: self._ran(check.id, done))
         return task
@@ -278,17 +299,18 @@ class Checks:
         if not task.cancelled() and task.exception() is not None:
             log.error("a check's run failed", exc_info=task.exception())
 
-    async def _run(self, check: Check) -> None:
+    async def _run(self, check: Check, proof: bool) -> None:
         host = self.host_of(check)
         if host is None:
             return
         turn = self._of_host.setdefault(host.id, asyncio.Semaphore(AT_ONCE_PER_HOST))
         async with turn, self._all:
-            began, remembered = time.perf_counter(), check.remembered()
+            began, began_at, remembered = time.perf_counter(), self._clock.now(), check.remembered()
             result = await self._result(check, host)
             if self._cut_off and result.state == "failed" and check.where == "engine":
                 result = Result("unknown", f"the engine is cut off ({result.words})")
-            check.take(result, self._clock.now(), time.perf_counter() - began)
+            check.take(result, self._clock.now(), time.perf_counter() - began, proof=proof)
+            check.began_at = began_at
         if check.id not in self.checks:
             return
         if check.remembered() != remembered:
@@ -367,7 +389,8 @@ class Checks:
         words = {
             f"{check.trouble_metric}{{{check.spec.name}}}": check.words for check in of_host if check.trouble
         }
-        return Sample(host_id, now, layout, values, words=words)
+        began = {check.spec.name: at for check in of_host if (at := check.began_at) is not None}
+        return Sample(host_id, now, layout, values, words=words, began=began)
 
     async def _remember(self) -> None:
         while True:
