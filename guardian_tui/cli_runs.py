@@ -33,7 +33,7 @@ def show_plan(plan: wire.RunbookPlan) -> list[str]:
         f" and {plan.hosts_count - len(plan.hosts)} more" if plan.hosts_count > len(plan.hosts) else ""
     )
     lines = [f"{plan.title}, version {plan.version}" + (f", on {where}" if where else ""), plan.blast]
-    lines += [f"! {words}" for words in plan.problems]
+    lines += [f"! {words}" for words in (*plan.problems, *plan.warnings)]
     lines += [f"? {one.name}: {one.prompt or one.type}" for one in plan.missing]
     for one in plan.steps:
         lines += show_step(one)

@@ -272,6 +272,8 @@ COMMANDS: dict[str, Command] = _registry(
             footer="hand over", route="runbooks.hand_over"),
     Command("runbook.stop", "Stop the run", "What runs is ended, what it opened is closed.", ("step",), ("x",), words=("stop-run",), arguments="[WHY]",
             footer="stop", route="runbooks.stop", dangerous=True),
+    Command("runbook.preview", "Dry run", "What would run from here on, as things are now; nothing is run.", ("step",), ("d",), footer="dry run",
+            route="runbooks.preview"),
     Command("runbook.host_output", "Output of one host", "Of the one under the cursor.", ("step",), ("o",), footer="host's output",
             route="runbooks.output"),
     Command("transcript.next", "Next place", "Where the words stand that were looked for.", ("transcript",), ("n",), footer="next"),

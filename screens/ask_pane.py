@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from guardian_tui.text import safe
-from screens.forms import SecretInput
+from screens.forms import SecretInput, Words
 from widgets.box import Line
 from widgets.lines_pane import LinesPane
 
@@ -62,6 +62,9 @@ class AskPane(Vertical):
     AskPane Input { display: none; height: 1; border: none; border-left: outer $g-warning; padding: 0 1; margin: 0 1; background: $g-bar; }
     AskPane Input:focus { border: none; border-left: outer $g-accent; background: $g-panel; }
     AskPane Input.shown { display: block; }
+    AskPane #ask-wrong { display: none; height: auto; max-height: 3; padding: 0 1; color: $g-critical; }
+    AskPane.wrong #ask-wrong { display: block; }
+    AskPane.wrong Input, AskPane.wrong Input:focus { border-left: outer $g-critical; }
     """
 
     class Entered(Message):
@@ -75,12 +78,14 @@ class AskPane(Vertical):
         super().__init__(id=id)
         self._asking = Asking("", "muted")
         self._choice = 0
+        self._wrong = False
 
     def compose(self) -> ComposeResult:
         """The words, then the field."""
         yield LinesPane(id="ask-words")
         yield Input(id="ask-plain", max_length=8192)
         yield SecretInput(id="ask-secret")
+        yield Words("", id="ask-wrong")
 
     @property
     def width(self) -> int:
@@ -104,6 +109,7 @@ class AskPane(Vertical):
         """Show what is asked; ``anew``: it is another question than before, so nothing is typed yet."""
         if anew:
             self._choice = 0
+            self.refuse("")
         if asking == self._asking and not anew:
             return
         self._asking = asking
@@ -123,6 +129,17 @@ class AskPane(Vertical):
             elif isinstance(self.screen.focused, Input) and self.screen.focused in self.query(Input):
                 self.screen.set_focus(None)
 
+    def refuse(self, words: str) -> None:
+        """Say beside the field what is wrong with what was answered; empty: nothing is."""
+        self._wrong = bool(words)
+        self.set_class(self._wrong, "wrong")
+        self.query_one("#ask-wrong", Words).say(f"✖ {words}" if words else "")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """It is being mended."""
+        if self._wrong:
+            self.refuse("")
+
     def _draw(self) -> None:
         asking, pane = self._asking, self.query_one(LinesPane)
         lines: list[Line] = [list(line) for line in asking.lines]
@@ -139,7 +156,7 @@ class AskPane(Vertical):
                     (safe(option, 200), "strong" if chosen else "text"),
                 ]
             )
-        self.set_classes(asking.paint)
+        self.set_classes([asking.paint, "wrong"] if self._wrong else [asking.paint])
         self.border_title = Content(safe(asking.title, 100))
         pane.show(lines, "", at=at)
         pane.styles.height = max(1, min(LINES, len(lines)))
@@ -147,6 +164,7 @@ class AskPane(Vertical):
     def point(self, by: int) -> None:
         """Point at another answer."""
         if self._asking.options:
+            self.refuse("")
             self._choice = (self._choice + by) % len(self._asking.options)
             self._draw()
 

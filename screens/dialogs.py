@@ -102,17 +102,21 @@ class TextDialog(ModalScreen[str | None]):
         words: what is asked.
         value: what stands there first.
         secret: hide it, and keep it from the clipboard.
+        needed: what is said beside the field if nothing stands in it; empty: nothing need.
     """
 
     DEFAULT_CSS = _CSS.format(name="TextDialog")
     BINDINGS = [("escape", "dismiss(None)", "Not now")]  # as Textual has it
 
-    def __init__(self, title: str, words: str, value: str = "", *, secret: bool = False) -> None:
+    def __init__(
+        self, title: str, words: str, value: str = "", *, secret: bool = False, needed: str = ""
+    ) -> None:
         super().__init__()
         self._title = title
         self._words = words
         self._value = value
         self._secret = secret
+        self._needed = needed
 
     def compose(self) -> ComposeResult:
         """The words and a field."""
@@ -121,8 +125,11 @@ class TextDialog(ModalScreen[str | None]):
             yield Words(self._words)
             entry = SecretInput(id="text") if self._secret else Input(self._value, id="text", max_length=500)
             yield Field("", entry)
-            yield Words("⏎ go on · esc not now", classes="muted")
+            yield Words("⏎ go on · esc not now", id="keys", classes="muted")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter answers."""
-        self.dismiss(event.value)
+        if self._needed and not event.value.strip():
+            self.query_one("#keys", Words).say(f"{self._needed} esc: not now.", error=True)
+        else:
+            self.dismiss(event.value)

@@ -26,8 +26,9 @@ from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.dialogs import ConfirmDialog
-from screens.forms import Field, SecretInput, Words
+from screens.forms import SecretInput, Words
 from screens.reports import ReportDialog
+from screens.told_field import ToldField
 from screens.work import begin
 from widgets.box import Line
 from widgets.lines_pane import LinesPane
@@ -58,7 +59,6 @@ class RunbookScreen(GuardianScreen):
     RunbookScreen #form { height: auto; max-height: 40%; border: round $g-border; border-title-color: $g-accent; padding: 0 1;
                           background: $g-background; scrollbar-size-vertical: 1; }
     RunbookScreen #form:focus-within { border: round $g-accent; }
-    RunbookScreen Field { margin-bottom: 0; }
     RunbookScreen #about { height: auto; max-height: 3; color: $g-muted; }
     RunbookScreen #about.error { color: $g-critical; }
     RunbookScreen #plan { height: 1fr; }
@@ -108,8 +108,8 @@ class RunbookScreen(GuardianScreen):
             with Vertical(id="right"):
                 with VerticalScroll(id="form", can_focus=False) as form:
                     form.border_title = "values"
-                    yield Field(
-                        "hosts",
+                    yield ToldField(
+                        _HOSTS,
                         Input(
                             " ".join(self._first_hosts),
                             id=_HOSTS,
@@ -176,7 +176,7 @@ class RunbookScreen(GuardianScreen):
                 if one.secret
                 else Input(value, placeholder=words, id=id, max_length=8192)
             )
-            await form.mount(Field(one.name, entry), before=hint)
+            await form.mount(ToldField(one.name, entry), before=hint)
         self._made = True
 
     # --- the form ---------------------------------------------------------------------------------
@@ -259,16 +259,29 @@ class RunbookScreen(GuardianScreen):
             self._results, self._tried = {}, False
         self._plan, self._planned_for, self._refused = plan, order, ""
         self._hint("")
+        self._tell_beside(plan.fields)
         self._draw()
 
     def _refuse(self, error: GuardianError) -> None:
         self._refused = error.detail or error.title
-        self._hint(self._refused, error=True)
-        field = error.field
-        if field:
-            self._focus_field(field)
-            self._hint(self._refused, error=True)
+        beside = self._tell_beside({error.field: self._refused} if error.field else {})
+        if error.field and not self._in_form:
+            # whoever types in another field already is not torn away from it
+            self._focus_field(error.field)
+        self._hint("" if beside else self._refused, error=True)
         self._draw()
+
+    @property
+    def _in_form(self) -> bool:
+        """Whether a field has the focus."""
+        return isinstance(self.focused, Input) and self.focused in self._fields
+
+    def _tell_beside(self, wrong: Mapping[str, str]) -> bool:
+        """Say beside each field what is wrong with it; whether all of it could be."""
+        fields = {one.field: one for one in self.query(ToldField)}
+        for name, one in fields.items():
+            one.tell(wrong.get(name, ""))
+        return bool(wrong) and wrong.keys() <= fields.keys()
 
     def _draw(self) -> None:
         if not self.composed:
@@ -387,9 +400,13 @@ class RunbookScreen(GuardianScreen):
             self.console.say("The plan is made anew: look at it, then start.")
         elif plan.missing:
             self._focus_field(plan.missing[0].name)
-            self._hint(f"It needs a value for {', '.join(one.name for one in plan.missing)}.", error=True)
+            needed = {one.name: f"it needs a value: {field_words(one)}" for one in plan.missing}
+            self._tell_beside({**plan.fields, **needed})
         elif plan.problems:
-            self.console.say(plan.problems[0], severity="error")
+            if plan.fields:
+                self._focus_field(next(iter(plan.fields)))
+            else:
+                self.console.say(plan.problems[0], severity="error")
         elif self._auto:
             lines = [
                 safe(plan.blast, 400),

@@ -14,7 +14,9 @@ from guardian_tui.protocol.runbooks import (
     HandOver,
     RunbookOutput,
     RunbookOutputQuery,
+    RunbookPreview,
     RunbookRun,
+    RunbookRunRef,
     StopRunbook,
 )
 from guardian_tui.text import safe
@@ -22,6 +24,7 @@ from screens.ask_pane import AskPane
 from screens.choice import ChoiceDialog
 from screens.dialogs import ConfirmDialog, TextDialog
 from screens.reports import ReportDialog
+from screens.runbook_preview import PreviewDialog
 from widgets.runbook_asks import ACTS
 from widgets.runbooks_list import ResultsList
 
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from screens.runbook_run import StepScreen
 
 HOST_OUTPUT_LINES = 400
+_REFUSED = "{} can't have this value: "
+"""How the engine begins; beside the field its name says nothing."""
 
 
 class RunAnswers:
@@ -54,12 +59,23 @@ class RunAnswers:
         try:
             run = await screen.console.ask(route, RunbookRun, order)
         except GuardianError as error:
-            screen.console.say_error(error)
+            if error.field and self._typed_in(error):
+                screen.query_one(AskPane).refuse(error.detail.removeprefix(_REFUSED.format(error.field)))
+            else:
+                screen.console.say_error(error)
             screen.read()
         else:
             screen.take(run)
         finally:
             self.sending = False
+
+    def _typed_in(self, error: GuardianError) -> bool:
+        """Whether what is at fault stands in the field in front."""
+        run = self._screen.run
+        if run is None or run.asked not in ("input", "type", "undo") or run.current is None:
+            return False
+        variable = run.current.step.variable
+        return error.field in ("typed", "value", variable.name if variable is not None else "")
 
     def _answer(self, act: Act, **more: Any) -> None:  # Any: fields of the answer
         run = self._screen.run
@@ -91,7 +107,10 @@ class RunAnswers:
                     next_one()
 
             words = f"{safe(name, 60)} has no value: secrets are kept in memory alone, and the engine was started anew. Give it again."
-            self._screen.console.push_screen(TextDialog("a secret", words, secret=True), entered)
+            needed = "It can't be empty."
+            self._screen.console.push_screen(
+                TextDialog("a secret", words, secret=True, needed=needed), entered
+            )
 
         next_one()
 
@@ -123,9 +142,8 @@ class RunAnswers:
         if run.asked == "input":
             self._answer("go", value=event.value)
         elif event.value.strip() != run.phrase:
-            self._screen.console.say(
-                f"Nothing has run: type {run.phrase} exactly, or esc and another key.", severity="warning"
-            )
+            words = f"Nothing has run: type {run.phrase} exactly, or esc and another key."
+            self._screen.query_one(AskPane).refuse(words)
         else:
             self._with_secrets(run, "undo" if run.asked == "undo" else "go", typed=event.value.strip())
 
@@ -135,10 +153,13 @@ class RunAnswers:
         if run is None or not arguments:
             return
         pane, word = self._screen.query_one(AskPane), arguments[0]
-        if word.isdigit() and pane.point_at(int(word)):
-            self._answer("go", choice=pane.choice)
-        elif run.current is not None and word in {one.answer for one in run.current.step.options}:
+        answers = [one.answer for one in run.current.step.options] if run.current is not None else []
+        if word in answers:
             self._answer("go", choice=word)
+        elif word.isdigit() and pane.point_at(int(word)):
+            self._answer("go", choice=pane.choice)
+        elif run.asked == "choose":
+            pane.refuse(f"There is no answer {word}: 1 to {len(answers)}, or {', '.join(answers)}.")
 
     def on_key(self, event: events.Key) -> None:
         """A digit answers a choice."""
@@ -181,15 +202,13 @@ class RunAnswers:
         def entered(reason: str | None) -> None:
             if reason is None:
                 return
-            if reason.strip():
-                self._answer(act, reason=reason.strip())
-            else:
-                self._screen.console.say("Say why: it stands in the transcript.", severity="warning")
+            self._answer(act, reason=reason.strip())
 
         if arguments:
             entered(" ".join(arguments))
         else:
-            self._screen.console.push_screen(TextDialog(title, words), entered)
+            needed = "Say why: it stands in the transcript."
+            self._screen.console.push_screen(TextDialog(title, words, needed=needed), entered)
 
     def command_runbook_skip(self, arguments: tuple[str, ...]) -> None:
         """`k`."""
@@ -304,6 +323,19 @@ class RunAnswers:
             else "The run then fails at this step. Why?"
         )
         self._screen.console.push_screen(TextDialog("approve" if ok else "refuse", words), entered)
+
+    # --- before it is done ------------------------------------------------------------------------
+
+    def command_runbook_preview(self, arguments: tuple[str, ...]) -> None:
+        """`d`: what would run from here on, as things are now."""
+        screen, run = self._screen, self._screen.run
+        if run is None or run.state == "ended":
+            return
+
+        def shown(preview: RunbookPreview) -> None:
+            screen.console.push_screen(PreviewDialog(preview))
+
+        screen.console.order("runbooks.preview", RunbookPreview, RunbookRunRef(run=run.id), shown)
 
     # --- one host of many -------------------------------------------------------------------------
 

@@ -62,6 +62,8 @@ def works(name: str, run: RunbookRun | None, hosts: int) -> bool:
             return "stop" in run.acts
         case "runbook.approve" | "runbook.refuse":
             return run.asked == "approve"
+        case "runbook.preview":
+            return run.state != "ended"
         case "runbook.hand" | "runbook.lead":
             return run.state != "ended"
         case "runbook.host_output":

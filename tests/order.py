@@ -10,6 +10,7 @@ LONGEST_FIRST = (
     "faults/test_at_scale.py",
     "screens/test_pictures.py",
     "screens/test_runbooks.py",
+    "e2e/test_runbooks_led.py",
     "screens/test_runbook_console.py",
     "faults/test_kills.py",
     "alerts/test_delivery.py",

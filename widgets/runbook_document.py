@@ -81,6 +81,8 @@ def plan_head(plan: RunbookPlan, width: int) -> list[Line]:
         lines += words_lines([(safe(value, 400), "text")], width, first=f"{safe(name, 40)} = ", rest="    ")
     for words in plan.problems:
         lines += words_lines([(safe(words, 600), "critical")], width, first="✖ ", rest="  ")
+    for words in plan.warnings:
+        lines += words_lines([(safe(words, 600), "warning")], width, first="▲ ", rest="  ")
     if plan.missing:
         told = ", ".join(safe(one.name, 60) for one in plan.missing)
         lines += words_lines([(f"needs a value for {told}: e", "warning")], width, first="▲ ", rest="  ")

@@ -83,7 +83,7 @@ class Features:
                 signers=Path(books.signers).expanduser() if books.signers else None,
             ),
             engine.dispatch.act, engine.access.why_not, at_once=books.commands_at_once, keep_days=settings.store.alerts_days,
-            by_uid=settings.mode == "team",
+            by_uid=settings.mode == "team", channels=tuple(settings.alerts.channels),
         )  # fmt: skip
         self._approvals = Book(
             engine.store, engine.live, engine.clock, settings.approvals, engine.access.why_not,

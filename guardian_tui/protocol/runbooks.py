@@ -202,6 +202,10 @@ class RunbookPlan(Response, frozen=True):
     """As they go into commands; secrets are masked."""
     problems: tuple[str, ...] = ()
     """Why it can't be begun as it is."""
+    fields: dict[str, str] = msgspec.field(default_factory=dict)
+    """What of that is wrong with a value, or with ``hosts``, by its name."""
+    warnings: tuple[str, ...] = ()
+    """What would fail on the way as things are, though it can be begun."""
     changed: tuple[str, ...] = ()
     """How the document differs from that of its last run, as lines of a diff."""
     last_run: str = ""
@@ -392,6 +396,25 @@ class RunbookRunDetail(Response, frozen=True):
     """Where an approval is asked: the steps that were not done yet, as they would run; what :attr:`RunbookRun.digest` binds."""
     watchers: tuple[RunbookWatcher, ...] = ()
     """Who looks on."""
+
+
+class RunbookPreview(Response, frozen=True):
+    """A dry run from where a run stands: what would run now.  Nothing was run."""
+
+    run: str
+    version: int
+    step: str
+    """The current one."""
+    steps: tuple[PlannedStep, ...]
+    """The current one, then those that may follow; in a rollback, the commands that take back what is left."""
+    undo: bool = False
+    blast: str = ""
+    problems: tuple[str, ...] = ()
+    """Steps that can't be planned as things are, and why."""
+    warnings: tuple[str, ...] = ()
+    """What would fail on the way as things are."""
+    changed: bool = False
+    """What the current step would run is not what was shown: other hosts, or other values."""
 
 
 class WatchRun(Request, frozen=True):

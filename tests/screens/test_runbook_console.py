@@ -173,7 +173,7 @@ async def test_a_person_is_led_from_the_list_to_the_verdict(
         await pilot.press("1")
         await asks(app, "input")
         await typed(app, pilot, "1")
-        await until(lambda: any("2" in str(note.message) for note in app._notifications), "the bound is told")
+        await seen(app, "✖ it is less than 2")
         await asks(app, "input")
         await typed(app, pilot, "5")
         await asks(app, "type")

@@ -14,10 +14,12 @@ from textual.widgets import Input
 from guardian_tui.app import GuardianApp
 from guardian_tui.config import Paths, Settings
 from guardian_tui.protocol.approvals import GivenApproval
+from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.runbooks import (
     AnswerRunbook,
     ApproveRunbook,
     HandOver,
+    RunbookPreview,
     RunbookRun,
     RunbookRunDetail,
     StartRunbook,
@@ -28,6 +30,7 @@ from screens.dialogs import ConfirmDialog, TextDialog
 from screens.fleet import FleetScreen
 from screens.reports import ReportDialog
 from screens.runbook import RunbookScreen
+from screens.runbook_preview import PreviewDialog
 from screens.runbook_run import StepScreen
 from screens.runbooks import RunbooksScreen
 from screens.transcript import TranscriptScreen
@@ -182,7 +185,10 @@ async def test_before_a_dangerous_step_all_is_said_and_its_phrase_is_typed(size:
             )
         await pilot.press(*"web", "enter")
         assert last(client, "runbooks.answer") is None
-        await until(lambda: "type web-eu-12 exactly" in str([note.message for note in app._notifications]))
+        # beside the field, until it is mended
+        await seen(app, "type web-eu-12 exactly")
+        await pilot.press("-")
+        assert "exactly" not in words_of(app)
         app.screen.focused.value = "web-eu-12"  # type: ignore[union-attr]  # it is the field
         await pilot.press("enter")
         await until(lambda: last(client, "runbooks.answer"))
@@ -247,6 +253,65 @@ DECIDE = replace(
 )  # fmt: skip
 
 
+async def test_what_is_wrong_with_an_answer_stands_beside_it_and_goes_when_it_is_mended() -> None:
+    async with step(made.at(3, asked="input"), (80, 24)) as (app, pilot, client):
+        call = client.call
+
+        async def refusing(name: str, kind: type, request: object = None) -> object:
+            if name == "runbooks.answer":
+                words = "keep can't have this value: it is less than 2. Take at least 2."
+                raise InvalidRequest(words, field="keep")
+            return await call(name, kind, request)
+
+        client.call = refusing  # type: ignore[method-assign,assignment]  # an engine that refuses
+        await pilot.press("enter")
+        await seen(app, "✖ it is less than 2. Take at least 2.")
+        assert not app._notifications, "and nowhere else"
+        await pilot.press("9")
+        assert "less than" not in words_of(app)
+    async with step(made.at(2, asked="choose"), (80, 24)) as (app, pilot, client):
+        await pilot.press("9")
+        await seen(app, "✖ There is no answer 9: 1 to")
+        await pilot.press("down")
+        assert "There is no answer" not in words_of(app)
+        assert last(client, "runbooks.answer") is None
+
+
+async def test_a_dry_run_of_what_is_to_come_lies_over_the_step() -> None:
+    async with step(made.RUN, (80, 24)) as (app, pilot, client):
+        client.answers["runbooks.preview"] = RunbookPreview(
+            run="r1", version=12, step="vacuum", steps=(made.VACUUM, made.PLAN.steps[-1]), blast="1 step of 2.",
+            problems=("check: No host matches 'web'.",), warnings=("tell would tell nobody, and fail.",), changed=True,
+        )  # fmt: skip
+        await pilot.press("escape", "d")
+        await dialog(app, PreviewDialog)
+        await seen(
+            app, "nothing has run", "▶ now", "journalctl --vacuum-time=7d", "✖ check: No host", "▲ tell"
+        )
+        await seen(app, "other hosts or values than were shown")
+        await pilot.press("escape")
+        assert isinstance(app.screen, StepScreen)
+        assert last(client, "runbooks.answer") is None
+
+
+async def test_what_is_wrong_in_the_form_stands_below_its_field() -> None:
+    async with canned((80, 24)) as (app, pilot, client):
+        client.answers |= made.ANSWERS
+        wrong = {"hosts": "There is no host 'web-9'."}
+        client.answers["runbooks.plan"] = replace(
+            made.PLAN, problems=("There is no host 'web-9'.",), fields=wrong, warnings=("tell would tell nobody, and fail.",)
+        )  # fmt: skip
+        app._changed(made.delta())
+        app.open_runbook("disk-almost-full", ("web-9",))
+        await seen(app, "✖ There is no host 'web-9'.", "▲ tell would tell nobody")
+        await until(lambda: isinstance(app.screen.focused, LinesPane))
+        await pilot.press("enter")
+        assert last(client, "runbooks.run") is None
+        assert app.screen.focused is app.screen.query_one("#hosts")
+        await pilot.press("0")
+        await until(lambda: not app.screen.query(".wrong"))
+
+
 @sizes
 async def test_a_step_that_failed_says_so_and_every_way_on_is_offered(size: tuple[int, int]) -> None:
     async with step(DECIDE, size) as (app, pilot, client):
@@ -268,10 +333,8 @@ async def test_a_way_round_a_step_wants_its_reason(keys: str, act: str, reason: 
         if reason:
             await dialog(app, TextDialog)
             await pilot.press("enter")
+            await seen(app, "Say why: it stands in the transcript.")
             assert last(client, "runbooks.answer") is None, "without a reason nothing is left out"
-            await ready(app)
-            await pilot.press(keys)
-            await dialog(app, TextDialog)
             await pilot.press(*reason, "enter")
         await until(lambda: last(client, "runbooks.answer"))
         order = last(client, "runbooks.answer")

@@ -54,12 +54,14 @@ class Proving:
             # a gap says nothing: the next sample may
             return
         held = self._book.get(key)
-        if held is None:
-            self._give(fact, "fixed", "The alert is over.")
-        elif holds:
+        if holds:
             value = self._evaluator.value(*key)
-            now = "" if isnan(value) else f": {quantity(value, held.alert.unit)} now"
-            self._give(fact, "not_fixed", f"{held.alert.title} still holds{now}.")
+            now = "" if isnan(value) else f": {quantity(value, held.alert.unit if held else '')} now"
+            what = held.alert.title if held else fact.rule
+            self._give(fact, "not_fixed", f"{what} still holds{now}.")
+        elif held is None:
+            # the same probe has ended it already
+            self._give(fact, "fixed", f"{fact.rule} holds no more, by a probe after the last step.")
         else:
             self._evaluator.release(fact.host_id, fact.rule, fact.instance)
             self._book.resolve(key, sample.at, why=PROVEN)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.remote.ways import Way
-from guardian_tui.engine.runbooks import journal, records, transcript, wording
+from guardian_tui.engine.runbooks import ahead, journal, records, transcript, wording
 from guardian_tui.engine.runbooks.answers import Answers, check_roles
 from guardian_tui.engine.runbooks.documents import Document
 from guardian_tui.engine.runbooks.dry import dry_run
@@ -19,7 +19,6 @@ from guardian_tui.engine.runbooks.planning import Basis, given
 from guardian_tui.engine.runbooks.references import check_reference
 from guardian_tui.engine.runbooks.run import Run, labels_of, ways_of
 from guardian_tui.engine.runbooks.service import Runbooks
-from guardian_tui.engine.runbooks.sight import basis_of
 from guardian_tui.engine.runbooks.state import Standing
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol import runbooks as wire
@@ -49,7 +48,7 @@ class RunbookOrders:
             "runbooks.try": self.dry, "runbooks.run": self.run, "runbooks.runs": self.runs, "runbooks.follow": self.follow,
             "runbooks.answer": self.answer, "runbooks.approve": self.approve, "runbooks.stop": self.stop,
             "runbooks.hand_over": self.hand_over, "runbooks.output": self.output, "runbooks.transcript": self.transcript,
-            "runbooks.search": self.search, "runbooks.watch": self.watch,
+            "runbooks.search": self.search, "runbooks.watch": self.watch, "runbooks.preview": self.preview,
         }  # fmt: skip
 
     # --- the library ----------------------------------------------------------------------------------
@@ -112,7 +111,11 @@ class RunbookOrders:
         found: dict[str, Way] = {}
         for name in basis.hosts:
             way = self._runbooks.places.way(name)
-            call.host_in_scope(way.labels if way else None, f"the host {name[:60]!r}")
+            try:
+                call.host_in_scope(way.labels if way else None, f"the host {name[:60]!r}")
+            except NotFound as error:
+                error.field = "hosts"
+                raise
         for step in (None, *basis.document.steps):
             try:
                 ways = self._runbooks.planner.hosts(basis, step) or []
@@ -170,8 +173,8 @@ class RunbookOrders:
             alert_host=basis.alert.host_id if basis.alert else "", auto=request.auto, reason=request.reason,
         )  # fmt: skip
         run.standing = Standing(document)
-        ahead = run.standing.after([begun])
-        entries = [begun, *self._runner.onward(run, document.steps[0].name, standing=ahead)]
+        begins = run.standing.after([begun])
+        entries = [begun, *self._runner.onward(run, document.steps[0].name, standing=begins)]
         body = {
             "run": run.id,
             "hash": document.hash,
@@ -256,18 +259,12 @@ class RunbookOrders:
         return wire.RunbookRunDetail(
             run=row, steps=steps, progress=run.progress(self._clock.now()) if run is not None else None,
             results=tuple(run.results()) if run is not None else (), epilogue=document.epilogue,
-            ahead=self._ahead(run) if run is not None and row.asked == "approve" else (), watchers=self._runbooks.watching.of(row.id).watchers,
+            ahead=ahead.not_done(self._runner.house, run) if run is not None and row.asked == "approve" else (), watchers=self._runbooks.watching.of(row.id).watchers,
         )  # fmt: skip
 
-    def _ahead(self, run: Run) -> tuple[wire.PlannedStep, ...]:
-        """Steps that were not done yet, as they would run: what somebody approves."""
-        standing = run.standing
-        basis = basis_of(self._runner.house, run)
-        return tuple(
-            self._runbooks.planner.step(basis, step)
-            for step in standing.document.steps
-            if step.name != standing.step and standing.of(step.name).state == "todo"
-        )
+    async def preview(self, call: Call, request: wire.RunbookRunRef) -> wire.RunbookPreview:
+        """`runbooks.preview`."""
+        return ahead.preview(self._runner.house, self._run(call, request.run))
 
     async def watch(self, call: Call, request: wire.WatchRun) -> wire.RunbookWatchers:
         """`runbooks.watch`."""

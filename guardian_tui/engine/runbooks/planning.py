@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -77,10 +77,16 @@ def given(document: Document, values: Mapping[str, str], alert: Alert | None) ->
 
 
 class Planner:
-    """Plans runs and their steps."""
+    """Plans runs and their steps.
 
-    def __init__(self, places: Places) -> None:
+    Args:
+        places: finds hosts.
+        channels: ways to reach someone; None: not known here.
+    """
+
+    def __init__(self, places: Places, channels: Collection[str] | None = None) -> None:
         self._places = places
+        self._channels = channels
 
     def hosts(self, basis: Basis, step: Step | None = None) -> list[Way] | None:
         """Hosts of the document, or of a step; None where they are not known yet.
@@ -141,6 +147,29 @@ class Planner:
             groups.setdefault(msgspec.json.encode(rendered), (rendered, []))[1].append(way.name)
         return list(groups.values())
 
+    def warnings(self, steps: Iterable[Step]) -> tuple[str, ...]:
+        """What would fail on the way as things are: messages that reach nobody."""
+        channels = self._channels
+        if channels is None:
+            return ()
+        found = []
+        for step in steps:
+            if step.kind != "notify":
+                continue
+            lost = [name for name in step.channels if name not in channels]
+            if not channels:
+                found.append(
+                    f"{step.name} would tell nobody, and fail: no channel is configured under [alerts.channels]."
+                )
+            elif lost and len(lost) == len(step.channels):
+                known = ", ".join(channels)
+                found.append(
+                    f"{step.name} would tell nobody, and fail: {', '.join(lost)} is no channel; there is {known}."
+                )
+            elif lost:
+                found.append(f"{step.name} would not tell {', '.join(lost)}: there is no such channel.")
+        return tuple(found)
+
     def digest(self, basis: Basis, steps: Sequence[Step]) -> str:
         """Of the document and of all that these steps would run: what an approval is bound to.
 
@@ -166,6 +195,9 @@ class Planner:
         """All of a run; ``last_run`` is the newest of the document, which was pinned to ``before``."""
         document = basis.document
         problems: list[str] = []
+        fields: dict[str, str] = {}
+        source = document.hosts
+        asked = source.variable if source is not None and source.origin == "variable" else "hosts"
         ways: list[Way] | None = None
         needs_hosts = any(step.acts and step.hosts is None for step in document.steps)
         try:
@@ -176,8 +208,10 @@ class Planner:
                 and (document.hosts is None or document.hosts.origin != "variable")
             ):
                 problems.append("Say on which hosts it is to run.")
+                fields["hosts"] = problems[-1]
         except (NotFound, InvalidRequest) as error:
             problems.append(error.detail)
+            fields[asked] = error.detail
         steps: list[PlannedStep] = []
         for step in document.steps:
             try:
@@ -198,7 +232,7 @@ class Planner:
             blast=wording.blast(steps), dangerous=sum(bool(step.dangerous) for step in document.steps),
             digest="" if problems else self.digest(basis, document.steps), missing=missing,
             values={name: MASK if name in secret else value for name, value in basis.values.items()},
-            problems=tuple(problems), changed=changed, last_run=last_run,
+            problems=tuple(problems), fields=fields, warnings=self.warnings(document.steps), changed=changed, last_run=last_run,
         )  # fmt: skip
 
 

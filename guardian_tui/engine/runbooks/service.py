@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from guardian_tui.engine.approvals.counting import May
 from guardian_tui.engine.bus import Bus
@@ -50,12 +50,13 @@ class Runbooks:
         keep_days: how long runs are remembered.
         detached: how detached commands are started; the usual way if it is not given.
         by_uid: whether each person has a Unix account of their own.
+        channels: ways to reach someone; None: not known here.
     """
 
     def __init__(
         self, store: Store, bus: Bus, live: Live, clock: Clock, audit: AuditSink, ways: Ways, commands: Commands,
         resolve: Callable[[str], Awaitable[str]], library: Library, act: Act, may: May, *, at_once: int = 100, keep_days: float = 400.0,
-        detached: DetachedRuns | None = None, by_uid: bool = False,
+        detached: DetachedRuns | None = None, by_uid: bool = False, channels: Collection[str] | None = None,
     ) -> None:  # fmt: skip
         self.library = library
         self._store = store
@@ -63,7 +64,7 @@ class Runbooks:
         self._clock = clock
         self._keep_days = keep_days
         self.places = Places(ways, live)
-        self.planner = Planner(self.places)
+        self.planner = Planner(self.places, channels)
         self.house = House(
             store, bus, live, clock, audit, self.places, self.planner, commands, detached or DetachedRuns(commands), resolve, act, may,
             asyncio.Semaphore(at_once), Budget(time.monotonic), by_uid,

@@ -21,6 +21,8 @@ RUNBOOKS: tuple[Route, ...] = (
           "Runs, the newest first.", scoping="rows"),
     Route("runbooks.follow", "GET", "/v1/runbook-runs/{run}", "runbooks.see", runbooks.RunbookRunRef, runbooks.RunbookRunDetail,
           "One run in full.", scoping="host"),
+    Route("runbooks.preview", "GET", "/v1/runbook-runs/{run}/preview", "runbooks.see", runbooks.RunbookRunRef, runbooks.RunbookPreview,
+          "A dry run from where a run stands: what would run now; nothing is run.", scoping="host"),
     Route("runbooks.watch", "POST", "/v1/runbook-runs/{run}/watch", "runbooks.see", runbooks.WatchRun, runbooks.RunbookWatchers,
           "Say for a while that you look on at a run; answers who does.", scoping="host"),
     Route("runbooks.answer", "POST", "/v1/runbook-runs/{run}/answer", "runbooks.run", runbooks.AnswerRunbook, runbooks.RunbookRun,
