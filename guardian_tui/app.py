@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import click
+from msgspec import structs
 from textual.app import App
 from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
@@ -36,6 +37,8 @@ from guardian_tui.protocol.errors import (
 )
 from guardian_tui.protocol.events import Delta, Heartbeat
 from guardian_tui.protocol.system import Hello
+from guardian_tui.remembered import remembered_theme
+from guardian_tui.ringing import ring
 from guardian_tui.text import safe
 from guardian_tui.world import Change, World
 from screens.alert import AlertScreen
@@ -56,7 +59,7 @@ from screens.login import LoginScreen
 from screens.people import PeopleScreen
 from screens.run_log import RunLogScreen
 from screens.runbooks import RunbooksScreen
-from themes import ThemeSet, folder_signature, for_terminal, load_themes
+from themes import DEFAULT, ThemeSet, folder_signature, for_terminal, load_themes
 from widgets.backstop import Backstop
 from widgets.header import HeaderLine
 
@@ -68,8 +71,9 @@ TERMINAL = 0
 """The descriptor of the terminal that we draw on and read from."""
 TOUCH_SECONDS = 20.0
 """A pressed key puts off the idle lock, told to the engine at most so often."""
-STAY_SECONDS = 60.0
-"""How often the engine hears that somebody is here, stream or none: a private one stops some time after its last client."""
+STAY_SECONDS = 10.0
+"""How often the engine hears that somebody is here, stream or none: a private one stops some time after its last client.  It is the measure of the
+engine's delay too."""
 
 
 class GuardianApp(OrdinaryCommands, KeyboardApp):
@@ -139,9 +143,11 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
     def on_mount(self) -> None:
         """Paint the login first; the engine is waited for behind it."""
         self._register_themes()
-        self.theme = self.themes.pick(
-            self._wanted_theme or for_terminal(self.console.color_system, os.environ)
-        )
+        own = for_terminal(self.console.color_system, os.environ)
+        chosen = remembered_theme(self.paths)
+        if own == DEFAULT and chosen in self.themes.themes:
+            own = chosen
+        self.theme = self.themes.pick(self._wanted_theme or own)
         self.set_interval(THEME_SECONDS, self._reload_themes)
         self.login_screen = LoginScreen()
         self.push_screen(self.login_screen)
@@ -181,7 +187,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
 
     def _register_themes(self) -> None:
         self._themes_seen = folder_signature(self.paths.themes)
-        for theme in self.themes.textual_themes():
+        for theme in self.themes.textual_themes(self.console.color_system):
             self.register_theme(theme)
 
     def _reload_themes(self) -> None:
@@ -213,6 +219,9 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
     def begin(self, session: Session) -> None:
         """A login went well: follow the stream and show the fleet."""
         self.session = session
+        if self.hello is not None:
+            # of the first start it still says that nobody has an account
+            self.hello = structs.replace(self.hello, set_up=True)
         self.client.token = session.token or self.client.token
         self.follower.start()
         while isinstance(self.screen, LoginScreen | FirstStartScreen | LockScreen):
@@ -221,6 +230,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
             self.pop_screen()
         if self.current_mode not in self.MODES:
             self.switch_mode("fleet")
+        self._stay()
         for words in self.problems:
             self.say(words, severity="warning")
         self.problems.clear()
@@ -284,12 +294,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
 
     def _changed(self, delta: Delta) -> None:
         change = self.world.apply(delta)
-        if change.fired and self.settings.ui.bell:
-            self.bell()
-        for alert in change.fired[:3]:
-            self.say(
-                f"{alert.host or 'engine'}: {alert.why or alert.title}", severity="error", title=alert.title
-            )
+        ring(self, change.fired)
         for run in change.asking[:3]:
             self.tell_approval(run)
         for run in change.handed[:3]:
@@ -378,7 +383,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
 
     def banner_words(self) -> str:
         """What must be known above all else; empty when nothing must."""
-        return frame.banner_words(self.world, self.follower.trouble, self._paused_at)
+        key = self.key_of(self.registry.get("pause"))
+        return frame.banner_words(self.world, self.follower.trouble, self._paused_at, key)
 
     def footer_note(self) -> str:
         """Right end of the footer: the engine's delay."""
@@ -451,6 +457,11 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
                 await asyncio.wait_for(self.client.call("logout", Done), 3.0)
         await self.client.close()
         self.exit(0)
+
+    def write_raw(self, sequence: str) -> None:
+        """Send the terminal what is no text."""
+        if sequence and self.on_terminal and self._driver is not None:
+            self._driver.write(sequence)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Nothing but printable characters leaves, whatever a widget drew."""

@@ -57,7 +57,7 @@ class Client:
         self.socket = socket
         self.token = token
         self.round_trip_seconds: float | None = None
-        """Of the newest call, for the footer."""
+        """Of the newest hello, which costs the engine nothing: its delay, for the footer."""
         self.last_event_id = ""
         self.console = secrets.token_hex(8)
         """Tells it from other consoles of the same session."""
@@ -97,7 +97,8 @@ class Client:
                 )
         except httpx.HTTPError as error:
             raise unreachable(error) from error
-        self.round_trip_seconds = time.monotonic() - started
+        if name == "hello":
+            self.round_trip_seconds = time.monotonic() - started
         if answer.status_code >= 400:
             raise _error_of(answer.content, answer.status_code)
         try:

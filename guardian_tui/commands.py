@@ -312,6 +312,7 @@ COMMANDS: dict[str, Command] = _registry(
     # you
     Command("palette", "All commands", "Finds a command by any of its words.", (GLOBAL,), ("ctrl+p",)),
     Command("help", "Help", "The keys that work here, and what they do.", (GLOBAL,), ("question_mark",), words=("help",), footer="help"),
+    Command("notices", "Notices", "What was said of late, newest first: what went by too fast to be read.", (GLOBAL,), words=("notices",)),
     Command("theme", "Theme", "Next theme, or the one named.", (GLOBAL,), words=("theme",), arguments="[NAME]"),
     Command("lock", "Lock", "Hides the picture until your password and a code.", (GLOBAL,), ("ctrl+l",), words=("lock",), route="session.lock"),
     Command("logout", "Log out", "Ends this session.", (GLOBAL,), words=("logout",), route="logout"),

@@ -224,6 +224,8 @@ class UiSettings(Section, frozen=True):
     theme: str = ""
     """Empty: dark, or the one chosen last."""
     bell: bool = True
+    desktop: Literal["off", "osc9", "osc777"] = "off"
+    """Notices of the desktop for new critical alerts, by the sequence that the terminal knows."""
     mouse: bool = True
 
 

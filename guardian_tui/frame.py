@@ -35,10 +35,10 @@ def header_line(
     )
 
 
-def banner_words(world: World, trouble: str, paused_at: float | None) -> str:
+def banner_words(world: World, trouble: str, paused_at: float | None, pause_key: str = "P") -> str:
     """What must be known above all else; empty when nothing must."""
     if paused_at is not None:
-        return f"Paused at {time.strftime('%H:%M:%S', time.localtime(paused_at))}. p goes on."
+        return f"Paused at {time.strftime('%H:%M:%S', time.localtime(paused_at))}. {pause_key} goes on."
     silent = world.silent_seconds()
     if trouble or silent > QUIET_SECONDS:
         return f"{trouble or 'The engine is silent'}: what you see is {silent:.0f} s old. It is tried again by itself."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from typing import Any
 
 from textual import events
@@ -13,13 +15,16 @@ from textual.widgets import Input
 
 from guardian_tui.commands import Command, Registry, shown_key
 from guardian_tui.protocol.access import Session
-from guardian_tui.protocol.errors import ApprovalNeeded, GuardianError
+from guardian_tui.protocol.errors import ApprovalNeeded, GuardianError, InvalidRequest
 from guardian_tui.text import safe
 from screens.base import GuardianScreen
 from screens.forms import Field
 
 HELD_SECONDS = 2.0
 """Keys are held for a dialog that is coming up at most so long."""
+NOTICES = 100
+"""So many are kept to be read again."""
+LONGEST_NOTICE_SECONDS = 20.0
 ENTER_SECONDS = 0.5
 """Keys are held for the field that follows at most so long."""
 
@@ -39,6 +44,8 @@ class KeyboardApp(App[int]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.said: deque[tuple[float, str, str, str]] = deque(maxlen=NOTICES)
+        """Notices of late: when, how grave, title, words."""
         self._prefix = ""
         self._held: list[events.Key] | None = None
         self._entering: asyncio.Task[None] | None = None
@@ -51,7 +58,10 @@ class KeyboardApp(App[int]):
     def say(self, words: str, *, severity: str = "information", title: str = "") -> None:
         """A short notice; the words are never markup."""
         kind = severity if severity in ("information", "warning", "error") else "information"
-        self.notify(safe(words, 600), title=safe(title, 80), severity=kind, markup=False)  # type: ignore[arg-type]  # checked above
+        self.said.append((time.time(), kind, safe(title, 80), safe(words, 600)))
+        # as long as it takes to look up and read it; what went by is in `:notices`
+        seconds = min(LONGEST_NOTICE_SECONDS, (4.0 if kind == "information" else 7.0) + len(words) / 20)
+        self.notify(safe(words, 600), title=safe(title, 80), severity=kind, timeout=seconds, markup=False)  # type: ignore[arg-type]  # checked above
 
     def say_error(self, error: GuardianError) -> None:
         """What happened, what it means, what to do next."""
@@ -60,7 +70,9 @@ class KeyboardApp(App[int]):
             detail += f" Try again in {error.retry_after_seconds:.0f} s."
         # that another person has to agree is no failure
         severity = "warning" if isinstance(error, ApprovalNeeded) else "error"
-        self.say(detail or error.title, severity=severity, title=error.title if detail else "")
+        # that a request is not valid is a program's word: the detail says what is wrong with it
+        title = error.title if detail and not isinstance(error, InvalidRequest) else ""
+        self.say(detail or error.title, severity=severity, title=title)
 
     # --- what is offered --------------------------------------------------------------------------------
 
@@ -201,9 +213,9 @@ class KeyboardApp(App[int]):
         """The palette shows the registry, and nothing else."""
         for command in self.offered(getattr(screen, "contexts", "")):
             if command.name != "palette":
-                yield SystemCommand(
-                    command.title, command.help, lambda name=command.name: self.action_perform(name)
-                )
+                keys = "  ".join(shown_key(key) for key in command.keys)
+                told = f"{keys:<5} {command.help}" if keys else f":{command.words[0]}  {command.help}"
+                yield SystemCommand(command.title, told, lambda name=command.name: self.action_perform(name))
 
 
 async def _done_so_far(node: MessagePump) -> None:

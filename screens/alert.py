@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
+from textual.containers import Horizontal
 
 from guardian_tui.protocol.alerts import Alert
 from guardian_tui.text import safe
@@ -17,11 +20,15 @@ from screens.chart_pane import ChartCommands, ChartPane, view_of
 from screens.chart_views import Limits
 from screens.chart_window import Window
 from screens.host import VIEWS
+from screens.host_panes import BeforePane
+from screens.work import begin
 from widgets import figures
 from widgets.box import Box, Line
 from widgets.painting import SEVERITY_GLYPHS
 from widgets.plot import ChartData, Mark
 
+WIDE = 110
+"""Cells from which two boxes stand beside each other."""
 _BEFORE_SECONDS = 1800.0
 
 
@@ -34,7 +41,10 @@ class AlertScreen(ChartCommands, GuardianScreen):
 
     CONTEXT: ClassVar[str] = "alert"
     DEFAULT_CSS = """
-    AlertScreen #words { height: auto; min-height: 8; }
+    AlertScreen #top { height: auto; min-height: 8; }
+    AlertScreen #words { width: 1fr; height: auto; min-height: 8; }
+    AlertScreen #before { width: 1fr; height: 100%; }
+    AlertScreen.narrow #before { display: none; }
     AlertScreen #chart { height: 1fr; }
     """
 
@@ -57,7 +67,9 @@ class AlertScreen(ChartCommands, GuardianScreen):
 
     def content(self) -> ComposeResult:
         """Words, then the chart."""
-        yield Box("alert", id="words")
+        with Horizontal(id="top"):
+            yield Box("alert", id="words")
+            yield BeforePane(id="before")
         yield ChartPane(id="chart")
 
     def world_changed(self, change: Change) -> None:
@@ -69,6 +81,7 @@ class AlertScreen(ChartCommands, GuardianScreen):
         if not self._charted:
             self._charted = True
             self._chart_it(self._alert)
+            self._look_before()
         elif change.complete or any(row.id == self._alert.host_id for row in change.hosts):
             row = self.console.world.hosts.get(self._alert.host_id)
             self.chart.follow(row.interval_seconds if row else 5.0)
@@ -128,7 +141,7 @@ class AlertScreen(ChartCommands, GuardianScreen):
         if not alert.metric or not alert.host_id:
             self.chart.show(ChartData(alert.title, "", None, words="this alert has no value to chart"))
             return
-        own = view_of(alert.metric)
+        own = view_of(alert.metric, f"{alert.title} {alert.instance}".strip())
         if alert.threshold is not None:
             words = f"limit {figures.quantity(alert.threshold, alert.unit)}"
             own = replace(own, limits=Limits((alert.threshold,), words=words))
@@ -137,6 +150,19 @@ class AlertScreen(ChartCommands, GuardianScreen):
         self.chart.offer(alert.host_id, [own, *others], instance=alert.instance, marks=[began])
         self.chart.look_at(Window.holding(alert.since - _BEFORE_SECONDS, self.console.world.now()))
         self.chart.load()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """What changed before has room beside the words on a wide terminal."""
+        self.set_class(self.app.size.width < WIDE, "narrow")
+        self._look_before()
+
+    def _look_before(self) -> None:
+        alert = self._alert
+        if alert is None or not alert.host_id or self.has_class("narrow"):
+            return
+        pane = self.query_one(BeforePane)
+        pane.moment = alert.since
+        begin(self, partial(pane.read, self.console, alert.host_id), exclusive=True, group="before")
 
     def command_back(self, arguments: tuple[str, ...]) -> None:
         """Back to where it was opened."""
@@ -163,6 +189,8 @@ def _facts(alert: Alert, now: float) -> list[Line]:
     has = (
         f"{alert.acknowledged_by}, {at(alert.acknowledged_at)} {alert.note}"
         if alert.acknowledged_by and alert.acknowledged_at
+        else "nobody took it"
+        if alert.state != "firing"
         else "nobody; a takes it"
     )
     rows = [

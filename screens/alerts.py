@@ -17,6 +17,7 @@ class AlertsScreen(ListScreen):
 
     CONTEXT: ClassVar[str] = "alerts"
     LIST = AlertsList
+    NOTHING = "Nothing fires. What was is kept: guardian-tui alerts list --resolved."
 
     @property
     def subjects(self) -> tuple[Sequence[str], Sequence[str]]:

@@ -12,7 +12,7 @@ from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from widgets.audit_list import AuditList
-from widgets.box import Box
+from widgets.box import Box, Line, folded
 from widgets.live_list import LiveList
 
 PAGE = 200
@@ -59,9 +59,11 @@ class AuditScreen(GuardianScreen):
             self._draw()
 
     def _draw(self) -> None:
-        self.query_one(AuditList).show(
-            self._events(), self.console.verified_words(), holds=self.console.audit_holds
+        listing = self.query_one(AuditList)
+        listing.say_nothing(
+            "No event has all these words; esc shows all." if self._filter and not self._reading else ""
         )
+        listing.show(self._events(), self.console.verified_words(), holds=self.console.audit_holds)
 
     def tick(self, now: float) -> None:
         """The age of the last verification."""
@@ -72,21 +74,23 @@ class AuditScreen(GuardianScreen):
         """Show the event; read older ones near the end."""
         found = self.query_one(AuditList).event(event.id)
         if found is not None:
-            self.query_one("#event", Box).show(
-                [
-                    [("hash      ", "muted"), (found.hash, "text")],
-                    [("previous  ", "muted"), (found.prev_hash, "muted")],
-                    [
-                        ("session   ", "muted"),
-                        (f"{found.session or '–'}   uid {found.peer_uid}   outcome {found.outcome}", "text"),
-                    ],
-                    [("body      ", "muted"), (safe(found.body, 2000), "text")],
-                ],
-                title=f"event {found.seq}",
-            )
+            self._tell(found)
         ids = self.query_one(AuditList).ids
         if self._more and not self._reading and len(ids) > 0 and event.id in ids[-20:]:
             self._read_older(int(ids[-1]))
+
+    def _tell(self, event: AuditEvent) -> None:
+        """All of an event; what it holds is wrapped, not cut, as far as there is room."""
+        uid = f"uid {event.peer_uid}" if event.peer_uid >= 0 else "the engine itself"
+        box = self.query_one("#event", Box)
+        lines: list[Line] = [
+            [("hash      ", "muted"), (event.hash, "text")],
+            [("previous  ", "muted"), (event.prev_hash, "muted")],
+            [("session   ", "muted"), (f"{event.session or '–'}   {uid}   outcome {event.outcome}", "text")],
+        ]
+        lines += folded("body      ", safe(event.body, 4000), self.app.size.width - 4)
+        box.styles.height = max(7, min(2 + len(lines), self.app.size.height // 2))
+        box.show(lines, title=f"event {event.seq}")
 
     def _read_older(self, before: int | None) -> None:
         self._reading = True

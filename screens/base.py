@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from guardian_tui import filter as filters
-from guardian_tui.commands import Command
+from guardian_tui.commands import Command, shown_key
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.world import Change
 from widgets.banner import Banner
@@ -29,6 +29,8 @@ class GuardianScreen(Screen[None]):
     """
 
     CONTEXT: ClassVar[str] = ""
+    FOOTER_FIRST: ClassVar[tuple[str, ...]] = ()
+    """Names of the commands whose keys stand first in the footer: on a narrow terminal the others have no room."""
     AUTO_FOCUS: ClassVar[str | None] = None
 
     @property
@@ -61,12 +63,17 @@ class GuardianScreen(Screen[None]):
         yield Header(id="header")
         yield Banner(id="banner")
         yield from self.content()
-        yield Prompt(self._complete, id="prompt")
+        yield Prompt(self._complete, id="prompt", describe=self._describe)
         yield Footer(id="footer")
 
     def content(self) -> ComposeResult:
         """The screen's own widgets."""
         raise NotImplementedError
+
+    @property
+    def questioned(self) -> bool:
+        """Whether a host in front asks something that a key answers."""
+        return bool(self.console.world.questions)
 
     def offered(self) -> list[Command]:
         """Commands that work here for this session."""
@@ -118,7 +125,12 @@ class GuardianScreen(Screen[None]):
     def footer_keys(self) -> tuple[FooterKey, ...]:
         """The keys that work here and now."""
         console = self.console
-        return tuple(FooterKey(console.key_of(c), c.footer) for c in self.offered() if c.footer)
+        shown = [c for c in self.offered() if c.footer and (c.name != "host.answer" or self.questioned)]
+        rank = {name: place for place, name in enumerate(self.FOOTER_FIRST)}
+        shown.sort(key=lambda c: rank.get(c.name, len(rank)))
+        # a page that lies over another is left by a key that nobody must guess
+        over = [FooterKey(shown_key("escape"), "back")] if self is not console.screen_stack[0] else []
+        return (*over, *(FooterKey(console.key_of(c), c.footer, c.name == "help") for c in shown))
 
     def footer_note(self) -> str:
         """The right end of the footer."""
@@ -136,6 +148,11 @@ class GuardianScreen(Screen[None]):
             if command
             else []
         )
+
+    def _describe(self, line: str) -> str:
+        """What the command that a line names is, and what may follow it."""
+        command = self.console.registry.by_word().get(line.split(" ")[0])
+        return f"{command.title}  {command.arguments}".strip() if command else ""
 
     def arguments_of(self, command: Command) -> Sequence[str]:
         """What could follow a command's word on the `:` line."""

@@ -16,6 +16,7 @@ class ChecksScreen(ListScreen):
 
     CONTEXT: ClassVar[str] = "checks"
     LIST = ChecksList
+    NOTHING = "Nothing is checked yet. n adds a check of a site, a port, a database, a log or by a command."
 
     @property
     def check_id(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from guardian_tui.protocol.access import BeginEnrolment, ConfirmEnrolment, Enrolled, Enrolment, SetUp
-from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.errors import GuardianError, LoginRefused
 from screens.forms import Card, Field, SecretInput, Words
 from screens.login import refusal
 from widgets.qr import QrCode
@@ -81,7 +82,7 @@ class FirstStartScreen(Screen[None]):
                 yield Field("Enrolment code", Input(id="enrolment", max_length=200))
             yield Field("Password", SecretInput("12 characters or more", id="password"))
             yield Field("Once more", SecretInput(id="again"))
-            yield Words("⏎ next · esc back", id="words", classes="muted")
+            yield Words(f"⏎ next · esc {'back' if self._enrol else 'leave'}", id="words", classes="muted")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes to the next empty field, then to the next step."""
@@ -98,8 +99,9 @@ class FirstStartScreen(Screen[None]):
     async def _begin(self) -> None:
         words = self.query_one("#words", Words)
         if self._value("password") != self._value("again"):
-            words.say("The two passwords differ.", error=True)
+            words.say("The two passwords differ: type the second one again.", error=True)
             self.query_one("#again", Input).value = ""
+            self.query_one("#again", Input).focus()
             return
         words.say("One moment…")
         self._name = self._value("name").strip().lower()
@@ -117,8 +119,14 @@ class FirstStartScreen(Screen[None]):
                 self._enrolment = await self.console.client.call("setup.begin", Enrolment, first)
         except GuardianError as error:
             words.say(refusal(error), error=True)
+            self._go_to_fault(error)
             return
         await self._show_code(self._enrolment)
+
+    def _go_to_fault(self, error: GuardianError) -> None:
+        """Put the cursor where the fault can be mended."""
+        for entry in self.query(f"#{error.field}").results(Input) if error.field.isalpha() else ():
+            entry.focus()
 
     async def _show_code(self, enrolment: Enrolment) -> None:
         step = self.query_one("#step", Middle)
@@ -144,7 +152,7 @@ class FirstStartScreen(Screen[None]):
         try:
             self._enrolled = await self.console.client.call(route, Enrolled, order)
         except GuardianError as error:
-            words.say(refusal(error), error=True)
+            words.say(_clock_words() if isinstance(error, LoginRefused) else refusal(error), error=True)
             code.value = ""
             self.set_focus(code)
             return
@@ -186,6 +194,15 @@ class FirstStartScreen(Screen[None]):
                 self.console.call_later(self.console.offer_import)
 
     def action_leave(self) -> None:
-        """Back to the login, unless there is nobody who could log in."""
-        if self._enrolled is None:
+        """Back to the login; where nobody could log in, leave."""
+        if self._enrolled is not None:
+            return
+        if self._enrol:
             self.app.pop_screen()
+        else:
+            self.run_worker(self.app.action_quit(), exit_on_error=False)
+
+
+def _clock_words() -> str:
+    """Of a code that does not fit: most often two clocks differ."""
+    return f"This code does not fit: type the one shown now. It is {time.strftime('%H:%M:%S')} here; is it on your phone?"

@@ -31,6 +31,9 @@ class FleetScreen(GuardianScreen):
     """Four panes; a digit goes to one, `z` zooms it."""
 
     CONTEXT: ClassVar[str] = "fleet"
+    FOOTER_FIRST = (
+        "open", "filter", "line", "alert.acknowledge", "runbook.open", "problems", "zoom", "host.answer", "alert.silence", "host.processes", "host.add",
+    )  # fmt: skip
     DEFAULT_CSS = """
     FleetScreen #panes { height: 1fr; }
     FleetScreen #hosts { width: 1fr; }
@@ -110,7 +113,25 @@ class FleetScreen(GuardianScreen):
             self.query_one(AuditList).show(
                 world.events(), self.console.verified_words(), holds=self.console.audit_holds
             )
+        self._say_nothing()
         self._show_counts()
+
+    def _say_nothing(self) -> None:
+        """Why a list is empty, and what to do next."""
+        hosts = self.console.world.hosts
+        add, take = (
+            self.console.key_of(self.console.registry.get(name)) for name in ("host.add", "host.import")
+        )
+        how = f"{take} imports ~/.ssh/config, :import FILE an inventory"
+        words, more = f"No host yet: {add} adds one, {how}.", ""
+        if hosts and self._filter:
+            words = "No host passes the filter; esc shows all."
+        elif hosts:
+            words = "No host is in trouble; ! shows all."
+        if len(hosts) == 1 and not self._filter:
+            more = f"Next: {add} adds a host, {how}."
+        self._hosts.say_nothing(words, more)
+        self.query_one(AlertsList).say_nothing("Nothing fires.")
 
     def tick(self, now: float) -> None:
         """Ages tick."""
@@ -198,6 +219,8 @@ class FleetScreen(GuardianScreen):
             return
         self._filter = text
         self._hosts.set_filter(_passes(wanted) if text.strip() else None)
+        self._say_nothing()
+        self.refresh_frame()
 
     def give_back_focus(self) -> None:
         """Back to the pane."""

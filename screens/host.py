@@ -49,6 +49,10 @@ class HostScreen(ChartCommands, GuardianScreen):
     """
 
     CONTEXT: ClassVar[str] = "host"
+    FOOTER_FIRST = (
+        "host.answer", "host.processes", "host.units", "host.logs", "host.section", "runbook.open", "alert.acknowledge", "range.wider", "time.back",
+        "zoom",
+    )  # fmt: skip
     DEFAULT_CSS = """
     HostScreen #state { height: 1; }
     HostScreen #top { height: 2fr; min-height: 8; }
@@ -95,6 +99,11 @@ class HostScreen(ChartCommands, GuardianScreen):
     def subjects(self) -> tuple[Sequence[str], Sequence[str]]:
         """This host; its alert under the cursor."""
         return (self._host_id,), self.query_one(AlertsList).chosen_ids
+
+    @property
+    def questioned(self) -> bool:
+        """Whether this host asks something."""
+        return self.console.world.question_of(self._host_id) is not None
 
     def content(self) -> ComposeResult:
         """State; chart and gauges; disks, processes, alerts and units; what changed, and the log."""

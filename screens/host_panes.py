@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 TOP_PROCESSES = 12
 TOP_UNITS = 40
 LOG_LINES = 30
+WIDEST = 400
 CHANGES_SECONDS = 86400.0
 """What changed in the last day is shown."""
 _CHANGE_PAINTS = {
@@ -67,8 +69,8 @@ class Pane(Box):
 
     @property
     def room(self) -> int:
-        """Cells of a line."""
-        return max(10, self.size.width - 1)
+        """Cells of a line; before it is laid out, as many as there may be: what has no room is cut when it is drawn."""
+        return max(10, self.size.width - 1) if self.size.width else WIDEST
 
 
 def _named(table: SectionTable) -> list[dict[str, Cell]]:
@@ -143,7 +145,13 @@ class ChangesPane(Pane):
     async def load(self, console: GuardianApp, host_id: str) -> None:
         """The engine's notes, the alerts, and the audit log's events about this host where that may be seen."""
         now = console.world.now()
-        query = ChangesQuery(host=host_id, since=now - CHANGES_SECONDS, most=60)
+        self.show(await self._changed(console, host_id, now) or [[("nothing in the last day", "muted")]])
+
+    async def _changed(
+        self, console: GuardianApp, host_id: str, now: float, until: float = math.inf
+    ) -> list[Line]:
+        """What changed in the day before ``until``, or now."""
+        query = ChangesQuery(host=host_id, since=min(now, until) - CHANGES_SECONDS, most=200)
         changes = (await console.client.call("hosts.changes", ChangeList, query)).changes
         events: Sequence[AuditEvent] = ()
         row = console.world.hosts.get(host_id)
@@ -155,8 +163,26 @@ class ChangesPane(Pane):
             events = [
                 event for event in page.events if event.target == row.name and event.action not in _NOISE
             ]
-        lines = changed_lines(changes, console.world.alerts_of(host_id), events, now, self.room)
-        self.show(lines or [[("nothing in the last day", "muted")]])
+        return changed_lines(
+            [change for change in changes if change.at <= until],
+            [alert for alert in console.world.alerts_of(host_id) if alert.since <= until],
+            [event for event in events if event.time_ms / 1000 <= until],
+            now,
+            self.room,
+        )
+
+
+class BeforePane(ChangesPane):
+    """What changed in the day before an alert: the newest stands nearest to it."""
+
+    heading = "what changed before"
+    moment = math.inf
+    """When the alert began."""
+
+    async def load(self, console: GuardianApp, host_id: str) -> None:
+        """The same as on the host's page, up to that moment and not a second longer."""
+        lines = await self._changed(console, host_id, console.world.now(), self.moment - 0.5)
+        self.show(lines or [[("nothing in the day before", "muted")]])
 
 
 def changed_lines(

@@ -20,6 +20,8 @@ class ListScreen(GuardianScreen):
     """One list over the whole width."""
 
     LIST: ClassVar[type[LiveList]]
+    NOTHING: ClassVar[str] = ""
+    """What the list says when there is no row at all, and what to do next."""
     DEFAULT_CSS = "ListScreen #list { height: 1fr; }"
 
     def __init__(self) -> None:
@@ -64,19 +66,25 @@ class ListScreen(GuardianScreen):
     def world_changed(self, change: Change) -> None:
         """Draw what an event changed."""
         if change.complete or self.concerns(change):
-            self.draw(self.console.world.now())
+            self._draw(self.console.world.now())
+
+    def _draw(self, now: float) -> None:
+        filtered = bool(self.wanted.text.strip())
+        self.listing.say_nothing("Nothing passes the filter; esc shows all." if filtered else self.NOTHING)
+        self.draw(now)
 
     def tick(self, now: float) -> None:
         """Ages tick."""
         super().tick(now)
-        self.draw(now)
+        self._draw(now)
 
     def filter_typed(self, text: str, *, done: bool) -> None:
         """Filter as it is typed."""
         wanted = self.parsed_filter(text, done=done)
         if wanted is not None:
             self.wanted = wanted
-            self.draw(self.console.world.now())
+            self._draw(self.console.world.now())
+            self.refresh_frame()
 
     def give_back_focus(self) -> None:
         """Back to the list."""
@@ -138,6 +146,6 @@ class ListsScreen(ListScreen):
         self.view = view
         for one in self.query(LiveList):
             one.set_class(one.id == view, "shown")
-        self.draw(self.console.world.now())
+        self._draw(self.console.world.now())
         self.give_back_focus()
         self.refresh_frame()

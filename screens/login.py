@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from guardian_tui.app import GuardianApp
 
 
+FIRST = "The engine is starting; the first time takes a moment."
+STORE_FILE = "state.db"
+"""Of a private engine, in its state folder."""
 KEYS = "⏎ log in · ^n first login with an enrolment code · esc leave"
 RESTART_KEYS = "^r restart the engine · esc leave everything as it is"
 
@@ -33,6 +36,7 @@ class LoginScreen(Screen[None]):
     DEFAULT_CSS = """
     LoginScreen { align: center middle; }
     LoginScreen Middle { align: center middle; width: 100%; }
+    LoginScreen.-nobody Field { display: none; }
     """
     BINDINGS = [
         ("escape", "app.quit", "Leave"),
@@ -58,6 +62,11 @@ class LoginScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """One card in the middle."""
+        # where nobody has an account yet there is nothing to fill in, and what is typed would be lost
+        self.set_class(self._nobody, "-nobody")
+        if self._nobody:
+            self._words = self._words or FIRST
+            self._keys = "esc leave"
         with Middle(), Card() as card:
             card.border_title = "guardian"
             yield Field("Name", Input(id="name", max_length=64))
@@ -66,6 +75,23 @@ class LoginScreen(Screen[None]):
             yield Words(self._words or "The engine is starting…", id="words", classes="muted")
             yield Words(self._keys, id="keys", classes="muted")
             yield Words(id="advice")
+
+    @property
+    def _nobody(self) -> bool:
+        """Whether nobody has an account, as far as can be told: the engine says so, or it is private and has no store yet."""
+        hello, paths = self.console.hello, self.console.paths
+        return not hello.set_up if hello else paths.shared is None and not (paths.state / STORE_FILE).exists()
+
+    def _show_form(self) -> None:
+        """The engine has said whether somebody could log in: show the fields, or none."""
+        hidden = self.has_class("-nobody")
+        self.set_class(self._nobody, "-nobody")
+        if not hidden or self._nobody:
+            return
+        self._words = "" if self._words == FIRST else self._words
+        self._keys = KEYS
+        self.query_one("#keys", Words).say(KEYS)
+        self.query_one("#name", Input).focus()
 
     def advise(self, words: str) -> None:
         """Words that stay under the form."""
@@ -86,6 +112,7 @@ class LoginScreen(Screen[None]):
         self._ready = True
         if not self._shown:
             return
+        self._show_form()
         card = self.query_one(Card)
         card.border_subtitle = f"{hello.environment or hello.mode} · {hello.version}"
         words = self._words

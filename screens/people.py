@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import msgspec
+from textual import events
 from textual.app import ComposeResult
 
 from guardian_tui.protocol.access import (
@@ -13,6 +14,7 @@ from guardian_tui.protocol.access import (
     AccountList,
     AccountRef,
     GrantSpec,
+    Profile,
     ProfileList,
     SessionList,
     SessionRef,
@@ -26,7 +28,7 @@ from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.dialogs import ConfirmDialog, TextDialog
 from screens.work import begin
-from widgets.box import Box
+from widgets.box import Box, folded
 from widgets.painting import fit
 from widgets.people_list import PeopleList, grants_words
 
@@ -37,8 +39,12 @@ class PeopleScreen(GuardianScreen):
     CONTEXT: ClassVar[str] = "people"
     DEFAULT_CSS = """
     PeopleScreen #people { height: 1fr; }
-    PeopleScreen #profiles { height: auto; max-height: 9; }
+    PeopleScreen #profiles { height: auto; max-height: 12; }
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._profiles: tuple[Profile, ...] = ()
 
     def content(self) -> ComposeResult:
         """The people, and what the profiles mean."""
@@ -78,13 +84,25 @@ class PeopleScreen(GuardianScreen):
                 self.console.say_error(error)
             return
         self._list.show(people.accounts, sessions.sessions, self.console.world.now())
-        self.query_one("#profiles", Box).show(
+        self._profiles = profiles.profiles
+        self._tell_profiles()
+
+    def _tell_profiles(self) -> None:
+        room = self.app.size.width - 4
+        box = self.query_one("#profiles", Box)
+        box.show(
             [
-                [(fit(safe(profile.name, 60), 12), "text"), (safe(profile.help, 300), "muted")]
-                for profile in profiles.profiles
+                line
+                for one in self._profiles
+                for line in folded(fit(safe(one.name, 60), 12), safe(one.help, 300), room, "muted", "text")
             ]
         )
-        self.query_one("#profiles", Box).refresh(layout=True)
+        box.refresh(layout=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """What the profiles mean is wrapped anew."""
+        if self._profiles:
+            self._tell_profiles()
 
     def give_back_focus(self) -> None:
         """Back to the list."""

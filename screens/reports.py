@@ -32,7 +32,10 @@ class ReportDialog(ModalScreen[bool]):
     ReportDialog .good { color: $success; }
     ReportDialog .strong { text-style: bold; }
     """
-    BINDINGS = [("escape,q", "dismiss(False)", "Close"), ("enter", "accept", "Accept")]  # as Textual has it
+    BINDINGS = [
+        ("escape,q,question_mark", "dismiss(False)", "Close"),
+        ("enter", "accept", "Accept"),
+    ]  # as Textual has it
 
     def __init__(self, title: str, lines: Sequence[tuple[str, str]], *, accept: str = "") -> None:
         super().__init__()

@@ -6,11 +6,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
 from textual.theme import Theme
+
+from themes.palette import in_256
 
 COLOURS = (
     "background", "surface", "panel", "text", "muted", "faint", "accent", "ok", "warning", "critical", "mark", "meter", "rest",
@@ -40,6 +42,12 @@ class ThemeFile:
     def ansi(self) -> bool:
         """Whether it is made of the terminal's own colours."""
         return self.colours["background"] in ANSI_COLOURS
+
+    def in_256(self) -> ThemeFile:
+        """The same on a terminal of 256 colours."""
+        if self.ansi:
+            return self
+        return replace(self, colours={name: in_256(value) for name, value in self.colours.items()})
 
     def textual_theme(self) -> Theme:
         """The theme as Textual wants it, our names among its variables.
@@ -71,9 +79,10 @@ class ThemeSet:
     themes: dict[str, ThemeFile] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def textual_themes(self) -> list[Theme]:
-        """All of them, for Textual."""
-        return [theme.textual_theme() for theme in self.themes.values()]
+    def textual_themes(self, colour_system: str | None = None) -> list[Theme]:
+        """All of them, for Textual, on a terminal of this colour system (as rich names it)."""
+        few = colour_system == "256"
+        return [(theme.in_256() if few else theme).textual_theme() for theme in self.themes.values()]
 
     def pick(self, name: str) -> str:
         """The theme of this name, else the default; an unknown name becomes a problem."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
 from guardian_tui.protocol.audit import AuditEvent
 from guardian_tui.text import safe
 from widgets.live_list import LiveList
@@ -24,10 +26,13 @@ class AuditList(LiveList):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._events: dict[str, AuditEvent] = {}
+        self._who = 9
+        """Cells for the names in a narrow pane."""
 
     def show(self, events: Sequence[AuditEvent], verified: str, *, holds: bool = True) -> None:
         """Show these events; ``verified`` says when the chain was checked."""
         self._events = {str(event.seq): event for event in events}
+        self._who = min(9, max((cell_len(safe(event.actor, 64)) for event in events), default=9))
         self.set_order(list(self._events))
         self.say_verified(verified, holds=holds)
         self.redraw_changed()
@@ -43,7 +48,7 @@ class AuditList(LiveList):
 
     def look(self, id: str, width: int) -> object:
         """Events never change."""
-        return self._events[id].hash or id
+        return (self._events[id].hash or id, self._who)
 
     def line(self, id: str, width: int) -> list[Piece]:
         """Time, actor, action and target, outcome."""
@@ -53,7 +58,7 @@ class AuditList(LiveList):
         bad = event.outcome in ("denied", "failed")
         what = f"{safe(event.action, 80)} {safe(event.target, 300)}".strip()
         if width < 70:
-            who = 9
+            who = self._who
             return [
                 (time.strftime("%H:%M ", when), "muted"), (fit(safe(event.actor, 64), who) + " ", "accent"),
                 (fit(what, width - 1 - 6 - who - 1 - 2) + " ", "critical" if bad else "text"), (glyph, colour),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from textual.geometry import Size
 from textual.strip import Strip
@@ -51,6 +52,15 @@ class Box(Captioned):
         return (
             Strip(self.segments(clip(pieces, width))).adjust_cell_length(width).apply_style(self.rich_style)
         )
+
+
+def folded(label: str, words: str, room: int, paint: str = "text", label_paint: str = "muted") -> list[Line]:
+    """A label and words of any length: as many lines as they take, the words below each other."""
+    found = wrap(words, max(10, room - len(label)), break_on_hyphens=False) or [""]
+    return [
+        [(label if not place else " " * len(label), label_paint), (line, paint)]
+        for place, line in enumerate(found)
+    ]
 
 
 def gauge(

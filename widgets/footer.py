@@ -15,6 +15,8 @@ class FooterKey:
 
     key: str
     word: str
+    always: bool = False
+    """It stands at the end, and has room whatever else has none."""
 
 
 class Footer(Painted):
@@ -39,11 +41,19 @@ class Footer(Painted):
         note = self._note if width >= 100 else self._note.split(" · ")[0].removeprefix("engine ")
         room = width - len(note) - 3
         pieces: list[Piece] = [(" ", "text")]
+        last = [piece for key in self._keys if key.always for piece in _entry(key)]
         for key in self._keys:
-            entry: list[Piece] = [(key.key, "title"), (f" {key.word}  ", "muted")]
-            if width_of(pieces) + width_of(entry) > room:
+            if key.always:
+                continue
+            entry = _entry(key)
+            if width_of(pieces) + width_of(entry) + width_of(last) > room:
                 break
             pieces += entry
+        pieces += last
         pieces.append((" " * max(0, width - width_of(pieces) - len(note) - 1), "text"))
         pieces.append((f"{note} ", "muted"))
         return Strip(self.segments(pieces)).adjust_cell_length(width).apply_style(self.rich_style)
+
+
+def _entry(key: FooterKey) -> list[Piece]:
+    return [(key.key, "title"), (f" {key.word}  ", "muted")]

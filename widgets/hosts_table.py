@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -349,12 +350,20 @@ def _since(row: HostRow, state: HostState) -> float:
 def _words(why: str, since: str, room: int, paint: str) -> list[Piece]:
     """A reason and its age; a reason that is too long is cut, and where there is hardly any room the age falls away."""
     text = safe(why, 200)
+    if cell_len(text) + len(since) + 2 > room:
+        text = _shorter(text, room - len(since) - 2)
     size = cell_len(text)
     if size + len(since) + 2 <= room:
         return [(text, paint), (f"  {since}", paint)]
     if room < 14:
         return [(text, paint)]
     return [(fit(text, min(size, room - len(since) - 1)), paint), (f" {since}", paint)]
+
+
+def _shorter(why: str, room: int) -> str:
+    """A reason without its threshold, or its name alone, if that has room; else the whole, to be cut."""
+    value = re.split(r" [<>≥≤] | over | if |, ", why, maxsplit=1)[0]
+    return next((one for one in (value, value.partition(": ")[0]) if cell_len(one) <= room), why)
 
 
 def _number(value: float | None, warning: float, critical: float, stale: bool) -> list[Piece]:

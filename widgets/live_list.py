@@ -106,6 +106,18 @@ class LiveList(Scrolled, can_focus=True):
 
     # --- rows ------------------------------------------------------------------------------------
 
+    nothing = ""
+    """What an empty list says: why there is nothing, and what to do next."""
+
+    more = ""
+    """What stands below the last of a few rows: what to do next."""
+
+    def say_nothing(self, words: str, more: str = "") -> None:
+        """Say other words where there is no row, or below the last."""
+        if (words, more) != (self.nothing, self.more):
+            self.nothing, self.more = words, more
+            self.redraw_all()
+
     head = 0
     """Lines that the titles take."""
 
@@ -258,6 +270,10 @@ class LiveList(Scrolled, can_focus=True):
             return self._strip(self.titles(width) or [], width, cursor=False, marked=False)
         key = self._drawn[y - self.head] = self._key(y - self.head, width)
         if key is None:
+            place = y - self.head
+            words = self.more if self._order else self.nothing
+            if words and place == (len(self._order) + 1 if self._order else 0):
+                return self._strip([(" ", "text"), (words, "muted")], width, cursor=False, marked=False)
             return Strip.blank(width, self.rich_style)
         strip = self._strips.get(key)
         if strip is None:

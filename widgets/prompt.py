@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from os.path import commonprefix
 from typing import ClassVar
 
 from textual import events
@@ -71,10 +72,20 @@ class Prompt(Horizontal):
             super().__init__()
             self.kind = kind
 
-    def __init__(self, complete: Callable[[str], Sequence[str]], id: str | None = None) -> None:
+    def __init__(
+        self,
+        complete: Callable[[str], Sequence[str]],
+        id: str | None = None,
+        *,
+        describe: Callable[[str], str] = lambda line: "",
+    ) -> None:
         super().__init__(id=id)
         self._complete = complete
+        self._describe = describe
         self._kind = "/"
+        self._round: list[str] = []
+        """What tab goes through."""
+        self._tried = ""
         self._lines: dict[str, list[str]] = {}
         self._place = 0
 
@@ -115,14 +126,25 @@ class Prompt(Horizontal):
 
     def complete(self) -> None:
         """Complete the first word of a command."""
-        entry = self.query_one("#entry", _Entry)
         if self._kind != ":":
             return
-        found = list(self._complete(entry.value))
-        if len(found) == 1:
-            entry.value = found[0] + " "
-            entry.cursor_position = len(entry.value)
-        self._offer(found)
+        entry = self.query_one("#entry", _Entry)
+        if len(self._round) > 1 and entry.value in self._round:
+            # tab again: the next of those that there were
+            entry.value = self._round[(self._round.index(entry.value) + 1) % len(self._round)]
+        else:
+            self._round = found = list(self._complete(entry.value))
+            common = commonprefix(found)  # noqa: RUF071  # letter by letter is what is wanted
+            if len(found) == 1:
+                entry.value = found[0] + " "
+            elif len(common) > len(entry.value):
+                entry.value = common
+            elif found and self._tried == entry.value:
+                # there is no telling which: tab again goes through them
+                entry.value = next(one for one in found if one != entry.value)
+            self._tried = entry.value
+        entry.cursor_position = len(entry.value)
+        self._offer(self._round)
 
     def _offer(self, found: Sequence[str]) -> None:
         """Show what the line could become, as far as there is room for it."""
@@ -132,13 +154,15 @@ class Prompt(Horizontal):
                 words += " …"
                 break
             words += f"  {word}" if words else word
-        self.say(words)
+        told = self._describe(self.query_one("#entry", _Entry).value) if len(found) < 2 else ""
+        self.say(told[: self.app.size.width // 2] or words)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """As it is typed."""
         event.stop()
         if self._kind == ":" and event.value:
-            self._offer(self._complete(event.value))
+            going_round = len(self._round) > 1 and event.value in self._round
+            self._offer(self._round if going_round else self._complete(event.value))
         if self.display:
             self.post_message(self.Typed(self._kind, event.value, done=False))
 

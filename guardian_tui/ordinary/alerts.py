@@ -19,11 +19,21 @@ class AlertCommands(CommandPart):
             alert for row in hosts for alert in self._app.world.alerts_of(row.id) if alert.state == "firing"
         ]
 
+    def _none(self) -> None:
+        """Say why there is none to act on."""
+        over = bool(self._subjects()[1])
+        words = (
+            "It is over already: there is nothing left to take or to silence."
+            if over
+            else "No alert fires here."
+        )
+        self._app.say(words, severity="warning")
+
     def command_alert_acknowledge(self, arguments: tuple[str, ...]) -> None:
         """`a`, `:ack [NOTE]`: the alerts in front; taken back if all are mine already."""
         app, alerts = self._app, self._alerts_in_front()
         if not alerts:
-            app.say("No alert fires here.", severity="warning")
+            self._none()
             return
         me = app.session.account if app.session else ""
         undo = not arguments and all(alert.acknowledged_by == me for alert in alerts)
@@ -40,7 +50,7 @@ class AlertCommands(CommandPart):
         """`s`, `:silence [DURATION] [REASON]`."""
         app, alerts = self._app, self._alerts_in_front()
         if not alerts:
-            app.say("No alert fires here.", severity="warning")
+            self._none()
             return
 
         def entered(text: str | None) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from guardian_tui.commands import GLOBAL, shown_key
 from guardian_tui.ordinary.part import CommandPart
 from guardian_tui.protocol.audit import AuditVerdict
+from guardian_tui.remembered import remember_theme
 from screens.reports import ReportDialog
 
 
@@ -30,6 +33,18 @@ class LookingCommands(CommandPart):
             lines.append(("", ""))
         self._app.push_screen(ReportDialog("help", lines))
 
+    def command_notices(self, arguments: tuple[str, ...]) -> None:
+        """`:notices`."""
+        lines: list[tuple[str, str]] = []
+        for at, severity, title, words in reversed(self._app.said):
+            grave = {"error": "error", "warning": "strong"}.get(severity, "")
+            lines.append((f"{time.strftime('%H:%M:%S', time.localtime(at))}  {title or words}", grave))
+            if title:
+                lines.append((f"{'':<10}{words}", "muted"))
+        self._app.push_screen(
+            ReportDialog("notices", lines or [("Nothing was said since the start.", "muted")])
+        )
+
     def command_theme(self, arguments: tuple[str, ...]) -> None:
         """`:theme [NAME]`."""
         app = self._app
@@ -40,6 +55,8 @@ class LookingCommands(CommandPart):
             )
             return
         app.theme = arguments[0] if arguments else app.themes.after(app.theme)
+        remember_theme(app.paths, app.theme)
+        app.say(f"{app.theme}; the next start begins with it.")
 
     def command_pause(self, arguments: tuple[str, ...]) -> None:
         """`P`."""

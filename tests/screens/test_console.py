@@ -323,13 +323,23 @@ async def test_first_start_makes_an_admin(tmp_path: Path) -> None:
             await until(lambda: isinstance(app.screen, FirstStartScreen))
             screen = app.screen
             assert isinstance(screen, FirstStartScreen)
+            # nothing was there that could be filled in and lost: nobody could log in
             await until(lambda: screen.query("#again"))
+            assert not app.login_screen.query_one("#name").parent.display  # type: ignore[union-attr]  # it has one
+            for field, value in (("name", "ada"), ("password", PASSWORD), ("again", "mistyped")):
+                screen.query_one(f"#{field}", Input).value = value
+            screen.query_one("#password", Input).focus()
+            await pilot.pause()
+            await pilot.press("enter")
+            await until(lambda: "differ" in str(screen.query_one("#words").render()))
+            await until(lambda: screen.focused is screen.query_one("#again"))
             for field, value in (("name", "ada"), ("password", "short"), ("again", "short")):
                 screen.query_one(f"#{field}", Input).value = value
             screen.query_one("#again", Input).focus()
             await pilot.pause()
             await pilot.press("enter")
             await until(lambda: "12" in str(screen.query_one("#words").render()))
+            await until(lambda: screen.focused is screen.query_one("#password"))
             for field in ("password", "again"):
                 screen.query_one(f"#{field}", Input).value = PASSWORD
             screen.query_one("#again", Input).focus()
@@ -343,6 +353,9 @@ async def test_first_start_makes_an_admin(tmp_path: Path) -> None:
             await until(lambda: screen.query("#codes"))
             await pilot.press("enter")
             await until(lambda: isinstance(app.screen, FleetScreen))
+            app.leave_to_login("You are logged out.")
+            await until(lambda: isinstance(app.screen, LoginScreen) and app.screen.query("#name"))
+            await until(lambda: app.screen.query_one("#name").display and not app.screen.has_class("-nobody"))
             await app.shut()
 
 

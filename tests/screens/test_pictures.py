@@ -75,6 +75,8 @@ async def test_alerts_and_the_audit_log_have_room_for_words(size: tuple[int, int
         await shown(app, "ops-1 has it", "cpu > 95 % for 12m", "jump host down")
         app.open_alert("a1")
         await shown(app, "96 %, threshold 95 %", "nobody; a takes it")
+        if size[0] >= 110:
+            await shown(app, "what changed before", "shop 4.18.0 → 4.19.0  by ci")
         app.pop_screen()
         app.run_line("audit")
         await shown(app, "alert.acknowledge unit failed", "denied", "failed", '"undo":false')

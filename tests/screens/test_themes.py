@@ -9,6 +9,7 @@ import pytest
 
 from guardian_tui.app import GuardianApp
 from guardian_tui.config import Paths, Settings
+from guardian_tui.remembered import remembered_theme
 from screens.fleet import FleetScreen
 from tests.support.canned import NOW, SESSION, canned, standing_still
 from tests.support.console import until
@@ -54,6 +55,7 @@ async def test_a_person_s_theme_is_painted_anew_when_its_file_changes(tmp_path: 
             await until(lambda: "other" in app.themes.themes)
             app.run_line("theme other")
             await until(lambda: app.theme == "other")
+            assert remembered_theme(app.paths) == "other"
             await pilot.pause()
 
 

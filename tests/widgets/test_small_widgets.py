@@ -91,6 +91,10 @@ async def test_the_footer_leaves_keys_out_whole() -> None:
         footer.show(keys, "engine 3 ms · 8 hosts")
         line = text_of(footer)[0]
         assert line.count("something") == 4 and line.endswith("3 ms ")
+        # what a newcomer needs most has room at any width
+        footer.show((FooterKey("?", "help", always=True), *keys), "engine 3 ms · 8 hosts")
+        line = text_of(footer)[0]
+        assert line.count("something") == 3 and "? help" in line and line.endswith("3 ms ")
 
 
 async def test_counts_and_the_state_line_give_way_from_the_right() -> None:

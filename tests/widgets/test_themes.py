@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
+from rich.color import Color, ColorSystem
 
 from themes.loader import (
     ANSI_COLOURS,
@@ -34,15 +35,29 @@ BADGES = ("prod", "staging", "other", "banner")
 
 
 def shades(name: str) -> list[dict[str, str]]:
-    """A theme's colours as they may be seen: by every palette when they are the terminal's own."""
+    """A theme's colours as they may be seen: in all colours and in 256, or by every palette when they are the terminal's own."""
     colours = OURS[name].colours
     if not OURS[name].ansi:
-        return [colours]
+        return [colours, {key: as_256(value) for key, value in OURS[name].in_256().colours.items()}]
     inks = [
         dict(zip(ANSI_COLOURS[1:], (f"#{ink}" for ink in palette.split()), strict=True))
         for palette in PALETTES.values()
     ]
     return [{key: palette[value] for key, value in colours.items()} for palette in inks]
+
+
+def as_256(colour: str) -> str:
+    """What a terminal of 256 colours is given for a colour."""
+    return Color.parse(colour).downgrade(ColorSystem.EIGHT_BIT).get_truecolor().hex
+
+
+def test_in_256_colours_what_is_nearly_grey_is_grey_and_trouble_keeps_its_colour() -> None:
+    dark = load_themes().textual_themes("256")[0]
+    assert dark.name == DEFAULT
+    # by distance alone it would be navy
+    assert as_256(OURS[DEFAULT].colours["cursor"]) == "#00005f"
+    assert as_256(dark.variables["g-cursor"]) == "#262626" and dark.variables["g-critical"] == "#f2707d"
+    assert OURS[SIXTEEN].in_256() is OURS[SIXTEEN]
 
 
 def luminance(colour: str) -> float:
