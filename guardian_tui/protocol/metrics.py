@@ -228,6 +228,13 @@ METRICS: dict[str, Metric] = _catalogue(
         "job",
     ),
     Metric(
+        "backup_space_trouble",
+        "level",
+        "backups",
+        "1: the repository is full within a month if it grows on as it does, 2: within a week",
+        "repository",
+    ),
+    Metric(
         "backup_copy_lag_ratio",
         "ratio",
         "backups",

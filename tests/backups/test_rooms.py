@@ -11,7 +11,7 @@ from guardian_tui.engine.backups.observer import grown
 from guardian_tui.engine.backups.records import Repository, RepositoryMemory
 from guardian_tui.engine.backups.rooms import Room
 from guardian_tui.protocol.backups import RepositorySpec
-from tests.backups.house import HERE, House, house
+from tests.backups.house import House, house
 
 DAY = 86400.0
 
@@ -112,4 +112,28 @@ async def test_the_real_disk_and_the_real_sftp_tell(home: House, tmp_path: Path)
     shut = Repository("r", spec("sftp://nobody@127.0.0.1:1//x"), "screen", 0.0)
     await home.backups.observer._weigh(shut, 5.0)
     assert "Connection refused" in shut.memory.unweighed
-    assert HERE.name == shut.spec.host
+
+
+async def test_a_repository_that_is_full_soon_is_told_of_the_host_that_reads_it(home: House) -> None:
+    repository = await home.repository("vault", capacity_bytes=1000)
+    now = home.clock.now()
+    series = judge.space_series("vault")
+
+    def told(each_day: int) -> tuple[float | None, str]:
+        repository.memory.sizes = [(now - (2 - day) * DAY, 500 + day * each_day) for day in range(3)]
+        home.backups._show_repository(repository)
+        home.waves.clear()
+        home.backups.judge()
+        found = [
+            (sample.values[sample.layout.index[series]], (sample.words or {}).get(series, ""))
+            for wave in home.waves
+            for sample in wave.samples
+            if series in sample.layout.index
+        ]
+        return found[-1] if found else (None, "")
+
+    assert told(0) == (None, "")
+    assert told(2)[0] == 0.0
+    assert told(20) == (1.0, "if it grows on like this it is full in 23 days")
+    assert told(100)[0] == 2.0
+    assert told(0)[0] == 0.0, "and is well when it no longer grows"

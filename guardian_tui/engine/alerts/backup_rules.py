@@ -43,6 +43,15 @@ BACKUP_RULES: tuple[MetricRule, ...] = (
         wait=(HOUR, HOUR),
         why="the newest good snapshot is newer than the newest copy of one by {value} of the RPO",
     ),
+    two(
+        "backup_space",
+        "Repository of backups full soon",
+        ("notify", "notify"),
+        Term("backup_space_trouble", ">", 0.5),
+        Term("backup_space_trouble", ">", 1.5),
+        wait=(HOUR, HOUR),
+        why="if it grows on like this it is full within a month, or a week",
+    ),
     one(
         "backup_timer",
         "Timer of a backup not as it is to be",

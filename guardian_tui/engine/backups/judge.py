@@ -27,6 +27,8 @@ NOT_READ_SECONDS = 3 * 3600.0
 """A repository that was not read for so long is not believed."""
 UNPROVEN_DAYS = 45.0
 """A job that was never checked or drilled is told so after so long."""
+FULL_DAYS = (30, 7)
+"""A repository that is full within so many days is a trouble, and a grave one."""
 FEWEST_SIZES = 3
 """A forecast needs a size on so many days."""
 RUNS_COMPARED = 14
@@ -277,6 +279,17 @@ def copy_lag(job: Job) -> float:
     return max(
         (newest - job.memory.copied.get(name, job.created_at) for name in job.spec.copies), default=0.0
     )
+
+
+def space_series(repository: str) -> str:
+    """Of a repository whose end of room is foreseen: 1 within a month, 2 within a week."""
+    return f"backup_space_trouble{{{repository}}}"
+
+
+def space_trouble(full: float, now: float) -> float:
+    """How near the end of a repository's room is."""
+    days = (full - now) / DAY
+    return 2.0 if days < FULL_DAYS[1] else 1.0 if days < FULL_DAYS[0] else 0.0
 
 
 def timer_series(job: str) -> str:

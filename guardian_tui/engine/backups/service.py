@@ -362,11 +362,27 @@ class Backups:
             series.setdefault(job.host_id, {}).update(judge.series_of(job, row, now))
             if row.timer is not None and row.timer.words:
                 words.setdefault(job.host_id, {})[judge.timer_series(row.name)] = row.timer.words
+        self._judge_room(series, words, now)
         for way in self._ways.ways():
             ready = judge.readiness(way, of_host.get(way.host_id, ()), now)
             if self._live.readiness.get(way.host_id) != ready:
                 self._live.readiness.put(way.host_id, ready, way.labels)
         self._tell_rules(series, words, now)
+
+    def _judge_room(
+        self, series: dict[str, dict[str, float]], words: dict[str, dict[str, str]], now: float
+    ) -> None:
+        """Repositories that are full soon, on the hosts that read them."""
+        for repository in self.repositories.values():
+            row, way = self._live.repositories.get(repository.id), self._ways.way(repository.spec.host)
+            if row is None or row.full_at is None or way is None:
+                continue
+            name = judge.space_series(row.name)
+            series.setdefault(way.host_id, {})[name] = judge.space_trouble(row.full_at, now)
+            days = max(0.0, row.full_at - now) / judge.DAY
+            words.setdefault(way.host_id, {})[name] = (
+                f"if it grows on like this it is full in {days:.0f} days"
+            )
 
     def _tell_rules(
         self, series: dict[str, dict[str, float]], words: dict[str, dict[str, str]], now: float
