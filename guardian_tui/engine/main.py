@@ -30,6 +30,7 @@ from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock, SystemClock
 from guardian_tui.engine.dispatch import Dispatch
+from guardian_tui.engine.environment import hide_secrets
 from guardian_tui.engine.facts import SessionEnded
 from guardian_tui.engine.listener import Listener, bind_socket, place_of
 from guardian_tui.engine.live import Live
@@ -78,6 +79,7 @@ class Engine:
     ) -> None:
         self.paths = paths
         self.settings = settings
+        hide_secrets(settings)
         self.linger = linger
         self.clock: Clock = clock or SystemClock()
         self._stretcher = stretcher

@@ -7,7 +7,10 @@ import asyncio
 import psutil
 import pytest
 
+from guardian_tui.config import AlertsSettings, ChannelSettings, Settings, StoreSettings
+from guardian_tui.engine import environment
 from guardian_tui.engine.remote.commands import run_here
+from guardian_tui.engine.remote.followed import Stop, follow_here
 
 
 @pytest.mark.parametrize("turns", [*range(12), 16, 24, 40])
@@ -26,3 +29,25 @@ async def test_a_command_that_is_given_up_while_it_is_started_ends(turns: int) -
             if one.status() != "zombie"
         ):
             await asyncio.sleep(0.05)
+
+
+async def test_a_command_on_this_machine_gets_the_engines_environment_but_not_its_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(environment, "_hidden", {"CREDENTIALS_DIRECTORY"})
+    channel = ChannelSettings(kind="smtp", url="smtp://relay", to=("a@b",), password="env:MAIL_PASSWORD")
+    environment.hide_secrets(
+        Settings(store=StoreSettings(url="env:STORE_URL"), alerts=AlertsSettings(channels={"mail": channel}))
+    )
+    for name in ("MAIL_PASSWORD", "STORE_URL", "CREDENTIALS_DIRECTORY", "HARMLESS"):
+        monkeypatch.setenv(name, "battery horse")
+    done = await run_here("env", timeout=60, limit_bytes=1 << 20)
+    heard: list[bytes] = []
+
+    def hear(stream: str, data: bytes) -> float:
+        heard.append(data)
+        return 0.0
+
+    await follow_here("env", seconds=60, stdin=b"", hear=hear, stop=Stop())
+    for out in (done.out, b"".join(heard)):
+        assert [line.partition(b"=")[0] for line in out.splitlines() if b"horse" in line] == [b"HARMLESS"]

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 
+from guardian_tui.engine.environment import for_commands
 from guardian_tui.engine.remote.connections import Completed, Remote
 from guardian_tui.engine.remote.followed import Ending, Hear, Stop, follow_here, follow_on
 from guardian_tui.engine.remote.starting import started
@@ -95,7 +96,7 @@ async def run_here(command: str, *, timeout: float, limit_bytes: int, stdin: byt
 async def _started(command: str) -> asyncio.subprocess.Process:
     start = asyncio.create_subprocess_exec(
         "/bin/sh", "-c", command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        start_new_session=True, env={**os.environ, "LC_ALL": "C"},
+        start_new_session=True, env=for_commands(LC_ALL="C"),
     )  # fmt: skip
     return await started(start, _end)
 

@@ -18,6 +18,7 @@ from typing import IO, Literal
 
 import asyncssh
 
+from guardian_tui.engine.environment import for_commands
 from guardian_tui.engine.remote.connections import Connection
 from guardian_tui.engine.remote.failures import words_of
 
@@ -177,7 +178,8 @@ async def follow_here(command: str, *, seconds: float, stdin: bytes, hear: Hear,
 def _begin(command: str) -> subprocess.Popen[bytes]:
     """Not asyncio's own: that tells of an end only when the pipes are empty, and who left the group may hold them for ever."""
     return subprocess.Popen(  # noqa: S603  # the command of whoever may run it
-        ["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, bufsize=0
+        ["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, bufsize=0,
+        env=for_commands(),
     )  # fmt: skip
 
 
