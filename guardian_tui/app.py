@@ -147,7 +147,10 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         chosen = remembered_theme(self.paths)
         if own == DEFAULT and chosen in self.themes.themes:
             own = chosen
+        known = len(self.themes.problems)
         self.theme = self.themes.pick(self._wanted_theme or own)
+        # told after the login: the theme that was asked for may not be there
+        self.problems += self.themes.problems[known:]
         self.set_interval(THEME_SECONDS, self._reload_themes)
         self.login_screen = LoginScreen()
         self.push_screen(self.login_screen)

@@ -75,3 +75,9 @@ async def test_no_color_in_the_environment_leaves_no_colour_on_the_terminal(
     # bold and reversed, the terminal's own ink and ground, and nothing else
     assert "7" in styles and "1" in styles
     assert styles <= {"", "0", "1", "2", "3", "4", "7", "39", "49"}
+
+
+async def test_a_theme_that_is_asked_for_and_not_there_is_told_at_the_login() -> None:
+    async with canned((80, 24), theme="pink", login=False) as (app, _, _):
+        assert app.theme == DEFAULT
+        assert any("no theme 'pink'" in words for words in app.problems)
