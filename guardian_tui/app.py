@@ -129,7 +129,6 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         self.registry, problems = load_keys(paths.keys_file, Registry(COMMANDS))
         self.problems += problems
         self.themes: ThemeSet = load_themes(paths.themes)
-        self.problems += self.themes.problems
         self._wanted_theme = theme or settings.ui.theme
         self._process = process
         self._paused_at: float | None = None
@@ -147,10 +146,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         chosen = remembered_theme(self.paths)
         if own == DEFAULT and chosen in self.themes.themes:
             own = chosen
-        known = len(self.themes.problems)
         self.theme = self.themes.pick(self._wanted_theme or own)
-        # told after the login: the theme that was asked for may not be there
-        self.problems += self.themes.problems[known:]
+        self.problems += self.themes.problems
         self.set_interval(THEME_SECONDS, self._reload_themes)
         self.login_screen = LoginScreen()
         self.push_screen(self.login_screen)
