@@ -16,6 +16,7 @@ from guardian_tui.protocol.errors import Conflict, InternalError, NotAuthenticat
 from guardian_tui.protocol.routes import Route
 
 T = TypeVar("T")
+ROWS_LOOKED_THROUGH = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,10 @@ class Call:
     def sees(self, labels: Mapping[str, str]) -> bool:
         """Whether a host with these labels is in the caller's scope for this route."""
         return self.scope.covers(labels)
+
+    def most_rows(self, limit: int) -> int:
+        """How many rows are looked through for so many: whoever is of some hosts must find theirs behind many of others."""
+        return limit if self.scope.covers({}) else max(limit, ROWS_LOOKED_THROUGH)
 
     def host_in_scope(self, labels: Mapping[str, str] | None, what: str) -> None:
         """Raise NotFound unless the host exists and is in scope: both look the same from outside."""

@@ -273,6 +273,12 @@ async def test_an_old_run_is_seen_by_those_who_see_its_hosts(lab_: Lab) -> None:
     lab_.gate.live.runbook_runs.drop(run.id)
     listed: wire.RunbookRunList = await lab_.gate.call("runbooks.runs", wire.RunbookRunsQuery(), token=oscar)
     assert [one.id for one in listed.runs] == [run.id]
+    # however many of others are newer
+    for _ in range(3):
+        await lab_.start(hosts=("web-2",))
+    query = wire.RunbookRunsQuery(limit=1)
+    listed = await lab_.gate.call("runbooks.runs", query, token=oscar)
+    assert [one.id for one in listed.runs] == [run.id]
     lab_.runbooks.runner.display._ended[run.id] = -1e9, {}
     lab_.runbooks.runner.display.clean()
     assert lab_.gate.live.runbook_progress.get(run.id) is None

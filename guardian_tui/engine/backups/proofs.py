@@ -221,8 +221,9 @@ class ProofOrders:
     async def ledger(self, call: Call, request: wire.LedgerQuery) -> wire.RunList:
         """`backups.ledger`."""
         ids = [self._scope.job(call, request.job).id] if request.job else []
-        rows = await records.ledger(self._store, ids, request.limit)
-        return wire.RunList(runs=tuple(row for row in rows if call.sees(self._scope.labels(row.host))))
+        rows = await records.ledger(self._store, ids, call.most_rows(request.limit))
+        seen = [row for row in rows if call.sees(self._scope.labels(row.host))]
+        return wire.RunList(runs=tuple(seen[: request.limit]))
 
     async def copies(self, call: Call, request: wire.BackupsQuery) -> wire.CopiesReport:
         """`backups.copies`."""

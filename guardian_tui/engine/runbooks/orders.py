@@ -246,10 +246,10 @@ class RunbookOrders:
     async def runs(self, call: Call, request: wire.RunbookRunsQuery) -> wire.RunbookRunList:
         """`runbooks.runs`."""
         found = await records.runs(
-            self._store, runbook=request.runbook, active=request.active, limit=request.limit
+            self._store, runbook=request.runbook, active=request.active, limit=call.most_rows(request.limit)
         )
         current = [self._runner.runs[row.id].row() if row.id in self._runner.runs else row for row in found]
-        return wire.RunbookRunList(runs=tuple(await self._seen(call, current)))
+        return wire.RunbookRunList(runs=tuple((await self._seen(call, current))[: request.limit]))
 
     async def follow(self, call: Call, request: wire.RunbookRunRef) -> wire.RunbookRunDetail:
         """`runbooks.follow`."""
@@ -351,11 +351,11 @@ class RunbookOrders:
 
     async def search(self, call: Call, request: wire.SearchRunbooks) -> wire.RunbookMatches:
         """`runbooks.search`: in the runs that the caller may see."""
-        found = await records.search(self._store, request.text, request.limit + 1)
-        rows = [await records.run_named(self._store, run) for run in {match.run for match in found}]
-        seen = {row.id for row in await self._seen(call, [row for row in rows if row is not None])}
+        found = await records.search(self._store, request.text, call.most_rows(request.limit + 1))
+        rows = await records.runs_named(self._store, {match.run for match in found})
+        seen = {row.id for row in await self._seen(call, rows)}
         matches: Sequence[wire.RunbookMatch] = [match for match in found if match.run in seen]
-        return wire.RunbookMatches(matches=tuple(matches[: request.limit]), more=len(found) > request.limit)
+        return wire.RunbookMatches(matches=tuple(matches[: request.limit]), more=len(matches) > request.limit)
 
 
 def _open_values(basis: Basis) -> dict[str, str]:

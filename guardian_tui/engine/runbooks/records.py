@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import delete, func, insert, or_, select, update
@@ -118,8 +118,13 @@ async def runs(
 
 async def run_named(store: Store, run_id: str) -> RunbookRun | None:
     """A run by its id."""
-    found = await _runs(store, select(runbook_runs.c.row).where(runbook_runs.c.id == run_id))
+    found = await runs_named(store, [run_id])
     return found[0] if found else None
+
+
+async def runs_named(store: Store, run_ids: Collection[str]) -> list[RunbookRun]:
+    """Runs by their ids."""
+    return await _runs(store, select(runbook_runs.c.row).where(runbook_runs.c.id.in_(run_ids)))
 
 
 async def newest(store: Store) -> dict[str, RunbookRun]:
