@@ -24,7 +24,7 @@ from guardian_tui.protocol.access import GrantSpec
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.events import Delta
-from guardian_tui.protocol.routes import PUBLIC, ROUTES, SELF, WHOLE
+from guardian_tui.protocol.routes import PUBLIC, ROUTES, SELF, WHOLE, Route
 from tests.server.test_streams import invited
 from tests.support.console import House, house, until
 
@@ -172,6 +172,27 @@ ASKS: dict[str, list[dict[str, Any]]] = {
 LIBRARY = ("runbooks.list", "runbooks.show", "runbooks.plan")
 
 
+def orders_of(route: Route) -> list[dict[str, Any]]:
+    """What a route is asked: as it stands in the table, else by what its request must name."""
+    if route.name in ASKS:
+        return ASKS[route.name]
+    kinds = {field.name for field in msgspec.structs.fields(route.request) if field.required}
+    unknown = kinds - {
+        "host",
+        "alert",
+        "check",
+        "job",
+        "repository",
+        "approval",
+        "question",
+        "silence",
+        "run",
+    }
+    assert not unknown, f"say in ASKS how {route.name} is asked about something of theirs: {unknown}"
+    run = "@book_run" if route.name.startswith("runbooks.") else "@run"
+    return [{kind: run if kind == "run" else f"@{kind}" for kind in kinds}]
+
+
 def filled(value: Any, refs: Mapping[str, str]) -> Any:
     """An order with its references in their places."""
     if isinstance(value, str):
@@ -303,15 +324,6 @@ async def zoo(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Z
         await me.close()
 
 
-def test_every_route_is_asked() -> None:
-    mine = {
-        name
-        for name, route in ROUTES.items()
-        if route.permission not in (PUBLIC, SELF) and route.permission not in WHOLE
-    }
-    assert mine == set(ASKS) | set(SPARED)
-
-
 async def nothing_is_streamed(zoo: Zoo) -> None:
     async with asyncio.timeout(60):
         async for event in zoo.me.events():
@@ -328,7 +340,14 @@ async def test_what_is_not_mine_answers_as_what_is_not_there(zoo: Zoo) -> None:
     await nothing_is_streamed(zoo)
     leaks = []
     nothing = {kind: unknown(kind, ref) for kind, ref in zoo.refs.items()}
-    for route, order in ((route, order) for route, orders in ASKS.items() for order in orders):
+    asked = [
+        (route.name, order)
+        for route in ROUTES.values()
+        if route.permission not in (PUBLIC, SELF, *WHOLE) and route.name not in SPARED
+        for order in orders_of(route)
+    ]
+    assert set(ASKS) <= {route for route, _ in asked}
+    for route, order in asked:
         answer = await zoo.told(route, order, zoo.refs)
         if "@" not in str(order):
             bare = answer.replace(f"'{MARK}'", "")
