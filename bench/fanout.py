@@ -2,8 +2,9 @@
 
 Each tool does it as it is used: Ansible and parallel-ssh begin with nothing and connect; the engine watches the hosts, so its connections are there, and
 writes plan, intent, result and output of each host to disk.  Compared are wall time and the CPU of the client's processes: of the engine all
-that it spends meanwhile, its polling too.  The flood: 100 MB from 20 hosts through one run, again and again, while keys are pressed on a console that shares the
-engine's processor; against the same console before, with nothing to do.
+that it spends meanwhile, its polling too.  The flood: 100 MB from 20 hosts through one run, while keys are pressed on a console that shares the engine's
+processor; in turn with the same console when nothing comes, so that what else the machine does weighs on both.  Counted beside are the bytes of output that
+the engine holds in memory, as it counts them itself, and those that a console would that shows the run; more than is bounded ends the program.
 
     python bench/fanout.py [--quick]
 """
@@ -21,6 +22,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from latency import key_to_paint
@@ -40,15 +42,22 @@ from support import (
 from guardian_tui.attach import start_engine, wait_until_listening
 from guardian_tui.client import Client
 from guardian_tui.config import find_paths
+from guardian_tui.engine.runbooks.output import most_held_bytes
 from guardian_tui.protocol import runbooks as wire
+from guardian_tui.protocol.base import Nothing
+from guardian_tui.protocol.engine_figures import EngineFigures
 from guardian_tui.protocol.events import Delta
+from widgets.runbook_output import KEPT_CHARACTERS, RunOutput
 
 HOSTS = 200
 FORKS = 50
 OURS, THEIRS = 0, 1
 FLOODED = 20
 FLOOD_BYTES = 5_000_000
-TURN = 80
+BLOCK = 20
+"""Keys that are pressed one after another: half of them down, half up."""
+PAGES = 4
+"""Of kept output that a console reads."""
 CURSOR = re.compile("▌[^▌]{0,12}?(sim-[0-9]+)")
 BOOKS = {
     "one": ("sim-", "run: echo hello\nfanout: {serial: [100%], gate: false}"),
@@ -98,7 +107,9 @@ async def begin(home: Path, fleet: Simulated) -> tuple[Client, str]:
     return client, codes[0]
 
 
-async def run(client: Client, book: str) -> wire.RunbookRun:
+async def run(
+    client: Client, book: str, changed: Callable[[Delta], None] = lambda delta: None
+) -> wire.RunbookRun:
     """A run to its end, followed as a console follows it."""
     following = Client(client.socket, client.token)
     ended: dict[str, wire.RunbookRun] = {}
@@ -107,6 +118,7 @@ async def run(client: Client, book: str) -> wire.RunbookRun:
     async def follow_runs() -> None:
         async for event in following.events():
             if isinstance(event, Delta):
+                changed(event)
                 ended.update({row.id: row for row in event.runbook_runs if row.transcript})
                 more.set()
 
@@ -196,51 +208,96 @@ def parallel_ssh(peers: Environment, fleet: Simulated, rounds: int) -> tuple[flo
 
 
 class Flood:
-    """Floods the engine from a thread, until it is told to stop."""
+    """A run that floods the engine, begun and followed in a thread."""
 
     def __init__(self, token: str) -> None:
+        self.heard = 0
+        """Bytes that the run's commands wrote."""
+        self.held = self.shown = 0
+        """Most bytes of it that the engine held in memory, and a console that showed it."""
+        self.ended = False
         self._token = token
-        self._stop = threading.Event()
-        self.runs = 0
         self._thread = threading.Thread(target=lambda: asyncio.run(self._go()))
         self._thread.start()
 
     async def _go(self) -> None:
-        client = Client(find_paths().socket, self._token)
-        while not self._stop.is_set():
-            await run(client, "flood")
-            self.runs += 1
-        await client.close()
+        client, shown = Client(find_paths().socket, self._token), RunOutput()
 
-    def stop(self) -> None:
-        """End after the run that goes on."""
-        self._stop.set()
+        def changed(delta: Delta) -> None:
+            for progress in delta.runbook_progress:
+                shown.take_tail(progress)
+                self.heard = max(self.heard, progress.bytes)
+                self.shown = max(self.shown, shown.held_bytes)
+
+        try:
+            done = await run(client, "flood", changed)
+            self.ended = True
+            for _ in range(PAGES):
+                query = wire.RunbookOutputQuery(run=done.id, after=shown.newest)
+                shown.take_pieces(
+                    (await client.call("runbooks.output", wire.RunbookOutput, query)).pieces, named=True
+                )
+                self.shown = max(self.shown, shown.held_bytes)
+            figures = await client.call("engine.figures", EngineFigures, Nothing())
+            self.held = figures.output_most_held_bytes
+        finally:
+            self.ended = True
+            await client.close()
+
+    def wait(self) -> None:
+        """Until the run has ended, and was looked at."""
         self._thread.join()
+        if self.heard < FLOODED * FLOOD_BYTES or not self.held:
+            raise SystemExit(f"the flood did not come: {self.heard} bytes were heard, {self.held} held")
 
 
 def flooded(home: Path, code: str, token: str, keys: int) -> dict[str, float]:
-    """Keys to paint before and while output floods in, and what the engine grows by."""
-    console = Console(home, cpu=OURS)
+    """Keys to paint while output floods in and while it does not, and the most bytes of it that are held."""
+    console, chance = Console(home, cpu=OURS), random.Random(7)
+    idle: list[float] = []
+    busy: list[float] = []
+    held = shown = floods = 0
     try:
         console.log_in(code)
         console.wait_for(b"sim-0")
         console.press(b"j" * 20)
         console.read_for(2.0)
-        idle = key_to_paint(console, random.Random(7), keys, CURSOR, TURN)
         before = resident_kb(engine_pid(home))
-        flood = Flood(token)
-        console.read_for(1.0)
-        busy = key_to_paint(console, random.Random(7), keys, CURSOR, TURN)
-        flood.stop()
+        while len(busy) < keys:
+            flood, floods = Flood(token), floods + 1
+            console.read_for(0.5)
+            taken = 0
+            while not flood.ended and len(busy) < keys:
+                busy += key_to_paint(console, chance, BLOCK, CURSOR, BLOCK // 2)
+                taken += BLOCK
+            while not flood.ended:
+                console.read_for(0.2)
+            console.read_for(0.5)
+            flood.wait()
+            held, shown = max(held, flood.held), max(shown, flood.shown)
+            for _ in range(taken // BLOCK):
+                idle += key_to_paint(console, chance, BLOCK, CURSOR, BLOCK // 2)
         grown = (resident_kb(engine_pid(home)) - before) / 1024
     finally:
         console.close()
-    p99 = [statistics.quantiles(times, n=100)[98] for times in (idle, busy)]
+    p50, p99 = ([statistics.quantiles(times, n=100)[at] for times in (idle, busy)] for at in (49, 98))
     print(
-        f"key to paint p99: idle {p99[0]:.1f} ms, while {flood.runs} × {FLOODED * FLOOD_BYTES / 1e6:.0f} MB came from {FLOODED} hosts {p99[1]:.1f} ms;"
-        f" the engine grew by {grown:.0f} MB"
+        f"key to paint, {len(idle)} keys: idle p50 {p50[0]:.1f}, p99 {p99[0]:.1f} ms, while {floods} × {FLOODED * FLOOD_BYTES / 1e6:.0f} MB came from"
+        f" {FLOODED} hosts p50 {p50[1]:.1f}, p99 {p99[1]:.1f} ms; held of output: the engine {held / 1e6:.1f} MB, a console {shown / 1e6:.2f} MB;"
+        f" the engine's resident memory grew by {grown:.0f} MB"
     )
-    return {"paint_p99": p99[1] / p99[0], "grown_mb": grown}
+    most = most_held_bytes(FLOODED, read=False)
+    if held > most or shown > 2 * KEPT_CHARACTERS:
+        raise SystemExit(
+            f"more is held than is bounded: {held} of {most}, {shown} of {2 * KEPT_CHARACTERS} bytes"
+        )
+    return {
+        "paint_p50": p50[1] / p50[0],
+        "paint_p99": p99[1] / p99[0],
+        "held_mb": held / 1e6,
+        "shown_mb": shown / 1e6,
+        "grown_mb": grown,
+    }
 
 
 def main() -> None:
@@ -248,7 +305,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     quick = parser.parse_args().quick
-    rounds, keys = (1, 160) if quick else (5, 1120)
+    rounds, keys = (1, 400) if quick else (5, 2000)
     peers = Environment()
     values: dict[str, float] = {}
     with (
