@@ -305,7 +305,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     quick = parser.parse_args().quick
-    rounds, keys = (1, 400) if quick else (5, 2000)
+    rounds, keys = (1, 400) if quick else (5, 1200)
     peers = Environment()
     values: dict[str, float] = {}
     with (
