@@ -202,6 +202,8 @@ COMMANDS: dict[str, Command] = _registry(
             words=("retain",), arguments="[JOB]", route="backups.retain", dangerous=True),
     Command("restore.go", "Restore what was chosen", "Asks where it goes, shows what that means, then asks again.", ("restore",), ("R",),
             route="backups.restore", footer="restore"),
+    Command("backup.growth", "Growth of the backup", "The sizes of its snapshots as a chart, and how much it grows in a month.", ("backups", "backup"),
+            words=("growth",), arguments="[JOB]", route="backups.show"),
     Command("backups.copies", "Report of copies", "3-2-1-1-0: copies, places, elsewhere, untouchable, errors.", (GLOBAL,), words=("copies",),
             arguments="[FILTER]", route="backups.copies"),
     Command("backups.discover", "What makes backups there already", "Set-ups of borgmatic, restic, resticprofile, pgBackRest and Borg on a host.",

@@ -33,6 +33,7 @@ from screens.choice import ChoiceDialog
 from screens.dialogs import ConfirmDialog
 from screens.edit_backup import EditJobDialog, EditRepositoryDialog
 from screens.found import FoundScreen
+from screens.growth import GrowthDialog
 from screens.moment import restore_to_a_moment
 from screens.reports import ReportDialog
 from screens.restore import RestoreScreen
@@ -241,6 +242,15 @@ class BackupCommands(CommandPart):
             ReportDialog(f"retention of {row.name}", lines, accept="forget them" if possible else ""),
             answered,
         )
+
+    def command_backup_growth(self, arguments: tuple[str, ...]) -> None:
+        """`:growth [JOB]`."""
+        row = self._job(arguments)
+        if row is not None:
+            self._app.order("backups.show", JobDetail, JobRef(job=row.name), self._show_growth)
+
+    def _show_growth(self, detail: JobDetail) -> None:
+        self._app.push_screen(GrowthDialog(detail))
 
     def command_backups_copies(self, arguments: tuple[str, ...]) -> None:
         """`:copies`."""

@@ -35,6 +35,7 @@ from screens.backups import BackupsScreen
 from screens.choice import ChoiceDialog
 from screens.edit_backup import EditJobDialog
 from screens.fleet import FleetScreen
+from screens.growth import GrowthDialog, history_of, pace
 from screens.restore import RestoreScreen, plan_lines
 from screens.run_log import RunLogScreen
 from tests.screens.test_pictures import picture
@@ -42,6 +43,7 @@ from tests.support.canned import NOW, SESSION, canned, standing_still
 from tests.support.console import until
 from widgets.backups_list import JobsList
 from widgets.backups_pane import BackupsPane
+from widgets.chart import Chart
 
 
 def words_of(app: GuardianApp) -> str:
@@ -212,6 +214,27 @@ async def test_a_restore_is_browsed_previewed_and_only_then_ordered() -> None:
 def test_a_host_that_does_not_get_at_the_repository_is_told_in_the_preview() -> None:
     plan = RestorePlan(host="web-2", target="/", files=1, bytes=5, hindered="web-2 does not get at vault")
     assert ("web-2 does not get at vault", "error") in plan_lines(plan)
+
+
+async def test_how_a_job_has_grown_is_a_chart() -> None:
+    async with canned((120, 40)) as (app, pilot, client):
+        client.answers["backups.show"] = replace(
+            DETAIL, growth=tuple((NOW - (40 - day) * 86400.0, float(day << 30)) for day in range(41))
+        )
+        app._changed(ROWS)
+        app.go("backups")
+        await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+        app.run_line(f"growth {BASE.name}")
+        await until(lambda: isinstance(app.screen, GrowthDialog))
+        chart = app.screen.query_one(Chart)
+        await until(lambda: "size of" in str(chart.border_title))
+        assert "+30.0 GiB a month" in str(chart.border_title) + words_of(app)
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, BackupsScreen))
+    assert pace([]) == "no pace yet" and pace([(0.0, 5.0), (86400.0 * 30, 3.0)]).startswith("−2")
+    assert history_of([(0.0, 5.0)], 10) is None
+    drawn = history_of([(0.0, 1.0), (10.0, 3.0), (100.0, 2.0)], 11)
+    assert drawn is not None and drawn.mean[:3] == (1.0, 3.0, 3.0) and drawn.mean[-1] == 2.0
 
 
 async def test_from_the_list_a_point_in_time_is_picked_before_anything_is_read() -> None:
