@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from guardian_tui.engine.backups import records
+from guardian_tui.protocol.backups import RunRow
 from tests.backups.house import House, house
 
 
@@ -66,6 +67,19 @@ async def test_an_engine_that_is_killed_finds_its_run_again_and_tells_its_end(
     flag.touch()
     row = await home.ended(run.row.id)
     assert (row.verdict, row.attempt) == ("ok", 1), row
+
+
+async def test_what_came_of_runs_is_shown_again_after_a_start(home: House) -> None:
+    await home.repository()
+    run = await home.queue(await home.job())
+    row = await home.ended(run.row.id)
+    await home.restart()
+
+    async def shown() -> RunRow | None:
+        return home.live.runs.get(row.id)
+
+    assert (await home.until(shown, "it is shown again")).verdict == "ok"
+    assert await records.runs_ended_since(home.store, home.clock.now() + 60) == []
 
 
 async def test_it_may_end_while_no_engine_is_there(home: House, tmp_path: Path) -> None:

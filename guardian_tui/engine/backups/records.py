@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 SHORT_ID = 8
 """Letters of an id that are enough to know a snapshot by."""
+MOST_RECALLED = 2000
+"""Runs that are shown again after a start."""
 
 
 class RepositoryMemory(msgspec.Struct):
@@ -270,6 +272,14 @@ async def runs_of(store: Store, job_id: str, *, before: float, limit: int) -> li
         query = query.where(backup_runs.c.queued_at < before)
     async with store.read() as conn:
         rows = (await conn.execute(query.order_by(backup_runs.c.queued_at.desc()).limit(limit))).all()
+    return [msgspec.json.decode(row.row, type=RunRow) for row in rows]
+
+
+async def runs_ended_since(store: Store, since: float) -> list[RunRow]:
+    """Runs that ended lately, the last of them first."""
+    query = select(backup_runs.c.row).where(backup_runs.c.ended_at >= since)
+    async with store.read() as conn:
+        rows = (await conn.execute(query.order_by(backup_runs.c.ended_at.desc()).limit(MOST_RECALLED))).all()
     return [msgspec.json.decode(row.row, type=RunRow) for row in rows]
 
 

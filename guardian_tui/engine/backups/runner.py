@@ -113,6 +113,11 @@ class Runner:
             )  # fmt: skip
             self._take(run)
 
+    def recall(self, row: RunRow, way: Way) -> None:
+        """Show a run that ended before we were started."""
+        self._live.runs.put(row.id, row, way.labels)
+        self._shown[row.id] = row.ended_at or row.queued_at
+
     async def _close_orphan(self, stored: records.StoredRun, judgement: Judgement) -> None:
         row = replace(
             stored.row, state="ended", verdict=judgement.verdict, words=judgement.words, ended_at=self._clock.now(), progress=None

@@ -12,7 +12,7 @@ from guardian_tui.engine.backups.engines.base import Judgement
 from guardian_tui.engine.backups.observer import Observer
 from guardian_tui.engine.backups.own_state import OwnState
 from guardian_tui.engine.backups.records import Job, Repository
-from guardian_tui.engine.backups.runner import Runner
+from guardian_tui.engine.backups.runner import SHOWN_SECONDS, Runner
 from guardian_tui.engine.backups.runs import Run
 from guardian_tui.engine.backups.settings import take_jobs, take_repositories
 from guardian_tui.engine.backups.sites import Sites
@@ -115,7 +115,15 @@ class Backups:
             asyncio.create_task(self._observing(), name="backups: reading repositories"),
             asyncio.create_task(self._following_archives(), name="backups: archives of databases"),
             asyncio.create_task(self._cleaning(), name="backups: old runs"),
+            asyncio.create_task(self._recall_runs(), name="backups: runs of the last day"),
         ]
+
+    async def _recall_runs(self) -> None:
+        """What came of runs of the last day is shown again."""
+        with going_on("runs of the last day can't be shown again"):
+            for row in await records.runs_ended_since(self._store, self._clock.now() - SHOWN_SECONDS):
+                if way := self._ways.way(row.host):
+                    self.runner.recall(row, way)
 
     async def stop(self) -> None:
         """End; runs go on on their hosts."""
