@@ -12,8 +12,8 @@ import pytest
 
 from guardian_tui.engine.facts import QuestionAnswered
 from guardian_tui.protocol.base import Nothing
-from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound
-from guardian_tui.protocol.fleet import HostRef, Question
+from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
+from guardian_tui.protocol.fleet import Answer, HostRef, HostSpec, Question
 from guardian_tui.protocol.imports import ImportRequest, SourceText
 from guardian_tui.protocol.trust import AcceptKeys, AuthorityRef, PinAuthority, QuestionsQuery, SeenKey
 from tests.fleet.world import Only, World
@@ -92,6 +92,27 @@ async def test_one_of_some_hosts_sees_and_accepts_only_theirs(world: World) -> N
     report = await world.order("questions.accept", seen(await listed(world)), mine)
     assert (len(report.accepted), len(report.refused)) == (MANY // 2, MANY // 2)
     assert {one.why for one in report.refused} == {"the question is no longer asked"}
+
+
+async def test_a_key_that_counts_for_hosts_of_others_too_is_accepted_by_those_who_are_of_both(
+    world: World,
+) -> None:
+    for name, environment in (("web", "test"), ("same", "prod")):
+        order = HostSpec(name=name, address="h.invalid", environment=environment, credential="key:/nowhere")
+        await world.order("hosts.add", order)
+    (web,) = [host for host in world.fleet.inventory.hosts.values() if host.spec.name == "web"]
+    assert web.target is not None
+    key = asyncssh.generate_private_key("ssh-ed25519").convert_to_public()
+    question = world.questions.about_key(web.target, key, ())
+    mine = Only("environment", "test")
+    with pytest.raises(PermissionDenied, match="outside your scope"):
+        answer = Answer(question=question.id, accept=True, fingerprint=question.fingerprint)
+        await world.order("questions.answer", answer, mine)
+    report = await world.order("questions.accept", seen((question,)), mine)
+    assert "outside your scope" in report.refused[0].why
+    assert world.pins.trusted("h.invalid", 22).keys == ()
+    report = await world.order("questions.accept", seen((question,)))
+    assert report.accepted == ("web",)
 
 
 async def test_a_thousand_keys_known_from_known_hosts(world: World) -> None:

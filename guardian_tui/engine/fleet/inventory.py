@@ -109,6 +109,14 @@ class Inventory:
             host_id, spec.name, spec.address or spec.name, spec.port, spec.user or own_user(), spec.credential, tuple(hops), labels
         )  # fmt: skip
 
+    def addresses(self) -> dict[tuple[str, int], list[Mapping[str, str]]]:
+        """Labels of the hosts at each address and port."""
+        found: dict[tuple[str, int], list[Mapping[str, str]]] = {}
+        for host in self.hosts.values():
+            if host.target is not None:
+                found.setdefault((host.target.address, host.target.port), []).append(host.labels)
+        return found
+
     def behind(self, host: Host) -> list[Host]:
         """The hosts that name it as a jump host of theirs."""
         return [other for other in self.hosts.values() if host.spec.name in other.spec.jump]

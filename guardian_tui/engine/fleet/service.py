@@ -63,6 +63,7 @@ class Fleet:
         self._retention = retention
         self._questions = questions
         self.inventory = Inventory(store)
+        questions.addresses = self.inventory.addresses
         self._facts = FactsKept(store)
         self.drift = Drift(store, clock)
         self.changes = Changes(store, bus, clock)

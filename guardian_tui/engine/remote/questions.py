@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 import asyncssh
 
 from guardian_tui.engine.bus import Bus
@@ -14,9 +16,11 @@ from guardian_tui.engine.remote.pins import Pin, Pins, pattern_of
 from guardian_tui.engine.remote.target import Target
 from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol.base import Done
-from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound
+from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from guardian_tui.protocol.fleet import Answer, Question
 from guardian_tui.protocol.trust import AcceptKeys, AcceptReport, NotAccepted, QuestionList, QuestionsQuery
+
+_OF_OTHERS = "the key at its address counts for hosts outside your scope too"
 
 
 class Questions:
@@ -31,6 +35,8 @@ class Questions:
         self._vault = vault
         self._bus = bus
         self._clock = clock
+        self.addresses: Callable[[], Mapping[tuple[str, int], Sequence[Mapping[str, str]]]] = dict
+        """Labels of all hosts by address and port: a key is pinned for each of those at its address.  The fleet sets it."""
         self._asked: dict[str, tuple[Target, str]] = {}
         """Question id → its target and, for keys, the public key that was seen."""
 
@@ -120,6 +126,7 @@ class Questions:
             raise Conflict(f"It is {len(seen)} keys, not {request.count}; look again.", field="count")
         pins: dict[str, Pin] = {}
         refused: list[NotAccepted] = []
+        others = self._of_others(call)
         for id, fingerprint in seen.items():
             asked, question = self._asked.get(id), self._live.questions.get(id)
             if asked is None or question is None or not call.sees(asked[0].labels):
@@ -130,6 +137,8 @@ class Questions:
                 refused.append(
                     NotAccepted(host=question.host, why="it shows another key now than the one you saw")
                 )
+            elif (asked[0].address, asked[0].port) in others:
+                refused.append(NotAccepted(host=question.host, why=_OF_OTHERS))
             else:
                 pins[id] = Pin("key", pattern_of(asked[0].address, asked[0].port), asked[1])
         targets = {id: self._asked[id][0] for id in pins}
@@ -189,6 +198,8 @@ class Questions:
             raise Conflict(
                 "The host shows another key now than the one you saw; look again.", field="fingerprint"
             )
+        if request.accept and (target.address, target.port) in self._of_others(call):
+            raise PermissionDenied(f"{target.name} is not accepted: {_OF_OTHERS}.")
         async with call.change(target.name, body=body) as tx:
             if request.accept and question.kind == "changed_key":
                 await self._pins.replace(tx, target.address, target.port, key, call.actor)
@@ -197,6 +208,12 @@ class Questions:
                     tx, [Pin("key", pattern_of(target.address, target.port), key)], call.actor
                 )
             tx.after_commit(lambda: self._close(question.id))
+
+    def _of_others(self, call: Call) -> set[tuple[str, int]]:
+        """Addresses at which there are hosts that are not the caller's."""
+        if call.sees({}):
+            return set()
+        return {place for place, all_ in self.addresses().items() if not all(map(call.sees, all_))}
 
     async def _answer_secret(self, call: Call, request: Answer, question: Question, target: Target) -> None:
         if request.accept and not request.secret:
