@@ -70,6 +70,10 @@ OPPOSITES: tuple[tuple[str, tuple[str, Request], tuple[str, Request]], ...] = (
         ("repositories.edit", backups.EditRepository(repository="repo", spec=REPOSITORY)),
     ),
     ("repositories", ("repositories.remove", backups.RepositoryRef(repository="repo")), ("backups.add", JOB)),
+    (
+        "repositories", ("repositories.remove", backups.RepositoryRef(repository="repo")),
+        ("repositories.check", backups.CheckRepository(repository="repo")),
+    ),
     ("hosts", ("hosts.remove", fleet.RemoveHost(host="web")), ("hosts.edit", fleet.EditHost(host="web", spec=HOST))),
     ("hosts", ("hosts.remove", fleet.RemoveHost(host="web")), ("hosts.maintenance", fleet.Maintenance(host="web", until=9e9))),
     (

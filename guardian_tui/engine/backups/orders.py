@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -20,7 +20,7 @@ from guardian_tui.engine.backups.schedule import BadSchedule, check_window, pars
 from guardian_tui.engine.backups.scope import Scope
 from guardian_tui.engine.backups.service import Backups
 from guardian_tui.engine.backups.work import Backup, Init
-from guardian_tui.engine.calls import Call, Handler, unless_changed, unless_edited
+from guardian_tui.engine.calls import Call, Handler, unless_edited
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way
@@ -172,7 +172,7 @@ class BackupOrders:
         spec = _named(request, way)
         job = Job(secrets.token_hex(8), spec, way.host_id, repository.id, "screen", self._clock.now())
         async with call.change(spec.name, body={"host": way.name, "repository": repository.spec.name}) as tx:
-            self._still(repository)
+            self._scope.still(repository)
             await records.put_job(tx, job, new=True)
             tx.after_commit(lambda: self._backups.joined(job))
         return self._backups.row_of(job)
@@ -241,7 +241,7 @@ class BackupOrders:
         async with call.change(
             job.spec.name, body={"host": way.name, "repository": repository.spec.name}
         ) as tx:
-            self._still(job, repository)
+            self._scope.still(job, repository)
             await records.put_job(tx, changed, new=False)
             if ticket is not None:
                 await ticket.spend(tx, call)
@@ -269,7 +269,7 @@ class BackupOrders:
         job = self._changeable(call, request.job)
         ticket = await self._asking.change_job(call, "backups.remove", job, request)
         async with call.change(job.spec.name) as tx:
-            self._still(job)
+            self._scope.still(job)
             await records.remove_job(tx, job.id)
             if ticket is not None:
                 await ticket.spend(tx, call)
@@ -287,7 +287,7 @@ class BackupOrders:
         async with call.change(
             job.spec.name, body={"host": way.name, "repository": repository.spec.name}
         ) as tx:
-            self._still(job, repository)
+            self._scope.still(job, repository)
             if self._backups.runner.active(job.id, "backup") is not None:
                 raise Conflict(f"A backup of {job.spec.name} is under way or queued already.")
             run = await self._backups.runner.queue(tx, Backup(), job, repository, way, call.actor)
@@ -369,7 +369,7 @@ class BackupOrders:
         )
         ticket = await self._asking.change_repository(call, "repositories.edit", repository, request)
         async with call.change(request.spec.name, body={"host": request.spec.host}) as tx:
-            self._still(repository)
+            self._scope.still(repository)
             await records.put_repository(tx, changed, new=False)
             if ticket is not None:
                 await ticket.spend(tx, call)
@@ -390,7 +390,7 @@ class BackupOrders:
         self._unused(call, repository)
         ticket = await self._asking.change_repository(call, "repositories.remove", repository, request)
         async with call.change(repository.spec.name) as tx:
-            self._still(repository)
+            self._scope.still(repository)
             self._unused(call, repository)
             await records.remove_repository(tx, repository.id)
             if ticket is not None:
@@ -411,19 +411,12 @@ class BackupOrders:
                 f"{', '.join(words)} stand{'s' if words == seen[:1] else ''} on {repository.spec.name}; remove first."
             )
 
-    def _still(self, *some: Job | Repository) -> None:
-        """Raise Conflict unless these are as they were when the order was judged."""
-        for one in some:
-            kept: Mapping[str, object] = (
-                self._backups.jobs if isinstance(one, Job) else self._backups.repositories
-            )
-            unless_changed(kept.get(one.id), one, one.spec.name)
-
     async def make(self, call: Call, request: wire.RepositoryRef) -> wire.RunRow:
         """`repositories.make`: on its host, by its engine."""
         repository = self._scope.repository(call, request.repository)
         way = self._scope.host(call, repository.spec.host)
         async with call.change(repository.spec.name, body={"host": way.name}) as tx:
+            self._scope.still(repository)
             run = await self._backups.runner.queue(tx, Init(), None, repository, way, call.actor)
         return run.row
 

@@ -142,6 +142,7 @@ class ProofOrders:
         """Queue what was agreed to, by one or by two; the leave for it is spent with that."""
         work, job, repository, way = what
         async with call.change(job.spec.name, body=body) as tx:
+            self._scope.still(job, repository)
             run = await self._backups.runner.queue(tx, work, job, repository, way, call.actor)
             call.body["run"] = run.row.id
             if ticket is not None:
@@ -194,6 +195,7 @@ class ProofOrders:
             raise Conflict(str(error)) from error
         call.target = job.spec.name
         async with call.change(job.spec.name, body={"snapshot": work.snapshot, "host": reader.name}) as tx:
+            self._scope.still(job, repository)
             run = await self._backups.runner.queue(tx, work, job, repository, reader, call.actor)
             call.body["run"] = run.row.id
         return run.row
@@ -204,6 +206,7 @@ class ProofOrders:
         way = self._reader(repository)
         work = Check(request.level, repository.memory.checks // 2 % PARTS + 1, PARTS)
         async with call.change(repository.spec.name, body={"level": request.level, "host": way.name}) as tx:
+            self._scope.still(repository)
             run = await self._backups.runner.queue(tx, work, None, repository, way, call.actor)
         return run.row
 
@@ -213,6 +216,7 @@ class ProofOrders:
         way = self._reader(repository)
         ticket = await self._asking.unlock(call, repository, way, request)
         async with call.change(repository.spec.name, body={"host": way.name}) as tx:
+            self._scope.still(repository)
             run = await self._backups.runner.queue(tx, Unlock(), None, repository, way, call.actor)
             if ticket is not None:
                 await ticket.spend(tx, call, run.row.id)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.service import Backups
-from guardian_tui.engine.calls import Call
+from guardian_tui.engine.calls import Call, unless_changed
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.protocol.errors import Conflict
 
@@ -47,6 +49,14 @@ class Scope:
         if repository is None:
             raise Conflict(f"The repository of {job.spec.name} is gone.")
         return job, repository
+
+    def still(self, *some: Job | Repository) -> None:
+        """Raise Conflict unless these are as they were when the order was judged: asked within its transaction."""
+        for one in some:
+            kept: Mapping[str, object] = (
+                self._backups.jobs if isinstance(one, Job) else self._backups.repositories
+            )
+            unless_changed(kept.get(one.id), one, one.spec.name)
 
     def labels(self, host: str) -> dict[str, str]:
         """Labels of a host by id or by name."""
