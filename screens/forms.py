@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.screen import Screen
 from textual.widgets import Input, Label, Static
 
 from guardian_tui.text import safe
+
+CODE_HINT = "six digits, or a recovery code"
 
 
 class SecretInput(Input):
@@ -67,3 +72,10 @@ class Card(Vertical):
     Card .error { color: $error; }
     Card .muted { color: $text-muted; }
     """
+
+
+def advise(screen: Screen[Any], words: str) -> None:
+    """Show words that stay under a form; none before it is composed, and none after it is gone."""
+    for advice in screen.query("#advice").results(Words):
+        advice.display = bool(words)
+        advice.say(words)

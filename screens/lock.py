@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from guardian_tui.protocol.access import Session, Unlock
 from guardian_tui.protocol.errors import GuardianError, NotAuthenticated
-from screens.forms import Card, Field, SecretInput, Words
+from screens.forms import CODE_HINT, Card, Field, SecretInput, Words, advise
 from screens.login import refusal
 from screens.work import begin
 
@@ -23,6 +23,7 @@ class LockScreen(Screen[None]):
     """Password and code open it again, where it was left."""
 
     CONTEXT = "lock"
+    BINDINGS = [("ctrl+q", "leave", "Log out and leave")]  # as Textual has it
     AUTO_FOCUS = "#password"
     DEFAULT_CSS = """
     LockScreen { align: center middle; }
@@ -41,8 +42,21 @@ class LockScreen(Screen[None]):
             card.border_title = "locked"
             yield Words(f"{session.account if session else ''} is logged in; hosts are watched meanwhile.")
             yield Field("Password", SecretInput(id="password"))
-            yield Field("Code", Input(id="code", max_length=40))
-            yield Words("⏎ unlock", id="words", classes="muted")
+            yield Field("Code", Input(id="code", max_length=40, placeholder=CODE_HINT))
+            yield Words("⏎ unlock · ^q log out and leave", id="words", classes="muted")
+            yield Words(id="advice")
+
+    def on_mount(self) -> None:
+        """Nobody has advice yet."""
+        self.advise("")
+
+    def advise(self, words: str) -> None:
+        """Words that stay under the form."""
+        advise(self, words)
+
+    async def action_leave(self) -> None:
+        """Nobody must kill their terminal because they can't unlock it."""
+        await self.console.shut()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes to the next empty field, then unlocks."""

@@ -14,7 +14,7 @@ from guardian_tui.protocol.access import Login, Session
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.system import Hello
 from guardian_tui.text import safe
-from screens.forms import Card, Field, SecretInput, Words
+from screens.forms import CODE_HINT, Card, Field, SecretInput, Words, advise
 from screens.work import begin
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class LoginScreen(Screen[None]):
             card.border_title = "guardian"
             yield Field("Name", Input(id="name", max_length=64))
             yield Field("Password", SecretInput(id="password"))
-            yield Field("Code", Input(id="code", max_length=40, placeholder="six digits, or a recovery code"))
+            yield Field("Code", Input(id="code", max_length=40, placeholder=CODE_HINT))
             yield Words(self._words or "The engine is starting…", id="words", classes="muted")
             yield Words(self._keys, id="keys", classes="muted")
             yield Words(id="advice")
@@ -96,10 +96,7 @@ class LoginScreen(Screen[None]):
     def advise(self, words: str) -> None:
         """Words that stay under the form."""
         self._advice = words
-        # none before it is composed, and none after the login
-        for advice in self.query("#advice").results(Words):
-            advice.display = bool(words)
-            advice.say(words)
+        advise(self, words)
 
     def enter(self, name: str, password: str, code: str) -> None:
         """Fill in the form and log in, as a person does who types it."""

@@ -19,6 +19,7 @@ from guardian_tui.demo.script import KINDS
 from guardian_tui.protocol.access import Session
 from guardian_tui.protocol.errors import EngineUnreachable
 from guardian_tui.protocol.system import Hello
+from screens.lock import LockScreen
 from screens.reports import ReportDialog
 
 START_SECONDS = 60.0
@@ -107,11 +108,12 @@ class DemoApp(GuardianApp):
         return pyotp.TOTP(admin.secret).at(step * CODE_SECONDS)
 
     def _advise(self) -> None:
-        """Tell whoever stands before the login how to come in."""
+        """Tell whoever stands before the login or the lock how to come in."""
         if (admin := self._admin) is not None:
-            self.login_screen.advise(
-                f"This is a demo: nothing behind it is real.\nname {admin.name} · password {admin.password} · code {self._code(admin)}"
-            )
+            words = f"This is a demo: nothing behind it is real.\nname {admin.name} · password {admin.password} · code {self._code(admin)}"
+            self.login_screen.advise(words)
+            if isinstance(self.screen, LockScreen):
+                self.screen.advise(words)
 
     def begin(self, session: Session) -> None:
         """A login went well."""

@@ -83,7 +83,7 @@ async def test_alerts_and_the_audit_log_have_room_for_words(size: tuple[int, int
 
 
 @sizes
-async def test_forms_and_dialogs_fit(size: tuple[int, int]) -> None:
+async def test_forms_and_dialogs_fit(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     async with canned(size, login=False) as (app, pilot, _):
         assert isinstance(app.screen, LoginScreen)
         await shown(app, "Name", "Password", "six digits, or a recovery code", "Ready.", "esc leave")
@@ -105,7 +105,16 @@ async def test_forms_and_dialogs_fit(size: tuple[int, int]) -> None:
         await leave(app, pilot)
         app.show_lock()
         await until(lambda: isinstance(app.screen, LockScreen))
-        await shown(app, "ops-1 is logged in; hosts are watched meanwhile.", "unlock")
+        await shown(app, "ops-1 is logged in; hosts are watched meanwhile.", "unlock", "^q log out and leave")
+        # whoever can't unlock it is not locked in
+        left: list[bool] = []
+
+        async def leave_console() -> None:
+            left.append(True)
+
+        monkeypatch.setattr(app, "shut", leave_console)
+        await pilot.press("ctrl+q")
+        await until(lambda: bool(left))
 
 
 async def leave(app: GuardianApp, pilot: Pilot[int]) -> None:
