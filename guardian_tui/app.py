@@ -143,10 +143,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         """Paint the login first; the engine is waited for behind it."""
         self._register_themes()
         own = for_terminal(self.console.color_system, os.environ)
-        chosen = remembered_theme(self.paths)
-        if own == DEFAULT and chosen in self.themes.themes:
-            own = chosen
-        self.theme = self.themes.pick(self._wanted_theme or own)
+        chosen = remembered_theme(self.paths, self.themes.themes) if own == DEFAULT else ""
+        self.theme = self.themes.pick(self._wanted_theme or chosen or own)
         self.problems += self.themes.problems
         self.set_interval(THEME_SECONDS, self._reload_themes)
         self.login_screen = LoginScreen()
@@ -389,7 +387,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
     def footer_note(self) -> str:
         """Right end of the footer: the engine's delay."""
         waiting = len(self.world.wait_for_others())
-        return frame.footer_note(self.client.round_trip_seconds, self.world.status, waiting)
+        delay = None if self.follower.trouble else self.client.round_trip_seconds
+        return frame.footer_note(delay, self.world.status, waiting)
 
     # --- screens -----------------------------------------------------------------------------
 

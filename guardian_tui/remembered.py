@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 
 from guardian_tui.config import Paths
 
 _THEME = "theme"
 
 
-def remembered_theme(paths: Paths) -> str:
-    """The name of the theme that was chosen last; empty if none was."""
+def remembered_theme(paths: Paths, known: Collection[str]) -> str:
+    """The name of the theme that was chosen last; empty if none was, or it is there no more."""
     try:
-        return (paths.state / _THEME).read_text(encoding="utf-8")[:64].strip()
+        name = (paths.state / _THEME).read_text(encoding="utf-8")[:64].strip()
     except (OSError, UnicodeDecodeError):
         return ""
+    return name if name in known else ""
 
 
 def remember_theme(paths: Paths, name: str) -> None:

@@ -21,12 +21,13 @@ class AlertCommands(CommandPart):
 
     def _none(self) -> None:
         """Say why there is none to act on."""
-        over = bool(self._subjects()[1])
-        words = (
-            "It is over already: there is nothing left to take or to silence."
-            if over
-            else "No alert fires here."
-        )
+        hosts, alerts = self._subjects()
+        if alerts:
+            words = "It is over already: there is nothing left to take or to silence."
+        elif len(hosts) == 1:
+            words = f"No alert fires on {safe(hosts[0].name, 100)}: put the cursor on a host in trouble, or on an alert."
+        else:
+            words = "No alert fires here."
         self._app.say(words, severity="warning")
 
     def command_alert_acknowledge(self, arguments: tuple[str, ...]) -> None:

@@ -23,11 +23,12 @@ def test_inside_tmux_a_notice_goes_on_to_the_terminal_outside() -> None:
 
 
 def test_the_theme_that_was_chosen_last_is_remembered_where_that_can_be(tmp_path: Path) -> None:
-    paths = Paths(tmp_path, tmp_path / "state", tmp_path)
+    paths, known = Paths(tmp_path, tmp_path / "state", tmp_path), ("guardian-dark", "guardian-light")
     remember_theme(paths, "guardian-light")
-    assert remembered_theme(paths) == ""
+    assert remembered_theme(paths, known) == ""
     paths.state.mkdir()
     remember_theme(paths, "guardian-light")
-    assert remembered_theme(paths) == "guardian-light"
+    assert remembered_theme(paths, known) == "guardian-light"
+    assert remembered_theme(paths, ("guardian-dark",)) == ""
     (paths.state / "theme").write_bytes(b"\xff\xfe")
-    assert remembered_theme(paths) == ""
+    assert remembered_theme(paths, known) == ""

@@ -55,7 +55,7 @@ async def test_a_person_s_theme_is_painted_anew_when_its_file_changes(tmp_path: 
             await until(lambda: "other" in app.themes.themes)
             app.run_line("theme other")
             await until(lambda: app.theme == "other")
-            assert remembered_theme(app.paths) == "other"
+            assert remembered_theme(app.paths, app.themes.themes) == "other"
             await pilot.pause()
 
 
