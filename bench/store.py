@@ -18,14 +18,16 @@ import statistics
 import tempfile
 import time
 from array import array
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
 import support  # noqa: F401  # finds our packages
+import uvloop
 
 from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import SystemClock
@@ -298,6 +300,12 @@ async def measure(
     return Costs(ours, rows, cpu, day, bare_read(plain, folder, asked))
 
 
+def _run(measured: Coroutine[Any, Any, Costs]) -> Costs:
+    """On the loop that the engine has."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(measured)
+
+
 def checkpoint(url: str, file: Path) -> None:
     """Have the database write what it holds back."""
     if url:
@@ -325,7 +333,7 @@ def main() -> None:
     bare = cpu_of_encoder(trace, size.encoded)
     found: dict[str, Costs] = {}
     with tempfile.TemporaryDirectory(prefix="gst") as folder:
-        found["SQLite"] = asyncio.run(measure(trace, "", Path(folder), size, ourselves))
+        found["SQLite"] = _run(measure(trace, "", Path(folder), size, ourselves))
     try:
         with cluster() as server, tempfile.TemporaryDirectory(prefix="gst") as folder:
             url = server.database()
@@ -338,7 +346,7 @@ def main() -> None:
                 ]
                 return [process for process in own if _belongs(process, str(server.folder))]
 
-            found["PostgreSQL"] = asyncio.run(measure(trace, url, Path(folder), size, postgres))
+            found["PostgreSQL"] = _run(measure(trace, url, Path(folder), size, postgres))
     except RuntimeError as error:
         print(error)
     for name, costs in found.items():
