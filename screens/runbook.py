@@ -31,6 +31,7 @@ from screens.reports import ReportDialog
 from screens.told_field import ToldField
 from screens.work import begin
 from widgets.box import Line
+from widgets.footer import FooterKey
 from widgets.lines_pane import LinesPane
 from widgets.prose import words_lines
 from widgets.runbook_document import asked_for, document_lines, field_words, plan_head
@@ -210,9 +211,9 @@ class RunbookScreen(GuardianScreen):
         if isinstance(event.widget, Input) and id.startswith(_FIELD) and self._detail is not None:
             one = next((one for one in asked_for(self._detail) if _FIELD + one.name == id), None)
             if one is not None:
-                self._hint(f"{one.prompt or one.name}: {field_words(one)}")
+                self._hint(f"{one.prompt or one.name} · {field_words(one)}")
         elif id == _HOSTS:
-            self._hint("Where it runs. ⏎ next field · esc to the keys")
+            self._hint("Where it runs.")
         self.refresh_frame()
 
     def _hint(self, words: str, *, error: bool = False) -> None:
@@ -234,6 +235,12 @@ class RunbookScreen(GuardianScreen):
         """Back to the keys."""
         self.give_back_focus()
         self._replan()
+
+    def footer_keys(self) -> tuple[FooterKey, ...]:
+        """While something is typed, the keys of the form."""
+        if self._in_form:
+            return (FooterKey("⏎", "next field, then the plan"), FooterKey("esc", "to the keys"))
+        return super().footer_keys()
 
     def give_back_focus(self) -> None:
         """To what is read."""
@@ -269,6 +276,8 @@ class RunbookScreen(GuardianScreen):
             # whoever types in another field already is not torn away from it
             self._focus_field(error.field)
         self._hint("" if beside else self._refused, error=True)
+        if beside:
+            self._refused = "There is no plan until what is marked in the form is mended."
         self._draw()
 
     @property

@@ -246,7 +246,11 @@ class RunAnswers:
         run = self._ready()
         if run is None or "rollback" not in run.acts:
             return
-        steps = [safe(mark.step, 60) for mark in reversed(run.marks) if mark.undo]
+        names = [mark.step for mark in reversed(run.marks) if mark.undo]
+        if run.current is not None and run.current.undo and run.state == "paused" and run.step not in names:
+            # it was left in the middle: what it did so far is taken back too
+            names.insert(0, run.step)
+        steps = [safe(name, 60) for name in names]
         lines = ["What was done is taken back in reverse, and each step asks before it does:", "", *steps]
 
         def answered(yes: bool | None) -> None:

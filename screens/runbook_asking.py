@@ -75,11 +75,15 @@ def works(name: str, run: RunbookRun | None, hosts: int) -> bool:
 
 def word_of(command: Command, run: RunbookRun | None) -> str:
     """The short word of a command in the footer: what enter does, as things stand."""
+    if command.name == "runbook.pause" and run is not None and "resume" in run.acts:
+        return "go on"
     if command.name != "runbook.go" or run is None:
         return command.footer
     kind = run.current.step.kind if run.current else ""
     words = {
-        "confirm": "it is done" if kind == "instruct" else "run",
+        "confirm": {"instruct": "it is done", "wait": "wait", "notify": "tell", "silence": "quiet"}.get(
+            kind, "run"
+        ),
         "type": "type it",
         "input": "answer",
         "choose": "choose",

@@ -280,7 +280,9 @@ class StepScreen(RunAnswers, GuardianScreen):
         if more:
             shown.append(f"(and {more} more that differ by host)")
         running = run.state == "running"
-        if running or run.asked in ("confirm", "type"):
+        if running and first.command == run.current.undo:
+            self._output.take_undo((run.step, mark.attempt), shown)
+        elif running or run.asked in ("confirm", "type"):
             self._output.take_command((run.step, mark.attempt if running else mark.attempt + 1), shown)
         progress = self.progress(run)
         if running and progress is not None and progress.attempt == mark.attempt:
@@ -289,7 +291,7 @@ class StepScreen(RunAnswers, GuardianScreen):
     def _draw_steps(self, run: RunbookRun, detail: RunbookRunDetail | None, now: float) -> None:
         pane = self.query_one("#steps", LinesPane)
         steps = detail.steps if detail is not None else ()
-        lines, place = steps_lines(steps, run, pane.width)
+        lines, place = steps_lines(steps, run, pane.width) if steps else ([[("reading…", "muted")]], 0)
         if run.state == "ended" and detail is not None and detail.epilogue:
             lines += [[], *prose_lines(detail.epilogue, pane.width)]
         place_now = (run.step, run.state, bool(steps))
@@ -318,7 +320,7 @@ class StepScreen(RunAnswers, GuardianScreen):
         kind = run.current.step.kind if run.current else "run"
         title = (
             "what runs"
-            if run.state == "running"
+            if run.state in ("running", "paused")
             else "takes back"
             if run.asked == "undo"
             else kinds.get(kind, "what will run")
@@ -331,6 +333,10 @@ class StepScreen(RunAnswers, GuardianScreen):
             lines, title, name if self.has_class("narrow") else "", f"step {run.number} of {len(run.marks)}"
         )
         most = max(5, self.size.height * 2 // 5)
+        if self.has_class("narrow") and not (self.has_class("output") or self.has_class("hosts")):
+            # a short list of steps leaves its room to what will run
+            steps = self.query_one("#steps", LinesPane).fits(self.size.height)
+            most = max(most, self.size.height - 2 - self.query_one(AskPane).outer_size.height - max(5, steps))
         pane.styles.height = pane.fits(most)
 
     def _draw_output(self, run: RunbookRun, now: float) -> None:
@@ -378,7 +384,7 @@ class StepScreen(RunAnswers, GuardianScreen):
 
     def _fold(self, run: RunbookRun) -> None:
         """On a narrow terminal what matters now has the room: prose before a step, its output while it runs and after."""
-        running = run.state in ("running", "deciding", "ended")
+        running = run.state in ("running", "paused", "deciding", "ended")
         if running != self._was_running:
             many = running and run.current is not None and run.current.hosts > 1
             self.set_class(running and not many, "output")

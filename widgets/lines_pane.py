@@ -42,8 +42,9 @@ class LinesPane(Scrolled, can_focus=True):
 
     @property
     def width(self) -> int:
-        """Cells of a line, beside a blank at each side."""
-        return max(1, self.scrollable_content_region.width - 2)
+        """Cells of a line, beside a blank at each side; while it is hidden, as many as it had before."""
+        found = self.scrollable_content_region.width - 2
+        return found if found > 0 else max(1, self._wide)
 
     @property
     def lines(self) -> list[Line]:
@@ -121,6 +122,6 @@ class LinesPane(Scrolled, can_focus=True):
             self.call_after_refresh(self._reveal, self._at)
         elif self._following:
             self.call_after_refresh(self._to_the_end)
-        if self._wide != self.width:
+        if self.scrollable_content_region.width > 2 and self._wide != self.width:
             self._wide = self.width
             self.post_message(self.Resized())

@@ -7,6 +7,7 @@ from guardian_tui.text import safe
 from widgets import figures
 from widgets.box import Line
 from widgets.prose import words_lines
+from widgets.runbook_document import field_words
 from widgets.runbooks_list import proof_piece
 
 ACTS: dict[str, tuple[str, str]] = {
@@ -28,7 +29,9 @@ def question_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool
     match run.asked:
         case "confirm":
             kind = run.current.step.kind if run.current else "run"
-            done = {"instruct": "when it is done", "wait": "wait for it"}.get(kind, "run it")
+            done = {
+                "instruct": "when it is done", "wait": "wait for it", "notify": "tell them", "silence": "keep it quiet", "backup": "begin it",
+            }.get(kind, "run it")  # fmt: skip
             lines += [[("⏎ ", "title"), (done, "text"), *_others(run)]]
         case "type" | "undo":
             if run.phrase:
@@ -40,13 +43,7 @@ def question_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool
             step = run.current.step if run.current else None
             lines += words_lines([(safe(step.text if step else "", 600), "strong")], width)
             if step is not None and step.variable is not None:
-                one = step.variable
-                bounds = [
-                    f"{one.minimum} at least" if one.minimum else "",
-                    f"{one.maximum} at most" if one.maximum else "",
-                    ", ".join(one.options),
-                ]
-                lines.append([(safe(", ".join(part for part in (one.type, *bounds) if part), 300), "muted")])
+                lines += words_lines([(field_words(step.variable), "muted")], width)
         case "choose":
             step = run.current.step if run.current else None
             lines += words_lines([(safe(step.text if step else "", 600), "strong")], width)
@@ -112,7 +109,13 @@ def running_lines(
     if run.state == "paused":
         return [
             *words_lines([(safe(run.words or "Paused.", 600), "mark")], width),
-            [("p ", "title"), ("go on", "text")],
+            [
+                ("p ", "title"),
+                ("go on   ", "text"),
+                *([("u ", "title"), ("roll back   ", "text")] if "rollback" in run.acts else []),
+                ("x ", "title"),
+                ("stop", "text"),
+            ],
         ]
     since = f"for {figures.age(now - began)}" if began is not None else ""
     if progress is None or progress.step != run.step:

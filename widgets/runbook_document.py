@@ -19,7 +19,8 @@ def asked_for(detail: RunbookDetail) -> list[RunbookVariable]:
 
 def field_words(one: RunbookVariable) -> str:
     """What a field wants, in words."""
-    told = {"int": "a whole number", "enum": "one of " + ", ".join(one.options), "path": "a path that begins with /", "host": "a host's name",
+    told = {"int": "a whole number", "word": "a single word",
+            "enum": "one of " + ", ".join(one.options), "path": "a path that begins with /", "host": "a host's name",
             "duration": "a time span, as 30m", "datetime": "a moment, as 2026-01-31T02:30Z", "secret": "a secret, shown to nobody"}.get(one.type, one.type)  # fmt: skip
     bounds = [
         f"{one.minimum} at least" if one.minimum else "",

@@ -143,7 +143,7 @@ def where_line(planned: PlannedStep, hosts: Sequence[str], count: int) -> Line:
     step = planned.step
     whom = f"as {safe(step.user, 60)}" if step.user else "as its own user"
     place = hosts_words(hosts, count) if hosts or count else "a host that is not known yet"
-    counted = f"  {count} host{'' if count == 1 else 's'}" if count and len(hosts) <= 1 else ""
+    counted = f"  {count} host{'' if count == 1 else 's'}" if count and len(hosts) == 1 else ""
     return [("on     ", "muted"), (place, "strong"), (f"{counted} · {whom}", "muted")]
 
 

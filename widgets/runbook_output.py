@@ -32,6 +32,8 @@ class _Written:
     tail: list[str] = field(default_factory=list)
     """The end, as the stream brings it."""
     cut: bool = False
+    undone: bool = False
+    """The command that takes it back stands in it."""
     _told: str = ""
     _wrapped: tuple[int, bool, list[Line]] | None = None
 
@@ -46,6 +48,12 @@ class _Written:
         if tail != self._told:
             self._told, self._wrapped = tail, None
             self.tail = [safe(line, LINE_CHARACTERS) for line in tail.split("\n")] if tail else []
+
+    def undo(self, lines: Sequence[str]) -> None:
+        """What takes it back: all that was written stands above it."""
+        shown, cut = self._shown()
+        self.kept, self.tail, self._told, self.undone = [], [], "", True
+        self.keep([*shown, *lines], cut=cut)
 
     def forget(self) -> None:
         """What was kept has no room any more."""
@@ -141,6 +149,13 @@ class RunOutput:
         if len(self._commands) >= 2 * ATTEMPTS and attempt not in self._commands:
             del self._commands[next(iter(self._commands))]
         self._commands[attempt] = tuple(commands)
+
+    def take_undo(self, attempt: Attempt, commands: Sequence[str]) -> None:
+        """What takes the attempt back: it stands below what that has written."""
+        written = self._of(attempt)
+        if not written.undone:
+            lines = [f"{'  ' if place else '$ '}{line}" for place, line in enumerate(commands)]
+            written.undo(lines)
 
     def lines(self, titles: dict[str, str], width: int) -> list[Line]:
         """All of it; ``titles``: what stands above a step of which the command is not known."""
