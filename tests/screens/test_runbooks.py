@@ -629,7 +629,7 @@ def test_the_whole_picture(snap_compare: Callable[..., bool], size: tuple[int, i
                 app.open_runbook_run("r1")
                 await seen(app, "Type web-eu-12" if what == "step" else "6 of 20")
                 await until(lambda: isinstance(app.screen, StepScreen) and app.screen._detail is not None)
-                await seen(app, "▶ 4 vacuum" if what == "step" else "web-eu-03")
+                await seen(app, *(("▶ 4 vacuum", "grace") if what == "step" else ("web-eu-03",)))
             app.screen.refresh_frame()  # type: ignore[attr-defined]  # all of them have one
             await pilot.pause()
 
