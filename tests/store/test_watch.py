@@ -23,7 +23,7 @@ from guardian_tui.engine.facts import Layout, Sample
 from guardian_tui.engine.store import database, metrics
 from guardian_tui.engine.store import sqlite as files
 from guardian_tui.engine.store.database import Store
-from guardian_tui.engine.store.locking import AdvisoryLock
+from guardian_tui.engine.store.locking import NOBODY, AdvisoryLock
 from guardian_tui.engine.store.tables import meta, waves
 from guardian_tui.protocol.errors import StoreUnavailable
 from tests.store.test_faults import count, put
@@ -335,4 +335,22 @@ async def test_an_order_that_is_given_up_while_the_server_works_does_not_cost_th
     await put(store, "whole")
     assert await count(store) == 1
     assert len(await asyncio.to_thread(sql, postgres_url, HOLDERS)) == 1
+    await store.close()
+
+
+async def test_a_ghost_that_gives_the_lock_back_between_two_questions_is_no_other_engine(
+    postgres_url: str, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await Store.open(StoreSettings(url=postgres_url), tmp_path, clock)
+    ask, asked = AdvisoryLock._try, []
+
+    async def just_gone(self: AdvisoryLock, conn: AsyncConnection) -> tuple[int, str] | None:
+        asked.append(conn)
+        return (NOBODY, "unknown") if len(asked) == 1 else await ask(self, conn)
+
+    monkeypatch.setattr(AdvisoryLock, "_try", just_gone)
+    ours = await asyncio.to_thread(sql, postgres_url, HOLDERS)
+    await asyncio.to_thread(sql, postgres_url, f"SELECT pg_terminate_backend({ours[0][0]})")
+    await put(store, "whole")
+    assert len(asked) > 1 and await count(store) == 1
     await store.close()

@@ -26,6 +26,8 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )  # fmt: skip
 OWN_GHOST_TRIES = 100
 OWN_GHOST_SECONDS = 0.05
+NOBODY = 0
+"""For a backend: whoever had the lock gave it back between two questions."""
 _ADVISORY_KEY = 0x67756172  # "guar"
 _MARK_KEY = "holder"
 _ALIVE = text("SELECT 1")
@@ -154,10 +156,11 @@ class AdvisoryLock:
                 holder = await self._try(conn)
                 if holder is None:
                     break
-                if holder[0] != self._backend:
+                if holder[0] not in (self._backend, NOBODY):
                     self._lose(holder[1])
-                # the server has not noticed yet that our former connection is gone
-                await conn.execute(_END, {"pid": self._backend})
+                if holder[0] == self._backend:
+                    # the server has not noticed yet that our former connection is gone; if it just has, our mark tells whose the lock was
+                    await conn.execute(_END, {"pid": self._backend})
                 await asyncio.sleep(OWN_GHOST_SECONDS)
             else:
                 raise StoreUnavailable("PostgreSQL still holds the lock of a connection that was lost.")
@@ -188,7 +191,9 @@ class AdvisoryLock:
             return None
         found = (await conn.execute(_HOLDER, {"key": _ADVISORY_KEY})).first()
         await conn.rollback()
-        return (int(found[0]), f"{found[1] or 'unnamed'}, backend {found[0]}") if found else (0, "unknown")
+        return (
+            (int(found[0]), f"{found[1] or 'unnamed'}, backend {found[0]}") if found else (NOBODY, "unknown")
+        )
 
     async def release(self) -> None:
         """Give the lock back, and close the connection."""
