@@ -132,6 +132,10 @@ class Bench:
         """The run as it is now."""
         return (await self._client.call("backups.log", RunDetail, RunRef(run=run.id))).row
 
+    async def cancel(self, run: RunRow) -> None:
+        """End a run."""
+        await self._client.call("backups.cancel", RunRow, RunRef(run=run.id))
+
     async def ended(self, run: RunRow) -> RunRow:
         """Wait for a run's end."""
         while (row := await self.detail(run)).state in ("queued", "running"):
@@ -169,13 +173,10 @@ async def followed(bench: Bench, pid: int, data: Path, seconds: float) -> float:
     before, began = cpu_of(pid), time.perf_counter()
     await asyncio.sleep(seconds)
     idle = (cpu_of(pid) - before) / (time.perf_counter() - began)
-    flag = data.parent / "go"
     await bench.repository("many")
     runs = []
     for number in range(FOLLOWED):
-        await bench.job(
-            f"many-{number}", "many", data, before=(f"while [ ! -e {flag} ]; do echo waiting; sleep 1; done",)
-        )
+        await bench.job(f"many-{number}", "many", data, before=("while :; do echo waiting; sleep 1; done",))
         runs.append(await bench.run(f"many-{number}"))
     while sum([(await bench.detail(run)).state == "running" for run in runs]) < FOLLOWED:
         await asyncio.sleep(0.5)
@@ -183,7 +184,10 @@ async def followed(bench: Bench, pid: int, data: Path, seconds: float) -> float:
     before, began = cpu_of(pid), time.perf_counter()
     await asyncio.sleep(seconds)
     busy = (cpu_of(pid) - before) / (time.perf_counter() - began)
-    flag.touch()
+    for run in runs:
+        await bench.cancel(run)
+    while sum([(await bench.detail(run)).state in ("queued", "running") for run in runs]):
+        await asyncio.sleep(0.5)
     return max(0.0, busy - idle)
 
 
@@ -236,7 +240,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the data, once")
     quick = parser.parse_args().quick
-    with tempfile.TemporaryDirectory(prefix="gb") as folder:
+    with tempfile.TemporaryDirectory(prefix="gb", ignore_cleanup_errors=True) as folder:
         os.environ["GUARDIAN_HOME"] = os.environ["HOME"] = folder
         values = asyncio.run(measure(Path(folder), quick))
     print(
