@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import click
 
 from guardian_tui.as_root import as_user, in_other_hands, out_of_reach
 from guardian_tui.cli_session import EXIT_REFUSED, raise_words
+from guardian_tui.client import Client
 from guardian_tui.installing import (
     NAME,
     Setup,
@@ -18,10 +20,12 @@ from guardian_tui.installing import (
     check_name,
     find_program,
     install_steps,
+    runs_older_unit,
     uninstall_steps,
     unit_steps,
 )
 from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.system import Hello
 
 SYSTEMD = Path("/run/systemd/system")
 """There where systemd is the init (sd_booted(3))."""
@@ -77,6 +81,7 @@ def install(setup: Setup, *, dry: bool) -> None:
             raise click.ClickException(words)
         click.echo(words)
     fresh = not (setup.state / "state.db").exists()
+    older = runs_older_unit(setup)
     try:
         carry_out(install_steps(setup), dry=dry)
         # before the start: who is quickest after it has nothing of that
@@ -88,6 +93,10 @@ def install(setup: Setup, *, dry: bool) -> None:
         return
     if not setup.systemd:
         click.echo(f"There is no systemd here. Let your init run, as root:\n\n    {setup.by_hand}\n")
+    if older:
+        click.echo(
+            "The engine runs on as it was. When it suits you: `systemctl restart guardian`; people stay logged in."
+        )
     click.echo(f"Let people in:  usermod --append --groups {setup.group} NAME   (they log in again)")
     if code:
         click.echo(
@@ -128,11 +137,29 @@ def first_code_command() -> None:
     state = home / "state"
     if not state.is_dir():
         raise click.ClickException(f"There is no {state}: see `guardian-tui engine install`.")
+    if asyncio.run(
+        _has_admin(Setup("").run / "engine.sock" if home == Setup("").home else home / "run" / "engine.sock")
+    ):
+        raise click.ClickException(
+            "There is an admin already, who invites others: `guardian-tui accounts invite`."
+        )
     try:
         # of the home, which lies in a folder of root's: what is below it may be what the engine's user put there
         click.echo(first_code(state, pwd.getpwuid(home.lstat().st_uid).pw_name))
     except (GuardianError, KeyError) as error:
         raise click.ClickException(f"No code was made: {error}") from error
+
+
+async def _has_admin(socket: Path) -> bool:
+    """Whether an engine that listens there says so."""
+    client = Client(socket)
+    try:
+        return (await client.call("hello", Hello)).set_up
+    except GuardianError:
+        # nobody can be asked; a code that is not wanted any more makes no admin
+        return False
+    finally:
+        await client.close()
 
 
 def first_code(state: Path, user: str) -> str:

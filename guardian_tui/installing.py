@@ -185,6 +185,11 @@ def unit_steps(setup: Setup) -> list[Step]:
     ]  # fmt: skip
 
 
+def runs_older_unit(setup: Setup) -> bool:
+    """Whether an engine runs by another unit than the one that is to be there."""
+    return setup.systemd and _text_of(setup.unit_file) != setup.unit and _active()
+
+
 def uninstall_steps(setup: Setup, *, data: bool) -> list[Step]:
     """What takes a shared engine away; its data, settings, user and group only if that is asked for."""
     there = setup.unit_file.exists()

@@ -48,6 +48,9 @@ LONGEST_FIRST = (
     "runbooks/test_over_ssh.py",
     "runbooks/test_path.py",
     "team/test_shared_engine.py",
+    "approvals/test_hostile.py",
+    "approvals/test_approvals.py",
+    "team/test_unit.py",
     "checks/test_service.py",
     "checks/test_http.py",
 )

@@ -24,6 +24,8 @@ from guardian_tui.protocol.system import EngineStatus, EventsRequest
 MOST_STREAMS = 256
 MOST_OF_A_SESSION = 8
 """So that no client, gone wild, keeps the others out."""
+MOST_OF_AN_ACCOUNT = MOST_STREAMS // 4
+"""Nor anybody who logs in again and again."""
 PACE_SECONDS = 0.2
 """At most five deltas a second: changes of one wave travel together."""
 
@@ -78,7 +80,7 @@ class Streams:
         self._boot = boot
         self._status = status
         self._still = still
-        self._ends: dict[Subscription, tuple[str, asyncio.Future[str]]] = {}
+        self._ends: dict[Subscription, tuple[str, str, asyncio.Future[str]]] = {}
         self.closing = False
 
     def __len__(self) -> int:
@@ -90,7 +92,13 @@ class Streams:
         if len(self._ends) >= MOST_STREAMS or self.closing:
             raise TooManyRequests("The engine has as many streams open as it bears.", retry_after_seconds=5)
         session_id = call.principal.session_id
-        if sum(held == session_id for held, _ in self._ends.values()) >= MOST_OF_A_SESSION:
+        account = call.principal.account_id
+        if sum(held == account for _, held, _ in self._ends.values()) >= MOST_OF_AN_ACCOUNT:
+            raise TooManyRequests(
+                f"Your account has {MOST_OF_AN_ACCOUNT} streams open; close some first.",
+                retry_after_seconds=5,
+            )
+        if sum(held == session_id for held, _, _ in self._ends.values()) >= MOST_OF_A_SESSION:
             raise TooManyRequests(
                 f"This session has {MOST_OF_A_SESSION} streams open; close some first.", retry_after_seconds=5
             )
@@ -100,7 +108,7 @@ class Streams:
         end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         # whoever waits for a change is woken by the end too
         end.add_done_callback(lambda _: subscription.changed.set())
-        self._ends[subscription] = (session_id, end)
+        self._ends[subscription] = (session_id, account, end)
         return StreamingResponse(
             self._events(call, subscription, end),
             media_type="text/event-stream",
@@ -114,14 +122,14 @@ class Streams:
 
     def session_ended(self, fact: SessionEnded) -> None:
         """End the streams of a session (bus subscriber)."""
-        for session_id, end in self._ends.values():
+        for session_id, _, end in self._ends.values():
             if session_id == fact.session_id and not end.done():
                 end.set_result(fact.reason)
 
     def close(self) -> None:
         """End all streams: the server waits for them otherwise."""
         self.closing = True
-        for _, end in self._ends.values():
+        for _, _, end in self._ends.values():
             if not end.done():
                 end.set_result("shutdown")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from guardian_tui.engine.calls import Peer
 from guardian_tui.protocol import runbooks as wire
-from guardian_tui.protocol.access import AccountRef
+from guardian_tui.protocol.access import AccountRef, GrantSpec, SetGrants
 from guardian_tui.protocol.errors import Conflict, PermissionDenied, StepUpRequired
 from tests.runbooks.lab import Lab
+from tests.support.gate import UID
 
 STEPS = """
 ```step which
@@ -105,6 +107,39 @@ async def test_an_approval_of_somebody_whose_account_is_closed_counts_no_more(la
     assert (run.step, run.asked) == ("ok", "approve")
     assert "The account grace is closed." in run.words
     assert run.verdict == ""
+
+
+async def test_an_approval_of_somebody_who_may_no_more_on_its_hosts_counts_no_more(lab_: Lab) -> None:
+    grace = await lab_.colleague("grace", "operator")
+    run = await asking(lab_)
+    run = await approve(lab_, run, grace)
+    elsewhere = SetGrants(account="grace", grants=(GrantSpec(profile="operator", scope="host=elsewhere"),))
+    await lab_.gate.call("accounts.grants", elsewhere)
+    run = await lab_.answer(run)
+    assert (run.step, run.asked) == ("ok", "approve")
+    assert "grace may no longer do that on " in run.words
+
+
+async def test_one_unix_account_is_one_person(lab_: Lab) -> None:
+    lab_.runbooks.house.by_uid = True
+    grace = await lab_.colleague("grace", "operator")
+    hal, _ = await lab_.gate.invite("hal", GrantSpec(profile="operator"), uid=UID + 1)
+    run = await asking(lab_)
+    # ada's own Unix account
+    with pytest.raises(PermissionDenied, match="a Unix account of their own"):
+        await approve(lab_, run, grace)
+    row = await lab_.row(run)
+    order = wire.ApproveRunbook(run=run.id, version=row.version, digest=row.digest)
+    run = await lab_.gate.call("runbooks.approve", order, token=hal, uid=UID + 1)
+    assert run.step == "delete"
+    # led on from there it is the approver's own
+    assert run.approvals[0].void == ""
+    session = await lab_.gate.login(uid=UID + 1)
+    held = lab_.runbooks.runner.runs[run.id]
+    held.principal = await lab_.gate.access.authenticate(session.token, Peer(UID + 1))
+    run = await lab_.answer(run)
+    assert (run.step, run.asked) == ("ok", "approve")
+    assert "the same Unix account as whoever asked" in run.words
 
 
 async def test_a_value_that_changes_after_an_approval_makes_it_void(lab_: Lab) -> None:

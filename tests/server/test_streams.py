@@ -141,5 +141,10 @@ async def test_no_session_takes_all_streams(tmp_path: Path, monkeypatch: pytest.
         with pytest.raises(TooManyRequests, match="close some"):
             await anext(second.events())
         assert hosts_of(await next_of(eve.events(), hosts_of))
+        # nor does a person who logs in once more
+        monkeypatch.setattr(module, "MOST_OF_A_SESSION", 8)
+        monkeypatch.setattr(module, "MOST_OF_AN_ACCOUNT", 1)
+        with pytest.raises(TooManyRequests, match="Your account has 1"):
+            await anext(second.events())
         await second.close()
         await eve.close()

@@ -14,11 +14,18 @@ from typing import TypeVar
 
 import pytest
 
+from guardian_tui.engine.access.first_code import FirstCode
 from guardian_tui.protocol import approvals, backups
 from guardian_tui.protocol import runbooks as wire
 from guardian_tui.protocol.access import Account, Enrolment, GrantSpec, Session, SetGrants, SetUp
 from guardian_tui.protocol.audit import AuditEvent, AuditPage, AuditQuery
-from guardian_tui.protocol.errors import ApprovalNeeded, EngineUnreachable, NotAuthenticated, PermissionDenied
+from guardian_tui.protocol.errors import (
+    ApprovalNeeded,
+    Conflict,
+    EngineUnreachable,
+    NotAuthenticated,
+    PermissionDenied,
+)
 from guardian_tui.protocol.fleet import HostList, HostsQuery
 from guardian_tui.protocol.system import Hello
 from tests.support.engine import PASSWORD, WAIT_SECONDS
@@ -109,6 +116,19 @@ def test_nobody_becomes_the_first_admin_by_being_first(bare: House) -> None:
         with pytest.raises(PermissionDenied, match="one-time code"):
             engine.ask(bare.a, "setup.begin", Enrolment, SetUp(name="eve", password=PASSWORD, code=code))
     assert (engine.paths.state / "first-admin-code").exists()
+
+
+def test_the_code_of_the_first_admin_makes_no_second_one(team: House) -> None:
+    engine = team.engine
+    order = SetUp(name="eve", password=PASSWORD, code=engine.code)
+    with pytest.raises(PermissionDenied, match="one-time code"):
+        engine.ask(team.b, "setup.begin", Enrolment, order)
+    # nor does a new one, though root made it
+    new = FirstCode(engine.paths.state).make()
+    os.chown(engine.paths.state / "first-admin-code", engine.owner.uid, engine.owner.gid)
+    with pytest.raises(Conflict, match="exists already"):
+        engine.ask(team.b, "setup.begin", Enrolment, SetUp(name="eve", password=PASSWORD, code=new))
+    FirstCode(engine.paths.state).spend()
 
 
 def test_the_group_comes_to_the_socket_and_nobody_else_does(bare: House) -> None:

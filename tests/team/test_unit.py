@@ -161,6 +161,8 @@ def test_the_installed_unit_serves_its_group_and_tells_the_journal_when_it_stops
     root = next(one for one in shown["file_systems"] if one["mount"] == "/")
     # the unit has it mounted read-only; the machine has not, and a full disk is told of on what can be written
     assert root["read_only"] is False
+    status, words = team.run("guardian-tui engine first-code")
+    assert status == 1 and "There is an admin already" in words
     team.say("systemctl stop guardian")
     shown = team.say("systemctl show -p Result -p ExecMainStatus -p NRestarts guardian")
     assert sorted(shown.splitlines()) == ["ExecMainStatus=0", "NRestarts=0", "Result=success"]
@@ -246,6 +248,24 @@ def test_its_hardening_leaves_it_what_it_needs(both: Machine) -> None:
     both.say("systemctl kill --signal=KILL --kill-whom=main guardian")
     both.until(ada, ("session", {}), lambda answer: answer.get("account") == "ada")
     assert both.say("systemctl show -P NRestarts guardian") == "1"
+
+
+@pytest.mark.soak
+def test_by_its_credential_it_opens_the_vault_itself(both: Machine) -> None:
+    both.say(
+        "mkdir -p /etc/credstore.encrypted && head -c 32 /dev/urandom"
+        " | systemd-creds encrypt --name=guardian-vault-key - /etc/credstore.encrypted/guardian-vault-key"
+    )
+    told = both.say("guardian-tui engine install --vault-credential")
+    assert "systemctl restart guardian" in told
+    both.say("systemctl restart guardian")
+    both.until(both.ada, ("session", {}), lambda answer: answer.get("account") == "ada")
+    both.login(both.ada)
+    (slot,) = both.ask(both.ada, ("vault.add_credential", {}))
+    assert "error" not in slot, slot
+    both.say("systemctl restart guardian")
+    both.until(both.ada, ("engine.status", {}), lambda answer: answer.get("vault_locked") is False)
+    assert "systemctl restart" not in both.say("guardian-tui engine install --vault-credential")
 
 
 @pytest.mark.soak
