@@ -9,7 +9,7 @@ import msgspec
 from guardian_tui.protocol.base import Request, Response
 
 ApprovedOrder = Literal[
-    "backups.restore", "backups.retain", "backups.edit", "backups.remove", "repositories.unlock", "repositories.edit", "repositories.remove",
+    "backups.restore", "backups.retain", "backups.add", "backups.edit", "backups.remove", "repositories.unlock", "repositories.edit", "repositories.remove",
 ]  # fmt: skip
 """Orders that can be set to wait for another person."""
 ApprovalState = Literal["waiting", "approved", "refused", "done", "void"]

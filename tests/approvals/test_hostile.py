@@ -32,7 +32,7 @@ from tests.approvals.conftest import ALL, Lab
 
 EVERY = ApprovalSettings(
     orders=(
-        "backups.restore", "backups.retain", "backups.edit", "backups.remove", "repositories.unlock", "repositories.edit", "repositories.remove",
+        "backups.restore", "backups.retain", "backups.add", "backups.edit", "backups.remove", "repositories.unlock", "repositories.edit", "repositories.remove",
     )
 )  # fmt: skip
 
@@ -124,11 +124,14 @@ async def test_each_order_that_takes_something_away_can_be_set_to_wait(lab: Lab)
     job, repository = lab.backups.jobs["j"].spec, lab.backups.repositories["r"].spec
     less = msgspec.structs.replace(job, keep=Retention(last=2), enabled=False)
     there = msgspec.structs.replace(repository, site="cellar")
+    hook = msgspec.structs.replace(job, name="hook", before=("rm -r /srv",))
     orders = (
+        ("backups.add", hook, "Back here up from now on, by the job hook"),
         ("backups.edit", EditJob(job="shop", spec=less), "Change the backup job shop"),
         ("repositories.edit", EditRepository(repository="dumps", spec=there), "Change the repository dumps"),
-        ("repositories.unlock", RepositoryRef(repository="dumps"), "Remove the locks of the repository dumps, in which 1 jobs"),
+        ("repositories.unlock", RepositoryRef(repository="dumps"), "Remove the locks of the repository dumps, in which 2 jobs"),
         ("backups.remove", JobRef(job="shop"), "Remove the backup job shop"),
+        ("backups.remove", JobRef(job="hook"), "Remove the backup job hook"),
         ("repositories.remove", RepositoryRef(repository="dumps"), "Remove the repository dumps"),
     )  # fmt: skip
     for route, request, words in orders:
@@ -141,7 +144,7 @@ async def test_each_order_that_takes_something_away_can_be_set_to_wait(lab: Lab)
         assert done.state == "done"
         if done.run:
             await lab.over(done.run)
-        told = next(event for event in lab.gate.events(route) if event.outcome == "ok")
+        told = next(event for event in reversed(lab.gate.events(route)) if event.outcome == "ok")
         assert msgspec.json.decode(told.body)["approved_by"] == ["grace"]
         if route == "backups.edit":
             assert {"enabled: true → false", "keep:"} <= {

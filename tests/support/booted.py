@@ -53,6 +53,7 @@ mkdir -p dev/pts dev/shm old
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 pivot_root . old
 umount -l /old
+mount --make-rshared /
 exec env -i container=guardian-test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system systemd.unified_cgroup_hierarchy=1 \\
     systemd.unit=$target systemd.log_target=null systemd.show_status=0' "$0" "$@"
 """

@@ -95,6 +95,18 @@ class Asking:
             (repository.id, _fields(repository.spec)), (way.host_id,), self._about(repository),
         ))  # fmt: skip
 
+    async def add_job(
+        self, call: Call, repository: Repository, way: Way, request: wire.JobSpec
+    ) -> Ticket | None:
+        """A new job, whose commands are run on its host."""
+        about = self._about(repository)
+        about = About(_ids(way.host_id, *about.host_ids), (request.name, *about.jobs), repository.spec.name)
+        words = f"Back {way.name} up from now on, by the job {request.name}."
+        return await self._book.ticket(call, Wanted(
+            "backups.add", request, request.name, way.host_id, way.name, words, tuple(_some(differing(request, None))),
+            (repository.id, _fields(repository.spec)), (way.host_id,), about,
+        ))  # fmt: skip
+
     async def change_job(
         self, call: Call, order: ApprovedOrder, job: Job, request: wire.EditJob | wire.JobRef
     ) -> Ticket | None:

@@ -171,9 +171,12 @@ class BackupOrders:
             raise Conflict(f"There is a backup job {request.name} already.", field="name")
         spec = _named(request, way)
         job = Job(secrets.token_hex(8), spec, way.host_id, repository.id, "screen", self._clock.now())
+        ticket = await self._asking.add_job(call, repository, way, request)
         async with call.change(spec.name, body={"host": way.name, "repository": repository.spec.name}) as tx:
             self._scope.still(repository)
             await records.put_job(tx, job, new=True)
+            if ticket is not None:
+                await ticket.spend(tx, call)
             tx.after_commit(lambda: self._backups.joined(job))
         return self._backups.row_of(job)
 
