@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from functools import partial
 from typing import Any
 
 from textual import events
@@ -20,12 +21,12 @@ from guardian_tui.text import safe
 from screens.base import GuardianScreen
 from screens.forms import Field
 
-HELD_SECONDS = 2.0
+HELD_SECONDS = 5.0
 """Keys are held for a dialog that is coming up at most so long."""
 NOTICES = 100
 """So many are kept to be read again."""
 LONGEST_NOTICE_SECONDS = 20.0
-ENTER_SECONDS = 0.5
+ENTER_SECONDS = 2.0
 """Keys are held for the field that follows at most so long."""
 
 
@@ -102,8 +103,8 @@ class KeyboardApp(App[int]):
                 return
             screen = self.screen
             if isinstance(screen, GuardianScreen) and not screen.composed:
-                self._hold_for(screen)
                 self._held = [event]
+                self._hold_for(screen)
                 return
             if self._take_key(event.key):
                 return
@@ -175,7 +176,12 @@ class KeyboardApp(App[int]):
     def _hold_for(self, screen: Screen[Any]) -> None:  # Any: whatever it answers
         screen.call_after_refresh(self._release_keys)
         # whatever becomes of it, keys are not held for ever
-        self.set_timer(HELD_SECONDS, self._release_keys)
+        self.set_timer(HELD_SECONDS, partial(self._release_still, self._held))
+
+    async def _release_still(self, held: list[events.Key] | None) -> None:
+        """Release keys that are held still: not those that something else holds by now."""
+        if held is not None and self._held is held:
+            await self._release_keys()
 
     async def _release_keys(self) -> None:
         held, self._held = self._held or [], None

@@ -40,7 +40,7 @@ async def test_fields_filled_in_one_go_each_get_their_own() -> None:
             *"ada",
         )
         await until(
-            lambda: isinstance(app.screen, EditHostDialog) and value(app, "user") == "ada", seconds=20
+            lambda: isinstance(app.screen, EditHostDialog) and value(app, "user") == "ada", seconds=60
         )
         assert [value(app, name) for name in ("name", "address", "port")] == ["web-1", "127.0.0.2", "2222"]
         typed(app, "escape")
@@ -52,7 +52,7 @@ async def test_what_follows_a_line_is_for_the_screen_that_it_opens() -> None:
         typed(app, "colon", *"alerts", "enter", "slash", *"web", "enter")
         await until(
             lambda: isinstance(app.screen, AlertsScreen) and app.screen.wanted.text == "web",
-            seconds=20,
+            seconds=60,
         )
 
 
