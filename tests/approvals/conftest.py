@@ -23,6 +23,7 @@ from guardian_tui.engine.backups.scope import Scope
 from guardian_tui.engine.backups.service import Backups
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.remote.commands import Commands
+from guardian_tui.engine.remote.detached import DetachedRuns
 from guardian_tui.protocol import approvals as wire
 from guardian_tui.protocol.access import GrantSpec
 from guardian_tui.protocol.backups import Dump, JobRef, JobSpec, RepositorySpec, Restore, Retention, RunRow
@@ -50,8 +51,10 @@ class Lab:
         """A new engine over the same store."""
         one, commands = self.gate, Commands(None)  # type: ignore[arg-type]  # this machine needs no connection
         self.backups = Backups(
-            one.store, one.bus, one.live, one.clock, one.audit, OneHost(), commands, self._resolve, 400.0
-        )
+            one.store, one.bus, one.live, one.clock, one.audit, OneHost(), commands, self._resolve, 400.0,
+            # of its own: a run of a job of the same name, of tests beside this one, is none of ours
+            detached=DetachedRuns(commands, folder=str(self.folder / "runs")),
+        )  # fmt: skip
         scope = Scope(self.backups)
         self.book = Book(
             one.store,

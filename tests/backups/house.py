@@ -23,6 +23,7 @@ from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import WaveDone
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.commands import Commands
+from guardian_tui.engine.remote.detached import DetachedRuns
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.backups import Dump, JobSpec, RepositorySpec, RunRow
@@ -73,6 +74,8 @@ class House:
             self.commands,
             self._resolve,
             400.0,
+            # of its own: a run of a job of the same name, of tests beside this one, is none of ours
+            detached=DetachedRuns(self.commands, folder=str(self.folder / "runs")),
         )
         self.planner = Planner(self.backups, self.store, self.clock, self.sink, UTC)
 

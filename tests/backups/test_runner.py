@@ -158,7 +158,7 @@ async def test_a_host_that_was_restarted_in_mid_run_makes_it_lost_and_says_so(
         return live is not None and "begun" in live[0]
 
     await home.until(running, "it runs")
-    folders = (Path("/var/lib/guardian-runs"), tmp_path / ".local/state/guardian-runs")
+    folders = (home.folder / "runs", Path("/var/lib/guardian-runs"), tmp_path / ".local/state/guardian-runs")
     boots = [
         folder / f"{run.row.id}-1" / "boot" for folder in folders if (folder / f"{run.row.id}-1").is_dir()
     ]
