@@ -249,6 +249,10 @@ class CannedClient:
             return Done()
         raise NotFound(f"No answer is canned for {name}.")
 
+    async def hello(self) -> system.Hello:
+        """Who it is: the console says that it is there still."""
+        return HELLO
+
     async def events(self, after: str = "") -> AsyncIterator[events.StreamEvent]:
         """One snapshot, and silence."""
         yield events.Heartbeat(status=STATUS)
