@@ -1,5 +1,5 @@
 """`python -m guardian_tui` is `guardian-tui`."""
 
-from guardian_tui.cli import main
+from guardian_tui.cli.main import main
 
 main()

@@ -28,7 +28,7 @@ settings.load_profile("guardian")
 MEASURED_ROOMS = frozenset({"cli", "client", "own_state", "server"})
 """Rooms of tests whose engines and consoles in processes of their own run what no test runs in its own."""
 MEASURED_OF_PROCESSES = ":".join(
-    f"guardian_tui/{path}" for path in ("attach.py", "cli*.py", "client.py", "installing.py", "engine/listener.py", "engine/main.py", "engine/own_state", "engine/recovery.py", "engine/server.py")
+    f"guardian_tui/{path}" for path in ("attach.py", "cli", "client.py", "installing.py", "engine/listener.py", "engine/main.py", "engine/own_state", "engine/recovery.py", "engine/server.py")
 )  # fmt: skip
 
 

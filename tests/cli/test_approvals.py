@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from guardian_tui.cli import main
+from guardian_tui.cli.main import main
 from guardian_tui.engine.approvals import records
 from guardian_tui.engine.approvals.records import Waiting
 from tests.cli.test_cli import login

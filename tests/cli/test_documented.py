@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from guardian_tui.cli import main
+from guardian_tui.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

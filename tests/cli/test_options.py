@@ -11,13 +11,13 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from guardian_tui.cli import main
-from guardian_tui.cli_backups import plan_words, told_run
-from guardian_tui.cli_edit import changed
-from guardian_tui.cli_help import WORDS
-from guardian_tui.cli_options import shape
-from guardian_tui.cli_routes import headless_routes
-from guardian_tui.cli_values import record
+from guardian_tui.cli.main import main
+from guardian_tui.cli.backups import plan_words, told_run
+from guardian_tui.cli.edit import changed
+from guardian_tui.cli.help import WORDS
+from guardian_tui.cli.options import shape
+from guardian_tui.cli.routes import headless_routes
+from guardian_tui.cli.values import record
 from guardian_tui.protocol.backups import JobSpec, RestorePlan, Retention, RunRow
 from guardian_tui.protocol.fleet import Maintenance
 from guardian_tui.protocol.routes import ROUTES

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from guardian_tui.cli import main
+from guardian_tui.cli.main import main
 from guardian_tui.engine.runbooks.documents.front import KEYS, VARIABLE_KEYS
 from guardian_tui.engine.runbooks.documents.schema import make_schema
 from guardian_tui.engine.runbooks.documents.steps import KEYS as STEP_KEYS

@@ -7,8 +7,8 @@ import time
 import msgspec
 import pytest
 
-from guardian_tui.cli_options import shape
-from guardian_tui.cli_words import words_of
+from guardian_tui.cli.options import shape
+from guardian_tui.cli.words import words_of
 from guardian_tui.protocol.access import Invite, RecoveryCodes
 from guardian_tui.protocol.acts import LogLine, LogLines
 from guardian_tui.protocol.audit import AuditPage

@@ -22,7 +22,7 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_the_terminal_s_side_brings_in_neither_the_engine_nor_what_it_stands_on() -> None:
-    loaded = modules_after("import guardian_tui.app, guardian_tui.cli")
+    loaded = modules_after("import guardian_tui.app, guardian_tui.cli.main")
     forbidden = (
         "guardian_tui.engine",
         "sqlalchemy",
@@ -55,8 +55,8 @@ def test_login_is_served_before_what_is_slow_is_imported() -> None:
 
 
 def test_the_command_paints_before_the_headless_tree_is_built() -> None:
-    loaded = modules_after("import guardian_tui.cli")
-    assert not loaded & {"textual", "httpx", "guardian_tui.cli_tree"}
+    loaded = modules_after("import guardian_tui.cli.main")
+    assert not loaded & {"textual", "httpx", "guardian_tui.cli.tree"}
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from guardian_tui.cli import main
+from guardian_tui.cli.main import main
 from guardian_tui.config import AuditSettings, Paths, StoreSettings, paths_below
 from guardian_tui.engine.audit.log import AuditLog
 from guardian_tui.engine.calls import Entry

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian_tui import cli_runs
+from guardian_tui.cli import runs as cli_runs
 from guardian_tui.config import AuditSettings, FleetSettings, RunbooksSettings, Settings
 from guardian_tui.protocol import runbooks as wire
 from guardian_tui.protocol.fleet import HostList, HostRow, HostSpec, HostsQuery

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from guardian_tui.app import GuardianApp
-from guardian_tui.cli_words import words_of as told
+from guardian_tui.cli.words import words_of as told
 from guardian_tui.protocol.backups import RepositoryRow
 from guardian_tui.protocol.discovery import (
     FoundBackups,

@@ -108,7 +108,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         venv = "/opt/guardian/venv"
         one.say(
             f"{python} -m venv --without-pip {venv} && printf '{TREE}\\n{LIBRARIES}\\n' >$(echo {venv}/lib/python3*/site-packages)/guardian.pth"
-            f" && printf '#!{venv}/bin/python\\nfrom guardian_tui.cli import main\\nmain()\\n' >{venv}/bin/guardian-tui"
+            f" && printf '#!{venv}/bin/python\\nfrom guardian_tui.cli.main import main\\nmain()\\n' >{venv}/bin/guardian-tui"
             f" && chmod 755 {venv}/bin/guardian-tui && ln -s {venv}/bin/guardian-tui /usr/local/bin/"
         )
         # uids that nobody else has: what is done to all processes of one out there would be done to these too

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 import msgspec
 
-from guardian_tui.cli_columns import time_words
-from guardian_tui.cli_session import with_client
+from guardian_tui.cli.columns import time_words
+from guardian_tui.cli.session import with_client
 from guardian_tui.client import Client
 from guardian_tui.protocol.approvals import Approval, ApprovalRef, GiveApproval
 from guardian_tui.protocol.errors import InvalidRequest

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from guardian_tui.cli_complete import known_names
-from guardian_tui.cli_options import field_of, fitted, is_struct, option_of, plain_type, shown_flag, singular
-from guardian_tui.cli_session import with_client
+from guardian_tui.cli.complete import known_names
+from guardian_tui.cli.options import field_of, fitted, is_struct, option_of, plain_type, shown_flag, singular
+from guardian_tui.cli.session import with_client
 from guardian_tui.client import Client
 from guardian_tui.protocol import backups
 from guardian_tui.protocol.base import Request, Response

@@ -9,9 +9,9 @@ from typing import Any, TypeVar, cast
 import click
 import msgspec
 
-from guardian_tui.cli_options import params_of, shape
-from guardian_tui.cli_session import EXIT_REFUSED, with_client
-from guardian_tui.cli_words import words_of
+from guardian_tui.cli.options import params_of, shape
+from guardian_tui.cli.session import EXIT_REFUSED, with_client
+from guardian_tui.cli.words import words_of
 from guardian_tui.client import Client
 from guardian_tui.protocol.backups import (
     JobRef,

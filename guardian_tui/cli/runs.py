@@ -12,8 +12,8 @@ from typing import Any
 import click
 import msgspec
 
-from guardian_tui.cli_complete import known_names
-from guardian_tui.cli_session import EXIT_REFUSED, raise_words, with_client
+from guardian_tui.cli.complete import known_names
+from guardian_tui.cli.session import EXIT_REFUSED, raise_words, with_client
 from guardian_tui.client import Client
 from guardian_tui.protocol import runbooks as wire
 from guardian_tui.protocol.errors import GuardianError, InvalidRequest

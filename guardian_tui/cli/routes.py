@@ -12,8 +12,8 @@ from typing import Any
 import click
 import msgspec
 
-from guardian_tui.cli_approvals import approve_command, refuse_command, show_command
-from guardian_tui.cli_backups import (
+from guardian_tui.cli.approvals import approve_command, refuse_command, show_command
+from guardian_tui.cli.backups import (
     LATEST,
     conclude,
     forget_command,
@@ -23,15 +23,15 @@ from guardian_tui.cli_backups import (
     wait_option,
     waited,
 )
-from guardian_tui.cli_edit import edit_host_command, edit_job_command, edit_repository_command
-from guardian_tui.cli_hosts import bulk_command, import_command
-from guardian_tui.cli_options import params_of, shape
-from guardian_tui.cli_probe import print_command
-from guardian_tui.cli_runbooks import lint_command, read_command, schema_command
-from guardian_tui.cli_runs import follow_command, play_command, run_command, transcript_command
-from guardian_tui.cli_session import EXIT_REFUSED, raise_words, save_token, with_client
-from guardian_tui.cli_trust import accept_command
-from guardian_tui.cli_words import words_of
+from guardian_tui.cli.edit import edit_host_command, edit_job_command, edit_repository_command
+from guardian_tui.cli.hosts import bulk_command, import_command
+from guardian_tui.cli.options import params_of, shape
+from guardian_tui.cli.probe import print_command
+from guardian_tui.cli.runbooks import lint_command, read_command, schema_command
+from guardian_tui.cli.runs import follow_command, play_command, run_command, transcript_command
+from guardian_tui.cli.session import EXIT_REFUSED, raise_words, save_token, with_client
+from guardian_tui.cli.trust import accept_command
+from guardian_tui.cli.words import words_of
 from guardian_tui.client import Client
 from guardian_tui.config import find_paths
 from guardian_tui.protocol.access import Session

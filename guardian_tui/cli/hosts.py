@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from guardian_tui.bulk_words import SYNTAX, edit_of
-from guardian_tui.cli_session import ask_for_count, with_client
+from guardian_tui.cli.session import ask_for_count, with_client
 from guardian_tui.client import Client
 from guardian_tui.moments import parse_duration
 from guardian_tui.protocol.access import Session

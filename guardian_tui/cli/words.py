@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from guardian_tui.cli_columns import COLUMNS, PROOF, cell, is_number, time_words, title
-from guardian_tui.cli_documents import document_words, dry_run_words, plan_words
+from guardian_tui.cli.columns import COLUMNS, PROOF, cell, is_number, time_words, title
+from guardian_tui.cli.documents import document_words, dry_run_words, plan_words
 from guardian_tui.protocol.acts import LogLines
 from guardian_tui.protocol.audit import AuditPage
 from guardian_tui.protocol.backups import JobDetail, RetentionPlan

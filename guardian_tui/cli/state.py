@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian_tui.cli_session import EXIT_REFUSED, ask_secret, raise_words
+from guardian_tui.cli.session import EXIT_REFUSED, ask_secret, raise_words
 from guardian_tui.config import Paths, find_paths, load_settings, paths_below
 from guardian_tui.protocol.errors import Conflict, GuardianError, StoreUnavailable
 from guardian_tui.text import safe

@@ -33,7 +33,7 @@ class _LazyGroup(click.Group):
 
     def _build(self) -> None:
         if not self.commands:
-            from guardian_tui.cli_tree import add_commands
+            from guardian_tui.cli.tree import add_commands
 
             add_commands(self)
 
@@ -44,7 +44,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "demo":
             # as the console: it paints before the headless tree is built
-            from guardian_tui.cli_demo import demo_command
+            from guardian_tui.cli.demo import demo_command
 
             return demo_command
         self._build()

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
 
 from guardian_tui.attach import attach_paths, engine_listens
-from guardian_tui.cli_session import read_token
+from guardian_tui.cli.session import read_token
 from guardian_tui.client import Client
 from guardian_tui.protocol.alerts import AlertList
 from guardian_tui.protocol.approvals import ApprovalList

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from guardian_tui.as_root import as_user, in_other_hands, out_of_reach
-from guardian_tui.cli_session import EXIT_REFUSED, raise_words
+from guardian_tui.cli.session import EXIT_REFUSED, raise_words
 from guardian_tui.client import Client
 from guardian_tui.installing import (
     NAME,

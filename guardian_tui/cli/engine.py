@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from guardian_tui.attach import attach_paths, engine_listens, no_answer, start_engine, wait_until_listening
-from guardian_tui.cli_session import EXIT_NO_ENGINE, EXIT_REFUSED, raise_words, with_client
+from guardian_tui.cli.session import EXIT_NO_ENGINE, EXIT_REFUSED, raise_words, with_client
 from guardian_tui.client import Client
 from guardian_tui.config import Paths, find_paths
 from guardian_tui.meeting import stop_engine, whose

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from guardian_tui.cli_session import ask_for_count, with_client
+from guardian_tui.cli.session import ask_for_count, with_client
 from guardian_tui.client import Client
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.fleet import Question

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from guardian_tui.cli_complete import known_names
-from guardian_tui.cli_help import words_for
-from guardian_tui.cli_session import ask_secret
-from guardian_tui.cli_values import Duration, Moment, Pair, Size, pairs, record, refusal
+from guardian_tui.cli.complete import known_names
+from guardian_tui.cli.help import words_for
+from guardian_tui.cli.session import ask_secret
+from guardian_tui.cli.values import Duration, Moment, Pair, Size, pairs, record, refusal
 from guardian_tui.protocol.base import Request
 from guardian_tui.protocol.routes import Route
 

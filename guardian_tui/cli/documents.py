@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardian_tui.cli_runs import show_plan
+from guardian_tui.cli.runs import show_plan
 from guardian_tui.protocol.runbooks import RunbookDetail, RunbookDryRun, RunbookPlan, RunbookStep
 from guardian_tui.text import safe
 

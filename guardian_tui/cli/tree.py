@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from guardian_tui.cli_complete import completion_command
-from guardian_tui.cli_demo import demo_command
-from guardian_tui.cli_engine import engine_group
-from guardian_tui.cli_install import first_code_command, install_command, uninstall_command
-from guardian_tui.cli_routes import add_route_commands
-from guardian_tui.cli_session import login_command, logout_command, recover_command
-from guardian_tui.cli_state import state_group
+from guardian_tui.cli.complete import completion_command
+from guardian_tui.cli.demo import demo_command
+from guardian_tui.cli.engine import engine_group
+from guardian_tui.cli.install import first_code_command, install_command, uninstall_command
+from guardian_tui.cli.routes import add_route_commands
+from guardian_tui.cli.session import login_command, logout_command, recover_command
+from guardian_tui.cli.state import state_group
 
 
 def add_commands(main: click.Group) -> None:
