@@ -15,8 +15,8 @@ import pyotp
 import pytest
 from click.testing import CliRunner, Result
 
-from guardian_tui.cli.main import main
 from guardian_tui.cli.edit import changed
+from guardian_tui.cli.main import main
 from guardian_tui.cli.routes import headless_routes
 from guardian_tui.cli.session import read_token
 from guardian_tui.protocol.fleet import HostDetail, HostRef, HostSpec

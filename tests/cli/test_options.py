@@ -11,10 +11,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from guardian_tui.cli.main import main
 from guardian_tui.cli.backups import plan_words, told_run
 from guardian_tui.cli.edit import changed
 from guardian_tui.cli.help import WORDS
+from guardian_tui.cli.main import main
 from guardian_tui.cli.options import shape
 from guardian_tui.cli.routes import headless_routes
 from guardian_tui.cli.values import record

@@ -19,8 +19,8 @@ import pytest
 from click.testing import CliRunner
 
 from guardian_tui.as_root import CommandFailed, as_user, in_other_hands, make_folder, out_of_reach
-from guardian_tui.cli.main import main
 from guardian_tui.cli.install import carry_out, first_code, install
+from guardian_tui.cli.main import main
 from guardian_tui.config import parse_settings
 from guardian_tui.engine.access.first_code import FirstCode
 from guardian_tui.engine.notify import Notifier
