@@ -6,6 +6,7 @@ import asyncio
 
 import psutil
 import pytest
+import uvloop
 
 from guardian_tui.config import AlertsSettings, ChannelSettings, Settings, StoreSettings
 from guardian_tui.engine import environment
@@ -51,3 +52,23 @@ async def test_a_command_on_this_machine_gets_the_engines_environment_but_not_it
     await follow_here("env", seconds=60, stdin=b"", hear=hear, stop=Stop())
     for out in (done.out, b"".join(heard)):
         assert [line.partition(b"=")[0] for line in out.splitlines() if b"horse" in line] == [b"HARMLESS"]
+
+
+async def test_more_complaints_than_are_kept_hinder_no_command() -> None:
+    done = await run_here("head -c 1000000 /dev/zero >&2; echo through", timeout=60, limit_bytes=100)
+    assert (done.exit_status, done.out, len(done.err)) == (0, b"through\n", 1 << 16)
+
+
+def test_what_a_command_leaves_running_holds_nothing_of_it_under_the_engines_own_loop() -> None:
+    """A run is started so: as long as its pipes were held its start was not answered, and nobody followed it."""
+
+    async def leave() -> bytes:
+        command = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $!"
+        return (await run_here(command, timeout=60, limit_bytes=100)).out
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        left = psutil.Process(int(runner.run(leave())))
+    try:
+        assert left.is_running()
+    finally:
+        left.kill()

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
+from typing import IO
 
-from guardian_tui.engine.environment import for_commands
 from guardian_tui.engine.remote.connections import Completed, Remote
 from guardian_tui.engine.remote.followed import Ending, Hear, Stop, follow_here, follow_on
-from guardian_tui.engine.remote.starting import started
+from guardian_tui.engine.remote.here import CHUNK_BYTES, begin, ended_of, feed, reading, signal_all
 from guardian_tui.engine.remote.target import ConnectFailed, Target
 
 ERROR_LIMIT_BYTES = 1 << 16
@@ -72,61 +70,46 @@ async def run_here(command: str, *, timeout: float, limit_bytes: int, stdin: byt
     Raises:
         ConnectFailed: it did not end in time.
     """
-    process = await _started(command)
-    assert process.stdin and process.stdout and process.stderr  # noqa: S101  # pipes, by the lines above
-    complaints = asyncio.create_task(_read(process.stderr, ERROR_LIMIT_BYTES))
+    process = begin(command, LC_ALL="C")
+    ended = ended_of(process)
+    feeding = asyncio.create_task(feed(process.stdin, stdin))
+    complaints = asyncio.create_task(_drained(process.stderr))
     try:
         async with asyncio.timeout(timeout):
-            with contextlib.suppress(ConnectionError):
-                process.stdin.write(stdin)
-                process.stdin.write_eof()
             out, cut = await _read(process.stdout, limit_bytes)
             if cut:
-                _kill(process.pid)
-            err, _ = await complaints
-            status = None if cut else await process.wait()
+                signal_all(process.pid)
+            err = await complaints
+            if not cut:
+                await ended.wait()
     except TimeoutError as error:
         raise ConnectFailed("timeout", f"The command did not end in {timeout:g} s.") from error
     finally:
-        complaints.cancel()
-        await _end(process)
-    return Completed(status, out, err, cut)
+        # and all that it started
+        signal_all(process.pid)
+        for task in (feeding, complaints):
+            task.cancel()
+        await asyncio.gather(feeding, complaints, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GONE_SECONDS):
+                await ended.wait()
+    return Completed(None if cut else process.returncode, out, err, cut)
 
 
-async def _started(command: str) -> asyncio.subprocess.Process:
-    start = asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        start_new_session=True, env=for_commands(LC_ALL="C"),
-    )  # fmt: skip
-    return await started(start, _end)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill it, and all that it started."""
-    assert process.stdin and process.stdout and process.stderr  # noqa: S101  # it was started with pipes
-    _kill(process.pid)
-    process.stdin.close()
-    # its end is told only once its pipes are empty; who left the group may hold them for ever
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GONE_SECONDS):
-            await asyncio.gather(_drain(process.stdout), _drain(process.stderr))
-            await process.wait()
-
-
-def _kill(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
-
-
-async def _drain(stream: asyncio.StreamReader) -> None:
-    while await stream.read(1 << 16):
-        pass
-
-
-async def _read(stream: asyncio.StreamReader, limit: int) -> tuple[bytes, bool]:
+async def _read(pipe: IO[bytes] | None, limit: int) -> tuple[bytes, bool]:
     kept = bytearray()
-    while data := await stream.read(1 << 16):
-        kept += data[: limit - len(kept)]
-        if len(kept) >= limit:
-            return bytes(kept), True
+    async with reading(pipe) as reader:
+        while data := await reader.read(CHUNK_BYTES):
+            kept += data[: limit - len(kept)]
+            if len(kept) >= limit:
+                return bytes(kept), True
     return bytes(kept), False
+
+
+async def _drained(pipe: IO[bytes] | None) -> bytes:
+    """The beginning of what it complains of; the rest is read too, or it would wait for somebody who does."""
+    kept = bytearray()
+    async with reading(pipe) as reader:
+        while data := await reader.read(CHUNK_BYTES):
+            kept += data[: ERROR_LIMIT_BYTES - len(kept)]
+    return bytes(kept)

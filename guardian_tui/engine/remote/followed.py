@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import subprocess
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Literal
 
 import asyncssh
 
-from guardian_tui.engine.environment import for_commands
 from guardian_tui.engine.remote.connections import Connection
 from guardian_tui.engine.remote.failures import words_of
+from guardian_tui.engine.remote.here import CHUNK_BYTES, begin, ended_of, feed, reading, signal_all
 
 GRACE_SECONDS = 5.0
 """Between TERM and KILL, and from there until it is given up."""
@@ -29,7 +26,6 @@ LINGER_SECONDS = 2.0
 UNDER_WAY_BYTES = 8 << 20
 """Of what a command that has ended wrote, so much may still be under way while its output is held back; what it left running may write for ever."""
 _LOOK_SECONDS = 0.1
-CHUNK_BYTES = 1 << 16
 WINDOW_BYTES = 256 << 10
 """Held of a command whose output is not read fast enough."""
 
@@ -146,62 +142,37 @@ async def follow_on(
 
 async def follow_here(command: str, *, seconds: float, stdin: bytes, hear: Hear, stop: Stop) -> Ending:
     """Run a command on this machine; see :func:`follow_on`."""
-    loop = asyncio.get_running_loop()
-    process = _begin(command)
-    told, ended, listening = asyncio.Event(), asyncio.Event(), _Listening(hear)
-    threading.Thread(target=_reap, args=(process, loop, told), daemon=True).start()
+    process = begin(command)
+    told, ended, listening = ended_of(process), asyncio.Event(), _Listening(hear)
     pumps = [
         asyncio.create_task(_pump(process.stdout, "out", listening.hear)),
         asyncio.create_task(_pump(process.stderr, "err", listening.hear)),
     ]
-    feeding = asyncio.create_task(_feed(process.stdin, stdin))
-    reading = asyncio.create_task(_all_of(pumps, ended))
+    feeding = asyncio.create_task(feed(process.stdin, stdin))
+    listened = asyncio.create_task(_all_of(pumps, ended))
     try:
         why = await _wait(listening, ended, told, stop, seconds)
         if why == "exited":
             return _own(process.returncode, lingering=not ended.is_set())
         for number in (signal.SIGTERM, signal.SIGKILL):
-            _signal(process.pid, number)
+            signal_all(process.pid, number)
             if await _soon(told, GRACE_SECONDS):
                 own = _own(process.returncode)
                 return Ending(why, own.exit_status, own.signal)
         return Ending(why, left=True)
     finally:
         if not told.is_set():
-            _signal(process.pid, signal.SIGKILL)
-        tasks = (feeding, reading, *pumps)
+            signal_all(process.pid)
+        tasks = (feeding, listened, *pumps)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _begin(command: str) -> subprocess.Popen[bytes]:
-    """Not asyncio's own: that tells of an end only when the pipes are empty, and who left the group may hold them for ever."""
-    return subprocess.Popen(  # noqa: S603  # the command of whoever may run it
-        ["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, bufsize=0,
-        env=for_commands(),
-    )  # fmt: skip
 
 
 def _own(code: int, *, lingering: bool = False) -> Ending:
     if code < 0:
         return Ending("signalled", signal=signal.Signals(-code).name[3:], lingering=lingering)
     return Ending("exited", code, lingering=lingering)
-
-
-def _reap(process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
-    process.wait()
-    with contextlib.suppress(RuntimeError):
-        # the loop may be closed by now
-        loop.call_soon_threadsafe(told.set)
-
-
-async def _feed(pipe: IO[bytes] | None, data: bytes) -> None:
-    assert pipe is not None  # noqa: S101  # a pipe, by its maker
-    transport, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, pipe)
-    transport.write(data)
-    # what is buffered is written before it is closed
-    transport.close()
 
 
 async def _wait(
@@ -228,30 +199,18 @@ async def _soon(event: asyncio.Event, seconds: float) -> bool:
     return event.is_set()
 
 
-def _signal(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
-
-
 async def _all_of(pumps: Sequence[asyncio.Task[None]], ended: asyncio.Event) -> None:
     await asyncio.wait(pumps)
     ended.set()
 
 
 async def _pump(pipe: IO[bytes] | None, stream: Stream, hear: Hear) -> None:
-    assert pipe is not None  # noqa: S101  # a pipe, by its maker
-    reader = asyncio.StreamReader(limit=CHUNK_BYTES)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), pipe
-    )
-    try:
+    async with reading(pipe) as reader:
         while data := await reader.read(CHUNK_BYTES):
             pause = hear(stream, data)
             while pause:
                 await asyncio.sleep(pause)
                 pause = hear(stream, b"")
-    finally:
-        transport.close()
 
 
 class _Hearing(asyncssh.SSHClientSession[bytes]):

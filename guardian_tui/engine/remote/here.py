@@ -1,0 +1,76 @@
+"""Commands of this machine: begun, fed, read and waited for, with nothing of the engine's left open in them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import IO
+
+from guardian_tui.engine.environment import for_commands
+
+CHUNK_BYTES = 1 << 16
+
+
+def begin(command: str, **more: str) -> subprocess.Popen[bytes]:
+    """Begin a command in a session of its own.
+
+    Not asyncio's own: that tells of an end only when the pipes are empty, and who left the group may hold them for ever; and uvloop's leaves its ends
+    of the pipes open in the command, so that whatever the command leaves running holds them, wherever its output goes.
+
+    Args:
+        command: for /bin/sh.
+        more: further variables of its environment.
+    """
+    return subprocess.Popen(  # noqa: S603  # the command of whoever may run it
+        ["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, bufsize=0,
+        env=for_commands(**more),
+    )  # fmt: skip
+
+
+def ended_of(process: subprocess.Popen[bytes]) -> asyncio.Event:
+    """Set once it has ended; a thread waits for it."""
+    told = asyncio.Event()
+    threading.Thread(target=_reap, args=(process, asyncio.get_running_loop(), told), daemon=True).start()
+    return told
+
+
+def _reap(process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+    process.wait()
+    with contextlib.suppress(RuntimeError):
+        # the loop may be closed by now
+        loop.call_soon_threadsafe(told.set)
+
+
+async def feed(pipe: IO[bytes] | None, data: bytes) -> None:
+    """Write its input, and end it."""
+    assert pipe is not None  # noqa: S101  # a pipe, by its maker
+    transport, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, pipe)
+    transport.write(data)
+    # what is buffered is written before it is closed
+    transport.close()
+
+
+@asynccontextmanager
+async def reading(pipe: IO[bytes] | None) -> AsyncIterator[asyncio.StreamReader]:
+    """What it writes, as long as somebody reads."""
+    assert pipe is not None  # noqa: S101  # a pipe, by its maker
+    reader = asyncio.StreamReader(limit=CHUNK_BYTES)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    try:
+        yield reader
+    finally:
+        transport.close()
+
+
+def signal_all(group: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Signal a command, and all that it started and that did not leave its group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
