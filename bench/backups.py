@@ -3,8 +3,9 @@
 `cpu` and `extra_s`: restic on a gibibyte in 20,000 files, by hand and through a job, into fresh repositories, in turn.  CPU is of the host's side: restic and
 all that runs around it there (hooks, hashes).  What is asked of the host beside the run (it is begun, looked at, and its repository is read again when it has
 ended, which takes restic another derivation of its key) is told as `asked_s`, CPU seconds.  All repositories are copies of an empty one: restic makes
-the derivation of a key as dear as the machine seems to bear when a repository is made, so that two of them differ by tenths of a second.  Who goes first changes with each turn, and each begins on a disk that has written all that was
-before it.
+the derivation of a key as dear as the machine seems to bear when a repository is made, so that two of them differ by tenths of a second.
+Who goes first changes with each turn, and each begins on a disk that
+has written all that was before it.
 `follow`: CPU of the engine while 50 runs go on, as a share of a core.
 
     python bench/backups.py [--quick]
