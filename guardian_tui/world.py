@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from guardian_tui.protocol.alerts import Alert, Silence
 from guardian_tui.protocol.approvals import Approval
@@ -21,6 +23,7 @@ from guardian_tui.protocol.events import Delta, Heartbeat
 from guardian_tui.protocol.fleet import HostRow, HostState, Question
 from guardian_tui.protocol.freshness import shown_state
 from guardian_tui.protocol.runbooks import (
+    RunbookNewest,
     RunbookProgress,
     RunbookResult,
     RunbookRow,
@@ -33,7 +36,9 @@ AUDIT_KEPT = 500
 
 _SEVERITY = {"critical": 0, "warning": 1, "info": 2}
 _BACKUPS = frozenset({"backups", "runs", "repositories", "readiness"})
-_RUNBOOKS = frozenset({"runbooks", "runbook_runs", "runbook_progress", "runbook_results", "runbook_watchers"})
+_RUNBOOKS = frozenset(
+    {"runbooks", "runbook_runs", "runbook_progress", "runbook_results", "runbook_newest", "runbook_watchers"}
+)
 _JOB_STATES = {
     "failed": 0, "critical": 1, "never": 2, "late": 3, "unknown": 4, "running": 5, "ok": 6, "off": 7,
 }  # fmt: skip
@@ -97,6 +102,7 @@ class World:
         self.runbook_runs: dict[str, RunbookRun] = {}
         self.runbook_progress: dict[str, RunbookProgress] = {}
         self.runbook_results: dict[str, RunbookResult] = {}
+        self.runbook_newest: dict[str, RunbookNewest] = {}
         self.runbook_watchers: dict[str, RunbookWatchers] = {}
         self.status: EngineStatus | None = None
         self._engine_time = 0.0
@@ -148,11 +154,16 @@ class World:
         self.runbook_runs.update((run.id, run) for run in delta.runbook_runs)
         self.runbook_progress.update((one.id, one) for one in delta.runbook_progress)
         self.runbook_results.update((one.id, one) for one in delta.runbook_results)
+        self.runbook_newest.update((one.id, one) for one in delta.runbook_newest)
         self.runbook_watchers.update((one.id, one) for one in delta.runbook_watchers)
         for name, ids in delta.gone.items():
             table = getattr(self, name, {})
             for id in ids:
                 table.pop(id, None)
+        gone_newest = () if first else delta.gone.get("runbook_newest", ())
+        self._tell_newest(
+            {*(row.id for row in delta.runbooks), *(one.id for one in delta.runbook_newest)}, gone_newest
+        )
         while len(self.audit) > AUDIT_KEPT:
             del self.audit[next(iter(self.audit))]
         gone = delta.gone
@@ -175,6 +186,7 @@ class World:
                 or delta.runbook_runs
                 or delta.runbook_progress
                 or delta.runbook_results
+                or delta.runbook_newest
                 or delta.runbook_watchers
                 or _RUNBOOKS & gone.keys()
             ),
@@ -188,8 +200,19 @@ class World:
         return (
             self.hosts, self.alerts, self.silences, self.audit, self.questions, self.checks, self.backups, self.runs, self.repositories,
             self.readiness, self.approvals, self.runbooks, self.runbook_runs, self.runbook_progress, self.runbook_results,
-            self.runbook_watchers,
+            self.runbook_newest, self.runbook_watchers,
         )  # fmt: skip
+
+    def _tell_newest(self, runbooks: Iterable[str], gone: Iterable[str]) -> None:
+        """Lines of the library say which run of theirs is the newest that may be seen."""
+        for runbook in runbooks:
+            row, newest = self.runbooks.get(runbook), self.runbook_newest.get(runbook)
+            if row is not None and newest is not None:
+                told = replace(row, last_run=newest.run, last_at=newest.at, last_verdict=newest.verdict)
+                self.runbooks[runbook] = told
+        for runbook in gone:
+            if (row := self.runbooks.get(runbook)) is not None:
+                self.runbooks[runbook] = replace(row, last_run="", last_at=None, last_verdict="")
 
     def _rings(self, alert: Alert) -> bool:
         known = self.alerts.get(alert.id)

@@ -102,6 +102,7 @@ class Features:
         await self.fleet.start()
         closing.push_async_callback(self.fleet.stop)
         await self._approvals.start()
+        closing.push_async_callback(self._approvals.stop)
         await self.checks.start()
         closing.push_async_callback(self.checks.stop)
         await self.backups.start()

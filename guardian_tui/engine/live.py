@@ -21,6 +21,7 @@ from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, R
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow, Question
 from guardian_tui.protocol.runbooks import (
+    RunbookNewest,
     RunbookProgress,
     RunbookResult,
     RunbookRow,
@@ -138,6 +139,7 @@ class Live:
         self.runbook_runs: LiveTable[RunbookRun] = LiveTable(self, "runbook_runs")
         self.runbook_progress: LiveTable[RunbookProgress] = LiveTable(self, "runbook_progress")
         self.runbook_results: LiveTable[RunbookResult] = LiveTable(self, "runbook_results")
+        self.runbook_newest: LiveTable[RunbookNewest] = LiveTable(self, "runbook_newest")
         self.runbook_watchers: LiveTable[RunbookWatchers] = LiveTable(self, "runbook_watchers")
         self.tables: tuple[LiveTable[msgspec.Struct], ...] = (  # type: ignore[assignment]  # rows are only encoded here
             self.hosts,
@@ -155,6 +157,7 @@ class Live:
             self.runbook_runs,
             self.runbook_progress,
             self.runbook_results,
+            self.runbook_newest,
             self.runbook_watchers,
         )
         self.relabelled_seq = 0

@@ -45,6 +45,7 @@ TABLE_PERMISSIONS: Mapping[str, str] = {
     "runbook_runs": "runbooks.see",
     "runbook_progress": "runbooks.see",
     "runbook_results": "runbooks.see",
+    "runbook_newest": "runbooks.see",
     "runbook_watchers": "runbooks.see",
 }
 

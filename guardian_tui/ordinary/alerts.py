@@ -43,7 +43,9 @@ class AlertCommands(CommandPart):
             app.order(
                 "alerts.acknowledge",
                 Alert,
-                Acknowledge(alert=alert.id, note=" ".join(arguments), undo=undo),
+                Acknowledge(
+                    alert=alert.id, note=" ".join(arguments), undo=undo, taken_from=alert.acknowledged_by
+                ),
                 words,
             )
 

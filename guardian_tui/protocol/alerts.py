@@ -74,11 +74,15 @@ class AlertList(Response, frozen=True):
 
 
 class Acknowledge(Request, frozen=True):
-    """Say that you have it; escalation stops, the alert stays until it is resolved."""
+    """Say that you have it; escalation stops, the alert stays until it is resolved.
+
+    ``taken_from`` is who had it when you looked: of two who take it at once the second is told who was faster.
+    """
 
     alert: str
     note: Words = ""
     undo: bool = False
+    taken_from: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
 class Silence(Response, frozen=True):

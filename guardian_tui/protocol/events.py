@@ -17,6 +17,7 @@ from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow, Question
 from guardian_tui.protocol.runbooks import (
+    RunbookNewest,
     RunbookProgress,
     RunbookResult,
     RunbookRow,
@@ -52,6 +53,7 @@ class Delta(Response, frozen=True):
     runbook_runs: tuple[RunbookRun, ...] = ()
     runbook_progress: tuple[RunbookProgress, ...] = ()
     runbook_results: tuple[RunbookResult, ...] = ()
+    runbook_newest: tuple[RunbookNewest, ...] = ()
     runbook_watchers: tuple[RunbookWatchers, ...] = ()
     gone: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 

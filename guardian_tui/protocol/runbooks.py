@@ -106,9 +106,19 @@ class RunbookRow(Response, frozen=True):
     problems: tuple[str, ...] = ()
     """Why it can't be run, each with its place; empty: it can."""
     last_run: str = ""
-    """Id of its newest run."""
+    """Id of its newest run, where that is the caller's to see; in the stream it comes as :class:`RunbookNewest`."""
     last_at: float | None = None
     last_verdict: RunVerdict = ""
+
+
+class RunbookNewest(Response, frozen=True):
+    """The newest run of a document, for those who may see that run."""
+
+    id: str
+    """Of the document."""
+    run: str
+    at: float
+    verdict: RunVerdict = ""
 
 
 class RunbookDetail(Response, frozen=True):
@@ -533,6 +543,8 @@ class SearchRunbooks(Request, frozen=True):
 
     text: Annotated[str, msgspec.Meta(min_length=2, max_length=200)]
     limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
+    older_than: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    """Only runs that are older than this one."""
 
 
 class RunbookMatch(Response, frozen=True):
@@ -547,7 +559,9 @@ class RunbookMatch(Response, frozen=True):
 
 
 class RunbookMatches(Response, frozen=True):
-    """Places, the newest first."""
+    """Places, those of the newest run first."""
 
     matches: tuple[RunbookMatch, ...]
     more: bool = False
+    older_than: str = ""
+    """With ``more``: the oldest run that was looked through; give it with the same words to go on from there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 
@@ -241,6 +242,8 @@ async def test_the_last_admin_stays_and_nobody_grants_what_they_lack(home: Gate)
         token=token,
     )
     assert changed.grants == (wire.Grant(profile="operator", scope="role=web"),)
+    told = json.loads(home.events("accounts.grants")[-1].body)
+    assert (told["before"], told["grants"]) == (["admin"], ["operator role=web"])
     with pytest.raises(PermissionDenied):
         await home.call("accounts.list")
     assert [p.name for p in (await home.call("profiles.list", token=token)).profiles] == list(PROFILES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import select
 
@@ -152,6 +154,28 @@ async def test_an_acknowledgement_shows_who_and_when_survives_a_kill_and_can_be_
         stage.up("d")
         with pytest.raises(Conflict):
             await stage.ask("alerts.acknowledge", Acknowledge(alert=id))
+
+
+async def test_of_two_who_take_an_alert_at_once_the_first_has_it_and_the_second_is_told(stage: Stage) -> None:
+    async with stage.running():
+        await two_dead(stage)
+        id = of(stage, "dev-1")
+        both = await asyncio.gather(
+            stage.ask("alerts.acknowledge", Acknowledge(alert=id), actor="ada"),
+            stage.ask("alerts.acknowledge", Acknowledge(alert=id), actor="grace"),
+            return_exceptions=True,
+        )
+        has_it, told = sorted(both, key=lambda one: isinstance(one, Exception))
+        assert isinstance(told, Conflict) and f"{has_it.acknowledged_by} has it already" in told.detail
+        assert stage.live.alerts.get(id).acknowledged_by == has_it.acknowledged_by
+        # who has seen the name can take it over, and who has it may say more about it
+        order = Acknowledge(alert=id, taken_from=has_it.acknowledged_by, note="mine now")
+        assert (await stage.ask("alerts.acknowledge", order, actor="alan")).acknowledged_by == "alan"
+        assert (
+            await stage.ask("alerts.acknowledge", Acknowledge(alert=id, note="nearly"), actor="alan")
+        ).note == "nearly"
+        with pytest.raises(Conflict, match="alan has it"):
+            await stage.ask("alerts.acknowledge", order, actor="grace")
 
 
 async def test_an_acknowledgement_that_cannot_be_written_is_not_shown(stage: Stage, monkeypatch) -> None:

@@ -114,6 +114,7 @@ class Lab:
     async def restart(self) -> None:
         """The engine is killed, and started again: nothing in memory is left."""
         await self.backups.stop()
+        await self.book.stop()
         self.begin()
         await self.backups.start()
         await self.book.start()
@@ -194,3 +195,4 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
             yield made
         finally:
             await made.backups.stop()
+            await made.book.stop()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -41,6 +43,14 @@ def grants(profile: str, scope: str = "") -> SetGrants:
     return SetGrants(account="grace", grants=(GrantSpec(profile=profile, scope=scope),))
 
 
+async def until(look: Callable[[], bool]) -> None:
+    """Wait for what the book sees by itself."""
+    deadline = time.monotonic() + 60
+    while not look():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
 async def test_who_was_withdrawn_counts_no_more(lab: Lab) -> None:
     for number, (route, request, why, back) in enumerate((
         ("accounts.grants", grants("viewer"), "may no longer do that", grants("operator")),
@@ -59,6 +69,43 @@ async def test_who_was_withdrawn_counts_no_more(lab: Lab) -> None:
             await lab.call("", "accounts.grants", back)
     assert (await lab.says(one, "alan")).state == "approved"
     await lab.ended((await lab.go(one)).run)
+
+
+async def test_everybody_sees_that_an_approval_no_longer_holds(lab: Lab) -> None:
+    one = await lab.asks()
+    await lab.says(one, "grace")
+    live = lab.gate.live.approvals
+
+    def shown() -> tuple[str, list[str]]:
+        row = live.get(one.id)
+        assert row is not None
+        return row.state, [given.void for given in row.given]
+
+    assert shown() == ("approved", [""])
+    labels = live.labels(one.id)
+    await lab.call("", "accounts.grants", grants("viewer"))
+    await until(lambda: shown()[0] == "waiting")
+    assert "may no longer do that" in shown()[1][0] and live.labels(one.id) == labels
+    await lab.call("", "accounts.grants", grants("operator"))
+    await until(lambda: shown() == ("approved", [""]))
+    lab.gate.clock.advance(one.expires_at - lab.gate.clock.now() + 1)
+    await until(lambda: shown()[0] == "void")
+
+
+async def test_a_look_that_fails_is_not_the_last(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = await lab.asks()
+    await lab.says(one, "grace")
+    kept, failed = lab.book.void_of, asyncio.Event()
+
+    async def fails(*given: Any) -> dict[str, str]:
+        failed.set()
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(lab.book, "void_of", fails)
+    await asyncio.wait_for(failed.wait(), 60)
+    monkeypatch.setattr(lab.book, "void_of", kept)
+    await lab.call("", "accounts.disable", AccountRef(account="grace"))
+    await until(lambda: lab.gate.live.approvals.get(one.id).state == "waiting")  # type: ignore[union-attr]  # it is there
 
 
 async def test_who_is_withdrawn_between_the_last_look_and_the_deed_counts_no_more(

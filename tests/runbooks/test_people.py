@@ -109,6 +109,21 @@ async def test_an_approval_of_somebody_whose_account_is_closed_counts_no_more(la
     assert run.verdict == ""
 
 
+async def test_everybody_sees_that_an_approval_of_a_run_no_longer_holds(lab_: Lab) -> None:
+    grace = await lab_.colleague("grace", "operator")
+    run = await approve(lab_, await asking(lab_), grace)
+
+    async def void() -> str | None:
+        row = lab_.gate.live.runbook_runs.get(run.id)
+        return row.approvals[0].void if row is not None else None
+
+    assert await void() == ""
+    await lab_.gate.call("accounts.disable", AccountRef(account="grace"))
+    assert await lab_.until(void, "it is shown") == "The account grace is closed."
+    # what would run is as it was seen: whoever goes on is led back to the approval
+    assert (await lab_.answer(run)).step == "ok"
+
+
 async def test_an_approval_of_somebody_who_may_no_more_on_its_hosts_counts_no_more(lab_: Lab) -> None:
     grace = await lab_.colleague("grace", "operator")
     run = await asking(lab_)

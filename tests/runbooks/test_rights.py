@@ -70,7 +70,7 @@ run: echo last
     await approve(lab_, run, grace)
     done = await lab_.settled(run, "ended")
     assert done.verdict == "done"
-    row = next(row for row in lab_.runbooks.rows() if row.id == "book")
+    row = (await lab_.gate.call("runbooks.show", wire.RunbookRef(runbook="book"))).row
     assert (row.last_run, row.last_verdict) == (run.id, "done")
 
     two = "```step one\nrun: echo one\n```\n```step two\nrun: while test -e {{hold}}; do sleep 0.05; done\n```\n```step three\nrun: echo three\n```\n"

@@ -306,6 +306,7 @@ class Access:
         async with call.change(request.account, body={"grants": _words(grants)}) as tx:
             person = await self._named(tx, request.account)
             self._check_held(call, person.grants)
+            call.body["before"] = _words(person.grants)
             if is_admin(person.grants) and not is_admin(grants):
                 await self._keep_an_admin(tx, person)
             await people.set_grants(tx, person.id, grants)

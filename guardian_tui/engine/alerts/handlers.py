@@ -138,6 +138,13 @@ class AlertHandlers:
             "undo": request.undo,
         }
         async with call.change(target=target, body=body) as tx:
+            # as it is within the transaction: of two at once the first has it
+            has_it = held.alert.acknowledged_by
+            if not request.undo and has_it not in ("", call.actor, request.taken_from):
+                raise Conflict(
+                    f"{has_it} has it already. To take it from {has_it}, look at it again and acknowledge it once more.",
+                    field="taken_from",
+                )
             written = Held(replace(held.alert, **changes), held.told, held.owed, held.paged)
             await records.write_alerts(tx, [written])
 

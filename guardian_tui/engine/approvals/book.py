@@ -7,6 +7,7 @@ it still is the same, it goes through, and the ticket is spent in the transactio
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ from guardian_tui.engine.calls import Call
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.store.database import Store, Tx
+from guardian_tui.engine.turns import going_on, next_turn
 from guardian_tui.protocol.approvals import Approval, ApprovalState, ApprovedOrder, GivenApproval
 from guardian_tui.protocol.base import Request
 from guardian_tui.protocol.errors import ApprovalNeeded, Conflict, TooManyRequests
@@ -34,6 +36,8 @@ MOST_OF_ONE = 40
 KEPT_SECONDS = 30 * 86400.0
 SHOWN_SECONDS = 86400.0
 """How long one that is over stays on screens."""
+LOOK_SECONDS = 2.0
+"""So soon everybody sees that an approval no longer holds; whoever carries it out is told at once."""
 _SCHEMA = 2
 
 
@@ -110,6 +114,7 @@ class Book:
         self._all: dict[str, Waiting] = {}
         self._labels_of = labels_of
         self._by_uid = by_uid
+        self._looking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Read what waited when the engine ended."""
@@ -117,6 +122,28 @@ class Book:
             await records.forget(tx, self._clock.now() - KEPT_SECONDS)
         for one in await records.read_all(self._store):
             self.show(one)
+        self._looking = asyncio.create_task(self._look(), name="approvals: what still holds")
+
+    async def stop(self) -> None:
+        """End; what waits is in the store."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look(self) -> None:
+        while True:
+            with going_on("what still holds of approvals could not be looked at"):
+                await self.look_again()
+            await next_turn(LOOK_SECONDS)
+
+    async def look_again(self) -> None:
+        """Show what no longer holds: a giver was withdrawn, a time is over, more are wanted by now."""
+        self.sweep()
+        for one in [one for one in self._all.values() if one.open and one.said]:
+            row = await self.seen(one)
+            # somebody may have spoken meanwhile
+            if self._all.get(one.id) is one and self._live.approvals.get(one.id) != row:
+                self._live.approvals.put(one.id, row)
 
     def labels(self, one: Waiting) -> list[Mapping[str, str]]:
         """Labels of each host that whoever sees or approves it must be allowed to on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.live import Live
@@ -21,12 +21,15 @@ class Display:
         self._live = live
         self._clock = clock
         self._places = places
+        self.on_show: Callable[[Run], None] = lambda run: None
+        """Called when a run is shown anew."""
         self._ended: dict[str, tuple[float, Mapping[str, str]]] = {}
         """When it ended, and whom it concerned."""
 
     def show(self, run: Run) -> None:
         """Put a run into the live tables."""
         self._live.runbook_runs.put(run.id, run.row(), run.labels)
+        self.on_show(run)
         self.show_progress(run)
 
     def show_progress(self, run: Run) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.remote.ways import Way
-from guardian_tui.engine.runbooks import ahead, journal, records, transcript, wording
+from guardian_tui.engine.runbooks import ahead, journal, records, searching, transcript, wording
 from guardian_tui.engine.runbooks.answers import Answers, check_roles
 from guardian_tui.engine.runbooks.documents import Document
 from guardian_tui.engine.runbooks.dry import dry_run
@@ -59,7 +60,7 @@ class RunbookOrders:
         words = request.filter.lower().split()
         rows = tuple(
             row
-            for row in self._runbooks.rows()
+            for row in self._rows(call)
             if (not request.rule or request.rule in row.rules)
             and all(
                 word in f"{row.id} {row.title} {row.summary} {' '.join(row.tags)}".lower() for word in words
@@ -70,12 +71,21 @@ class RunbookOrders:
     async def show(self, call: Call, request: wire.RunbookRef) -> wire.RunbookDetail:
         """`runbooks.show`."""
         await self._runbooks.settled()
-        row = next((row for row in self._runbooks.rows() if row.id == request.runbook), None)
+        row = next((row for row in self._rows(call) if row.id == request.runbook), None)
         entry = next((one for one in self._runbooks.library.entries if one.id == request.runbook), None)
         if row is None or entry is None:
             raise NotFound(f"There is no runbook {request.runbook[:60]!r}.")
-        newest = await records.run_named(self._store, row.last_run) if row.last_run else None
-        return wording.detail(entry, newest)
+        return wording.detail(entry, row)
+
+    def _rows(self, call: Call) -> list[wire.RunbookRow]:
+        """Lines of the library, with the newest runs that the caller may see."""
+        rows = []
+        for row in self._runbooks.rows():
+            newest, labels = self._runbooks.newest.of(row.id)
+            if newest is not None and (not labels or call.sees(labels)):
+                row = replace(row, last_run=newest.run, last_at=newest.at, last_verdict=newest.verdict)
+            rows.append(row)
+        return rows
 
     async def reload(self, call: Call, request: Nothing) -> wire.RunbookList:
         """`runbooks.reload`."""
@@ -128,7 +138,7 @@ class RunbookOrders:
         return list(found.values())
 
     async def _plan(self, call: Call, basis: Basis) -> wire.RunbookPlan:
-        row = next(row for row in self._runbooks.rows() if row.id == basis.document.id)
+        row = next(row for row in self._rows(call) if row.id == basis.document.id)
         last = await records.run_named(self._store, row.last_run) if row.last_run else None
         before = await records.pinned(self._store, last.hash) if last is not None else None
         return self._runbooks.planner.plan(basis, last_run=row.last_run, before=before)
@@ -186,7 +196,6 @@ class RunbookOrders:
             await records.pin(tx, document, call.now)
             await self._runner.write(tx, run, entries)
             tx.after_commit(lambda: self._runner.take(run))
-        self._runbooks.remember(run.row())
         if request.auto:
             self._runner.go_on_soon(run)
         return run.row()
@@ -218,7 +227,7 @@ class RunbookOrders:
         """Any run, within the caller's scope, and its document."""
         run = self._runner.runs.get(run_id)
         row = run.row() if run is not None else await records.run_named(self._store, run_id)
-        labels = (await self._labels([row]))[row.id] if row is not None else None
+        labels = (await self._labels([row.id]))[row.id] if row is not None else None
         if labels is None or labels:
             call.host_in_scope(labels, f"the run {run_id[:40]!r}")
         assert row is not None  # noqa: S101  # host_in_scope has raised
@@ -227,21 +236,22 @@ class RunbookOrders:
             raise NotFound(f"The document of the run {run_id} is gone.")
         return row, document
 
-    async def _labels(self, rows: Sequence[wire.RunbookRun]) -> dict[str, Mapping[str, str]]:
+    async def _labels(self, run_ids: Sequence[str]) -> dict[str, Mapping[str, str]]:
         """Who may see runs: whoever may see all hosts that they acted on, of which their lines name the first."""
         # one may end while the others are looked for
-        found = {row.id: run.labels for row in rows if (run := self._runner.runs.get(row.id)) is not None}
-        names = await records.names_of(self._store, [row.id for row in rows if row.id not in found])
+        found = {one: run.labels for one in run_ids if (run := self._runner.runs.get(one)) is not None}
+        names = await records.names_of(self._store, [one for one in run_ids if one not in found])
         for run_id, hosts in names.items():
             found[run_id] = labels_of(run_id, ways_of(self._runbooks.places, hosts))
         return found
 
-    async def _seen(self, call: Call, rows: Sequence[wire.RunbookRun]) -> list[wire.RunbookRun]:
+    async def _seen(self, call: Call, run_ids: Sequence[str]) -> set[str]:
+        """Those that the caller may see."""
         if call.sees({}):
-            return list(rows)
-        labels = await self._labels(rows)
+            return set(run_ids)
+        labels = await self._labels(run_ids)
         # one without hosts is of the engine as a whole
-        return [row for row in rows if not labels[row.id] or call.sees(labels[row.id])]
+        return {one for one in run_ids if not labels[one] or call.sees(labels[one])}
 
     async def runs(self, call: Call, request: wire.RunbookRunsQuery) -> wire.RunbookRunList:
         """`runbooks.runs`."""
@@ -249,7 +259,8 @@ class RunbookOrders:
             self._store, runbook=request.runbook, active=request.active, limit=call.most_rows(request.limit)
         )
         current = [self._runner.runs[row.id].row() if row.id in self._runner.runs else row for row in found]
-        return wire.RunbookRunList(runs=tuple((await self._seen(call, current))[: request.limit]))
+        seen = await self._seen(call, [row.id for row in current])
+        return wire.RunbookRunList(runs=tuple([row for row in current if row.id in seen][: request.limit]))
 
     async def follow(self, call: Call, request: wire.RunbookRunRef) -> wire.RunbookRunDetail:
         """`runbooks.follow`."""
@@ -351,11 +362,7 @@ class RunbookOrders:
 
     async def search(self, call: Call, request: wire.SearchRunbooks) -> wire.RunbookMatches:
         """`runbooks.search`: in the runs that the caller may see."""
-        found = await records.search(self._store, request.text, call.most_rows(request.limit + 1))
-        rows = await records.runs_named(self._store, {match.run for match in found})
-        seen = {row.id for row in await self._seen(call, rows)}
-        matches: Sequence[wire.RunbookMatch] = [match for match in found if match.run in seen]
-        return wire.RunbookMatches(matches=tuple(matches[: request.limit]), more=len(matches) > request.limit)
+        return await searching.search(self._store, self._clock, request, partial(self._seen, call))
 
 
 def _open_values(basis: Basis) -> dict[str, str]:

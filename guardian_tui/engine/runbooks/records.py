@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import Select, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from guardian_tui.engine.runbooks import journal
@@ -118,17 +119,12 @@ async def runs(
 
 async def run_named(store: Store, run_id: str) -> RunbookRun | None:
     """A run by its id."""
-    found = await runs_named(store, [run_id])
+    found = await _runs(store, select(runbook_runs.c.row).where(runbook_runs.c.id == run_id))
     return found[0] if found else None
 
 
-async def runs_named(store: Store, run_ids: Collection[str]) -> list[RunbookRun]:
-    """Runs by their ids."""
-    return await _runs(store, select(runbook_runs.c.row).where(runbook_runs.c.id.in_(run_ids)))
-
-
-async def newest(store: Store) -> dict[str, RunbookRun]:
-    """Runbook → its newest run."""
+async def newest(store: Store) -> list[RunbookRun]:
+    """The newest run of each runbook."""
     latest = (
         select(runbook_runs.c.runbook, func.max(runbook_runs.c.started_at).label("at"))
         .group_by(runbook_runs.c.runbook)
@@ -137,7 +133,7 @@ async def newest(store: Store) -> dict[str, RunbookRun]:
     query = select(runbook_runs.c.row).join(
         latest, (runbook_runs.c.runbook == latest.c.runbook) & (runbook_runs.c.started_at == latest.c.at)
     )
-    return {row.runbook: row for row in await _runs(store, query)}
+    return await _runs(store, query)
 
 
 async def _runs(store: Store, query: object) -> list[RunbookRun]:
@@ -190,49 +186,77 @@ async def output(
     ]  # fmt: skip
 
 
-async def search(store: Store, text: str, limit: int) -> list[RunbookMatch]:
-    """Lines of output and entries of journals that hold some words, the newest first."""
-    like = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    written = (
-        select(runbook_output, runbook_runs.c.runbook)
-        .join(runbook_runs, runbook_runs.c.id == runbook_output.c.run_id)
-        .where(runbook_output.c.text.ilike(like, escape="\\"))
-        .order_by(runbook_output.c.at.desc())
-        .limit(limit)
-    )
-    entered = (
-        select(runbook_journal, runbook_runs.c.runbook)
-        .join(runbook_runs, runbook_runs.c.id == runbook_journal.c.run_id)
-        .where(runbook_journal.c.body.ilike(like, escape="\\"))
-        .order_by(runbook_journal.c.at.desc())
-        .limit(limit)
-    )
+async def place_of(store: Store, run_id: str) -> tuple[float, str] | None:
+    """Where a run stands among the others, by time."""
+    query = select(runbook_runs.c.started_at).where(runbook_runs.c.id == run_id)
+    async with store.read() as conn:
+        at = (await conn.execute(query)).scalar()
+    return None if at is None else (at, run_id)
+
+
+async def older_runs(store: Store, place: tuple[float, str] | None, limit: int) -> list[tuple[str, float]]:
+    """Runs that are older than a place, with when they began, the newest first."""
+    async with store.read() as conn:
+        return [(row.id, row.started_at) for row in await conn.execute(older(place, limit))]
+
+
+def older(place: tuple[float, str] | None, limit: int) -> Select[Any]:  # Any: rows of columns
+    """What finds runs that are older than a place."""
+    table = runbook_runs.c
+    query = select(table.id, table.started_at).order_by(table.started_at.desc(), table.id.desc()).limit(limit)
+    if place is None:
+        return query
+    at, run_id = place
+    # the first comparison is what an index can be asked for
+    return query.where(table.started_at <= at, or_(table.started_at < at, table.id < run_id))
+
+
+async def matches(
+    store: Store, run_ids: Sequence[str], text: str, limit: int
+) -> tuple[dict[str, list[RunbookMatch]], bool]:
+    """Run → lines of its output and entries of its journal that hold some words, the newest first; and whether there may be more of them."""
+    written, entered = matching(run_ids, text, limit)
     async with store.read() as conn:
         pieces, entries = (await conn.execute(written)).all(), (await conn.execute(entered)).all()
-    found = [
-        RunbookMatch(
-            run=row.run_id, runbook=row.runbook, step=row.step, host=row.host, at=row.at, line=line_with(row.text, text)
-        )
-        for row in pieces
-    ]  # fmt: skip
+        books = select(runbook_runs.c.id, runbook_runs.c.runbook).where(runbook_runs.c.id.in_(run_ids))
+        runbooks = {row.id: row.runbook for row in await conn.execute(books)}
+    found: dict[str, list[RunbookMatch]] = {run_id: [] for run_id in run_ids}
+    for row in pieces:
+        found[row.run_id].append(
+            RunbookMatch(
+                run=row.run_id, runbook=runbooks[row.run_id], step=row.step, host=row.host, at=row.at, line=line_with(row.text, text)
+            )
+        )  # fmt: skip
     for row in entries:
         fields: Mapping[str, object] = msgspec.json.decode(row.body)
         line = next((words for words in _texts(fields) if text.lower() in words.lower()), "")
         if line:
             # what only stands in the form of an entry is no match
             step = str(fields.get("step", ""))
-            found.append(
+            found[row.run_id].append(
                 RunbookMatch(
-                    run=row.run_id,
-                    runbook=row.runbook,
-                    step=step,
-                    host="",
-                    at=row.at,
-                    line=line_with(line, text),
+                    run=row.run_id, runbook=runbooks[row.run_id], step=step, host="", at=row.at, line=line_with(line, text)
                 )
-            )
-    found.sort(key=lambda match: match.at, reverse=True)
-    return found[:limit]
+            )  # fmt: skip
+    for some in found.values():
+        some.sort(key=lambda match: match.at, reverse=True)
+    return found, max(len(pieces), len(entries)) >= limit
+
+
+def matching(
+    run_ids: Sequence[str], text: str, limit: int
+) -> tuple[Select[Any], Select[Any]]:  # Any: rows of columns
+    """What finds words in the output and in the journals of some runs."""
+    like = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    written, entered = runbook_output.c, runbook_journal.c
+    return (
+        select(written.run_id, written.step, written.host, written.at, written.text)
+        .where(written.run_id.in_(run_ids), written.text.ilike(like, escape="\\"))
+        .order_by(written.at.desc()).limit(limit),
+        select(entered.run_id, entered.at, entered.body)
+        .where(entered.run_id.in_(run_ids), entered.body.ilike(like, escape="\\"))
+        .order_by(entered.at.desc()).limit(limit),
+    )  # fmt: skip
 
 
 def _texts(value: object) -> list[str]:

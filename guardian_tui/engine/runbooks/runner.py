@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -237,6 +238,16 @@ class Runner:
     async def look(self, run: Run) -> None:
         """Plan the current step anew, with what is known now."""
         run.sight = await see(self.house, run, run.standing)
+
+    async def look_at_approvals(self) -> None:
+        """Show which approvals of runs no longer hold; what would run is looked at when it is to."""
+        for run in list(self.runs.values()):
+            if not run.standing.judged or run.standing.state == "ended":
+                continue
+            version, seen = run.standing.version, await see(self.house, run, run.standing)
+            if run.standing.version == version and seen.void != run.sight.void:
+                run.sight = dataclasses.replace(run.sight, void=seen.void)
+                self.display.show(run)
 
     # --- carried --------------------------------------------------------------------------------------
 

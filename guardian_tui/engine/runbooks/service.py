@@ -21,15 +21,16 @@ from guardian_tui.engine.runbooks import records, wording
 from guardian_tui.engine.runbooks.documents.library import Library
 from guardian_tui.engine.runbooks.doing import Doing
 from guardian_tui.engine.runbooks.house import Act, House
+from guardian_tui.engine.runbooks.newest import Newest
 from guardian_tui.engine.runbooks.output import Budget
 from guardian_tui.engine.runbooks.places import Places
 from guardian_tui.engine.runbooks.planning import Planner
 from guardian_tui.engine.runbooks.run import Run
 from guardian_tui.engine.runbooks.watching import Watching
 from guardian_tui.engine.store.database import Store
-from guardian_tui.engine.turns import next_turn
+from guardian_tui.engine.turns import going_on, next_turn
 from guardian_tui.protocol.errors import StoreUnavailable
-from guardian_tui.protocol.runbooks import RunbookRow, RunbookRun
+from guardian_tui.protocol.runbooks import RunbookRow
 
 log = logging.getLogger(__name__)
 
@@ -69,18 +70,19 @@ class Runbooks:
             store, bus, live, clock, audit, self.places, self.planner, commands, detached or DetachedRuns(commands), resolve, act, may,
             asyncio.Semaphore(at_once), Budget(time.monotonic), by_uid,
         )  # fmt: skip
+        self.newest = Newest(live, self.places)
         self.runner = Doing(self.house).runner
+        self.runner.display.on_show = self.newest.shown
         self.runner.on_end = self._ended
         self.watching = Watching(live, clock)
         bus.subscribe(SessionEnded, self.watching.session_ended)
-        bus.subscribe(HostsRelabelled, lambda fact: self.runner.relabel(fact.hosts))
-        self._newest: dict[str, RunbookRun] = {}
+        bus.subscribe(HostsRelabelled, self._relabel)
         self._tasks: list[asyncio.Task[None]] = []
         self._read = asyncio.Event()
 
     async def start(self) -> None:
         """Take up what had not ended, and begin to read the library: nothing need wait for that."""
-        self._newest = await records.newest(self._store)
+        await self.newest.start(self._store)
         await self.runner.start()
         self._tasks = [
             asyncio.create_task(self._looking(), name="runbooks: library"),
@@ -108,23 +110,15 @@ class Runbooks:
             self.show_library()
 
     def rows(self) -> list[RunbookRow]:
-        """Lines of the library, by title."""
-        newest = self._newest | {
-            run.standing.document.id: run.row()
-            for run in sorted(self.runner.runs.values(), key=lambda run: run.standing.began_at)
-        }
-        return [wording.row(entry, newest.get(entry.id)) for entry in self.library.entries]
+        """Lines of the library, by title, without their newest runs."""
+        return [wording.row(entry) for entry in self.library.entries]
 
     def _ended(self, run: Run) -> None:
         self.watching.forget(run.id)
-        self.remember(run.row())
 
-    def remember(self, row: RunbookRun) -> None:
-        """A run has begun or ended: the library's line of its document says so."""
-        known = self._newest.get(row.runbook)
-        if known is None or known.started_at <= row.started_at:
-            self._newest[row.runbook] = row
-            self.show_library()
+    def _relabel(self, fact: HostsRelabelled) -> None:
+        self.runner.relabel(fact.hosts)
+        self.newest.relabel(fact.hosts)
 
     def show_library(self) -> None:
         """Put all lines into the live table that have changed there."""
@@ -144,6 +138,8 @@ class Runbooks:
                 await self.reload()
             except Exception:
                 log.exception("the library of runbooks could not be read")
+            with going_on("what still holds of approvals of runs could not be looked at"):
+                await self.runner.look_at_approvals()
             self._read.set()
             await next_turn(LOOK_SECONDS)
 

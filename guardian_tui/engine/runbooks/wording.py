@@ -17,7 +17,6 @@ from guardian_tui.protocol.runbooks import (
     RunbookDetail,
     RunbookOption,
     RunbookRow,
-    RunbookRun,
     RunbookStep,
     RunbookVariable,
 )
@@ -151,14 +150,12 @@ def approval(one: Judged, void: str) -> GivenApproval:
     return GivenApproval(by=one.by, at=one.at, ok=one.ok, until=one.until, note=one.note, void=void)
 
 
-def row(entry: Entry, newest: RunbookRun | None) -> RunbookRow:
-    """A document's line in the library."""
+def row(entry: Entry) -> RunbookRow:
+    """A document's line in the library, without its newest run."""
     document = entry.document
     line = RunbookRow(
         id=entry.id, title=entry.title, file=entry.file, commit=entry.commit, problems=entry.problems
     )
-    if newest is not None:
-        line = replace(line, last_run=newest.id, last_at=newest.started_at, last_verdict=newest.verdict)
     if document is None:
         return line
     return replace(
@@ -167,13 +164,13 @@ def row(entry: Entry, newest: RunbookRun | None) -> RunbookRow:
     )  # fmt: skip
 
 
-def detail(entry: Entry, newest: RunbookRun | None) -> RunbookDetail:
-    """A document in full."""
+def detail(entry: Entry, line: RunbookRow) -> RunbookDetail:
+    """A document in full, with its line of the library."""
     document = entry.document
     findings = tuple(str(one) for one in entry.findings)
     if document is None:
-        return RunbookDetail(row=row(entry, newest), findings=findings)
+        return RunbookDetail(row=line, findings=findings)
     return RunbookDetail(
-        row=row(entry, newest), variables=tuple(variable(one) for one in document.variables),
+        row=line, variables=tuple(variable(one) for one in document.variables),
         steps=tuple(step(document, one) for one in document.steps), epilogue=document.epilogue, findings=findings,
     )  # fmt: skip
