@@ -46,11 +46,12 @@ def wait_option() -> click.Option:
 
 
 async def waited(client: Client, run: RunRow) -> RunRow:
-    """The run when it is over; how far it is stands on a terminal meanwhile."""
-    shown = ""
-    while run.state in ("queued", "running"):
+    """The run when it is over and all lists know of it; how far it is stands on a terminal meanwhile."""
+    shown, settling = "", True
+    while run.state in ("queued", "running") or settling:
         await asyncio.sleep(LOOK_SECONDS)
-        run = (await client.call("backups.log", RunDetail, RunRef(run=run.id))).row
+        detail = await client.call("backups.log", RunDetail, RunRef(run=run.id))
+        run, settling = detail.row, detail.settling
         words = how_far(run)
         if sys.stderr.isatty() and words != shown:
             click.echo(f"\r\x1b[K{words}", nl=False, err=True)

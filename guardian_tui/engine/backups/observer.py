@@ -57,12 +57,35 @@ class Observer:
         self._told = told
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._reading: dict[str, asyncio.Lock] = {}
+        self._waiting: dict[str, asyncio.Task[Judgement]] = {}
+        """Readings that have not begun: whoever asks meanwhile is answered by the same one."""
+        self._readings: set[asyncio.Task[Judgement]] = set()
         self.touched: set[str] = set()
         """Jobs whose snapshots came or went on disk: whoever takes that up empties it."""
 
     async def read(self, repository: Repository, jobs: Iterable[Job]) -> Judgement:
-        """Read a repository now; what can't be read leaves what was known as it was."""
+        """Read a repository now, by a reading that begins after this was asked; what can't be read leaves what was known as it was."""
+        reading = self._waiting.get(repository.id)
+        if reading is None:
+            reading = asyncio.create_task(
+                self._read(repository, jobs), name=f"a reading of {repository.spec.name}"
+            )
+            self._waiting[repository.id] = reading
+            self._readings.add(reading)
+            reading.add_done_callback(self._readings.discard)
+        # others may wait for it too
+        return await asyncio.shield(reading)
+
+    async def stop(self) -> None:
+        """End all readings."""
+        readings = list(self._readings)
+        for reading in readings:
+            reading.cancel()
+        await asyncio.gather(*readings, return_exceptions=True)
+
+    async def _read(self, repository: Repository, jobs: Iterable[Job]) -> Judgement:
         async with self._reading.setdefault(repository.id, asyncio.Lock()), self._turn:
+            self._waiting.pop(repository.id, None)
             listed = await self._list(repository)
             memory, now = repository.memory, self._clock.now()
             memory.tried_at = now

@@ -145,7 +145,8 @@ class BackupOrders:
         active = self._backups.runner.runs.get(request.run)
         live = self._backups.runner.log_of(request.run)
         if active is None or live is None:
-            return wire.RunDetail(row=active.row if active else row, log=text)
+            settling = request.run in self._backups.runner.settling
+            return wire.RunDetail(row=active.row if active else row, log=text, settling=settling)
         lines, warnings = live
         return wire.RunDetail(
             row=active.row,
@@ -295,7 +296,7 @@ class BackupOrders:
                 raise Conflict(f"A backup of {job.spec.name} is under way or queued already.")
             run = await self._backups.runner.queue(tx, Backup(), job, repository, way, call.actor)
             call.body["run"] = run.row.id
-        self._backups.judge()
+        self._backups.judge((job.host_id,))
         return run.row
 
     async def cancel(self, call: Call, request: wire.RunRef) -> wire.RunRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 from guardian_tui.engine.backups import judge, recall, records, settle
 from guardian_tui.engine.backups.engines.base import Judgement
@@ -133,13 +133,17 @@ class Backups:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.timers.stop()
         await self.runner.stop()
+        await self.observer.stop()
 
-    async def _recall(self, settled: str = "", only: Iterable[str] | None = None) -> None:
+    async def _recall(self, settled: str = "", only: Iterable[str] | None = None) -> set[str]:
         """What is known of jobs, from the store; taken up at once, so that nobody sees half of it.
 
         Args:
             settled: the run from which nothing more follows; a job of another one that is over is left as it is until then.
             only: jobs of which something has changed, beside those that were read anew; None: of any of them.
+
+        Returns:
+            Those that were taken up where ``only`` is given.
         """
         changed = self.observer.touched.union(only or ())
         self.observer.touched = set()
@@ -160,6 +164,7 @@ class Backups:
             repository = self.repositories.get(job.repository_id)
             if job.id not in settling:
                 judge.tell_archive(job, repository.memory if repository else None)
+        return changed
 
     # --- who is who -----------------------------------------------------------------------------------
 
@@ -217,10 +222,11 @@ class Backups:
 
     def joined(self, job: Job) -> None:
         """A job was added or changed (after its commit)."""
+        before = self.jobs.get(job.id, job)
         self.jobs[job.id] = job
         self.observer.touched.add(job.id)
         self.timers.job_changed(job.id)
-        self.judge()
+        self.judge((before.host_id, job.host_id))
         repository = self.repositories.get(job.repository_id)
         if repository is not None:
             self.read_soon(repository)
@@ -237,7 +243,7 @@ class Backups:
             task = asyncio.create_task(self._end_orphan(run))
             self._reads.add(task)  # type: ignore[arg-type]  # only waited for
             task.add_done_callback(self._reads.discard)
-        self.judge()
+        self.judge((job.host_id,))
 
     async def _end_orphan(self, run: Run) -> None:
         try:
@@ -268,7 +274,7 @@ class Backups:
     async def read(self, repository: Repository) -> Judgement:
         """Read a repository now, and judge its jobs by what was found."""
         judgement = await self.observer.read(repository, self.jobs.values())
-        await self.refresh(only=())
+        await self.refresh(only=(), read=(repository,))
         return judgement
 
     def _read_done(self, task: asyncio.Task[Judgement]) -> None:
@@ -314,15 +320,13 @@ class Backups:
         if run.row.operation in ("init", "backup", "retain", "copy", "unlock"):
             await self.observer.read(run.repository, self.jobs.values())
         await settle.write(self._store, run)
-        if (
-            run.row.operation == "copy"
-            and isinstance(run.work, Copy)
-            and run.work.repository in self.repositories
-        ):
-            await self.observer.read(self.repositories[run.work.repository], self.jobs.values())
+        read = [run.repository]
+        if isinstance(run.work, Copy) and run.work.repository in self.repositories:
+            read.append(self.repositories[run.work.repository])
+            await self.observer.read(read[-1], self.jobs.values())
         if run.row.operation == "backup" and run.row.verdict == "ok" and run.job is not None:
             await self._copy(run.job, run)
-        await self.refresh(run.row.id, (run.job.id,) if run.job else ())
+        await self.refresh(run.row.id, (run.job.id,) if run.job else (), read)
 
     async def _copy(self, job: Job, run: Run) -> None:
         """Begin to copy what was saved to the other repositories of the job."""
@@ -341,26 +345,43 @@ class Backups:
                     tx, Entry(run.row.by, "backups.copy", job.spec.name, "ok", body=body)
                 )
 
-    async def refresh(self, settled: str = "", only: Iterable[str] | None = None) -> None:
+    async def refresh(
+        self, settled: str = "", only: Iterable[str] | None = None, read: Iterable[Repository] = ()
+    ) -> None:
         """Judge anew, from the store; one after another, or what was read earlier would be told later.
 
         Args:
             settled: the run from which nothing more follows.
             only: jobs of which something has changed, beside those whose snapshots were found changed; None: all are read again.
+            read: repositories that were read before it: their jobs are judged too.
         """
         async with self._refreshing:
-            await self._recall(settled, only)
-            self.judge()
+            changed = await self._recall(settled, only)
+            if only is None:
+                self.judge()
+                return
+            hosts = {self.jobs[id].host_id for id in changed if id in self.jobs}
+            for one in read:
+                hosts |= {job.host_id for job in self.jobs_in(one)}
+                if way := self._ways.way(one.spec.host):
+                    hosts.add(way.host_id)
+            self.judge(hosts)
 
     # --- judged ---------------------------------------------------------------------------------------
 
-    def judge(self) -> None:
-        """Judge all jobs and hosts, and tell what has changed."""
+    def judge(self, hosts: Collection[str] | None = None) -> None:
+        """Judge jobs and hosts, and tell what has changed.
+
+        Args:
+            hosts: ids of those whose jobs are looked at; None: all of them, as the clock alone makes backups old.
+        """
         now = self._clock.now()
         of_host: dict[str, list[JobRow]] = {}
         series: dict[str, dict[str, float]] = {}
         words: dict[str, dict[str, str]] = {}
         for job in self.jobs.values():
+            if hosts is not None and job.host_id not in hosts:
+                continue
             row = self.row_of(job)
             way = self.way_of(job)
             if self._rows.get(job.id) != row:
@@ -372,10 +393,12 @@ class Backups:
                 words.setdefault(job.host_id, {})[judge.timer_series(row.name)] = row.timer.words
         self._judge_room(series, words, now)
         for way in self._ways.ways():
+            if hosts is not None and way.host_id not in hosts:
+                continue
             ready = judge.readiness(way, of_host.get(way.host_id, ()), now)
             if self._live.readiness.get(way.host_id) != ready:
                 self._live.readiness.put(way.host_id, ready, way.labels)
-        self._tell_rules(series, words, now)
+        self._tell_rules({*series, *self._told} if hosts is None else set(hosts), series, words, now)
 
     def _judge_room(
         self, series: dict[str, dict[str, float]], words: dict[str, dict[str, str]], now: float
@@ -393,11 +416,11 @@ class Backups:
             )
 
     def _tell_rules(
-        self, series: dict[str, dict[str, float]], words: dict[str, dict[str, str]], now: float
-    ) -> None:
-        """The series of jobs; those of jobs that are gone are well for the last time."""
+        self, hosts: Iterable[str], series: dict[str, dict[str, float]], words: dict[str, dict[str, str]], now: float
+    ) -> None:  # fmt: skip
+        """The series of the jobs of some hosts; those of jobs that are gone are well for the last time."""
         samples = []
-        for host_id in {*series, *self._told}:
+        for host_id in hosts:
             values = series.get(host_id, {})
             gone = self._told.get(host_id, set()) - set(values)
             all_of_it = {**values, **dict.fromkeys(gone, 0.0)}
@@ -446,7 +469,7 @@ class Backups:
                 due.append(one)
         if due:
             await asyncio.gather(*[self.observer.ask_archive(one) for one in due])
-            await self.refresh(only=())
+            await self.refresh(only=(), read=due)
 
     async def _read_all(self, some: Iterable[Repository]) -> None:
         done = await asyncio.gather(

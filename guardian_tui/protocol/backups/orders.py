@@ -114,6 +114,8 @@ class RunDetail(Response, frozen=True):
     """The end of what it wrote."""
     warnings: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
+    settling: bool = False
+    """It is over, and what follows from it is not all known yet: the repository is read again, the job judged."""
 
 
 class SnapshotsQuery(Request, frozen=True):
