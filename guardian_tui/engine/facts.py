@@ -48,7 +48,9 @@ class Sample:
     words: Mapping[str, str] | None = None
     """Why a series is as it is, in words, by its name."""
     began: Mapping[str, float] | None = None
-    """When what is told of an instance began to be measured, where that is not ``at``."""
+    """When what is told of an instance began to be measured, where that is not as of all of it."""
+    took_seconds: float = 0.0
+    """How long before ``at`` it began to be measured: a ``df`` may take its time."""
 
 
 @dataclass(frozen=True, slots=True)

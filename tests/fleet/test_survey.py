@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,13 +58,17 @@ class Round:
 
     def read(self, name: str, rows: list[list[str]]) -> dict[str, float]:
         """What a round publishes after these rows."""
-        self.survey.surveyed(self.host, [], {name: (lines(rows), 0.1)}, "medium")
+        self.survey.surveyed(self.host, [], {name: (lines(rows), 0.1)}, "medium", time.monotonic())
         return self._newest()
 
     def slowly(self, found: dict[str, list[list[str]]]) -> dict[str, float]:
         """What a slow round publishes that read these sections."""
         self.survey.surveyed(
-            self.host, [], {name: (lines(rows), 0.1) for name, rows in found.items()}, "slow"
+            self.host,
+            [],
+            {name: (lines(rows), 0.1) for name, rows in found.items()},
+            "slow",
+            time.monotonic(),
         )
         return self._newest()
 
@@ -159,6 +164,13 @@ async def test_a_rare_section_is_asked_for_with_one_slow_round_of_six(
         rounds.append("suid_files" in one.asked)
         one.asked = []
     assert rounds == [True, False, False, False, False, False, True, False]
+    # somebody waits for what it says now: once, and that host alone
+    one.survey.read_rare("h1")
+    one.survey.read_rare("h2")
+    for wanted in (True, False):
+        one.asked = []
+        await one.survey._read_slow(one.host, one.ask)
+        assert ("suid_files" in one.asked) is wanted
 
 
 async def test_slow_sections_that_take_their_time_keep_no_file_system_waiting(one: Round) -> None:

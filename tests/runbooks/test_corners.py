@@ -350,3 +350,21 @@ async def test_what_was_measured_before_the_fix_proves_nothing_though_it_is_told
     assert given == []
     tell(0.0, mended_at + 0.5)
     assert [one.proof for one in given] == ["fixed"]
+
+
+async def test_a_slow_df_that_began_before_the_fix_proves_nothing_though_it_ends_after(lab_: Lab) -> None:
+    clock, given = lab_.gate.clock, list[ProofGiven]()
+    lab_.gate.bus.subscribe(ProofGiven, given.append)
+    layout = Layout(("filesystem_available_bytes{/var}", "filesystem_available_ratio{/var}"))
+
+    def tell(took: float) -> None:
+        sample = Sample("id-web-1", clock.now(), layout, [1e12, 0.9], took_seconds=took)
+        lab_.gate.bus.publish(WaveDone((sample,), "medium"))
+
+    lab_.gate.bus.publish(ProofWanted("t", "x", "id-web-1", "disk_low", "/var", clock.now()))
+    clock.advance(6)
+    tell(took=8.0)
+    assert given == []
+    clock.advance(1)
+    tell(took=0.5)
+    assert [one.proof for one in given] == ["fixed"]

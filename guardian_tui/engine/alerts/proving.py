@@ -91,7 +91,7 @@ class Proving:
 def _measured_after(sample: Sample, fact: ProofWanted) -> bool:
     """What began to be measured before it was mended proves nothing, whenever it is told."""
     began = (sample.began or {}).get(fact.instance)
-    return sample.at > fact.after if began is None else began >= fact.after
+    return sample.at - sample.took_seconds > fact.after if began is None else began >= fact.after
 
 
 def _key(fact: ProofWanted) -> AlertKey:

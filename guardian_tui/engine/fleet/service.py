@@ -85,7 +85,7 @@ class Fleet:
         bus.subscribe(AlertsOfHost, self._alerted)
         bus.subscribe(QuestionAnswered, lambda fact: self.watch.hurry(fact.host_id))
         bus.subscribe(VaultUnlocked, lambda fact: self._hurry_waiting())
-        bus.subscribe(ProofWanted, lambda fact: self.watch.resurvey(fact.host_id))
+        bus.subscribe(ProofWanted, lambda fact: self.watch.resurvey(fact.host_id, rare=True))
 
     @property
     def interval_seconds(self) -> float:

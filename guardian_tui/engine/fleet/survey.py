@@ -65,6 +65,7 @@ class Survey:
         self._publish = publish
         self._turn = asyncio.Semaphore(ROUNDS_AT_ONCE)
         self._slow_turn = asyncio.Semaphore(ROUNDS_AT_ONCE)
+        self._rare_wanted: set[str] = set()
         self._openings = Openings(remote, clock, pause_seconds)
         self._own, self._own_slow = OwnProbe(kept=True), OwnProbe(kept=True)
         # a little less than a round, so that every round of the usual settings has its sections
@@ -82,6 +83,7 @@ class Survey:
             async with self._turn:
                 assert host.target is not None  # noqa: S101  # this machine has no link
                 connection = await self._remote.connection(host.target)
+                began = time.monotonic()
                 if not host.facts_fresh:
                     now_known = await link.slow.facts(connection)
                     self._changes.facts(host.id, host.facts, now_known)
@@ -97,7 +99,7 @@ class Survey:
                 if time.monotonic() >= link.sections_due:
                     link.sections_due = time.monotonic() + self._sections_seconds
                     found, host.sections_problems = await self._sections(_MEDIUM, ask)
-                self.surveyed(host, rooms, found, "medium")
+                self.surveyed(host, rooms, found, "medium", began)
                 host.rooms_problem = _joined(problems, host)
         except ConnectFailed as error:
             host.rooms_problem = f"file systems: {error.detail}"
@@ -131,13 +133,13 @@ class Survey:
         finally:
             link.surveying = None
 
-    async def own_round(self, host: Host, rooms: list[Room]) -> None:
-        """One round of this machine."""
+    async def own_round(self, host: Host, rooms: list[Room], began: float) -> None:
+        """One round of this machine, whose rooms began to be read then (on the monotonic clock)."""
         found: dict[str, tuple[bytes, float]] = {}
         if time.monotonic() >= self._own_sections_due:
             self._own_sections_due = time.monotonic() + self._sections_seconds
             found, host.sections_problems = await self._sections(_MEDIUM, self._own.ask_patiently)
-        self.surveyed(host, rooms, found, "medium")
+        self.surveyed(host, rooms, found, "medium", began)
         host.rooms_problem = _joined((), host)
 
     @property
@@ -154,11 +156,16 @@ class Survey:
         """Read all of this machine's sections at its next round."""
         self._own_sections_due = self._own_survey_due = 0.0
 
+    def read_rare(self, host_id: str) -> None:
+        """Have a host's next slow round read what is else read rarely: somebody waits for what it says now."""
+        self._rare_wanted.add(host_id)
+
     async def _read_slow(self, host: Host, ask: _Ask) -> None:
-        now = time.monotonic()
-        rare = [section for section in _RARE if _is_due(host.sections.get(section.name), now)]
+        now, wanted = time.monotonic(), host.id in self._rare_wanted
+        self._rare_wanted.discard(host.id)
+        rare = [one for one in _RARE if wanted or _is_due(host.sections.get(one.name), now)]
         found, host.survey_problems = await self._sections((*_SLOW, *rare), ask)
-        self.surveyed(host, [], found, "slow")
+        self.surveyed(host, [], found, "slow", now)
 
     async def _sections(
         self, due: Sequence[Section], ask: _Ask
@@ -194,7 +201,12 @@ class Survey:
         return True
 
     def surveyed(
-        self, host: Host, rooms: list[Room], found: Mapping[str, tuple[bytes, float]], period: Period
+        self,
+        host: Host,
+        rooms: list[Room],
+        found: Mapping[str, tuple[bytes, float]],
+        period: Period,
+        began: float,
     ) -> None:
         """A host's file systems and sections were read: series for the rules and charts, rows for whoever opens them.
 
@@ -203,6 +215,7 @@ class Survey:
             rooms: its file systems, if they were read.
             found: lines of each section, and how long they took to come.
             period: of the round.
+            began: when the round did (on the monotonic clock).
         """
         now, monotonic = self._clock.now(), time.monotonic()
         names: tuple[str, ...] = ()
@@ -226,7 +239,8 @@ class Survey:
             names += tuple(series)
             values += series.values()
         if names:
-            self._publish(Sample(host.id, now, interned(names), values), period)
+            sample = Sample(host.id, now, interned(names), values, took_seconds=monotonic - began)
+            self._publish(sample, period)
 
     def _read(
         self, host: Host, name: str, lines: bytes, now: float, monotonic: float, took: float
@@ -276,6 +290,7 @@ class Survey:
 
     def forget(self, host_id: str) -> None:
         """Close what was opened on a host."""
+        self._rare_wanted.discard(host_id)
         self._openings.forget(host_id)
 
     def stop(self) -> None:

@@ -122,11 +122,13 @@ class Watch:
         if link is not None:
             link.hurry()
 
-    def resurvey(self, host_id: str) -> None:
-        """Read a host's sections again at its next turn."""
+    def resurvey(self, host_id: str, *, rare: bool = False) -> None:
+        """Read a host's sections again at its next turn, those too that are else read rarely if somebody waits for them."""
         link = self._links.get(host_id)
         if link is not None:
             link.slow_due = link.sections_due = link.survey_due = 0.0
+        if rare:
+            self.survey.read_rare(host_id)
         if self._machine is not None and self._machine.id == host_id:
             self._own_due = 0.0
             self.survey.again()
@@ -330,7 +332,8 @@ class Watch:
         else:
             host.problems = ()
         self._sampled(host)
-        return Sample(host.id, at, layout, values, reading.uptime if reading.uptime is not None else -1.0)
+        uptime = reading.uptime if reading.uptime is not None else -1.0
+        return Sample(host.id, at, layout, values, uptime, took_seconds=took)
 
     def _report_lateness(self, polls: int, late: float) -> None:
         self.lateness.note(polls, late)
@@ -370,6 +373,7 @@ class Watch:
             await asyncio.sleep(host.spec.interval_seconds if host else self.settings.interval_seconds)
 
     async def _survey_machine(self, host: Host) -> None:
+        began = time.monotonic()
         try:
             reading = asyncio.create_task(asyncio.to_thread(local.read_rooms, host.mounts))
             await asyncio.wait((reading,), timeout=SLOW_TIMEOUT_SECONDS)
@@ -378,7 +382,7 @@ class Watch:
                     f"file systems did not answer in {SLOW_TIMEOUT_SECONDS:.0f} s: is a mount dead?"
                 )
             rooms = await reading
-            await self.survey.own_round(host, rooms)
+            await self.survey.own_round(host, rooms, began)
             self._sampled(host)
         except Exception:
             log.exception("this machine could not be surveyed")
