@@ -194,6 +194,38 @@ async def test_sessions_expire_and_the_cli_s_sooner(home: Gate) -> None:
         await home.call("session", token=screen.token)
 
 
+async def test_a_clock_that_is_set_back_makes_nothing_last_longer(home: Gate) -> None:
+    old = await home.login()
+    home.clock.advance(600)
+    await home.call("session.touch", token=old.token)
+    renewed: wire.Session = await home.call(
+        "session.step_up", wire.StepUp(code=home.fresh_code()), token=old.token
+    )
+    new = await home.login()
+    home.clock.jump(-30)
+    # a step as it is set right now and then changes nothing
+    await home.call("secrets.set", SecretSet(name="a", value="b"), token=renewed.token)
+    home.clock.jump(-270)
+    with pytest.raises(NotAuthenticated):
+        await home.call("session", token=new.token)
+    listed: wire.SessionList = await home.call("sessions.list")
+    assert new.id not in {one.id for one in listed.sessions} and len(listed.sessions) == 2
+    with pytest.raises(SessionLocked):
+        await home.call("accounts.list", token=renewed.token)
+    assert (await home.call("session", token=renewed.token)).fresh_until == 0
+
+
+async def test_a_second_factor_is_not_fresh_for_longer_because_the_clock_was_set_back(home: Gate) -> None:
+    script = await home.login(kind="cli")
+    home.clock.advance(600)
+    renewed: wire.Session = await home.call(
+        "session.step_up", wire.StepUp(code=home.fresh_code()), token=script.token
+    )
+    home.clock.jump(-500)
+    with pytest.raises(StepUpRequired):
+        await home.call("secrets.set", SecretSet(name="a", value="b"), token=renewed.token)
+
+
 async def test_an_idle_session_locks_itself_and_opens_with_password_and_code(home: Gate) -> None:
     session = await home.login()
     home.clock.advance(600)

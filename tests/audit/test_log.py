@@ -328,6 +328,23 @@ def test_systemd_credentials_take_the_place_of_files(tmp_path: Path, monkeypatch
     assert (tmp_path / "keys" / "audit-signing.key").exists()
 
 
+@pytest.mark.parametrize("what", ["a folder in its place", "its folder can't be looked at"])
+def test_a_credential_that_cannot_be_read_is_named_and_no_other_key_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    folder = tmp_path / "creds"
+    if what == "a folder in its place":
+        (folder / "audit-mac").mkdir(parents=True)
+    else:
+        # no permission is asked of root: a name that is too long is refused to everybody
+        folder.mkdir()
+        folder = folder / ("x" * 300)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    with pytest.raises(StoreUnavailable, match=r"creds.*/audit-mac, a systemd credential, can't be read"):
+        load_keys(tmp_path / "keys")
+    assert not list((tmp_path / "keys").iterdir())
+
+
 # --- the reserve -------------------------------------------------------------------------------------
 
 

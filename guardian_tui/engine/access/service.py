@@ -110,7 +110,7 @@ class Access:
         Raises:
             NotAuthenticated: there is no such session for this peer.
         """
-        return Sessions.principal(await self._sessions.find(token, peer))
+        return self._sessions.principal(await self._sessions.find(token, peer))
 
     async def still(self, session_id: str, peer: Peer) -> Principal:
         """The principal of a session that a stream was opened for, under whatever token it goes on by now.
@@ -118,7 +118,7 @@ class Access:
         Raises:
             NotAuthenticated: it has ended.
         """
-        return Sessions.principal(await self._sessions.find_by_id(session_id, peer))
+        return self._sessions.principal(await self._sessions.find_by_id(session_id, peer))
 
     async def why_not(
         self, account_id: str, permission: str, hosts: Sequence[Mapping[str, str]] = (), /

@@ -25,6 +25,8 @@ from guardian_tui.protocol.errors import NotAuthenticated, StoreUnavailable
 TOUCH_WRITE_SECONDS = 30.0
 """The last key press is written at most so often."""
 MOST_CACHED = 2048
+STEP_SECONDS = 60.0
+"""A clock that is set back by more was wrong before: a session from what is now the future is not believed."""
 
 _ENDED = "Your session has ended; log in again."
 
@@ -84,7 +86,7 @@ class Sessions:
         return Session(
             id=known.id, account=known.account, profiles=known.profiles, permissions=tuple(sorted(known.scopes)),
             kind=known.kind, created_at=known.created_at, expires_at=known.expires_at, idle_seconds=idle,
-            fresh_until=known.fresh_until, token=token, locked=known.locked,
+            fresh_until=self._fresh_until(known), token=token, locked=known.locked,
             advisory=self._advisory or known.peer_uid in self._above,
             last_seen_at=known.last_seen_at, peer_uid=known.peer_uid,
         )  # fmt: skip
@@ -145,7 +147,7 @@ class Sessions:
             raise NotAuthenticated(_ENDED)
         if known.peer_uid != peer.uid:
             raise NotYours(_ENDED, known.account, known.id)
-        if now >= known.expires_at:
+        if now >= known.expires_at or known.created_at - now > STEP_SECONDS:
             self._known.pop(known.token_hash, None)
             self._bus.publish(SessionEnded(known.id, "expired"))
             raise NotAuthenticated(_ENDED)
@@ -164,14 +166,19 @@ class Sessions:
         return _known(row, person)
 
     def _idle(self, known: Known, now: float) -> bool:
-        return known.kind == "tui" and now - known.last_seen_at > self._settings.idle_seconds
+        idle = now - known.last_seen_at
+        return known.kind == "tui" and not -STEP_SECONDS <= idle <= self._settings.idle_seconds
 
-    @staticmethod
-    def principal(known: Known) -> Principal:
+    def _fresh_until(self, known: Known) -> float:
+        """Until when its second factor is fresh; 0 where it was given in what is now the future, and would be for as long as that is away."""
+        longest = self._settings.fresh_seconds + STEP_SECONDS
+        return known.fresh_until if known.fresh_until - self._clock.now() <= longest else 0.0
+
+    def principal(self, known: Known) -> Principal:
         """The session as the gate sees it."""
         return Principal(
-            known.account_id, known.account, known.id, known.peer_uid, known.kind, known.scopes, known.fresh_until,
-            known.locked, known.expires_at, roles_of(known.scopes),
+            known.account_id, known.account, known.id, known.peer_uid, known.kind, known.scopes,
+            self._fresh_until(known), known.locked, known.expires_at, roles_of(known.scopes),
         )  # fmt: skip
 
     async def touch(self, known: Known) -> None:
@@ -266,7 +273,11 @@ class Sessions:
         now = self._clock.now()
         async with self._store.read() as conn:
             names = {person.id: person for person in await people.everyone(conn)}
-            query = select(sessions).where(sessions.c.ended_at.is_(None), sessions.c.expires_at > now)
+            query = select(sessions).where(
+                sessions.c.ended_at.is_(None),
+                sessions.c.expires_at > now,
+                sessions.c.created_at <= now + STEP_SECONDS,
+            )
             rows = (await conn.execute(query.order_by(sessions.c.created_at.desc()))).all()
         shown = []
         for row in rows:

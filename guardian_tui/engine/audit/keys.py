@@ -37,7 +37,7 @@ def load_keys(folder: Path) -> AuditKeys:
     """The keys of ``folder`` (or of systemd's credentials), made at the first start.
 
     Raises:
-        StoreUnavailable: a key can be read by others, is damaged, or can't be made.
+        StoreUnavailable: a key can be read by others, is damaged, can't be read, or can't be made.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -51,7 +51,11 @@ def load_keys(folder: Path) -> AuditKeys:
 
 
 def are_made(folder: Path) -> bool:
-    """Whether both keys are there, so that :func:`load_keys` makes none."""
+    """Whether both keys are there, so that :func:`load_keys` makes none.
+
+    Raises:
+        StoreUnavailable: systemd's credentials can't be looked at.
+    """
     return all(
         _credential(name) is not None or _file(folder, name).exists()
         for name in ("audit-mac", "audit-signing")
@@ -60,8 +64,20 @@ def are_made(folder: Path) -> bool:
 
 def _credential(name: str) -> Path | None:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    path = Path(folder) / name if folder else None
-    return path if path is not None and path.exists() else None
+    if not folder:
+        return None
+    path = Path(folder) / name
+    try:
+        return path if path.exists() else None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"The audit log's key {path}, a systemd credential, can't be read: {error.strerror}. No other is made in its place: "
+        "let the engine's unit load it (LoadCredentialEncrypted=), or unset CREDENTIALS_DIRECTORY."
+    )
 
 
 def _file(folder: Path, name: str) -> Path:
@@ -75,7 +91,10 @@ def _new_signing_key() -> bytes:
 def _key(folder: Path, name: str, make: Callable[[], bytes]) -> bytes:
     credential = _credential(name)
     if credential is not None:
-        return _checked(credential.read_bytes(), name)
+        try:
+            return _checked(credential.read_bytes(), name)
+        except OSError as error:
+            raise _unreadable(credential, error) from error
     path = _file(folder, name)
     if not path.exists():
         _write(path, make())
