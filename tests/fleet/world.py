@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -155,18 +156,20 @@ class World:
             tx.after_commit(lambda: self.fleet.joined(host))
         return host
 
-    async def until(self, holds: Callable[[], object], what: str = "it") -> None:
+    async def until(
+        self, holds: Callable[[], object], what: str = "it", seconds: float = PATIENCE_SECONDS
+    ) -> None:
         """Wait for something that changes or is told."""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(seconds):
                 while not holds():
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            states = {
-                host.spec.name: (host.state, host.shown_why) for host in self.fleet.inventory.hosts.values()
-            }
-            raise AssertionError(f"{what} did not come; hosts: {states}") from None
+            hosts = self.fleet.inventory.hosts.values()
+            counts = Counter(host.state for host in hosts)
+            states = {host.spec.name: (host.state, host.shown_why) for host in list(hosts)[:40]}
+            raise AssertionError(f"{what} did not come; {counts}; hosts: {states}") from None
 
     async def until_state(self, host: Host, state: str) -> None:
         """Wait until a host is shown in a state."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from tests.remote.test_real_sshd import Start, spec, trusted
 from tests.support.sshd import Sshd
 
 MANY = 1000
+MANY_SECONDS = 240.0
+"""For all of them to be connected to on a machine that is busy with other tests; four on a quiet one."""
 
 
 async def many(world: World) -> dict[str, asyncssh.SSHKey]:
@@ -127,6 +128,7 @@ async def test_a_thousand_keys_known_from_known_hosts(world: World) -> None:
     assert len(world.sink.entries) == 1
 
 
+@pytest.mark.timeout(600)
 async def test_a_thousand_hosts_by_their_authority(world: World) -> None:
     authority = asyncssh.generate_private_key("ssh-ed25519")
     key = world.sims._host_key
@@ -139,15 +141,12 @@ async def test_a_thousand_hosts_by_their_authority(world: World) -> None:
     rest = f"[all:vars]\nansible_ssh_private_key_file={world.key_file}\nguardian_interval_seconds=60\n"
     source = SourceText(format="ansible_ini", name="inventory", text=lines + rest)
     await world.order("hosts.import", ImportRequest(source=source, names=tuple(sim.name for sim in sims)))
-    async with asyncio.timeout(90):
-        await world.until(lambda: len(world.live.questions) == MANY, "all questions")
+    await world.until(lambda: len(world.live.questions) == MANY, "all questions", MANY_SECONDS)
     order = PinAuthority(pattern="127.*,[127.*]:*", key=authority.export_public_key().decode())
     row = await world.order("authorities.pin", order)
     assert len(row.hosts) == MANY
-    async with asyncio.timeout(90):
-        await world.until(
-            lambda: all(host.state == "up" for host in world.fleet.inventory.hosts.values()), "all up"
-        )
+    hosts = world.fleet.inventory.hosts
+    await world.until(lambda: all(host.state == "up" for host in hosts.values()), "all up", MANY_SECONDS)
     assert not len(world.live.questions)
 
 
