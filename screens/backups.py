@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -28,6 +28,12 @@ class BackupsScreen(ListsScreen):
 
     CONTEXT: ClassVar[str] = "backups"
     FIRST: ClassVar[str] = "jobs"
+    NOTHINGS: ClassVar[Mapping[str, str]] = {
+        "jobs": "Nothing is backed up yet. N adds a repository, n what goes into it. O reads what a host's own programs back up already.",
+        "hosts": "No host yet: g 1, then n adds one.",
+        "repositories": "No repository yet. N adds one that is there or is to be made. O finds those that hosts fill already.",
+        "runs": "Nothing ran in the last day, and nothing waits. r on a job backs up now.",
+    }
 
     def content(self) -> ComposeResult:
         """All four; one has the room."""

@@ -6,6 +6,7 @@ To make one: give ``CONTEXT``, ``LIST`` (the widget, made without arguments but 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -41,6 +42,11 @@ class ListScreen(GuardianScreen):
         """The list that is shown."""
         return self.query_one("#list", LiveList)
 
+    @property
+    def nothing(self) -> str:
+        """What an empty list says."""
+        return self.NOTHING
+
     # --- for subclasses ------------------------------------------------------------------------
 
     def draw(self, now: float) -> None:
@@ -70,7 +76,7 @@ class ListScreen(GuardianScreen):
 
     def _draw(self, now: float) -> None:
         filtered = bool(self.wanted.text.strip())
-        self.listing.say_nothing("Nothing passes the filter; esc shows all." if filtered else self.NOTHING)
+        self.listing.say_nothing("Nothing passes the filter; esc shows all." if filtered else self.nothing)
         self.draw(now)
 
     def tick(self, now: float) -> None:
@@ -120,10 +126,13 @@ class ListScreen(GuardianScreen):
 class ListsScreen(ListScreen):
     """Several lists, one of which has the room; a digit goes from one to the other.
 
-    To make one: yield the lists in ``content``, each with its name as id, and say in ``FIRST`` with which it begins.
+    To make one: yield the lists in ``content``, each with its name as id, and say in ``FIRST`` with which it begins, and
+    in ``NOTHINGS`` what each says when it is empty.
     """
 
     FIRST: ClassVar[str]
+    NOTHINGS: ClassVar[Mapping[str, str]] = {}
+    """What each list says when there is no row at all."""
     DEFAULT_CSS = (
         "ListsScreen LiveList { height: 1fr; display: none; } ListsScreen LiveList.shown { display: block; }"
     )
@@ -140,6 +149,11 @@ class ListsScreen(ListScreen):
     def listing(self) -> LiveList:
         """The list that is shown."""
         return self.query_one(f"#{self.view}", LiveList)
+
+    @property
+    def nothing(self) -> str:
+        """What the list that is shown says when it is empty."""
+        return self.NOTHINGS.get(self.view, "")
 
     def go_view(self, view: str) -> None:
         """Give the room to another list."""

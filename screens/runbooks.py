@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -20,6 +20,7 @@ from guardian_tui.protocol.runbooks import (
     SearchRunbooks,
 )
 from guardian_tui.rows import runbook_columns, runbook_run_columns, runbook_run_text, runbook_text
+from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.list_screen import ListsScreen
 from screens.work import begin
@@ -31,6 +32,11 @@ class RunbooksScreen(ListsScreen):
 
     CONTEXT: ClassVar[str] = "runbooks"
     FIRST: ClassVar[str] = "library"
+    NOTHINGS: ClassVar[Mapping[str, str]] = {
+        "library": "No runbook can be read: where they are looked for stands in docs/runbooks.md, guardian-tui runbooks lint FILE says what is wrong with one.",
+        "runs": "No run yet. r on a runbook starts one; r on an alert offers those that fit it.",
+        "found": "f looks for words in what all runs wrote.",
+    }
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,6 +77,13 @@ class RunbooksScreen(ListsScreen):
         """Which of the lists it is."""
         first, *rest = super().crumbs
         return (first, *rest) if self.view == "library" else (first, self.view, *rest)
+
+    @property
+    def nothing(self) -> str:
+        """Of a search, that it found nothing."""
+        if self.view == "found" and self._words:
+            return f"No run has “{safe(self._words, 60)}” in it. f looks for other words."
+        return super().nothing
 
     @property
     def runbook(self) -> RunbookRow | None:

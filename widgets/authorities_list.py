@@ -56,7 +56,7 @@ class AuthoritiesList(LiveList):
     def titles(self, width: int) -> list[Piece]:
         """Names of the columns."""
         pattern, fingerprint = self._places(width)
-        words = f"{fit('HOSTS NAMED', pattern)}{fit('KIND', 21)}{fit('FINGERPRINT', fingerprint)}{'COVERS':>7}{'PINNED':>8}  BY"
+        words = f"{fit('hosts named', pattern)}{fit('kind', 21)}{fit('fingerprint', fingerprint)}{'covers':>7}{'pinned':>8}  by"
         return [(fit(words, width - 1), "muted")]
 
     def line(self, id: str, width: int) -> list[Piece]:

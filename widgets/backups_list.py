@@ -177,9 +177,9 @@ class JobsList(_Rows):
         """Column titles."""
         name, host, where, ages = _widths(width)
         words = width - 1 - 11 - name - host - where - 15 - ages - (_MORE if width >= _WIDE else 0)
-        line = f"{'STATE':<11}{fit('JOB', name)}{fit('HOST', host)}{fit('REPOSITORY', where)}{'GOOD':>5} {'OF RPO':<8} {fit('', words)}"
-        more = f"{'SIZE':>11}{'KEPT':>6}{'RTO':>6}{'COPIES':>8}" if width >= _WIDE else ""
-        return [(line + more + (f"{'CHECK':>6}{'DRILL':>6}{'NEXT':>6}" if ages else ""), "muted")]
+        line = f"{'state':<11}{fit('job', name)}{fit('host', host)}{fit('repository', where)}{'good':>5} {'of RPO':<8} {fit('', words)}"
+        more = f"{'size':>11}{'kept':>6}{'RTO':>6}{'copies':>8}" if width >= _WIDE else ""
+        return [(line + more + (f"{'check':>6}{'drill':>6}{'next':>6}" if ages else ""), "muted")]
 
     def line(self, id: str, width: int) -> list[Piece]:
         """One job."""
@@ -279,7 +279,7 @@ class ReadinessList(_Rows):
         words = width - 1 - 11 - host - 34
         return [
             (
-                f"{'TONIGHT':<11}{fit('HOST', host)}{'GOOD':>5}{'CHECK':>7}{'DRILL':>7}{'RTO':>7}{'COPIES':>8}{fit(' WHY', words)}",
+                f"{'tonight':<11}{fit('host', host)}{'good':>5}{'check':>7}{'drill':>7}{'RTO':>7}{'copies':>8}{fit(' why', words)}",
                 "muted",
             )
         ]
@@ -333,7 +333,7 @@ class RepositoriesList(_Rows):
         words = width - 1 - 11 - name - 42
         return [
             (
-                f"{'READ':<11}{fit('REPOSITORY', name)}{'ENGINE':<11}{'SNAPSHOTS':>9}{'NEWEST':>8}{'READ':>7}{'CHECK':>7}{fit(' WHERE', words)}",
+                f"{'read':<11}{fit('repository', name)}{'engine':<11}{'snapshots':>9}{'newest':>8}{'read':>7}{'check':>7}{fit(' where', words)}",
                 "muted",
             )
         ]
@@ -393,7 +393,7 @@ class RunsList(_Rows):
         words = width - 1 - 11 - 9 - name - when - 7
         return [
             (
-                f"{'VERDICT':<11}{'WHAT':<9}{fit('JOB', name)}{fit('BEGAN', when)}{'TOOK':>6} {fit('', words)}",
+                f"{'verdict':<11}{'what':<9}{fit('job', name)}{fit('began', when)}{'took':>6} {fit('', words)}",
                 "muted",
             )
         ]

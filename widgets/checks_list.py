@@ -75,8 +75,8 @@ class ChecksList(LiveList):
         """Column titles."""
         name, host, kind = self._widths(width)
         words = width - 1 - 10 - name - host - kind - 3 - _TAIL
-        line = f"{'STATE':<10}{fit('CHECK', name)} {fit('HOST', host)} {fit('KIND', kind)}{' ' * bool(kind)}{fit('FOUND', words)}"
-        return [(line + f"{'TOOK':>7} {'AGE':>5}", "muted")]
+        line = f"{'state':<10}{fit('check', name)} {fit('host', host)} {fit('kind', kind)}{' ' * bool(kind)}{fit('found', words)}"
+        return [(line + f"{'took':>7} {'age':>5}", "muted")]
 
     def line(self, id: str, width: int) -> list[Piece]:
         """One check."""

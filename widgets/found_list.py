@@ -76,7 +76,7 @@ class FoundList(LiveList):
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
         place, runs = self._places(width)
-        words = f"  {'TOOL':<15}{fit('REPOSITORY', place)}{fit('RUNS', runs)}{'RAN':>5}  HERE"
+        words = f"  {'tool':<15}{fit('repository', place)}{fit('runs', runs)}{'ran':>5}  here"
         return [(fit(words, width - 1), "muted")]
 
     def line(self, id: str, width: int) -> list[Piece]:

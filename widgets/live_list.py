@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import lru_cache
+from textwrap import wrap
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -270,10 +271,13 @@ class LiveList(Scrolled, can_focus=True):
             return self._strip(self.titles(width) or [], width, cursor=False, marked=False)
         key = self._drawn[y - self.head] = self._key(y - self.head, width)
         if key is None:
-            place = y - self.head
             words = self.more if self._order else self.nothing
-            if words and place == (len(self._order) + 1 if self._order else 0):
-                return self._strip([(" ", "text"), (words, "muted")], width, cursor=False, marked=False)
+            lines = wrap(words, max(1, width - 3))
+            place = y - self.head - (len(self._order) + 1 if self._order else 0)
+            if 0 <= place < len(lines):
+                return self._strip(
+                    [(" ", "text"), (lines[place], "muted")], width, cursor=False, marked=False
+                )
             return Strip.blank(width, self.rich_style)
         strip = self._strips.get(key)
         if strip is None:

@@ -117,14 +117,17 @@ class RunbooksList(_Rows):
         """Cells of title, rules and commit."""
         commit = 10 if width >= _WIDE else 0
         left = width - 1 - 2 - 20 - commit - 17
-        title = min(48, max(20, left * 3 // 5))
-        return (title, max(0, left - title), commit)
+        if width < _NARROW:
+            # names are what a runbook is chosen by; what it answers stands on its page
+            return (left, 0, commit)
+        title = min(48, left * 3 // 5)
+        return (title, left - title, commit)
 
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
         title, rules, commit = self._widths(width)
-        last = f"{'LAST RUN':<17}"
-        words = f"  {fit('RUNBOOK', title)}{fit(' ANSWERS', rules)}{'STEPS':>7}{'DANGEROUS':>11}  {'COMMIT    ' if commit else ''}{last}"
+        last = f"{'last run':<17}"
+        words = f"  {fit('runbook', title)}{fit(' answers', rules)}{'steps':>7}{'dangerous':>11}  {'commit    ' if commit else ''}{last}"
         return [(fit(words, width - 1), "muted")]
 
     def line(self, id: str, width: int) -> list[Piece]:
@@ -201,7 +204,7 @@ class RunbookRunsList(_Rows):
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
         title, hosts, who = self._widths(width)
-        words = f"  {'STATE':<12}{'RUNBOOK':<{title}} {'HOSTS':<{hosts}} {'LEADS':<{who}}{'AGE':>5}  STEP"
+        words = f"  {'state':<12}{'runbook':<{title}} {'hosts':<{hosts}} {'leads':<{who}}{'age':>5}  step"
         return [(fit(words, width - 1), "muted")]
 
     def line(self, id: str, width: int) -> list[Piece]:
@@ -263,7 +266,7 @@ class ResultsList(_Rows):
         return [
             (
                 fit(
-                    f"  {'STATE':<9}{'HOST':<{name}}{'BATCH':>6}{'EXIT':>5}{'TOOK':>7}  LAST LINE", width - 1
+                    f"  {'state':<9}{'host':<{name}}{'batch':>6}{'exit':>5}{'took':>7}  last line", width - 1
                 ),
                 "muted",
             )
@@ -294,7 +297,7 @@ class MatchesList(_Rows):
         """Show these, for the ``words`` that were looked for."""
         self._matches = {str(place): one for place, one in enumerate(matches)}
         self.set_order(list(self._matches))
-        note = "f looks for words in all runs" if not words else "older ones are not shown" if more else ""
+        note = "older ones are not shown" if more else ""
         self.set_caption(f"found “{safe(words, 60)}”" if words else "found", f"{len(matches)}", note)
         self.redraw_changed()
 
@@ -308,7 +311,7 @@ class MatchesList(_Rows):
 
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
-        return [(fit(f"  {'WHEN':<13}{'RUNBOOK':<20} {'STEP':<14} {'HOST':<14} LINE", width - 1), "muted")]
+        return [(fit(f"  {'when':<13}{'runbook':<20} {'step':<14} {'host':<14} line", width - 1), "muted")]
 
     def line(self, id: str, width: int) -> list[Piece]:
         """One place."""

@@ -47,7 +47,7 @@ class SnapshotsList(LiveList):
 
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
-        return [(fit(f"  {'WHEN':<24}{'AGE':>5}{'SIZE':>10}{'FILES':>9}  PROOF", width - 1), "muted")]
+        return [(fit(f"  {'when':<24}{'age':>5}{'size':>10}{'files':>9}  proof", width - 1), "muted")]
 
     def line(self, id: str, width: int) -> list[Piece]:
         """One snapshot."""

@@ -291,16 +291,30 @@ async def test_hosts_of_which_nothing_is_known_are_told_too_and_an_estimate_is_n
         assert "1/1 in RPO · restore tonight 1 yes 1 unknown" in words_of(app)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_an_empty_list_says_what_to_do_next_in_full(size: tuple[int, int]) -> None:
+    async with canned(size) as (app, pilot, _):
+        await pilot.press("g", "3")
+        await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+        for key, words in (
+            ("1", "O reads what a host's own programs back up already."),
+            ("3", "O finds those that hosts fill already."),
+            ("4", "r on a job backs up now."),
+        ):
+            await pilot.press(key)
+            await until(lambda words=words: words in " ".join(words_of(app).replace("│", " ").split()))
+
+
 async def test_a_wide_terminal_has_more_columns_and_no_title_touches_the_next() -> None:
     for width in (80, 120, 200):
         async with canned((width, 50)) as (app, pilot, _):
             app._changed(ROWS)
             await pilot.press("g", "3")
             await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
-            assert ("COPIES" in words_of(app)) == (width == 200)
+            assert ("copies" in words_of(app)) == (width == 200)
             await pilot.press("2")
             await pilot.pause()
-            assert "RTO  COPIES WHY" in words_of(app)
+            assert "RTO  copies why" in words_of(app)
 
 
 async def test_the_fleet_has_the_backups_in_a_pane_and_folded_in_a_word() -> None:
