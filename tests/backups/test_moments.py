@@ -181,3 +181,11 @@ def test_a_drill_pushes_where_the_server_archives_and_is_refused_where_nothing_c
     for window in (Window(None, None, server_at=9.0, archiving=True), Window(10.0, 5.0), Window(10.0, None)):
         with pytest.raises(Unprovable):
             moments.drill_to(window, job, "")
+
+
+def test_a_window_that_ends_before_it_begins_is_told_in_words() -> None:
+    found = moments.told(Window(1000.0, 999.0, False, "archiving fails"))
+    assert (found.earliest, found.latest, found.pending) == (1000.0, None, False)
+    assert "Nothing was committed since" in found.words and found.words.endswith("archiving fails")
+    found = moments.told(Window(1000.0, 2000.0, True, ""))
+    assert (found.earliest, found.latest, found.words) == (1000.0, 2000.0, "")

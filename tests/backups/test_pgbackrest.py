@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from guardian_tui.engine.backups import point_in_time
 from guardian_tui.engine.backups.engines.base import Capabilities, Place, RestoreOrder, StageEnd
 from guardian_tui.engine.backups.engines.pgbackrest import Pgbackrest, server_of
+from guardian_tui.engine.backups.work import Restore, stages_of
 from guardian_tui.protocol.backups import Dump, JobSpec, Progress, RepositorySpec, Retention, Snapshot
 from tests.support.disks import small_disk
 from tests.support.pgbackrest import Archived, archived
@@ -314,6 +315,33 @@ def test_a_backup_is_restored_into_a_new_folder_and_not_over_a_running_server(
     ran = runner.run("restore", ADAPTER.restore(place, absent))
     assert ran.verdict == "failed" and "not valid" in ran.words, ran
     shutil.rmtree(target)
+
+
+def test_the_folder_of_a_restore_belongs_to_whoever_runs_pgbackrest(
+    lab: Archived, runner: Runner, place: Place
+) -> None:
+    """Made by root, it would be refused to the user whom the repository names: told as a wrong password before."""
+    newest = listed(runner, place)[-1].id
+    target = lab.folder / "made" / "by-the-run"
+
+    def restored(folder: Path) -> Ran:
+        work = Restore(newest, (), str(folder), 1)
+        return runner.run("restore", stages_of(work, ADAPTER, place, JOB, "r1"))
+
+    try:
+        ran = restored(target)
+        assert ran.verdict == "ok" and (target / "PG_VERSION").exists(), ran
+        # one that is there and another's is left as it is, and told for what it is
+        for mode in (0o755, 0o700):
+            theirs = lab.folder / f"theirs-{mode:o}"
+            theirs.mkdir(mode=mode)
+            if os.getuid():
+                continue
+            ran = restored(theirs)
+            assert ran.verdict == "failed" and "another user's" in ran.words, ran
+            assert theirs.stat().st_uid == 0 and not list(theirs.iterdir())
+    finally:
+        shutil.rmtree(target.parent)
 
 
 @pytest.mark.parametrize(

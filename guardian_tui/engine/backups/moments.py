@@ -16,6 +16,7 @@ from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.engine.store.database import Store
+from guardian_tui.protocol import backups as wire
 from guardian_tui.protocol.backups import RestorePlan
 from guardian_tui.protocol.errors import Conflict, HostUnavailable, InvalidRequest
 from guardian_tui.text import safe
@@ -58,6 +59,15 @@ async def window_of(sites: Sites, way: Way, repository: Repository) -> point_in_
         raise HostUnavailable(
             f"What pgBackRest said of the window can't be read: {safe(str(error), 300)}."
         ) from error
+
+
+def told(window: point_in_time.Window) -> wire.Window:
+    """The window as it is shown: an end before its beginning would be read as a span, and is told in words instead."""
+    latest, words = window.latest, window.words
+    if window.earliest is not None and latest is not None and latest < window.earliest:
+        why = point_in_time.refusal(window, point_in_time.Target(window.earliest))
+        latest, words = None, " ".join(filter(None, (why, words)))
+    return wire.Window(earliest=window.earliest, latest=latest, pending=window.pending, words=words)
 
 
 def restore_to(window: point_in_time.Window, at: float, folder: str) -> Moment:

@@ -153,9 +153,7 @@ class ProofOrders:
         """`backups.window`."""
         _, repository = self._scope.job_with_repository(call, request.job)
         found = await moments.window_of(self._backups.sites, self._reader(repository), repository)
-        return wire.Window(
-            earliest=found.earliest, latest=found.latest, pending=found.pending, words=found.words
-        )
+        return moments.told(found)
 
     async def _preview_of_a_moment(self, call: Call, request: wire.RestoreQuery) -> wire.RestorePlan:
         job, repository = self._scope.job_with_repository(call, request.job)

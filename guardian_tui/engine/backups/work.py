@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from guardian_tui.engine.backups import hashes, own_state, point_in_time
+from guardian_tui.engine.backups.becoming import as_user
 from guardian_tui.engine.backups.dump_drills import restoring, source_of
 from guardian_tui.engine.backups.dumping import dump_name
 from guardian_tui.engine.backups.engines.base import Adapter, Place, RestoreOrder, Stage
@@ -206,10 +207,28 @@ def _restore(work: Restore, adapter: Adapter, place: Place) -> tuple[Stage, ...]
     order = RestoreOrder(work.snapshot, work.includes, work.target)
     stages = [room_stage(work.target, work.bytes), *adapter.restore(place, order)]
     if work.target != "/":
-        stages.insert(1, Stage(FOLDER, ("mkdir", "-p", "--", work.target), told=False))
+        stages.insert(1, _target_folder(work.target, place.spec.options.get("user", "")))
     if work.known:
         stages.append(hashes.comparing([Hash(*one) for one in work.known], work.target))
     return tuple(stages)
+
+
+_OWN_FOLDER = """
+user=$1 folder=$2; shift 2
+if [ -d "$folder" ]; then exit 0; fi
+if [ "$(id -u)" != 0 ]; then exec "$@"; fi
+umask 022
+mkdir -p -- "$folder" && chmod 700 "$folder" && chown -- "$user" "$folder"
+"""
+
+
+def _target_folder(target: str, user: str) -> Stage:
+    """Makes the folder that is restored into; where an engine runs as another user it is theirs, wherever root may make it."""
+    make = ("mkdir", "-p", "--", target)
+    if not user:
+        return Stage(FOLDER, make, told=False)
+    argv = ("sh", "-c", _OWN_FOLDER, "guardian", user, target, *as_user(user, make))
+    return Stage(FOLDER, argv, told=False)
 
 
 def _drill(

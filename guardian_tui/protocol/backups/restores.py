@@ -58,6 +58,7 @@ class Window(Response, frozen=True):
 
     earliest: float | None = None
     latest: float | None = None
+    """None: no moment can be restored; ``words`` say why."""
     pending: bool | None = None
     """Whether something was committed that is not archived yet; None: the server can't tell."""
     words: str = ""

@@ -34,6 +34,10 @@ CUT = Signs(
 )
 LASTING = Signs(words="Permission denied")
 _CANCELLED = (129, 130, 143)
+_OF_TARGET = re.compile(
+    r"unable to (?:get info for path/file|create path|open (?:file )?'.+' for write)|cannot create directory"
+)
+"""What pgBackRest says of a folder that it restores into, and ``mkdir`` before it."""
 _ERROR = re.compile(r"^ERROR: \[(\d{3})\]: (.+)$", re.M)
 
 
@@ -92,6 +96,11 @@ def _failure(end: StageEnd) -> Judgement:
     verdict, advice = _BY_CODE.get(end.exit_code, ("failed", ""))
     if end.exit_code in _CANCELLED:
         verdict = "cancelled"
+    elif end.exit_code == 53 or (end.name in ("folder", "restore") and _OF_TARGET.search(words)):
+        verdict, advice = (
+            "failed",
+            "The folder is another user's: restore into a new one, or give it to the user who runs pgBackRest.",
+        )
     elif "Permission denied" in end.tail:
         verdict, advice = "auth", "Let the repository's option user name who owns repository, locks and data (often postgres)."  # fmt: skip
     elif end.exit_code == 29 and re.search(r"unable to load info file|\[FormatError\]", end.tail):
