@@ -43,6 +43,7 @@ from guardian_tui.text import safe
 from guardian_tui.world import Change, World
 from screens.alert import AlertScreen
 from screens.alerts import AlertsScreen
+from screens.approvals import ApprovalsScreen
 from screens.audit import AuditScreen
 from screens.backup import BackupScreen
 from screens.backups import BackupsScreen
@@ -100,6 +101,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         "checks": ChecksScreen,
         "backups": BackupsScreen,
         "runbooks": RunbooksScreen,
+        "approvals": ApprovalsScreen,
         "engine": EngineScreen,
     }
 

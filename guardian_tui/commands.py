@@ -57,14 +57,14 @@ def _registry(*commands: Command) -> dict[str, Command]:
     return {command.name: command for command in commands}
 
 
-_LISTS = ("fleet", "alerts", "audit", "checks", "backups", "runbooks")
+_LISTS = ("fleet", "alerts", "audit", "checks", "backups", "runbooks", "approvals")
 _CHARTED = ("host", "check", "alert")
 
 COMMANDS: dict[str, Command] = _registry(
     # what is in front of you
     Command("open", "Open what is under the cursor", "Opens the host's page, the alert, or the event.",
             ("fleet", "alerts", "alert", "host", "checks", "check", "log", "backups", "backup", "restore",
-             "runbooks"), ("enter",), footer="open"),
+             "runbooks", "approvals"), ("enter",), footer="open"),
     Command("back", "Go back", "Closes what is open: a page, a filter, a dialog.", (GLOBAL,), ("escape",)),
     Command("last", "Last screen", "Goes to the screen where you were before.", (GLOBAL,), ("minus",)),
     Command("filter", "Filter this list", "Words, !not, label=value, ~regex, col>90; all must hold.",
@@ -104,6 +104,8 @@ COMMANDS: dict[str, Command] = _registry(
             arguments="[FILTER]", route="backups.list"),
     Command("go.runbooks", "Runbooks", "The library, runs and what they wrote.", (GLOBAL,), ("g 7",), words=("runbooks",),
             arguments="[FILTER]", route="runbooks.list"),
+    Command("go.approvals", "Approvals", "What waits for another person, what you asked for, what was decided.", (GLOBAL,), ("g 8",),
+            words=("approvals",), arguments="[FILTER]", route="approvals.list"),
     Command("go.engine", "The engine", "What it costs, what waits, how late it is, its store, errors of our own.", (GLOBAL,), ("g 9",),
             words=("engine",), route="engine.figures"),
     Command("go.host", "Open a host's page", "By its name.", (GLOBAL,), words=("host",), arguments="HOST", route="hosts.show"),
@@ -238,8 +240,14 @@ COMMANDS: dict[str, Command] = _registry(
             arguments="[WORDS]", footer="find", route="runbooks.search"),
     Command("runbooks.reload", "Read the library again", "It is read again by itself too, when it changes.", ("runbooks",), ("u",),
             words=("runbooks-reload",), route="runbooks.reload"),
-    Command("approvals", "Approvals that wait", "Opens the run, or the restore or prune, that waits for another person's approval.", (GLOBAL,),
-            words=("approvals",), route="approvals.list"),
+    # approvals
+    Command("approvals.approve", "Approve", "Shows first what would be done; wants a fresh code.", ("approvals",), ("y",), footer="approve",
+            route="approvals.approve"),
+    Command("approvals.refuse", "Refuse", "Asks why; it is over then, and has to be asked for anew.", ("approvals",), ("n",), words=("refuse-approval",),
+            arguments="[WHY]", footer="refuse", route="approvals.refuse"),
+    Command("approvals.waiting", "Waiting", "What others asked for; what you can answer first.", ("approvals",), ("1",), footer="waiting"),
+    Command("approvals.mine", "Mine", "What you asked for: enter carries out what was approved.", ("approvals",), ("2",), footer="mine"),
+    Command("approvals.decided", "Decided", "What was done, refused or ran out in the last day.", ("approvals",), ("3",), footer="decided"),
     Command("runbook.problems", "Why it is broken", "Each fault with file, line and column.", ("runbooks",), ("W",), words=("runbook-problems",),
             arguments="[RUNBOOK]"),
     Command("runbook.transcript", "Transcript", "Who did what when, and what came of it; ^s saves it.", ("runbooks", "step"), ("t",),

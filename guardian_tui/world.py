@@ -76,6 +76,8 @@ class Change:
     """Runs that have just come to an approval."""
     handed: tuple[RunbookRun, ...] = ()
     """Runs that another person leads since just now."""
+    orders: bool = False
+    """Orders that wait for another person, or what was said of them."""
     approvals: tuple[Approval, ...] = ()
     """Orders that wait for another person, or no longer do, since just now."""
     fired: tuple[Alert, ...] = ()
@@ -192,6 +194,7 @@ class World:
             ),
             asking=asking,
             handed=handed,
+            orders=first or bool(delta.approvals or gone.get("approvals")),
             approvals=news,
             fired=fired,
         )
@@ -229,11 +232,6 @@ class World:
     def _is_news(self, one: Approval) -> bool:
         known = self.approvals.get(one.id)
         return known is None or known.state != one.state
-
-    def open_approvals(self) -> list[Approval]:
-        """Orders that wait for an approval, or to be carried out, the oldest first."""
-        found = (one for one in self.approvals.values() if one.state in ("waiting", "approved"))
-        return sorted(found, key=lambda one: one.asked_at)
 
     def orders_that_wait(self) -> list[str]:
         """Ids of orders that wait until another person has approved them."""

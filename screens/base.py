@@ -103,6 +103,7 @@ class GuardianScreen(Screen[None]):
                 checks=True,
                 backups=True,
                 runbooks=True,
+                orders=True,
             )
         )
 

@@ -170,14 +170,11 @@ class FleetScreen(GuardianScreen):
             parts.append(
                 Count("K", f"{counts.questions} question{'s' if counts.questions > 1 else ''}", "warning")
             )
-        active = self.console.world.active_runs()
-        if active:
-            waiting = sum(run.asked == "approve" for run in active)
-            words = f"approve {waiting}" if waiting else f"runs {len(active)}"
-            parts.append(Count("g7", words, "warning" if waiting else "muted"))
-        orders = self.console.world.orders_that_wait()
-        if orders:
-            parts.append(Count(":approvals", f"{len(orders)}", "warning"))
+        world = self.console.world
+        if waiting := world.wait_for_others():
+            parts.append(Count("g8", f"approve {len(waiting)}", "warning"))
+        elif active := world.active_runs():
+            parts.append(Count("g7", f"runs {len(active)}", "muted"))
         self.query_one(CountsLine).show(parts)
 
     # --- commands ------------------------------------------------------------------------------

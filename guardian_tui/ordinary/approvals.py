@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guardian_tui.ordinary.part import CommandPart, clock_words
 from guardian_tui.protocol.approvals import Approval, ApprovalRef, GiveApproval
-from guardian_tui.protocol.runbooks import RunbookRun
+from guardian_tui.protocol.runbooks import ApproveRunbook, RunbookRun
 from screens.choice import ChoiceDialog
 from screens.dialogs import TextDialog
 from screens.reports import ReportDialog
@@ -15,32 +15,49 @@ GIVE = "approvals.give"
 class ApprovalCommands(CommandPart):
     """Approving, refusing, and carrying out what was approved."""
 
-    def command_approvals(self, arguments: tuple[str, ...]) -> None:
-        """`:approvals`: the one that waits, or which of them."""
+    def command_go_approvals(self, arguments: tuple[str, ...]) -> None:
+        """`g 8`, `:approvals [FILTER]`."""
+        self._app.go("approvals")
+        if arguments:
+            self._app.call_after_refresh(self._filter_here, " ".join(arguments))
+
+    def open_asked(self, ident: str, *, run: bool) -> None:
+        """What would be done, and what this person can do about it."""
+        one = self._app.world.approvals.get(ident)
+        if run:
+            self._app.open_runbook_run(ident)
+        elif one is not None:
+            self._open_order(one)
+
+    def approve_asked(self, ident: str, *, run: bool) -> None:
+        """Nothing is approved that was not read: a run on its own screen, an order in its preview."""
+        self.open_asked(ident, run=run)
+        if run:
+            self._app.say("Read what would run, then y approves it.")
+
+    def refuse_asked(self, ident: str, note: str, *, run: bool) -> None:
+        """Refuse it, with a reason."""
         app = self._app
-        runs = [run for run in app.world.active_runs() if run.asked == "approve"]
-        orders = app.world.open_approvals()
-        choices = [*map(_of_run, runs), *map(_of_order, orders)]
-        if not choices:
-            app.say("Nothing waits for an approval.")
-            return
+        order, one = app.world.approvals.get(ident), app.world.runbook_runs.get(ident)
 
-        def picked(id: str | None) -> None:
-            if id is None:
+        def refused(note: str | None) -> None:
+            if note is None:
                 return
-            order = next((one for one in orders if one.id == id), None)
-            if order is not None:
-                self._open_order(order)
-            else:
-                app.open_runbook_run(id)
+            if run and one is not None:
+                answer = ApproveRunbook(
+                    run=ident, version=one.version, digest=one.digest, ok=False, note=note.strip()
+                )
+                app.order("runbooks.approve", RunbookRun, answer, f"Refused; {one.leader} is told.")
+            elif order is not None:
+                refusal = GiveApproval(approval=ident, digest=order.digest, note=note.strip())
+                app.order("approvals.refuse", Approval, refusal, f"Refused; {order.by} is told.")
 
-        if len(choices) == 1:
-            picked(choices[0][0])
-            return
-        app.push_screen(ChoiceDialog("what waits for an approval", choices), picked)
+        if note:
+            refused(note)
+        else:
+            app.push_screen(TextDialog("refuse", "Why not? It stands in the audit log."), refused)
 
     def _open_order(self, one: Approval) -> None:
-        """Its preview, and what this person can do about it."""
         app, session = self._app, self._app.session
         if session is None:
             return
@@ -48,7 +65,7 @@ class ApprovalCommands(CommandPart):
         accept = ""
         if mine and one.state == "approved":
             accept = "carry it out"
-        elif not mine and GIVE in session.permissions:
+        elif not mine and one.state in ("waiting", "approved") and GIVE in session.permissions:
             accept = "answer"
 
         def read(yes: bool | None) -> None:
@@ -57,22 +74,22 @@ class ApprovalCommands(CommandPart):
             elif yes and accept:
                 self._answer(one)
 
-        app.push_screen(ReportDialog(f"{one.by} asks for approval", lines_of(one), accept=accept), read)
+        title = (
+            f"{one.by} asks for approval"
+            if one.state in ("waiting", "approved")
+            else f"asked for by {one.by}"
+        )
+        app.push_screen(ReportDialog(title, lines_of(one), accept=accept), read)
 
     def _answer(self, one: Approval) -> None:
         app = self._app
-
-        def refused(note: str | None) -> None:
-            if note is not None:
-                order = GiveApproval(approval=one.id, digest=one.digest, note=note)
-                app.order("approvals.refuse", Approval, order, f"Refused; {one.by} is told.")
 
         def picked(choice: str | None) -> None:
             if choice == "approve":
                 order = GiveApproval(approval=one.id, digest=one.digest)
                 app.order("approvals.approve", Approval, order, f"Approved; {one.by} carries it out.")
             elif choice == "refuse":
-                app.push_screen(TextDialog("refuse", "Why not? It stands in the audit log."), refused)
+                self.refuse_asked(one.id, "", run=False)
 
         choices = [
             ("approve", "approve", "exactly this, once; wants a fresh code"),
@@ -126,12 +143,3 @@ def lines_of(one: Approval) -> list[tuple[str, str]]:
         ("", ""),
         (f"digest {one.digest}", "muted"),
     ]
-
-
-def _of_order(one: Approval) -> tuple[str, str, str]:
-    return one.id, one.target, f"{one.words} asked for by {one.by}; {one.state}"
-
-
-def _of_run(run: RunbookRun) -> tuple[str, str, str]:
-    words = run.current.words if run.current else ""
-    return run.id, run.title, f"led by {run.leader}, {run.hosts_count} hosts: {words}"

@@ -21,6 +21,7 @@ from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.routes import PERMISSIONS, ROUTES
 from screens.alert import AlertScreen
 from screens.alerts import AlertsScreen
+from screens.approvals import ApprovalsScreen
 from screens.audit import AuditScreen
 from screens.authorities import AuthoritiesScreen
 from screens.backup import BackupScreen
@@ -60,6 +61,7 @@ SCREENS = {
         AuthoritiesScreen,
         RunLogScreen,
         RunbooksScreen,
+        ApprovalsScreen,
         RunbookScreen,
         StepScreen,
         TranscriptScreen,

@@ -390,10 +390,12 @@ async def test_whoever_may_approve_is_told_and_finds_it_counted() -> None:
         app.screen.refresh_frame()  # type: ignore[attr-defined]  # it has one
         await seen(app, "▶ 1 1?")
         app.run_line("approvals")
+        await seen(app, "for you", "1 for you")
+        await _pilot.press("enter")
         await ready(app)
     async with canned((80, 24)) as (app, _pilot, client):
         app._changed(made.delta(APPROVE))
-        await seen(app, "g7 approve 1")
+        await seen(app, "g8 approve 1")
 
 
 @sizes
