@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -25,12 +26,15 @@ from guardian_tui.text import safe
 from screens.base import GuardianScreen
 from screens.forms import Card, Field, Words
 from screens.reports import ReportDialog
+from screens.work import begin
 from widgets import figures
 from widgets.live_list import LiveList
 from widgets.painting import Piece, fit
 from widgets.snapshots_list import when
 from widgets.state_line import StateLine
 
+MOST_FOLDERS = 50
+"""How many folders are remembered: going up, or into one again, takes no time."""
 PROPOSED = "/var/tmp/restore-"  # noqa: S108  # a proposal; whoever restores decides
 
 
@@ -65,7 +69,7 @@ class FilesList(LiveList):
 
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
-        return [(fit(f"    {'NAME':<{max(4, width - 20)}}{'SIZE':>10}", width - 1), "muted")]
+        return [(fit(f"    {'name':<{max(4, width - 20)}}{'size':>10}", width - 1), "muted")]
 
     def line(self, id: str, width: int) -> list[Piece]:
         """One file."""
@@ -99,6 +103,8 @@ class RestoreScreen(GuardianScreen):
         self._folder = ""
         self._chosen: dict[str, None] = {}
         self._listed = FileList(files=())
+        self._read_already: dict[str, FileList] = {}
+        """Folders by path, the newest last: a snapshot does not change."""
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -120,9 +126,26 @@ class RestoreScreen(GuardianScreen):
         self._files.focus()
         self._read_folder("")
 
-    def _read_folder(self, folder: str) -> None:
-        self.query_one(StateLine).show([("reading the repository…", "muted")], [])
-        self.run_worker(self._read(folder), exclusive=True, group="files", exit_on_error=False)
+    def _read_folder(self, folder: str, at: str = "") -> None:
+        """Show a folder, with the cursor on the path ``at``: at once if it was read before, else it is read from the repository, which takes seconds.
+
+        What was shown gives way at once: no key that is pressed meanwhile may act on it.
+        """
+        self._folder = folder
+        known = self._read_already.get(folder)
+        self._files.say_nothing(
+            "This folder is empty."
+            if known
+            else f"Reading {safe(folder or '/', 300)} from the repository; esc goes back."
+        )
+        self._listed = known or FileList(files=())
+        self._draw()
+        self._files.action_jump(0)
+        self._files.move_to(at)
+        self.refresh_frame()
+        self.workers.cancel_group(self, "files")
+        if known is None:
+            begin(self, partial(self._read, folder), exclusive=True, group="files")
 
     async def _read(self, folder: str) -> None:
         query = FilesQuery(job=self._job.name, snapshot=self._snapshot.id, folder=folder)
@@ -130,11 +153,12 @@ class RestoreScreen(GuardianScreen):
             found = await self.console.ask("backups.files", FileList, query)
         except GuardianError as error:
             self.query_one(StateLine).show([(safe(error.detail or error.title, 300), "critical")], [])
+            self._files.say_nothing("It could not be read; esc goes back.")
             return
-        self._folder = folder
-        self._listed = found
-        self._draw()
-        self.refresh_frame()
+        while len(self._read_already) >= MOST_FOLDERS:
+            del self._read_already[next(iter(self._read_already))]
+        self._read_already[folder] = found
+        self._read_folder(folder)
 
     def _draw(self) -> None:
         one = self._snapshot
@@ -158,7 +182,7 @@ class RestoreScreen(GuardianScreen):
         """A double click goes in."""
         self.command_open(())
 
-    def command_mark(self, arguments: tuple[str, ...]) -> None:
+    def command_restore_choose(self, arguments: tuple[str, ...]) -> None:
         """Choose the file or folder, or not."""
         path = self._files.cursor_id
         if not path:
@@ -174,7 +198,7 @@ class RestoreScreen(GuardianScreen):
         """Up, and out at the top."""
         if self._folder.strip("/"):
             parent = posixpath.dirname(self._folder.rstrip("/"))
-            self._read_folder("" if parent == "/" else parent)
+            self._read_folder("" if parent == "/" else parent, at=self._folder)
         else:
             self.console.pop_screen()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -209,6 +210,35 @@ async def test_a_restore_is_browsed_previewed_and_only_then_ordered() -> None:
         await until(lambda: isinstance(app.screen, RunLogScreen))
         order = next(request for name, request in client.orders if name == "backups.restore")
         assert isinstance(order, RestoreOrder) and order.overwrite
+
+
+async def test_no_key_acts_on_a_folder_that_was_left_and_one_that_was_read_is_there_at_once() -> None:
+    top = FileList(files=(SnapshotFile(path="/boot", kind="dir"), SnapshotFile(path="/etc", kind="dir")))
+    etc = FileList(files=(SnapshotFile(path="/etc/motd", kind="file", size=5),))
+    async with canned((80, 24)) as (app, pilot, client):
+        client.answers |= {"backups.show": DETAIL, "backups.snapshots": SNAPSHOTS, "backups.files": top}
+        app._changed(ROWS)
+        app.open_backup("j0")
+        await until(lambda: isinstance(app.screen, BackupScreen) and "60.0 MiB" in words_of(app))
+        await pilot.press("R")
+        await until(lambda: isinstance(app.screen, RestoreScreen) and "boot/" in words_of(app))
+        client.answers["backups.files"] = etc
+        client.held["backups.files"] = asyncio.Event()
+        await pilot.press("down", "enter", "space")
+        await until(lambda: "Reading /etc from the repository" in words_of(app))
+        assert "boot/" not in words_of(app) and "chosen" not in words_of(app)
+        await pilot.press("escape")
+        # the cursor is where it was
+        await until(lambda: "boot/" in words_of(app) and "▌  etc/" in words_of(app))
+        await pilot.press("enter")
+        client.held["backups.files"].set()
+        await until(lambda: "motd" in words_of(app))
+        read = len(client.asked)
+        await pilot.press("escape")
+        await until(lambda: "▌  etc/" in words_of(app))
+        await pilot.press("enter")
+        await until(lambda: "motd" in words_of(app))
+        assert len(client.asked) == read
 
 
 def test_a_host_that_does_not_get_at_the_repository_is_told_in_the_preview() -> None:

@@ -216,6 +216,8 @@ class CannedClient:
         self.orders: list[tuple[str, object]] = []
         self.asked: list[object] = []
         """Every request, reads too."""
+        self.held: dict[str, asyncio.Event] = {}
+        """Routes that answer only once their event is set."""
         self.answers: dict[str, Response] = {
             "session.attach": SESSION,
             "session.touch": SESSION,
@@ -232,6 +234,8 @@ class CannedClient:
         self.asked.append(request)
         if ROUTES[name].recording != "none":
             self.orders.append((name, request))
+        if name in self.held:
+            await self.held[name].wait()
         if isinstance(request, fleet.HistoryQuery):
             return history(request)
         if name == "hosts.show":
