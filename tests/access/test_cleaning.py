@@ -60,6 +60,18 @@ async def test_what_is_over_goes_after_thirty_days_and_what_counts_stays(home: G
     assert again.account.id != late.account.id
 
 
+async def test_a_clock_that_is_a_year_ahead_for_a_while_takes_nothing(home: Gate) -> None:
+    gone = await home.login(code=home.codes[0])
+    await home.call("logout", token=gone.token)
+    before = await counts(home)
+    home.clock.jump(365 * DAY)
+    home.clock.advance(7 * DAY)
+    assert await keeper(home).clean() == 0 and await counts(home) == before
+    home.clock.jump(-365 * DAY)
+    home.clock.advance(24 * DAY)
+    assert await keeper(home).clean() == 3
+
+
 async def test_it_goes_by_itself_says_how_many_and_takes_a_store_that_is_away(
     home: Gate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

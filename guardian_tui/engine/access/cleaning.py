@@ -7,7 +7,6 @@ import logging
 
 from sqlalchemy import delete, or_, select
 
-from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.store.tables import accounts, recovery_codes, sessions, vault_slots
 from guardian_tui.protocol.errors import StoreUnavailable
@@ -23,13 +22,12 @@ class Cleaning:
     """Removes what is over, once an hour.
 
     Args:
-        store, clock: the engine's.
+        store: the engine's.
         keep_seconds: how long it is kept.
     """
 
-    def __init__(self, store: Store, clock: Clock, keep_seconds: float) -> None:
+    def __init__(self, store: Store, keep_seconds: float) -> None:
         self._store = store
-        self._clock = clock
         self._keep_seconds = keep_seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -62,7 +60,7 @@ class Cleaning:
         Raises:
             StoreUnavailable: the store can't be written.
         """
-        before = self._clock.now() - self._keep_seconds
+        before = self._store.past.now() - self._keep_seconds
         over = select(sessions.c.token_hash).where(
             or_(sessions.c.ended_at < before, sessions.c.expires_at < before)
         )

@@ -81,7 +81,7 @@ class Access:
             shortest_password=settings.password_min_length, engine_uid=engine_uid,
             first_code=None if advisory else first_code,
         )  # fmt: skip
-        self._cleaning = Cleaning(store, clock, settings.keep_days * 86400.0)
+        self._cleaning = Cleaning(store, settings.keep_days * 86400.0)
 
     async def start(self) -> None:
         """Begin to remove what has been over for long."""

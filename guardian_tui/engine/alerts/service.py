@@ -304,8 +304,9 @@ class Alerts:
         self.settle()
         if ticks >= self._clean_due:
             self._clean_due = ticks + CLEAN_SECONDS
+            past = self._store.past.now()
             async with self._store.write() as tx:
-                await records.remove_old(tx, now - self._keep_days * 86400, now - NOTES_KEPT_SECONDS)
+                await records.remove_old(tx, past - self._keep_days * 86400, past - NOTES_KEPT_SECONDS)
 
     def _judge_behind(self, now: float, ticks: float) -> None:
         words = self.catalogue.event_rules.get("engine_behind")

@@ -119,7 +119,7 @@ class Book:
     async def start(self) -> None:
         """Read what waited when the engine ended."""
         async with self._store.write() as tx:
-            await records.forget(tx, self._clock.now() - KEPT_SECONDS)
+            await records.forget(tx, self._store.past.now() - KEPT_SECONDS)
         for one in await records.read_all(self._store):
             self.show(one)
         self._looking = asyncio.create_task(self._look(), name="approvals: what still holds")

@@ -320,10 +320,10 @@ class Fleet:
                 await self._store.metrics.close_due_hours(self._clock.now())
                 if self._clock.monotonic() - retained > RETAIN_SECONDS:
                     retained = self._clock.monotonic()
-                    kept = self._retention
-                    await self.changes.retain(self._clock.now() - kept.minute_days * 86400)
+                    kept, past = self._retention, self._store.past.now()
+                    await self.changes.retain(past - kept.minute_days * 86400)
                     await self._store.metrics.retain(
-                        self._clock.now(), kept.raw_days, kept.minute_days, kept.quarter_hour_days
+                        past, kept.raw_days, kept.minute_days, kept.quarter_hour_days
                     )
             except StoreUnavailable as error:
                 # the engine's status says so too; hours are closed when it is over

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import socket
 import time
@@ -28,6 +29,7 @@ from guardian_tui.engine.store.faults import is_availability, words_of
 from guardian_tui.engine.store.locking import AdvisoryLock, StoreLock
 from guardian_tui.engine.store.metrics import MetricStore
 from guardian_tui.engine.store.migrate import METRICS, STATE, migrate
+from guardian_tui.engine.store.past import Past
 from guardian_tui.engine.store.sqlite import open_metrics, open_state, prepare
 from guardian_tui.engine.store.tables import meta
 from guardian_tui.engine.turns import next_turn
@@ -42,6 +44,8 @@ WATCH_SECONDS = 2.0
 IDLE_WRITE_SECONDS = 30.0
 """A store that nobody has written for so long is written to, so that trouble is known before a person meets it."""
 _CHECKED_KEY = "checked_at"
+MARK_SECONDS = 3600.0
+"""By what time things are old is written at least so often."""
 
 _KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
@@ -89,6 +93,9 @@ class Store:
         self._clock = clock
         self._writing = asyncio.Lock()
         self._written_at = time.monotonic()
+        self._marked_at = -math.inf
+        self.past = Past(clock)
+        """By what time things are old."""
         self._watching: asyncio.Task[None] | None = None
         self.dialect = dialect
         self.problem = ""
@@ -143,6 +150,13 @@ class Store:
         except SQLAlchemyError as error:
             await self.close()
             raise StoreUnavailable(f"The metrics can't be read: {words_of(error)}.") from error
+        try:
+            async with self._state.connect() as conn:
+                known = (await conn.execute(select(meta.c.value).where(meta.c.key == _CHECKED_KEY))).scalar()
+        except SQLAlchemyError as error:
+            await self.close()
+            raise StoreUnavailable(f"The state can't be read: {words_of(error)}.") from error
+        self.past = Past(self._clock, float(known) if known else None)
         self._watching = asyncio.create_task(self._keep_watch(), name="store watch")
 
     @classmethod
@@ -267,10 +281,13 @@ class Store:
     async def _look(self) -> None:
         if self._writing.locked():
             return
-        if self.problem or time.monotonic() - self._written_at > IDLE_WRITE_SECONDS:
+        now = time.monotonic()
+        due = now - self._written_at > IDLE_WRITE_SECONDS or now - self._marked_at >= MARK_SECONDS
+        if self.problem or due:
             async with self.write() as tx:
                 await tx.execute(delete(meta).where(meta.c.key == _CHECKED_KEY))
-                await tx.execute(insert(meta), {"key": _CHECKED_KEY, "value": str(self._clock.now())})
+                await tx.execute(insert(meta), {"key": _CHECKED_KEY, "value": str(self.past.now())})
+            self._marked_at = now
         elif isinstance(self._lock, AdvisoryLock):
             before = self._written_at, self.commits
             async with self.write():
