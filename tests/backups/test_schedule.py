@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardian_tui.engine.backups.planner import drill_due
+from guardian_tui.engine.backups.records import Job
 from guardian_tui.engine.backups.schedule import BadSchedule, check_window, parse, window_left, window_opens
+from guardian_tui.protocol.backups import JobSpec
 
 WEDNESDAY = datetime(2026, 11, 25, 7, 0, tzinfo=UTC).timestamp()
 
@@ -83,3 +87,17 @@ def test_windows_go_over_midnight() -> None:
     for bad in ("24:00-06:00", "22:00-06:60"):
         with pytest.raises(BadSchedule):
             check_window(bad)
+
+
+def test_first_drills_of_jobs_of_one_day_are_spread_and_later_ones_come_as_often_as_is_said() -> None:
+    jobs = [
+        Job(f"j{n}", JobSpec(name=f"n{n}", host="h", repository="r"), "h", "r", "screen", 0.0)
+        for n in range(200)
+    ]
+    due = sorted(drill_due(job) / 86400 for job in jobs)
+    assert 15 <= due[0] < 16 and 29 < due[-1] <= 30
+    assert all(later - earlier < 1 for earlier, later in pairwise(due))
+    jobs[0].memory.drilled_at = 86400.0
+    assert drill_due(jobs[0]) == 31 * 86400
+    jobs[0].memory.drill_tried_at = 2 * 86400.0
+    assert drill_due(jobs[0]) == 32 * 86400

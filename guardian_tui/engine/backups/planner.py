@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from datetime import tzinfo
+from zlib import crc32
 
 from guardian_tui.engine.backups import moments, records
 from guardian_tui.engine.backups.drills import Unprovable
@@ -188,8 +189,7 @@ class Planner:
             if not every or not job.spec.enabled or repository is None or self._busy(repository):
                 continue
             way = self._backups.way(repository.spec.host)
-            last = max(memory.drilled_at or 0.0, memory.drill_tried_at or job.created_at)
-            if way is None or now - last < every * DAY or not job.good_ats:
+            if way is None or now < drill_due(job) or not job.good_ats:
                 continue
             memory.drill_tried_at = now
             try:
@@ -201,6 +201,13 @@ class Planner:
                 continue
             await self._queue(work, job, repository, way)
             return
+
+
+def drill_due(job: Job) -> float:
+    """When the next drill of a job is due; the first ones of many jobs are spread over the second half of their time."""
+    memory, every = job.memory, job.spec.drill.every_days * DAY
+    last = max(memory.drilled_at or 0.0, memory.drill_tried_at or 0.0)
+    return last + every if last else job.created_at + every * (0.5 + crc32(job.id.encode()) / (1 << 33))
 
 
 def check_of(number: int) -> Check:

@@ -93,8 +93,8 @@ class Dump(Request, frozen=True):
 class DrillPolicy(Request, frozen=True):
     """What is restored, to prove that it can be."""
 
-    every_days: Annotated[float, msgspec.Meta(ge=0, le=366)] = 0
-    """0: never by itself."""
+    every_days: Annotated[float, msgspec.Meta(ge=0, le=366)] = 30
+    """The first comes after half of that to all of it, so that jobs of one day are not drilled on one day; 0: never by itself."""
     random_files: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 20
     pinned: tuple[PathText, ...] = ()
     """Files that each drill restores."""
