@@ -107,8 +107,18 @@ def _kind_words(step: RunbookStep) -> str:
     }[step.kind]
 
 
-def command_lines(command: PlannedCommand, width: int, *, named: bool) -> list[Line]:
-    """A command exactly as it will run; ``named``: with the hosts that it is for."""
+def commands_lines(commands: Sequence[PlannedCommand], width: int) -> list[Line]:
+    """Commands exactly as they will run, with their hosts where they differ; what differs in its environment alone stands there once."""
+    lines: list[Line] = []
+    before = None
+    for command in commands:
+        lines += command_lines(command, width, named=len(commands) > 1, again=command.command == before)
+        before = command.command
+    return lines
+
+
+def command_lines(command: PlannedCommand, width: int, *, named: bool, again: bool = False) -> list[Line]:
+    """A command exactly as it will run; ``named``: with the hosts that it is for; ``again``: it is the one above, with another environment."""
     lines: list[Line] = []
     if named:
         more = f" and {command.count - len(command.hosts)} more" if command.count > len(command.hosts) else ""
@@ -116,7 +126,8 @@ def command_lines(command: PlannedCommand, width: int, *, named: bool) -> list[L
             [(f"{', '.join(safe(host, 253) for host in command.hosts)}{more}", "strong")], width
         )
     sign = "$ "
-    for line in safe(command.command, LONGEST_COMMAND, newlines=True).rstrip("\n").split("\n"):
+    shown = safe(command.command, LONGEST_COMMAND, newlines=True).rstrip("\n").split("\n")
+    for line in () if again else shown:
         for part in wrapped(line, max(4, width - 2)):
             lines.append([(sign, "muted"), (part, "title")])
             sign = "  "
@@ -186,8 +197,7 @@ def what_lines(run: RunbookRun, width: int) -> list[Line]:
     first = planned.commands[0]
     many = len(planned.commands) > 1
     lines = [where_line(planned, first.hosts if not many else (), planned.hosts), []]
-    for command in planned.commands:
-        lines += command_lines(command, width, named=many)
+    lines += commands_lines(planned.commands, width)
     if planned.more_commands:
         lines.append([(f"and {planned.more_commands} more commands that differ by host", "warning")])
     lines.append([])
@@ -232,8 +242,7 @@ def plan_step_lines(planned: PlannedStep, results: Sequence[RunbookResult], widt
         first = planned.commands[0]
         many = len(planned.commands) > 1
         body.append(where_line(planned, first.hosts if not many else (), planned.hosts))
-        for command in planned.commands:
-            body += command_lines(command, inner, named=many)
+        body += commands_lines(planned.commands, inner)
         if planned.more_commands:
             body.append([(f"and {planned.more_commands} more commands that differ by host", "warning")])
         if len(planned.batches) > 1:

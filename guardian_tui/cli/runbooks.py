@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from guardian_tui.cli.session import with_client
+from guardian_tui.client import Client
+from guardian_tui.protocol.alerts import ChannelList
+from guardian_tui.protocol.backups import BackupsQuery, JobList
+from guardian_tui.protocol.base import Nothing
+from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.fleet import HostList, HostsQuery
 from guardian_tui.text import json_safe, safe
 
 if TYPE_CHECKING:
     from guardian_tui.engine.runbooks.documents import Document, Finding, Findings, Step
+    from guardian_tui.engine.runbooks.documents.known import Known
 
 _PATH = click.Path(exists=True, path_type=Path)
+LOCAL = "local"
+"""Id of the engine's own machine."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ROOT = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -23,16 +33,22 @@ _ROOT = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.argument("paths", nargs=-1, required=True, type=_PATH)
 @click.option("--root", type=_ROOT, help="Folder that a file may include from; else its own.")
 @click.option("--strict", is_flag=True, help="End with 1 for warnings too.")
+@click.option("--config", type=_FILE, help="Hold channels against those of this config.toml.")
+@click.option("--ask", is_flag=True, help="Ask the engine which channels, hosts and backup jobs there are.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def lint_command(paths: tuple[Path, ...], root: Path | None, strict: bool, as_json: bool) -> None:
+def lint_command(
+    paths: tuple[Path, ...], root: Path | None, strict: bool, config: Path | None, ask: bool, as_json: bool
+) -> None:
     """Say what is wrong with runbooks: files, or folders with all that is below them.
 
     Each finding has its file, line and column, and what to do.  Ends with 1 if any is an error.
+    What a runbook names (channels, hosts, backup jobs) is held against what there is with --ask or --config.
     """
+    known = _known(config, ask)
     found: list[Finding] = []
     count = 0
     for path in paths:
-        for name, findings in _lint(path, root):
+        for name, findings in _lint(path, root, known):
             count += 1
             found += (msgspec.structs.replace(one, file=str(name / one.file)) for one in findings)
     if as_json:
@@ -52,13 +68,47 @@ def lint_command(paths: tuple[Path, ...], root: Path | None, strict: bool, as_js
     sys.exit(int(any(one.severity in worst for one in found)))
 
 
-def _lint(path: Path, root: Path | None) -> list[tuple[Path, tuple[Finding, ...]]]:
+def _known(config: Path | None, ask: bool) -> Known:
+    """What there is, as far as anybody was asked."""
+    from guardian_tui.engine.runbooks.documents.known import Known
+
+    if ask:
+        return with_client(_ask)
+    if config is None:
+        return Known()
+    from guardian_tui.config import parse_settings
+
+    try:
+        settings = parse_settings(config.read_text(encoding="utf-8"), str(config))
+    except (GuardianError, OSError, UnicodeDecodeError) as error:
+        words = error.detail if isinstance(error, GuardianError) else f"{config} can't be read: {error}"
+        raise click.ClickException(safe(words, 2000)) from error
+    return Known(channels=frozenset(settings.alerts.channels))
+
+
+async def _ask(client: Client) -> Known:
+    from guardian_tui.engine.runbooks.documents.known import Known
+
+    channels = await client.call("channels.list", ChannelList, Nothing())
+    hosts = await client.call("hosts.list", HostList, HostsQuery())
+    jobs = await client.call("backups.list", JobList, BackupsQuery())
+    return Known(
+        channels=frozenset(one.name for one in channels.channels),
+        # the engine's own machine is also found as what it is
+        hosts=frozenset(
+            (*(one.name for one in hosts.hosts), *(one.id for one in hosts.hosts if one.id == LOCAL))
+        ),
+        jobs=frozenset(one.name for one in jobs.jobs),
+    )
+
+
+def _lint(path: Path, root: Path | None, known: Known) -> list[tuple[Path, tuple[Finding, ...]]]:
     """The findings of a file, or of each of a folder, with the folder that their names begin from."""
     from guardian_tui.engine.runbooks.documents import Document, Finding
     from guardian_tui.engine.runbooks.documents.library import Library
 
     if path.is_dir():
-        library = Library(path, shipped=False, rules=_rules())
+        library = Library(path, shipped=False, rules=_rules(), known=known)
         library.refresh()
         results = [(path, entry.findings) for entry in library.entries]
         if library.problem:
@@ -66,17 +116,20 @@ def _lint(path: Path, root: Path | None) -> list[tuple[Path, tuple[Finding, ...]
                 (path, (Finding(file=".", line=1, code="unreadable-folder", words=library.problem),))
             )
         return results
-    read, base = _parse(path, root)
+    read, base = _parse(path, root, known)
     return [(base, read.findings if isinstance(read, Document) else read.found)]
 
 
-def _parse(path: Path, root: Path | None) -> tuple[Document | Findings, Path]:
+def _parse(path: Path, root: Path | None, known: Known | None = None) -> tuple[Document | Findings, Path]:
     from guardian_tui.engine.runbooks.documents import parse
     from guardian_tui.engine.runbooks.documents.folders import read_file
 
     base = root if root is not None and path.resolve().is_relative_to(root.resolve()) else path.parent
     name = path.resolve().relative_to(base.resolve()).as_posix()
-    return parse(path.read_bytes(), name, load=lambda part: read_file(base, part), rules=_rules()), base
+    read = parse(
+        path.read_bytes(), name, load=lambda part: read_file(base, part), rules=_rules(), known=known
+    )
+    return read, base
 
 
 def _rules() -> tuple[str, ...]:

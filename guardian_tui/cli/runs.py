@@ -55,8 +55,14 @@ def show_step(one: wire.PlannedStep) -> list[str]:
         f"{step.number}. {step.title or step.name} [{step.kind}] {', '.join(filter(None, marks))}".rstrip(),
     ]
     lines += [f"   {line}" for line in one.words.splitlines()]
+    shown = None
     for command in one.commands:
-        lines += [f"   $ {line}" for line in safe(command.command, WORDS, newlines=True).splitlines()]
+        if command.command != shown:
+            shown = command.command
+            lines += [f"   $ {line}" for line in safe(shown, WORDS, newlines=True).splitlines()]
+        if len(one.commands) > 1:
+            more = f" and {command.count - len(command.hosts)} more" * (command.count > len(command.hosts))
+            lines.append(f"     on {', '.join(command.hosts)}{more}")
         lines += [f"     {name}={value}" for name, value in command.environment.items()]
     if step.dangerous:
         lines.append(f"   {step.dangerous}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -360,3 +361,21 @@ async def test_new_host_keys_are_accepted_as_a_list_or_only_those_of_a_file(tmp_
         assert "7 keys, not 3" in wrong.output
         assert "7 keys pinned" in (await guardian("questions", "accept", feed="7\n")).output
         assert "No new host waits" in (await guardian("questions", "accept")).output
+
+
+async def test_lint_holds_what_a_runbook_names_against_what_the_engine_has(tmp_path: Path) -> None:
+    book = tmp_path / "book.md"
+    book.write_text(
+        "---\nid: book\ntitle: Book\nversion: 1\nhosts: [local, web-9]\n---\n"
+        "```step one\nbackup: nightly\n```\n```step two\nnotify: Look.\n```\n"
+    )
+    async with house(tmp_path) as one:
+        await login(one)
+        assert (await guardian("runbooks", "lint", "--strict", str(book))).exit_code == 0
+        done = await guardian("runbooks", "lint", "--ask", "--strict", str(book))
+        hint = f"It is one of {', '.join(sorted({'local', socket.gethostname()}))}."
+        assert done.exit_code == 1 and done.stdout.splitlines() == [
+            f"{book}:5:8: warning: There is no host 'web-9'. {hint} [unknown-host]",
+            f"{book}:8:9: warning: There is no backup job 'nightly'. There is none yet. [unknown-backup-job]",
+            f"{book}:11:1: warning: This tells nobody, and fails: there is no channel. Set one up under [alerts.channels]. [no-channel]",
+        ]  # fmt: skip

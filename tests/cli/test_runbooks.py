@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 
 from guardian_tui.cli.main import main
 from guardian_tui.engine.runbooks.documents.front import KEYS, VARIABLE_KEYS
+from guardian_tui.engine.runbooks.documents.known import Known
 from guardian_tui.engine.runbooks.documents.schema import make_schema
 from guardian_tui.engine.runbooks.documents.steps import KEYS as STEP_KEYS
-from tests.runbooks.sample import step
+from tests.runbooks.sample import found, step
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -48,6 +49,26 @@ def test_lint_says_what_is_wrong_where_and_ends_with_one(folder: Path) -> None:
     assert run("lint", folder / "good.md").exit_code == 0 == run("lint", folder / "doubtful.md").exit_code
     assert run("lint", "--strict", folder / "doubtful.md").exit_code == 1
     assert run("lint", folder / "gone.md").exit_code == 2
+
+
+def test_lint_knows_the_channels_of_a_config_and_the_names_that_it_is_given(tmp_path: Path) -> None:
+    config, book = tmp_path / "config.toml", tmp_path / "a.md"
+    config.write_text('[alerts.channels.desk]\nkind = "webhook"\nurl = "http://127.0.0.1:1/"\n')
+    book.write_text(step("notify: Look.\nchannels: [desk, dsek]"))
+    told = run("lint", "--config", config, tmp_path)
+    assert told.exit_code == 0 and told.stdout.splitlines() == [
+        f"{book}:9:11: warning: There is no channel 'dsek'. Did you mean desk? [unknown-channel]"
+    ]
+    config.write_text("[alerts]\n")
+    assert ":8:1: warning: This tells nobody, and fails" in run("lint", "--config", config, book).stdout
+    config.write_text("[alerts\n")
+    assert run("lint", "--config", config, book).exit_code == 1
+    config.write_bytes(b"\xff")
+    assert "can't be read" in run("lint", "--config", config, book).stderr
+    many = Known(hosts=frozenset(f"web-{number}" for number in range(20)), jobs=frozenset(("nightly",)))
+    assert "There are 20 others." in found(step("run: id\nhosts: [db]"), known=many)["unknown-host"]
+    assert "Did you mean web-1" in found(step("run: id\nhosts: [web-111]"), known=many)["unknown-host"]
+    assert found(step('backup: "{{job}}"', "vars: {job: {type: word}}\n"), known=many) == {}
 
 
 def test_lint_speaks_json(folder: Path) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from guardian_tui.cli.options import shape
+from guardian_tui.cli.runs import show_step
 from guardian_tui.cli.words import words_of
 from guardian_tui.protocol.access import Invite, RecoveryCodes
 from guardian_tui.protocol.acts import LogLine, LogLines
@@ -45,6 +46,7 @@ from guardian_tui.protocol.runbooks import (
     RunbookVariable,
 )
 from guardian_tui.protocol.sections import SectionTable
+from widgets.runbook_lines import commands_lines
 
 NOW = 1_800_000_000.0
 EVIL = "\x1b]52;c;aGk=\x07\x9b2J\u202e"
@@ -273,3 +275,19 @@ def test_runbooks_and_plans_are_documents_and_no_tables() -> None:
     assert (
         "   $ df -P -- /var" in told and "digest d1" in told and "none was run" in told and "\x1b" not in told
     )
+
+
+def test_a_plan_tells_a_command_once_whose_environment_alone_differs_by_host() -> None:
+    def of(host: str, place: str) -> PlannedCommand:
+        return PlannedCommand(
+            command='df -P -- "$PLACE"', hosts=(host,), count=1, environment={"PLACE": place}
+        )
+
+    step = RunbookStep(number=1, name="look", kind="check", text="")
+    planned = PlannedStep(step=step, hosts=2, commands=(of("web-1", "/a"), of("web-2", "/b")))
+    lines = show_step(planned)
+    assert [line.strip() for line in lines if line.startswith("   ")] == [
+        '$ df -P -- "$PLACE"', "on web-1", "PLACE=/a", "on web-2", "PLACE=/b"
+    ]  # fmt: skip
+    drawn = ["".join(text for text, _ in line) for line in commands_lines(planned.commands, 60)]
+    assert drawn == ["web-1", '$ df -P -- "$PLACE"', "with   PLACE=/a", "web-2", "with   PLACE=/b"]

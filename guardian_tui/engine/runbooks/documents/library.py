@@ -12,6 +12,7 @@ from typing import Literal
 
 from guardian_tui.engine.runbooks.documents.findings import Finding, Findings
 from guardian_tui.engine.runbooks.documents.folders import ENDING, PART, Folder, survey
+from guardian_tui.engine.runbooks.documents.known import Known
 from guardian_tui.engine.runbooks.documents.model import Document
 from guardian_tui.engine.runbooks.documents.reading import parse
 from guardian_tui.engine.runbooks.documents.repository import Commit, committed, head, is_repository, marks
@@ -69,11 +70,14 @@ class Library:
         signers: OpenSSH's file of allowed signers; given, the folder must be a git repository whose commit one of them signed.
         shipped: whether those that come with Guardian are offered.
         rules: alert rules that there are; None: ``for`` is not held against any.
+        known: channels, hosts and jobs that there are; None: what is named is not held against any.
     """
 
     def __init__(
-        self, folder: Path | None, *, signers: Path | None = None, shipped: bool = True, rules: Collection[str] | None = None
+        self, folder: Path | None, *, signers: Path | None = None, shipped: bool = True, rules: Collection[str] | None = None,
+        known: Known | None = None,
     ) -> None:  # fmt: skip
+        self._known = known
         self._signers = signers
         self._rules = rules
         self._shelves = [_Shelf("shipped", SHIPPED)] if shipped else []
@@ -149,7 +153,7 @@ class Library:
         shelf.entries = {
             path: _refused(shelf, path, refused[path])
             if path in refused
-            else _read(shelf, path, work, commit, self._rules)
+            else _read(shelf, path, work, commit, self._rules, self._known)
             for path in {**work.files, **refused}
             if path.endswith(ENDING) and not path.rpartition("/")[2].startswith(PART)
         }
@@ -169,10 +173,10 @@ class Library:
 
 
 def _read(
-    shelf: _Shelf, path: str, folder: Folder, commit: Commit | None, rules: Collection[str] | None
-) -> Entry:
+    shelf: _Shelf, path: str, folder: Folder, commit: Commit | None, rules: Collection[str] | None, known: Known | None
+) -> Entry:  # fmt: skip
     try:
-        read = parse(folder.read(path), path, load=folder.read, rules=rules)
+        read = parse(folder.read(path), path, load=folder.read, rules=rules, known=known)
     except GuardianError as error:
         return _refused(shelf, path, error.detail)
     except Exception as error:

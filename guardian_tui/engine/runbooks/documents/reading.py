@@ -15,6 +15,7 @@ from guardian_tui.engine.runbooks.documents.fields import HIDDEN, Fields, read_f
 from guardian_tui.engine.runbooks.documents.findings import Findings, Notes
 from guardian_tui.engine.runbooks.documents.flow import check_flow
 from guardian_tui.engine.runbooks.documents.front import read_front
+from guardian_tui.engine.runbooks.documents.known import Known, check_hosts, check_known
 from guardian_tui.engine.runbooks.documents.markdown import Block, split
 from guardian_tui.engine.runbooks.documents.model import Document, Step, Variable
 from guardian_tui.engine.runbooks.documents.steps import read_step
@@ -28,8 +29,8 @@ Load = Callable[[str], bytes]
 
 
 def parse(
-    text: str | bytes, name: str, *, load: Load | None = None, rules: Collection[str] | None = None
-) -> Document | Findings:
+    text: str | bytes, name: str, *, load: Load | None = None, rules: Collection[str] | None = None, known: Known | None = None
+) -> Document | Findings:  # fmt: skip
     """The document that a text is, or why it is none.
 
     Args:
@@ -37,10 +38,11 @@ def parse(
         name: its path within its folder, for findings and includes.
         load: reads what it includes.
         rules: alert rules that there are; None: ``for`` is not held against any.
+        known: channels, hosts and jobs that there are; None: what is named is not held against any.
     """
     reader = _Reader(name, load)
     front = reader.file(text, name, reader.notes, 0)
-    return reader.finish(front, rules)
+    return reader.finish(front, rules, known or Known())
 
 
 @dataclass(slots=True)
@@ -134,7 +136,7 @@ class _Reader:
         self.includes.append(path)
         self.file(data, path, notes.within(path), depth + 1)
 
-    def finish(self, front: Block | None, rules: Collection[str] | None) -> Document | Findings:
+    def finish(self, front: Block | None, rules: Collection[str] | None, known: Known) -> Document | Findings:
         """Hold the parts against each other."""
         document: Document | None = None
         if front is None:
@@ -146,6 +148,7 @@ class _Reader:
             )
         elif (fields := read_fields(front.text, front.line, self.notes, "The front matter")) is not None:
             document = read_front(fields, rules)
+            check_hosts(document.hosts, fields, known)
         if not self.steps and not self.notes.failed:
             self.notes.add("no-steps", "The document has no steps.", "Add a fence: ```step name.", line=1)
         if document is not None:
@@ -156,6 +159,7 @@ class _Reader:
             check_names(document, self.notes)
             for step, read in self.steps:
                 check_step(step, read, document)
+                check_known(step, read, known)
             if self.steps:
                 check_flow(document, self.steps, self.notes)
         found = self.notes.all()
