@@ -47,12 +47,17 @@ class KeyboardApp(App[int]):
         super().__init__()
         self.said: deque[tuple[float, str, str, str]] = deque(maxlen=NOTICES)
         """Notices of late: when, how grave, title, words."""
+        self._pressed_at = time.monotonic()
         self._prefix = ""
         self._held: list[events.Key] | None = None
         self._entering: asyncio.Task[None] | None = None
 
     def touched(self) -> None:
         """A key was pressed."""
+
+    def idle_seconds(self) -> float:
+        """How long ago the last key was pressed."""
+        return time.monotonic() - self._pressed_at
 
     # --- words ---------------------------------------------------------------------------------------
 
@@ -148,6 +153,7 @@ class KeyboardApp(App[int]):
                 await self._release_keys()
 
     def _take_key(self, key: str) -> bool:
+        self._pressed_at = time.monotonic()
         screen = self.screen
         if not isinstance(screen, GuardianScreen):
             return False

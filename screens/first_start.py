@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from guardian_tui.protocol.access import BeginEnrolment, ConfirmEnrolment, Enrolled, Enrolment, SetUp
-from guardian_tui.protocol.errors import GuardianError, LoginRefused
+from guardian_tui.protocol.errors import GuardianError, LoginRefused, NotFound
 from screens.forms import Card, Field, SecretInput, Words
 from screens.login import refusal
 from widgets.qr import QrCode
@@ -139,7 +139,7 @@ class FirstStartScreen(Screen[None]):
             Words("\n".join(lines), id="secret", classes="strong"),
             Words(""),
             Field("Code", Input(id="code", max_length=10, placeholder="six digits")),
-            Words("⏎ next · 2 of 3", id="words", classes="muted"),
+            Words("⏎ next · esc back · 2 of 3", id="words", classes="muted"),
         )
         await step.mount(Horizontal(QrCode(enrolment.uri), column, id="scan"))
         self.query_one("#code", Input).focus()
@@ -152,7 +152,11 @@ class FirstStartScreen(Screen[None]):
         try:
             self._enrolled = await self.console.client.call(route, Enrolled, order)
         except GuardianError as error:
-            words.say(_clock_words() if isinstance(error, LoginRefused) else refusal(error), error=True)
+            # that it has run out is mended a step before
+            back = " esc goes back to the password." if isinstance(error, NotFound) else ""
+            words.say(
+                _clock_words() if isinstance(error, LoginRefused) else refusal(error) + back, error=True
+            )
             code.value = ""
             self.set_focus(code)
             return
@@ -193,11 +197,19 @@ class FirstStartScreen(Screen[None]):
             if not self._enrol and Path("~/.ssh/config").expanduser().exists():
                 self.console.call_later(self.console.offer_import)
 
+    async def _back_to_who(self) -> None:
+        self._enrolment = None
+        await self.recompose()
+        self.query_one("#name", Input).value = self._name or ""
+        self.query_one("#enrolment" if self._enrol else "#password", Input).focus()
+
     def action_leave(self) -> None:
-        """Back to the login; where nobody could log in, leave."""
+        """From the code a step back, else back to the login; where nobody could log in, leave."""
         if self._enrolled is not None:
             return
-        if self._enrol:
+        if self._enrolment is not None:
+            self.run_worker(self._back_to_who(), exclusive=True, exit_on_error=False)
+        elif self._enrol:
             self.app.pop_screen()
         else:
             self.run_worker(self.app.action_quit(), exit_on_error=False)

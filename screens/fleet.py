@@ -83,6 +83,8 @@ class FleetScreen(GuardianScreen):
 
     def on_mount(self) -> None:
         """Focus the hosts."""
+        for pane in (self._hosts, self.query_one(AlertsList)):
+            pane.idle_seconds = self.console.idle_seconds
         self._arrange()
         self._hosts.focus()
 

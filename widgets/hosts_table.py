@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from rich.cells import cell_len
 
@@ -22,8 +23,8 @@ _SEVERITY = {"critical": 0, "warning": 1, "info": 2, "": 3}
 _FOLD = "fold:"
 _NET = 9
 LEAST_FOLDED = 2
-ROOM_FOR_WORDS = 26
-"""Cells that a reason and its age want."""
+LEAST_FIGURES = 1
+"""Of a host's figures the share of its processors stays, however long the reason beside it is."""
 SORTS = ("state", "name", "cpu", "memory", "disk")
 _TITLES = {
     "state": "by trouble",
@@ -91,6 +92,7 @@ class HostsTable(LiveList):
         self._standings: dict[str, _Standing] = {}
         # until when the state that the engine told is believed
         self._until: dict[str, float] = {}
+        self._count = ""
 
     # --- data --------------------------------------------------------------------------------------
 
@@ -232,9 +234,24 @@ class HostsTable(LiveList):
                 order += self._folded[name] if name in self._open else ()
         self.set_order(order)
         of = f" of {len(self._rows)}" if len(shown) != len(self._rows) else ""
+        self._count = f"{len(shown)}{of}"
+        self._say_order()
+
+    def _say_order(self) -> None:
+        """How rows are ordered, and how much trouble is scrolled out of sight above them."""
         only = "problems only · " if self._problems_only else ""
-        arrow = "▴" if self._reverse else "▾"
-        self.set_caption("hosts", f"{len(shown)}{of}", f"{only}{_TITLES[self._sort]} {arrow}")
+        words = f"{only}{_TITLES[self._sort]} {'▴' if self._reverse else '▾'}"
+        above = set(self.hosts_of(self.ids[: self.scroll_offset.y])) if self.is_mounted else ()
+        states = [shown_state(self._rows[id], self._now) for id in above]
+        if trouble := sum(state not in ("up", "maintenance") for state in states):
+            words = f"▲ {trouble} in trouble above, home shows · {words}"
+        self.set_caption("hosts", self._count, words, "warning" if trouble else "muted")
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Other rows are out of sight."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self._say_order()
 
     # --- looks --------------------------------------------------------------------------------------
 
@@ -290,24 +307,32 @@ class HostsTable(LiveList):
                 (" ", "text"),
                 *_words(why, since, room, "critical" if state == "down" else "muted"),
             ]
-        room = width - c.before
-        # what is wrong goes before how full the disk looks: its figure still stands there
-        cramped = row.state == "degraded" and room < ROOM_FOR_WORDS and not is_stale(row, self._now)
-        figures_shown = self._figures(row, c, disk_bar=not cramped)
-        return [*pieces, *figures_shown, *self._right(row, c, since, room + (c.bar if cramped else 0))]
+        parts = self._figures(row, c)
+        if row.state == "degraded" and not is_stale(row, self._now):
+            # what is wrong goes before how the host is otherwise: figures make room for it from the right
+            wanted = cell_len(_value(safe(row.why, 200))) + cell_len(since) + 2
+            room = width - 1 - width_of(pieces) - sum(map(width_of, parts))
+            while len(parts) > LEAST_FIGURES and room < wanted:
+                room += width_of(parts.pop())
+        shown = [*pieces, *chain.from_iterable(parts)]
+        return [*shown, *self._right(row, c, since, width - 1 - width_of(shown))]
 
-    def _figures(self, row: HostRow, c: Columns, *, disk_bar: bool) -> list[Piece]:
+    def _figures(self, row: HostRow, c: Columns) -> list[list[Piece]]:
+        """What the host is at, in the parts that can fall away from the right."""
         stale = is_stale(row, self._now)
         return [
-            *_number(row.cpu, 0.90, 0.95, stale),
-            (figures.spark(row.cpu_points, c.spark), _paint(row.cpu, 0.90, 0.95, stale, "meter")),
-            (" ", "text"),
-            *_number(row.memory, 0.85, 0.95, stale),
-            *_bar(row.memory, c.bar, 0.85, 0.95, stale),
-            (" ", "text"),
-            *_number(row.disk, 0.90, 0.95, stale),
-            *(_bar(row.disk, c.bar, 0.90, 0.95, stale) if disk_bar else []),
-            ("  ", "text"),
+            _number(row.cpu, 0.90, 0.95, stale),
+            [
+                (figures.spark(row.cpu_points, c.spark), _paint(row.cpu, 0.90, 0.95, stale, "meter")),
+                (" ", "text"),
+            ],
+            [
+                *_number(row.memory, 0.85, 0.95, stale),
+                *_bar(row.memory, c.bar, 0.85, 0.95, stale),
+                (" ", "text"),
+            ],
+            _number(row.disk, 0.90, 0.95, stale),
+            [*_bar(row.disk, c.bar, 0.90, 0.95, stale), ("  ", "text")],
         ]
 
     def _right(self, row: HostRow, c: Columns, since: str, room: int) -> list[Piece]:
@@ -360,9 +385,14 @@ def _words(why: str, since: str, room: int, paint: str) -> list[Piece]:
     return [(fit(text, min(size, room - len(since) - 1)), paint), (f" {since}", paint)]
 
 
+def _value(why: str) -> str:
+    """A reason without its threshold."""
+    return re.split(r" [<>≥≤] | over | if |, ", why, maxsplit=1)[0]
+
+
 def _shorter(why: str, room: int) -> str:
     """A reason without its threshold, or its name alone, if that has room; else the whole, to be cut."""
-    value = re.split(r" [<>≥≤] | over | if |, ", why, maxsplit=1)[0]
+    value = _value(why)
     return next((one for one in (value, value.partition(": ")[0]) if cell_len(one) <= room), why)
 
 

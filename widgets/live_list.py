@@ -7,7 +7,7 @@ so a change of what is not seen costs nothing, and a new order only the lines th
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from textwrap import wrap
 from typing import ClassVar
@@ -27,12 +27,19 @@ from widgets.scrolled import Scrolled
 CACHED_STRIPS = 1024
 SETTLING_SECONDS = 3.0
 """After its first rows a list takes so long to be whole."""
+REST_SECONDS, LONG_REST_SECONDS = 30.0, 600.0
+"""So long after the last key a cursor that nobody has moved, or any, goes to the top again when rows change their order: what has come up there
+must not stay out of sight all night."""
 _NEVER = ("never drawn",)
 
 
 @lru_cache(maxsize=4096)
 def _segment(text: str, style: Style) -> Segment:
     return Segment(text, style)
+
+
+def _never_idle() -> float:
+    return 0.0
 
 
 class LiveList(Scrolled, can_focus=True):
@@ -85,6 +92,8 @@ class LiveList(Scrolled, can_focus=True):
         self._touched = False
         """Whether a person has put the cursor somewhere."""
         self._first_at = 0.0
+        self.idle_seconds: Callable[[], float] = _never_idle
+        """How long ago the last key was pressed."""
         # what each line of the screen was drawn from, and what was drawn of late
         self._drawn: dict[int, tuple[object, ...] | None] = {}
         self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(CACHED_STRIPS)
@@ -138,9 +147,11 @@ class LiveList(Scrolled, can_focus=True):
             del self.marked[id]
         if longer:
             self.virtual_size = Size(self.width, len(self._order) + self.head)
-        if self._order and not self._settled():
+        if self._order and (not self._settled() or self._left_alone()):
             # the first rows come one after another: until then the cursor is at the top, not on whichever came first
             self._put_cursor(0)
+            if self.is_mounted:
+                self._keep_in_view()
         elif self._cursor_id in self._place:
             moved = self._place[self._cursor_id] - self._cursor_place
             self._cursor_place = self._place[self._cursor_id]
@@ -157,6 +168,11 @@ class LiveList(Scrolled, can_focus=True):
         now = time.monotonic()
         self._first_at = self._first_at or now
         return self._touched or now - self._first_at > SETTLING_SECONDS
+
+    def _left_alone(self) -> bool:
+        """Whether nobody has this list in hand: no key for long, and nothing marked."""
+        rest = LONG_REST_SECONDS if self._touched else REST_SECONDS
+        return not self.marked and self.idle_seconds() > rest
 
     def redraw_changed(self) -> None:
         """Draw again the lines on screen that look otherwise than when they were drawn."""

@@ -51,6 +51,12 @@ WIDEST_TEXT = 36
 """Cells of a text column that is not the last: what is longer is cut, and whole in what is opened."""
 NARROWEST_TEXT = 8
 """To what a text column shrinks where a screen is narrow, before a column is left out."""
+NARROWEST_NAME = 24
+"""To what the column shrinks by which a row is known."""
+_KNOWN_BY = {"processes": "command"}
+"""Columns by which rows are known, where that is not the first."""
+_DISPENSABLE = {"processes": ("threads", "parent"), "unit_list": ("tasks",)}
+"""Columns that go first where a screen is narrow."""
 FEW = 100_000
 """Counts from here on are written in thousands or millions: a figure is never cut."""
 _GAP = 2
@@ -268,25 +274,33 @@ class SectionList(LiveList):
             chosen = column.name == self.order.column
             text = fit(self.title(column), cells, right=column.unit != "text")
             pieces.append((text + _gap(place, widths), "accent" if chosen else "muted"))
-        if len(widths) < len(self.kind.columns):
+        if len(widths) < len(self.kind.columns) or 0 in widths:
             pieces.append(("…", "faint"))
         return pieces
 
     def _layout(self, width: int) -> tuple[int, ...]:
-        """The widths of the columns that fit: texts give way first, then the last columns are left out; figures are never cut."""
+        """The widths of the columns that fit: texts give way first, then what can be done without and the last columns are left out; figures are never cut."""
         if self._laid[0] != width:
             self._laid = (width, self._fit_columns(width))
         return self._laid[1]
 
     def _fit_columns(self, width: int) -> tuple[int, ...]:
         columns, widths = self.kind.columns, list(self._widths)
+        known_by = _KNOWN_BY.get(self.kind.name, self.kind.key)
+        name_cells = max(NARROWEST_TEXT, min(NARROWEST_NAME, width // 3))
         least = [
-            min(NARROWEST_TEXT, cells) if column.unit == "text" else cells
+            min(name_cells if column.name == known_by else NARROWEST_TEXT, cells)
+            if column.unit == "text"
+            else cells
             for column, cells in zip(columns, widths, strict=True)
         ]
-        while len(widths) > 1 and sum(least[: len(widths)]) + _GAP * (len(widths) - 1) + 2 > width:
+        for name in _DISPENSABLE.get(self.kind.name, ()):
+            if _taken(least) > width and name != self.order.column:
+                place = next(place for place, column in enumerate(columns) if column.name == name)
+                widths[place] = least[place] = 0
+        while len(widths) > 1 and _taken(least[: len(widths)]) > width:
             widths.pop()
-        over = sum(widths) + _GAP * (len(widths) - 1) + 2 - width
+        over = _taken(widths) - width
         while over > 0:
             slack, place = max((cells - least[place], place) for place, cells in enumerate(widths))
             if slack <= 0:
@@ -316,7 +330,13 @@ class SectionList(LiveList):
 
 
 def _gap(place: int, widths: Sequence[int]) -> str:
-    return " " * _GAP if place < len(widths) - 1 else ""
+    return " " * _GAP if widths[place] and place < len(widths) - 1 else ""
+
+
+def _taken(widths: Sequence[int]) -> int:
+    """Cells of a line of columns of these widths, 0 for none, with the cursor's edge and a sign for what is left out."""
+    shown = sum(cells > 0 for cells in widths)
+    return sum(widths) + _GAP * (shown - 1) + 2
 
 
 def _paint(value: Cell, column: Column, place: int) -> str:

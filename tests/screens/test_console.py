@@ -347,6 +347,16 @@ async def test_first_start_makes_an_admin(tmp_path: Path) -> None:
             await pilot.press("enter")
             await until(lambda: screen.query("#secret") and screen.query("#code"))
             await until(lambda: screen.focused is screen.query_one("#code"))
+            # esc is a step back, not the way out; the name is kept
+            await pilot.press("escape")
+            await until(lambda: screen.query("#password") and screen.focused is screen.query_one("#password"))
+            assert screen.query_one("#name", Input).value == "ada" and app.is_running
+            for field in ("password", "again"):
+                screen.query_one(f"#{field}", Input).value = PASSWORD
+            screen.query_one("#again", Input).focus()
+            await until(lambda: screen.focused is screen.query_one("#again"))
+            await pilot.press("enter")
+            await until(lambda: screen.query("#code") and screen.focused is screen.query_one("#code"))
             assert screen._enrolment is not None
             screen.query_one("#code", Input).value = pyotp.TOTP(screen._enrolment.secret).now()
             await pilot.press("enter")

@@ -13,6 +13,7 @@ from textual.app import App, ComposeResult
 
 from guardian_tui.protocol.fleet import HostRow
 from tests.widgets.fleet_app import NOW, FleetApp, fleet, row
+from themes import load_themes
 from widgets.hosts_table import HostsTable, columns_for
 from widgets.live_list import CACHED_STRIPS
 
@@ -30,6 +31,19 @@ def lines(table: HostsTable) -> list[str]:
 def line_of(table: HostsTable, id: str) -> str:
     """The line of a row, drawn if need be outside the screen."""
     return "".join(text for text, _ in table.line(id, table.width))
+
+
+class _Untouched(App[None]):
+    """A table of hosts in which nobody has moved the cursor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for one in load_themes().textual_themes():
+            self.register_theme(one)
+        self.theme = "guardian-dark"
+
+    def compose(self) -> ComposeResult:
+        yield HostsTable()
 
 
 @pytest.fixture
@@ -195,6 +209,37 @@ async def test_the_cursor_stays_on_its_row_when_the_order_changes(app: FleetApp)
     table.apply((), ["web-eu-05"], NOW)
     assert table.cursor_id in table.ids
     assert table.row("web-eu-05") is None
+
+
+async def test_trouble_that_comes_while_nobody_is_there_comes_into_view() -> None:
+    app = _Untouched()
+    async with app.run_test(size=(80, 12)) as pilot:
+        table = app.query_one(HostsTable)
+        table.focus()
+        table.apply([row(f"h{n:03d}") for n in range(60)], (), NOW)
+        table._first_at -= 60.0
+        table.idle_seconds = lambda: 1.0
+        bad = [row(f"h{n:03d}", "down", why="no route to host") for n in range(20, 40)]
+        table.apply(bad[:10], (), NOW)
+        assert table.cursor_id == "h000"
+        await pilot.pause()
+        # somebody has just pressed a key: the cursor stays, and the border says what is above
+        assert table.scroll_offset.y > 0 and "in trouble above, home shows" in table.caption
+        table.idle_seconds = lambda: 60.0
+        table.apply(bad[10:15], (), NOW)
+        await pilot.pause()
+        assert table.cursor_id == "h020" and table.scroll_offset.y == 0 and "above" not in table.caption
+        # where a person has put it, it stays for longer, and with marks for ever
+        await pilot.press("end")
+        table.apply(bad[15:18], (), NOW)
+        assert table.cursor_id == "h059"
+        table.toggle_mark()
+        table.idle_seconds = lambda: 4000.0
+        table.apply(bad[18:19], (), NOW)
+        assert table.cursor_id == "h059"
+        table.clear_marks()
+        table.apply(bad[19:], (), NOW)
+        assert table.cursor_id == "h020"
 
 
 async def test_nothing_left_leaves_no_cursor(app: FleetApp) -> None:

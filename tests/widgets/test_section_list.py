@@ -112,3 +112,37 @@ async def test_a_figure_is_never_cut_however_narrow_the_screen(width: int) -> No
         assert shown == whole[: len(shown)]
         assert heading.endswith("…") == (len(shown) < len(whole))
         assert (width >= 120) == (len(shown) == len(whole))
+
+
+@pytest.mark.parametrize(
+    ("section", "row", "name"),
+    [
+        (
+            "unit_list",
+            (
+                "gunicorn-api.service",
+                "loaded",
+                "active",
+                "running",
+                7e5,
+                5e7,
+                1.0,
+                0.0,
+                "Gunicorn of the API",
+            ),
+            "gunicorn-api.service",
+        ),
+        (
+            "processes",
+            (9433.0, 1.0, "postgres", "S", 0.059, 1.6e8, 4.0, 7e5, "postgres: checkpointer of main"),
+            "postgres: checkpointer",
+        ),
+    ],
+)
+async def test_at_80_columns_a_row_is_known_by_its_name(section: str, row: tuple, name: str) -> None:
+    listed = SectionList(SECTIONS[section])
+    async with OneWidget(listed).run_test(size=(80, 10)):
+        listed.show([row], 0.0)
+        heading = "".join(text for text, _ in listed.titles(listed.width))
+        line = "".join(text for text, _ in listed.line(listed.ids[0], listed.width))
+        assert name in line and heading.endswith("…") and max(len(heading), len(line)) <= listed.width
