@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import getpass
 import json
 import logging
 import logging.handlers
@@ -299,6 +300,7 @@ def run_engine(paths: Paths | None = None, *, linger: bool) -> int:
     # a core dump would hold the data key
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _raise_file_limit()
+    _have_a_name()
     _keep_one_heap()
     try:
         open_log(paths)
@@ -331,6 +333,15 @@ def _keep_one_heap() -> None:
     with contextlib.suppress(OSError, AttributeError):
         # other C libraries have no such call
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def _have_a_name() -> None:
+    """SSH wants the name of our own account, and looks for it at each connection: it may have none (in a container, say), or be out of files."""
+    if not os.environ.get("LOGNAME"):
+        try:
+            os.environ["LOGNAME"] = getpass.getuser()
+        except (KeyError, OSError):
+            os.environ["LOGNAME"] = f"uid-{os.geteuid()}"
 
 
 def _raise_file_limit() -> None:

@@ -8,6 +8,8 @@ import dataclasses
 import errno
 import math
 import os
+import pwd
+import resource
 import threading
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,9 @@ from guardian_tui.engine.facts import CutOff, Reachability, StateChanged, WaveDo
 from guardian_tui.engine.fleet import local
 from guardian_tui.engine.fleet import watch as watching
 from guardian_tui.engine.fleet.host import Host
+from guardian_tui.engine.main import _have_a_name
 from guardian_tui.engine.remote.credentials import Offer
+from guardian_tui.engine.remote.room import KEPT_BACK
 from guardian_tui.protocol.fleet import HostSpec
 from tests.fleet.world import PATIENCE_SECONDS, QUICK, World
 from tests.fleet.world import world as make_world
@@ -179,6 +183,41 @@ async def test_limits_of_our_own_say_nothing_of_a_host(
     monkeypatch.undo()
     world.fleet.watch.hurry(host.id)
     await world.until_state(host, "up")
+
+
+async def test_hosts_leave_files_for_consoles_and_the_store(world: World) -> None:
+    sims = await world.sims.start(2)
+    number = os.open(os.devnull, os.O_RDONLY)
+    os.close(number)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # the kernel would allow so many more
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(number, 4 * KEPT_BACK) + KEPT_BACK // 2, hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(number, 4 * KEPT_BACK)]
+    try:
+        host = await world.watch(sims[0])
+        await world.until(lambda: "Too many open files" in host.shown_why)
+        assert host.state == "unknown" and "ulimit" in host.shown_why
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for one in held:
+            os.close(one)
+    world.fleet.watch.hurry(host.id)
+    await world.until_state(host, "up")
+
+
+def test_an_account_without_a_name_can_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(ValueError, match="Unknown local username"):
+        asyncssh.SSHClientConnectionOptions(username="ops", config=None)
+    monkeypatch.setenv("LOGNAME", "")
+    _have_a_name()
+    assert os.environ["LOGNAME"] == f"uid-{os.geteuid()}"
+    asyncssh.SSHClientConnectionOptions(username="ops", config=None)
 
 
 async def test_an_agent_that_goes_while_it_is_used_says_nothing_of_the_host(

@@ -25,6 +25,7 @@ from guardian_tui.engine.remote.failures import words_of as words_of
 from guardian_tui.engine.remote.offering import Guard, agent_of, options_of
 from guardian_tui.engine.remote.pins import Pins, Trusted
 from guardian_tui.engine.remote.questions import Questions
+from guardian_tui.engine.remote.room import leave_room
 from guardian_tui.engine.remote.target import ConnectFailed, Target
 from guardian_tui.text import safe
 
@@ -199,6 +200,7 @@ class Remote:
                 ) from needed
         options = options_of(target, trusted, offer, parent)
         try:
+            leave_room(files=0 if parent else 1)
             async with asyncio.timeout(self._settings.connect_timeout_seconds), agent_of(offer) as keys:
                 options["client_keys"] = [*keys, *offer.keys] or None
                 conn, _client = await asyncssh.create_connection(
