@@ -27,7 +27,7 @@ from guardian_tui.protocol.fleet import HostList, HostsQuery
 from tests.support.engine import ROOT
 from tests.support.terminal import Terminal
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 COMMAND = (sys.executable, "-m", "guardian_tui", "demo")
 
 

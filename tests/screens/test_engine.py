@@ -87,7 +87,7 @@ def test_trouble_of_every_kind_is_marked() -> None:
 async def test_a_real_engine_tells_of_itself_on_screen_and_over_its_api(tmp_path: Path) -> None:
     async with house(tmp_path) as one, console(one) as (app, pilot):
         await pilot.press("g", "9")
-        await until(lambda: isinstance(app.screen, EngineScreen) and "MiB" in shown(app.screen), seconds=30)
+        await until(lambda: isinstance(app.screen, EngineScreen) and "MiB" in shown(app.screen))
         found = await app.client.call("engine.figures", EngineFigures)
         assert found.status.memory_bytes > 10 << 20 and found.cpu_seconds > 0 and found.open_files > 3
         assert found.store == "sqlite" and found.store_bytes

@@ -94,7 +94,7 @@ async def watched(folder: Path, server: Sshd) -> AsyncIterator[House]:
 async def seen(app: GuardianApp, *words: str) -> None:
     """Wait until these words are on screen."""
     try:
-        await until(lambda: all(word in "\n".join(picture(app)) for word in words), seconds=30)
+        await until(lambda: all(word in "\n".join(picture(app)) for word in words))
     except TimeoutError:
         pytest.fail(f"{words} are not on screen:\n" + "\n".join(picture(app)))
 
@@ -103,7 +103,7 @@ async def asks(app: GuardianApp, what: str) -> StepScreen:
     """Wait until the run asks this, and a key would answer."""
     screen = app.screen
     assert isinstance(screen, StepScreen)
-    await until(lambda: screen.run is not None and screen.run.asked == what and screen.ready, what, 30)
+    await until(lambda: screen.run is not None and screen.run.asked == what and screen.ready, what)
     return screen
 
 
@@ -198,7 +198,7 @@ async def test_a_person_is_led_from_the_list_to_the_verdict(
         await asks(app, "confirm")
         await seen(app, "Tell your colleagues.")
         await pilot.press("enter")
-        await until(lambda: screen.run is not None and screen.run.state == "ended", seconds=30)
+        await until(lambda: screen.run is not None and screen.run.state == "ended")
         await seen(app, "done")
         await pilot.press("t")
         await until(lambda: isinstance(app.screen, TranscriptScreen))

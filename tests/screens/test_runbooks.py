@@ -53,7 +53,7 @@ def words_of(app: GuardianApp) -> str:
 
 async def seen(app: GuardianApp, *words: str) -> None:
     try:
-        await until(lambda: all(word in words_of(app) for word in words), seconds=6)
+        await until(lambda: all(word in words_of(app) for word in words))
     except TimeoutError:
         pytest.fail(f"{words} are not on screen:\n{words_of(app)}")
 

@@ -302,7 +302,7 @@ async def canned(
             await until(lambda: app.hello is not None and isinstance(app.screen, LoginScreen))
             if login:
                 app.begin(SESSION)
-                await until(lambda: isinstance(app.screen, FleetScreen) and app.world.hosts, seconds=5)
+                await until(lambda: isinstance(app.screen, FleetScreen) and app.world.hosts)
                 app.screen.refresh_frame()
             await pilot.pause()
             client = app.client
