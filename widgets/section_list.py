@@ -298,9 +298,14 @@ class SectionList(LiveList):
             if _taken(least) > width and name != self.order.column:
                 place = next(place for place, column in enumerate(columns) if column.name == name)
                 widths[place] = least[place] = 0
-        while len(widths) > 1 and _taken(least[: len(widths)]) > width:
+
+        def room() -> int:
+            """Without the cell of the sign in the headings that says that something is left out."""
+            return width - (0 in widths or len(widths) < len(columns))
+
+        while len(widths) > 1 and _taken(least[: len(widths)]) > room():
             widths.pop()
-        over = _taken(widths) - width
+        over = _taken(widths) - room()
         while over > 0:
             slack, place = max((cells - least[place], place) for place, cells in enumerate(widths))
             if slack <= 0:
