@@ -183,6 +183,11 @@ def test_a_file_comes_back_and_can_be_taken_back(shipped: Library, tmp_path: Pat
     assert follow.step("landed") and follow.step("compare") and "differ" in follow.said
     assert follow.step("in_place") and follow.step("same") and place.read_text() == "good"
     assert not follow.step("in_place") and "there already" in follow.said
+    # what was written into it since is nobody's to throw away
+    place.write_text("newer")
+    assert not follow.step("in_place", rollback=True) and "Nothing was taken back" in follow.said
+    assert place.read_text() == "newer"
+    place.write_text("good")
     assert follow.step("in_place", rollback=True) and place.read_text() == "bad"
     place.unlink()
     assert follow.step("in_place") and follow.step("in_place", rollback=True) and not place.exists()
@@ -228,7 +233,11 @@ def test_a_certificate_by_hand_has_to_fit_and_can_be_taken_back(shipped: Library
     assert (tmp_path / "shop.crt").read_text() == new and os.stat(
         tmp_path / "shop.key"
     ).st_mode & 0o777 == 0o640
+    # a second try must not take the new one for the old one
+    assert not follow.step("swap") and "Nothing was done" in follow.said
     assert follow.step("swap", rollback=True) and (tmp_path / "shop.crt").read_text() == old
+    assert follow.step("swap", rollback=True) and (tmp_path / "shop.crt").read_text() == old
+    assert "was not replaced" in follow.said and (tmp_path / "shop.crt.new").read_text() == new
 
 
 def test_looking_at_a_disk_and_at_the_machine_works_here(shipped: Library) -> None:
