@@ -307,7 +307,8 @@ def run_engine(paths: Paths | None = None, *, linger: bool) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(paths, linger=linger))
     except GuardianError as error:
-        print(f"{error.title}: {error.detail}", file=sys.stderr)  # noqa: T201  # the log may not be open
+        told = safe(f"{error.title}: {error.detail}", 2000)
+        print(told, file=sys.stderr)  # noqa: T201  # the log may not be open
         log.error("%s: %s", error.title, error.detail)
         return 1
     except OSError as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,17 @@ def test_the_documented_configuration_is_valid_and_complete() -> None:
 def test_a_wrong_line_is_named(text: str, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
         parse_settings(text)
+
+
+def test_what_is_wrong_is_told_in_words_that_no_terminal_obeys(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.toml").write_text('"\\u001b]0;x\\u0007" = 3\n')
+    ended = subprocess.run(
+        [sys.executable, "-m", "guardian_tui", "engine", "run"], cwd=ROOT, env={**os.environ, "GUARDIAN_HOME": str(tmp_path)},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert ended.returncode == 1 and "unknown field `␛]0;x␇`" in ended.stderr, ended.stderr
+    assert "\x1b" not in ended.stderr
 
 
 def test_files_live_under_one_folder_or_where_the_platform_has_them(
