@@ -42,7 +42,8 @@ _RUNBOOKS = frozenset(
 _JOB_STATES = {
     "failed": 0, "critical": 1, "never": 2, "late": 3, "unknown": 4, "running": 5, "ok": 6, "off": 7,
 }  # fmt: skip
-_RESULT_STATES = {"failed": 0, "unknown": 1, "running": 2, "waiting": 3, "ok": 4}
+_RESULT_STATES = {"failed": 0, "unknown": 1, "running": 2, "ok": 3, "waiting": 4}
+"""What has come of hosts stands above those that nothing was done on yet."""
 _CHECK_STATES = {"failed": 0, "warning": 1, "unknown": 2, "waiting": 3, "ok": 4, "off": 5}
 
 

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
+from guardian_tui.commands import Command
 from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.runbooks import (
@@ -26,20 +27,19 @@ from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.dialogs import ConfirmDialog
-from screens.forms import SecretInput, Words
 from screens.reports import ReportDialog
-from screens.told_field import ToldField
+from screens.runbook_form import HOSTS, RunbookForm
 from screens.work import begin
 from widgets.box import Line
 from widgets.footer import FooterKey
 from widgets.lines_pane import LinesPane
 from widgets.prose import words_lines
-from widgets.runbook_document import asked_for, document_lines, field_words, plan_head
+from widgets.runbook_document import document_lines, field_words, plan_head
 from widgets.runbook_lines import plan_step_lines
 
 NARROW = 110
-_HOSTS = "hosts"
-_FIELD = "value-"
+COMMANDS = 3
+"""Of a step whose commands differ by host that stand in the plan: each stands on the step's own screen before it runs."""
 
 
 class RunbookScreen(GuardianScreen):
@@ -53,15 +53,17 @@ class RunbookScreen(GuardianScreen):
     """
 
     CONTEXT: ClassVar[str] = "runbook"
+    FOOTER_FIRST: ClassVar[tuple[str, ...]] = (
+        "runbook.begin",
+        "runbook.edit",
+        "runbook.try",
+        "runbook.changes",
+        "runbook.auto",
+    )
     BINDINGS = [("escape", "leave_form", "Out of the form")]  # as Textual has it
     DEFAULT_CSS = """
     RunbookScreen #document { width: 2fr; height: 1fr; }
     RunbookScreen #right { width: 3fr; height: 1fr; }
-    RunbookScreen #form { height: auto; max-height: 40%; border: round $g-border; border-title-color: $g-accent; padding: 0 1;
-                          background: $g-background; scrollbar-size-vertical: 1; }
-    RunbookScreen #form:focus-within { border: round $g-accent; }
-    RunbookScreen #about { height: auto; max-height: 3; color: $g-muted; }
-    RunbookScreen #about.error { color: $g-critical; }
     RunbookScreen #plan { height: 1fr; }
     RunbookScreen.narrow #document { width: 1fr; display: none; }
     RunbookScreen.narrow #right { width: 1fr; }
@@ -88,8 +90,8 @@ class RunbookScreen(GuardianScreen):
         self._results: dict[str, list[RunbookResult]] = {}
         self._tried = False
         self._auto = False
-        self._made = False
-        """Whether the fields of the form are there."""
+        self._wrong = ""
+        """The field for which there is no plan of what stands in the form now."""
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -107,18 +109,7 @@ class RunbookScreen(GuardianScreen):
         with Horizontal():
             yield LinesPane(id="document")
             with Vertical(id="right"):
-                with VerticalScroll(id="form", can_focus=False) as form:
-                    form.border_title = "values"
-                    yield ToldField(
-                        _HOSTS,
-                        Input(
-                            " ".join(self._first_hosts),
-                            id=_HOSTS,
-                            placeholder="names, with blanks between",
-                            max_length=8000,
-                        ),
-                    )
-                    yield Words("", id="about")
+                yield RunbookForm(self._first_hosts, self._first_values, id="form")
                 yield LinesPane(id="plan")
 
     def on_mount(self) -> None:
@@ -158,46 +149,27 @@ class RunbookScreen(GuardianScreen):
             self._refused = error.detail or error.title
             self._draw()
             return
-        if not self._made:
-            await self._make_fields(self._detail)
+        await self._form.make_fields(self._detail)
         self._draw()
         await self._make_plan()
         if self._plan is not None and self._plan.missing and isinstance(self.focused, LinesPane):
             self._focus_field(self._plan.missing[0].name)
 
-    async def _make_fields(self, detail: RunbookDetail) -> None:
-        form = self.query_one("#form", VerticalScroll)
-        hint = self.query_one("#about")
-        for one in asked_for(detail):
-            value = self._first_values.get(one.name, "")
-            words = field_words(one)
-            id = _FIELD + one.name
-            entry = (
-                SecretInput(placeholder=words, id=id)
-                if one.secret
-                else Input(value, placeholder=words, id=id, max_length=8192)
-            )
-            await form.mount(ToldField(one.name, entry), before=hint)
-        self._made = True
-
     # --- the form ---------------------------------------------------------------------------------
 
     @property
-    def _fields(self) -> list[Input]:
-        return list(self.query_one("#form").query(Input))
+    def _form(self) -> RunbookForm:
+        return self.query_one(RunbookForm)
 
     def order(self) -> RunbookOrder:
         """What stands in the form."""
-        values = {
-            (entry.id or "").removeprefix(_FIELD): entry.value.strip()
-            for entry in self._fields
-            if entry.id != _HOSTS and entry.value.strip()
-        }
-        hosts = self.query_one(f"#{_HOSTS}", Input).value.replace(",", " ").split()
-        return RunbookOrder(runbook=self.runbook_id, hosts=tuple(hosts), values=values, alert=self._alert_id)
+        form = self._form
+        return RunbookOrder(
+            runbook=self.runbook_id, hosts=form.hosts, values=form.values, alert=self._alert_id
+        )
 
     def _focus_field(self, name: str) -> bool:
-        entry = next((one for one in self._fields if one.id in (name, _FIELD + name)), None)
+        entry = self._form.field(name)
         if entry is None:
             return False
         if self.has_class("reading"):
@@ -206,22 +178,12 @@ class RunbookScreen(GuardianScreen):
         return True
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Say what the field wants."""
-        id = event.widget.id or ""
-        if isinstance(event.widget, Input) and id.startswith(_FIELD) and self._detail is not None:
-            one = next((one for one in asked_for(self._detail) if _FIELD + one.name == id), None)
-            if one is not None:
-                self._hint(f"{one.prompt or one.name} · {field_words(one)}")
-        elif id == _HOSTS:
-            self._hint("Where it runs.")
+        """Other keys work in the form."""
         self.refresh_frame()
-
-    def _hint(self, words: str, *, error: bool = False) -> None:
-        self.query_one("#about", Words).say(words, error=error)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes on; after the last field the plan is made anew."""
-        fields = self._fields
+        fields = self._form.fields
         if event.input not in fields:
             return
         place = fields.index(event.input)
@@ -236,11 +198,21 @@ class RunbookScreen(GuardianScreen):
         self.give_back_focus()
         self._replan()
 
+    def offered(self) -> list[Command]:
+        """What has changed is offered where something has."""
+        changed = self._plan is not None and bool(self._plan.changed)
+        return [command for command in super().offered() if changed or command.name != "runbook.changes"]
+
     def footer_keys(self) -> tuple[FooterKey, ...]:
-        """While something is typed, the keys of the form."""
-        if self._in_form:
+        """While something is typed, the keys of the form; on a narrow terminal what is behind it too."""
+        if self.composed and self._form.entered:
             return (FooterKey("⏎", "next field, then the plan"), FooterKey("esc", "to the keys"))
-        return super().footer_keys()
+        keys = super().footer_keys()
+        if self.has_class("narrow"):
+            # what lies behind what is read, right after what begins and what leaves
+            other = FooterKey("tab", "plan" if self.has_class("reading") else "document")
+            keys = (*keys[:2], other, *keys[2:])
+        return keys
 
     def give_back_focus(self) -> None:
         """To what is read."""
@@ -256,7 +228,8 @@ class RunbookScreen(GuardianScreen):
         try:
             plan = await self.console.ask("runbooks.plan", RunbookPlan, order)
         except GuardianError as error:
-            self._plan, self._planned_for = None, None
+            # the plan of before stays in sight, but no run begins of it
+            self._planned_for = None
             self._refuse(error)
             return
         self._take(plan, order)
@@ -264,33 +237,24 @@ class RunbookScreen(GuardianScreen):
     def _take(self, plan: RunbookPlan, order: RunbookOrder) -> None:
         if self._planned_for != order:
             self._results, self._tried = {}, False
-        self._plan, self._planned_for, self._refused = plan, order, ""
-        self._hint("")
-        self._tell_beside(plan.fields)
+        self._plan, self._planned_for, self._refused, self._wrong = plan, order, "", ""
+        self._form.hint("")
+        self._form.tell(plan.fields)
+        self._form.planned(plan)
         self._draw()
 
     def _refuse(self, error: GuardianError) -> None:
         self._refused = error.detail or error.title
-        beside = self._tell_beside({error.field: self._refused} if error.field else {})
-        if error.field and not self._in_form:
+        form = self._form
+        beside = form.tell({error.field: self._refused} if error.field else {})
+        self._wrong = error.field if beside else ""
+        if error.field and not form.entered:
             # whoever types in another field already is not torn away from it
             self._focus_field(error.field)
-        self._hint("" if beside else self._refused, error=True)
+        form.hint("" if beside else self._refused, error=True)
         if beside:
             self._refused = "There is no plan until what is marked in the form is mended."
         self._draw()
-
-    @property
-    def _in_form(self) -> bool:
-        """Whether a field has the focus."""
-        return isinstance(self.focused, Input) and self.focused in self._fields
-
-    def _tell_beside(self, wrong: Mapping[str, str]) -> bool:
-        """Say beside each field what is wrong with it; whether all of it could be."""
-        fields = {one.field: one for one in self.query(ToldField)}
-        for name, one in fields.items():
-            one.tell(wrong.get(name, ""))
-        return bool(wrong) and wrong.keys() <= fields.keys()
 
     def _draw(self) -> None:
         if not self.composed:
@@ -316,11 +280,15 @@ class RunbookScreen(GuardianScreen):
 
     def _plan_lines(self, width: int) -> list[Line]:
         plan = self._plan
+        lines: list[Line] = []
+        if self._refused:
+            lines = words_lines([(safe(self._refused, 2000), "critical")], width, first="✖ ", rest="  ")
+            if plan is not None:
+                told = "Below stands the plan of what stood in the form before: nothing begins of it."
+                lines += [*words_lines([(told, "muted")], width, first="  ", rest="  "), []]
         if plan is None:
-            return words_lines(
-                [(safe(self._refused, 2000) or "reading…", "critical" if self._refused else "muted")], width
-            )
-        lines = plan_head(plan, width)
+            return lines or [[("reading…", "muted")]]
+        lines += plan_head(plan, width)
         alert = self.console.world.alerts.get(self._alert_id)
         if alert is not None:
             told = f"{alert.title} on {alert.host} is measured anew at the end"
@@ -329,7 +297,7 @@ class RunbookScreen(GuardianScreen):
             lines.append([("dry run  ", "muted"), ("what reads was run, nothing was changed", "ok")])
         lines.append([])
         for planned in plan.steps:
-            lines += plan_step_lines(planned, self._results.get(planned.step.name, ()), width)
+            lines += plan_step_lines(planned, self._results.get(planned.step.name, ()), width, COMMANDS)
         return lines
 
     # --- commands ---------------------------------------------------------------------------------
@@ -347,10 +315,11 @@ class RunbookScreen(GuardianScreen):
             self.query_one("#plan" if self.focused is not self.query_one("#plan") else "#document").focus()
 
     def command_runbook_edit(self, arguments: tuple[str, ...]) -> None:
-        """`e`: the first field that has no value, else the first."""
+        """`e`: the field that was refused, else the first that has no value, else the first."""
         missing = self._plan.missing if self._plan else ()
-        if not (missing and self._focus_field(missing[0].name)):
-            self._focus_field(_HOSTS)
+        wanted = self._wrong or (missing[0].name if missing else "")
+        if not (wanted and self._focus_field(wanted)):
+            self._focus_field(HOSTS)
 
     def command_runbook_auto(self, arguments: tuple[str, ...]) -> None:
         """`A`."""
@@ -404,13 +373,16 @@ class RunbookScreen(GuardianScreen):
     def command_runbook_begin(self, arguments: tuple[str, ...]) -> None:
         """`⏎`: of the plan that is shown."""
         plan, order = self._plan, self.order()
-        if plan is None or self._planned_for != order:
+        if self._wrong and self._form.query(".wrong"):
+            # its words stand beside it
+            self._focus_field(self._wrong)
+        elif plan is None or self._planned_for != order:
             self._replan()
             self.console.say("The plan is made anew: look at it, then start.")
         elif plan.missing:
             self._focus_field(plan.missing[0].name)
             needed = {one.name: f"it needs a value: {field_words(one)}" for one in plan.missing}
-            self._tell_beside({**plan.fields, **needed})
+            self._form.tell({**plan.fields, **needed})
         elif plan.problems:
             if plan.fields:
                 self._focus_field(next(iter(plan.fields)))

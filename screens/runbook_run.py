@@ -70,6 +70,7 @@ class StepScreen(RunAnswers, GuardianScreen):
     StepScreen #results { height: 1fr; min-height: 4; display: none; }
     StepScreen.hosts #results { display: block; }
     StepScreen.hosts #output { display: none; }
+    StepScreen ToastRack { dock: top; align: right top; margin-top: 1; margin-bottom: 0; }
     StepScreen.narrow #panes { layout: vertical; }
     StepScreen.narrow #left { width: 1fr; height: 1fr; min-height: 5; }
     StepScreen.narrow #lead { display: none; }
@@ -283,7 +284,8 @@ class StepScreen(RunAnswers, GuardianScreen):
         if running and first.command == run.current.undo:
             self._output.take_undo((run.step, mark.attempt), shown)
         elif running or run.asked in ("confirm", "type"):
-            self._output.take_command((run.step, mark.attempt if running else mark.attempt + 1), shown)
+            attempt = mark.attempt if running else mark.attempt + 1
+            self._output.take_command((run.step, attempt), shown, begun=running)
         progress = self.progress(run)
         if running and progress is not None and progress.attempt == mark.attempt:
             self._output.take_tail(progress)
@@ -291,7 +293,9 @@ class StepScreen(RunAnswers, GuardianScreen):
     def _draw_steps(self, run: RunbookRun, detail: RunbookRunDetail | None, now: float) -> None:
         pane = self.query_one("#steps", LinesPane)
         steps = detail.steps if detail is not None else ()
-        lines, place = steps_lines(steps, run, pane.width) if steps else ([[("reading…", "muted")]], 0)
+        lines, since, place = (
+            steps_lines(steps, run, pane.width) if steps else ([[("reading…", "muted")]], 0, 0)
+        )
         if run.state == "ended" and detail is not None and detail.epilogue:
             lines += [[], *prose_lines(detail.epilogue, pane.width)]
         place_now = (run.step, run.state, bool(steps))
@@ -301,6 +305,7 @@ class StepScreen(RunAnswers, GuardianScreen):
             safe(run.title, 100),
             f"v{safe(run.document_version, 20)}",
             at=place if moved and run.state != "ended" else None,
+            since=since,
         )
         lead = self.query_one("#lead", LinesPane)
         told = lead_lines(run, self.watchers, self.me, now, lead.width)
@@ -351,6 +356,10 @@ class StepScreen(RunAnswers, GuardianScreen):
         total = len(results)
         note = f"{progress.failed} failed, {progress.ok} ok" if progress and total else ""
         self.query_one(ResultsList).show(results, total, note, now)
+        if run.state == "ended" and not total and self.has_class("hosts"):
+            # their table is empty: what they wrote is there still
+            self.remove_class("hosts")
+            self.set_class(self.has_class("narrow"), "output")
 
     @property
     def _hosts(self) -> int:
@@ -407,7 +416,8 @@ class StepScreen(RunAnswers, GuardianScreen):
         """While something is typed, the keys of the field."""
         if isinstance(self.focused, Input) and self.focused in self.query_one(AskPane).query(Input):
             run = self._run
-            word = "answer" if run is not None and run.asked == "input" else "run it, once it stands there"
+            words = {"input": "answer", "undo": "take it back"}
+            word = words.get(run.asked if run is not None else "", "run it")
             return (FooterKey("⏎", word), FooterKey("esc", "other keys: skip, back, stop"))
         # what goes on with the run stands first
         console, offered = self.console, [command for command in self.offered() if command.footer]
@@ -417,9 +427,11 @@ class StepScreen(RunAnswers, GuardianScreen):
             if self.CONTEXT in command.where and command.name != "runbook.transcript"
         ]
         others = [command for command in offered if command not in own and command.name != "line"]
-        return tuple(
-            FooterKey(console.key_of(command), word_of(command, self._run)) for command in [*own, *others]
-        )
+        keys = [FooterKey(console.key_of(one), word_of(one, self._run)) for one in (*own, *others)]
+        if self.has_class("narrow"):
+            # what lies behind what is shown, right after what goes on
+            keys.insert(min(1, len(keys)), FooterKey("tab", self._behind))
+        return tuple(keys)
 
     def footer_note(self) -> str:
         """When its journal was written last."""
@@ -429,11 +441,18 @@ class StepScreen(RunAnswers, GuardianScreen):
             if run
             else None
         )
-        return (
-            super().footer_note()
-            if at is None
-            else f"journal saved {time.strftime('%H:%M:%S', time.localtime(at))}"
-        )
+        if at is None:
+            return super().footer_note()
+        # on a narrow terminal keys have more to say
+        journal = "" if self.has_class("narrow") else "journal "
+        return f"{journal}saved {time.strftime('%H:%M:%S', time.localtime(at))}"
+
+    @property
+    def _behind(self) -> str:
+        """On a narrow terminal: what `tab` shows."""
+        many = self._run is not None and len(self.results(self._run)) > 1
+        stage = "hosts" if self.has_class("hosts") else "output" if self.has_class("output") else "steps"
+        return {"steps": "output", "output": "hosts" if many else "steps", "hosts": "steps"}[stage]
 
     # --- going about ------------------------------------------------------------------------------
 
@@ -456,8 +475,7 @@ class StepScreen(RunAnswers, GuardianScreen):
         run = self._run
         many = run is not None and len(self.results(run)) > 1
         if self.has_class("narrow"):
-            stage = "hosts" if self.has_class("hosts") else "output" if self.has_class("output") else "steps"
-            after = {"steps": "output", "output": "hosts" if many else "steps", "hosts": "steps"}[stage]
+            after = self._behind
             self.set_class(after == "output", "output")
             self.set_class(after == "hosts", "hosts")
         elif many:

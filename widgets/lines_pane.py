@@ -37,6 +37,7 @@ class LinesPane(Scrolled, can_focus=True):
         self._following = following
         self._found = -1
         self._wide = 0
+        self._since = 0
         self._at: int | None = None
         """The line that is to be in view, also once there is more or less room."""
 
@@ -60,8 +61,9 @@ class LinesPane(Scrolled, can_focus=True):
         note_paint: str = "muted",
         *,
         at: int | None = None,
+        since: int | None = None,
     ) -> None:
-        """Show other lines; ``at``: one that is to be in view."""
+        """Show other lines; ``at``: one that is to be in view, and as much as there is room for of those before it from ``since`` on."""
         self.set_caption(title, figure, note, note_paint)
         if list(lines) != self._lines:
             ending = self._following and self.scroll_offset.y >= self._last_top()
@@ -72,7 +74,7 @@ class LinesPane(Scrolled, can_focus=True):
             if ending:
                 self.call_after_refresh(self._to_the_end)
         if at is not None:
-            self._at = at
+            self._at, self._since = at, at if since is None else since
             self.call_after_refresh(self._reveal, at)
 
     def fits(self, most: int) -> int:
@@ -88,7 +90,14 @@ class LinesPane(Scrolled, can_focus=True):
     def _reveal(self, line: int) -> None:
         top, height = self.scroll_offset.y, max(1, self.size.height)
         # some lines after it, so that one sees where it goes on
-        if line < top or line + min(3, height - 1) >= top + height:
+        after = min(3, height - 1)
+        since = self._since if line == self._at else line
+        if since < line:
+            # what is said before it is read first
+            wanted = min(since, line) if line + after - since < height else line + after + 1 - height
+            if not wanted <= top <= since or line + after >= top + height:
+                self.scroll_to(y=max(0, wanted), animate=False, immediate=True)
+        elif line < top or line + after >= top + height:
             self.scroll_to(y=max(0, line - height // 2), animate=False, immediate=True)
 
     def find(self, words: str, *, back: bool = False) -> int:

@@ -36,7 +36,13 @@ def question_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool
         case "type" | "undo":
             if run.phrase:
                 what = "take it back" if run.asked == "undo" else f"run step {run.number}"
-                lines += words_lines([(f"Type {safe(run.phrase, 300)} to {what}:", "text")], width)
+                # a bare number says by itself what it counts to nobody
+                counts = (
+                    ", the number of its hosts,"
+                    if run.current and run.phrase == str(run.current.hosts)
+                    else ""
+                )
+                lines += words_lines([(f"Type {safe(run.phrase, 300)}{counts} to {what}:", "text")], width)
             else:
                 lines += [[("⏎ ", "title"), ("take it back", "text"), *_others(run)]]
         case "input":
@@ -172,7 +178,7 @@ def verdict_lines(run: RunbookRun, width: int) -> list[Line]:
     if run.rule:
         words, proof_paint = proof_piece(run)
         lines += words_lines(
-            [(f"{words}:", proof_paint), (safe(run.proof_words or run.rule, 600), "text")], width
+            [(f"{words}: ", proof_paint), (safe(run.proof_words or run.rule, 600), "text")], width
         )
     lines.append([("t ", "title"), ("transcript   ", "text"), ("esc ", "title"), ("back", "text")])
     return lines

@@ -19,6 +19,8 @@ from widgets.prose import headings, prose_lines, words_lines, wrapped
 from widgets.runbooks_list import STEP_GLYPHS, hosts_words, proof_piece
 
 LONGEST_COMMAND = 16_384
+MOST_COMMANDS = 1000
+"""As many as are told by the engine."""
 VALUE = 400
 
 
@@ -27,16 +29,18 @@ def title_of(step: RunbookStep) -> str:
     return safe(step.title or step.name.replace("-", " ").replace("_", " "), 200)
 
 
-def steps_lines(steps: Sequence[RunbookStep], run: RunbookRun, width: int) -> tuple[list[Line], int]:
-    """The steps with their marks, prose at the one in front; and the line at which that one stands."""
+def steps_lines(steps: Sequence[RunbookStep], run: RunbookRun, width: int) -> tuple[list[Line], int, int]:
+    """The steps with their marks, prose at the one in front; the line at which its prose begins, and the one at which it stands."""
     marks = {mark.step: mark for mark in run.marks}
     lines: list[Line] = []
-    place = 0
+    since = place = 0
     for step in steps:
         current = step.name == run.step and run.state != "ended"
         if current:
             prose = prose_lines(step.prose, width)
-            lines += [[], *prose, []] if lines and prose else [*prose, []] if prose else []
+            lines += [[]] if lines and prose else []
+            since = len(lines)
+            lines += [*prose, []] if prose else []
             place = len(lines)
         else:
             for heading in headings(step.prose):
@@ -54,12 +58,12 @@ def steps_lines(steps: Sequence[RunbookStep], run: RunbookRun, width: int) -> tu
         lines += [[], [("the rule  ", "muted"), (safe(run.rule, 60), "text")]]
         told = safe(run.proof_words, VALUE) if run.proof_words else words or "is measured anew at the end"
         lines += words_lines(
-            [(f"{words}:" if run.proof_words else "", paint), (told, paint if words else "muted")],
+            [(f"{words}: " if run.proof_words else "", paint), (told, paint if words else "muted")],
             width,
             first="   ",
             rest="   ",
         )
-    return lines, place
+    return lines, since, place
 
 
 def _step_lines(
@@ -85,8 +89,8 @@ def _details(step: RunbookStep, mark: RunbookMark, leader: str) -> list[Piece]:
     state = mark.state if mark.state not in ("done", "running") else ""
     again = f"{mark.attempt} attempts" if mark.attempt > 1 else ""
     told_words = [part for part in (safe(mark.words, VALUE), state, again) if part]
-    # who leads is known; whoever else did something is named
-    who = [safe(mark.by, 60)] if mark.by and (told_words or mark.by != leader) else []
+    # who leads is known; whoever else did something is named; what paused it, and whether that was a person, stands in the question
+    who = [safe(mark.by, 60)] if mark.by and (told_words or mark.by != leader) and state != "paused" else []
     said = " · ".join([*told_words, *who])
     return [(said, {"failed": "critical", "unknown": "warning"}.get(mark.state, "muted"))]
 
@@ -107,27 +111,34 @@ def _kind_words(step: RunbookStep) -> str:
     }[step.kind]
 
 
-def commands_lines(commands: Sequence[PlannedCommand], width: int) -> list[Line]:
-    """Commands exactly as they will run, with their hosts where they differ; what differs in its environment alone stands there once."""
+def commands_lines(planned: PlannedStep, width: int, most: int = MOST_COMMANDS) -> list[Line]:
+    """The commands of a step; ``most``: of those that differ by host so many are shown, of the others how many they are."""
+    shown = planned.commands[:most]
     lines: list[Line] = []
-    before = None
-    for command in commands:
-        lines += command_lines(command, width, named=len(commands) > 1, again=command.command == before)
+    before = ""
+    for command in shown:
+        lines += command_lines(
+            command, width, named=len(planned.commands) > 1, again=command.command == before
+        )
         before = command.command
+    left = len(planned.commands) - len(shown) + planned.more_commands
+    if left:
+        noun = "command" if left == 1 else "commands"
+        lines += words_lines([(f"and {left} more {noun} that differ by host", "warning")], width)
     return lines
 
 
 def command_lines(command: PlannedCommand, width: int, *, named: bool, again: bool = False) -> list[Line]:
-    """A command exactly as it will run; ``named``: with the hosts that it is for; ``again``: it is the one above, with another environment."""
+    """A command exactly as it will run; ``named``: with the hosts that it is for; ``again``: its text stands right above."""
     lines: list[Line] = []
     if named:
         more = f" and {command.count - len(command.hosts)} more" if command.count > len(command.hosts) else ""
-        lines += words_lines(
-            [(f"{', '.join(safe(host, 253) for host in command.hosts)}{more}", "strong")], width
-        )
+        same: Line = [(" the same", "muted")] if again else []
+        hosts = ", ".join(safe(host, 253) for host in command.hosts)
+        lines += words_lines([(f"{hosts}{more}", "strong"), *same], width)
     sign = "$ "
-    shown = safe(command.command, LONGEST_COMMAND, newlines=True).rstrip("\n").split("\n")
-    for line in () if again else shown:
+    text = "" if again else safe(command.command, LONGEST_COMMAND, newlines=True).rstrip("\n")
+    for line in text.split("\n") if text else ():
         for part in wrapped(line, max(4, width - 2)):
             lines.append([(sign, "muted"), (part, "title")])
             sign = "  "
@@ -196,21 +207,26 @@ def what_lines(run: RunbookRun, width: int) -> list[Line]:
         return lines
     first = planned.commands[0]
     many = len(planned.commands) > 1
-    lines = [where_line(planned, first.hosts if not many else (), planned.hosts), []]
-    lines += commands_lines(planned.commands, width)
-    if planned.more_commands:
-        lines.append([(f"and {planned.more_commands} more commands that differ by host", "warning")])
-    lines.append([])
+    where = where_line(planned, first.hosts if not many else (), planned.hosts)
+    facts = _facts_lines(run, planned, width)
+    commands = commands_lines(planned, width)
+    # a long list of commands must not push out of sight in what batches they run and what is dangerous
+    return [where, *facts, [], *commands] if many else [where, [], *commands, [], *facts]
+
+
+def _facts_lines(run: RunbookRun, planned: PlannedStep, width: int) -> list[Line]:
+    """In what batches it runs, what it expects, and whether it goes back."""
+    step = planned.step
+    lines: list[Line] = []
     if len(planned.batches) > 1:
         lines += words_lines(
-            [(batches_words(planned.batches), "text"), (f"({safe(step.fanout, 200)})", "muted")],
+            [(batches_words(planned.batches), "text"), (f" ({safe(step.fanout, 200)})", "muted")],
             width,
             first="in     ",
             rest="       ",
         )
     if run.asked == "undo":
-        lines.append([("takes back what the step did", "warning")])
-        return lines
+        return [*lines, [("takes back what the step did", "warning")]]
     if step.expect:
         lines += words_lines(
             [(safe(step.expect, VALUE), "text")], width, first="expects     ", rest="            "
@@ -224,8 +240,10 @@ def batches_words(sizes: Sequence[int]) -> str:
     return f"{shown}{' …' if len(sizes) > 6 else ''} hosts"
 
 
-def plan_step_lines(planned: PlannedStep, results: Sequence[RunbookResult], width: int) -> list[Line]:
-    """A step of a plan as it will run; ``results``: what a dry run found."""
+def plan_step_lines(
+    planned: PlannedStep, results: Sequence[RunbookResult], width: int, most: int = MOST_COMMANDS
+) -> list[Line]:
+    """A step of a plan as it will run; ``results``: what a dry run found; ``most``: of commands that differ by host."""
     step = planned.step
     danger = "  dangerous" if step.dangerous else ""
     lines: list[Line] = [
@@ -242,14 +260,12 @@ def plan_step_lines(planned: PlannedStep, results: Sequence[RunbookResult], widt
         first = planned.commands[0]
         many = len(planned.commands) > 1
         body.append(where_line(planned, first.hosts if not many else (), planned.hosts))
-        body += commands_lines(planned.commands, inner)
-        if planned.more_commands:
-            body.append([(f"and {planned.more_commands} more commands that differ by host", "warning")])
         if len(planned.batches) > 1:
             body += words_lines(
                 [(batches_words(planned.batches), "text")], inner, first="in     ", rest="       "
             )
-        body += undo_lines(planned, inner)
+        commands, undo = commands_lines(planned, inner, most), undo_lines(planned, inner)
+        body += [*undo, *commands] if many else [*commands, *undo]
     elif planned.words:
         body += words_lines([(safe(planned.words, 2000), "text")], inner)
     if planned.person and not step.dangerous:

@@ -144,8 +144,10 @@ class RunOutput:
         commands = sum(map(sys.getsizeof, (line for lines in self._commands.values() for line in lines)))
         return commands + sum(written.held_bytes for written in self._written.values())
 
-    def take_command(self, attempt: Attempt, commands: Sequence[str]) -> None:
-        """What the attempt runs, as it was shown before it ran."""
+    def take_command(self, attempt: Attempt, commands: Sequence[str], *, begun: bool = False) -> None:
+        """What the attempt runs, as it was shown before it ran; ``begun``: it stands there before anything is written."""
+        if begun:
+            self._of(attempt)
         if len(self._commands) >= 2 * ATTEMPTS and attempt not in self._commands:
             del self._commands[next(iter(self._commands))]
         self._commands[attempt] = tuple(commands)

@@ -35,9 +35,9 @@ def lead_lines(
     if run.open:
         lines += words_lines(
             [
-                ("open:", "warning"),
+                ("open: ", "warning"),
                 (safe("; ".join(run.open), OPENED), "text"),
-                ("closed at the end", "muted"),
+                (" closed at the end", "muted"),
             ],
             width,
         )
@@ -52,7 +52,7 @@ def _looking(run: RunbookRun, watchers: Sequence[RunbookWatcher], me: str) -> li
     others = _others(run, watchers, me)
     told: list[Piece] = [(others, "text")] if others else [("nobody else looks on", "muted")]
     if run.leader not in (me, *(one.name for one in watchers)):
-        told.append((f"· {safe(run.leader, 60)} is away", "warning"))
+        told.append((f" · {safe(run.leader, 60)} is away", "warning"))
     return told
 
 

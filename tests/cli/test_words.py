@@ -289,5 +289,5 @@ def test_a_plan_tells_a_command_once_whose_environment_alone_differs_by_host() -
     assert [line.strip() for line in lines if line.startswith("   ")] == [
         '$ df -P -- "$PLACE"', "on web-1", "PLACE=/a", "on web-2", "PLACE=/b"
     ]  # fmt: skip
-    drawn = ["".join(text for text, _ in line) for line in commands_lines(planned.commands, 60)]
-    assert drawn == ["web-1", '$ df -P -- "$PLACE"', "with   PLACE=/a", "web-2", "with   PLACE=/b"]
+    drawn = ["".join(text for text, _ in line) for line in commands_lines(planned, 60)]
+    assert drawn == ["web-1", '$ df -P -- "$PLACE"', "with   PLACE=/a", "web-2 the same", "with   PLACE=/b"]

@@ -430,6 +430,8 @@ async def test_another_person_approves_on_screen_what_will_run(desk: Desk) -> No
     await ada.seen("it waits for another person", "0 of 1")
     await grace.until(lambda: "an approval is asked of you" in grace.told)
     await grace.line("approvals")
+    await grace.seen("Empty the queue, step ok")
+    await grace.press("enter")
     await grace.asked("approve")
     await grace.seen("May the queue be emptied?", "y approve", "ada leads")
     await grace.press("y")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
+import pytest
 from textual.app import App, ComposeResult
 from textual.containers import Vertical
 
 from screens.base import GuardianScreen
+from screens.work import begin
 from tests.support.console import until
 from themes import load_themes
 from widgets.alerts_list import AlertsList
@@ -60,3 +63,18 @@ async def test_a_screen_is_drawn_on_only_when_the_widgets_in_its_panes_are_there
         assert not early
         await until(lambda: screen.composed)
         assert screen.query(AlertsList)
+
+
+async def test_work_that_would_fail_without_a_word_is_refused_aloud() -> None:
+    app = Bare()
+    done: list[str] = []
+
+    async def work(word: str = "plain") -> None:
+        done.append(word)
+
+    async with app.run_test():
+        with pytest.raises(TypeError, match="no async def"):
+            begin(app, lambda: work("lambda"))
+        begin(app, work)
+        begin(app, partial(work, "partial"))
+        await until(lambda: done == ["plain", "partial"])

@@ -14,11 +14,13 @@ from textual.widgets import Input
 from guardian_tui.app import GuardianApp
 from guardian_tui.config import Paths, Settings
 from guardian_tui.protocol.approvals import GivenApproval
+from guardian_tui.protocol.base import Response
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.runbooks import (
     AnswerRunbook,
     ApproveRunbook,
     HandOver,
+    PlannedCommand,
     RunbookPreview,
     RunbookRun,
     RunbookRunDetail,
@@ -41,6 +43,7 @@ from tests.support.canned import NOW, SESSION, CannedClient, canned, standing_st
 from tests.support.console import until
 from tests.support.painting import PaintingDriver
 from widgets.lines_pane import LinesPane
+from widgets.runbook_lines import plan_step_lines
 from widgets.runbooks_list import ResultsList
 
 Console = tuple[GuardianApp, Pilot[int], CannedClient]
@@ -310,6 +313,82 @@ async def test_what_is_wrong_in_the_form_stands_below_its_field() -> None:
         assert app.screen.focused is app.screen.query_one("#hosts")
         await pilot.press("0")
         await until(lambda: not app.screen.query(".wrong"))
+
+
+async def test_a_value_that_is_refused_leaves_the_plan_of_before_in_sight_and_nothing_begins_of_it() -> None:
+    async with canned((80, 24)) as (app, pilot, client):
+        client.answers |= made.ANSWERS
+        app._changed(made.delta())
+        app.open_runbook("disk-almost-full", ())
+        await seen(app, "2 steps of 6", "web-eu-12, if left empty", "⏎ start  tab document  e values")
+        answer = client.call
+
+        async def refuse(name: str, kind: type[Response], request: object = None) -> Response:
+            if name == "runbooks.plan":
+                words = "mount can't have this value: it does not begin with /."
+                raise InvalidRequest(words, field="mount")
+            return await answer(name, kind, request)
+
+        client.call = refuse  # type: ignore[method-assign]  # an engine that refuses it
+        assert isinstance(app.screen, RunbookScreen)
+        app.screen.query_one("#value-mount", Input).value = "srv"
+        app.screen.query_one("#value-mount", Input).focus()
+        await pilot.press("enter")
+        await seen(
+            app, "✖ it does not begin with /.", "✖ There is no plan", "plan of what stood", "2 steps of 6"
+        )
+        await pilot.press("escape", "enter")
+        assert last(client, "runbooks.run") is None
+        assert app.screen.focused is app.screen.query_one("#value-mount")
+        client.call = answer  # type: ignore[method-assign]  # it is mended
+        app.screen.query_one("#value-mount", Input).value = "/srv"
+        await pilot.press("enter")
+        await until(lambda: "There is no plan" not in words_of(app))
+        await pilot.press("tab", "enter")
+        await until(lambda: last(client, "runbooks.run") is not None)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_batches_and_danger_stand_above_commands_that_differ_by_host(size: tuple[int, int]) -> None:
+    commands = tuple(
+        PlannedCommand(
+            command="agent --install", hosts=(host,), count=1, environment={"NAME": host}, missing=()
+        )
+        for host in made.MANY
+    )
+    assert made.FANNED.current is not None
+    planned = replace(made.FANNED.current, commands=commands, more_commands=4)
+    run = replace(made.at(4), hosts=made.MANY, hosts_count=24, current=planned, asked="type", phrase="20")
+    async with step(run, size) as (app, _, _):
+        await seen(app, "in     1, then 5", "goes back?", "Type 20, the number of its hosts")
+        shown = "\n".join(
+            "".join(text for text, _ in line) for line in app.screen.query_one("#what", LinesPane).lines
+        )
+        places = [
+            shown.index(words)
+            for words in ("on     20 hosts", "in     1, then 5", "goes back?", "web-eu-01\n")
+        ]
+        assert places == sorted(places)
+        assert shown.count("agent --install") == 1 and "web-eu-02 the same" in shown
+        assert "with   NAME=web-eu-20" in shown and "and 4 more commands that differ by host" in shown
+    told = ["".join(text for text, _ in line) for line in plan_step_lines(planned, (), 70, 3)]
+    assert sum("NAME=" in line for line in told) == 3
+    assert any("and 21 more commands that differ by host" in line for line in told)
+
+
+@sizes
+async def test_a_run_over_many_hosts_that_has_ended_shows_what_they_wrote(size: tuple[int, int]) -> None:
+    async with step(made.FANNED, size, runbook_results=made.RESULTS, runbook_progress=(made.PROGRESS,)) as (
+        app,
+        _,
+        client,
+    ):
+        await until(lambda: app.screen.has_class("hosts") or size[0] >= 110)
+        ended = replace(made.ENDED, id="r1", version=made.FANNED.version + 1)
+        client.answers["runbooks.follow"] = RunbookRunDetail(run=ended, steps=made.STEPS)
+        app._changed(made.delta(ended))
+        await seen(app, "─ output ─", "transcript")
+        assert not app.screen.has_class("hosts")
 
 
 @sizes
