@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from guardian_tui.demo import tables
 from guardian_tui.demo.roles import Role
 from guardian_tui.demo.tables.kernel import RELEASE
+from guardian_tui.demo.told import Teller
 from guardian_tui.engine.fleet import probe
 
 TICKS = 100.0
@@ -230,15 +231,16 @@ class Figures:
             self.oom_kills += 1
             self._leaked = 0.0
 
-    def answer(self, seq: str, sections: str) -> str:
-        """A whole answer to one request, framed."""
+    def answer(self, seq: str, sections: str, teller: Teller | None = None) -> str:
+        """A whole answer to one request, framed; a probe that makes figures itself has a ``teller``."""
         self._go_on()
         parts = [f"={seq} 1\n"]
         letters = sections.partition(" ")[0]
         if "t" in letters:
             parts.append(f"t {self.wall() + self.clock_offset:.6f}\n")
         if "f" in letters:
-            parts.append(self._fast())
+            fast, known = self._fast(), letters.partition("p")[2]
+            parts.append(teller.told(fast, known) if teller is not None and known else fast)
         if "o" in letters:
             for room in self.rooms:
                 parts.append(

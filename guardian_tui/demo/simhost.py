@@ -24,6 +24,7 @@ import asyncssh
 from guardian_tui.demo import shell
 from guardian_tui.demo.figures import Figures
 from guardian_tui.demo.tables import processes
+from guardian_tui.demo.told import Teller
 
 Fault = Literal[
     "", "dead", "mute", "hang", "slow", "garbage", "flood", "half", "cut", "late", "foreign", "wrong", "killed", "df_hang", "full", "reboot",
@@ -60,6 +61,8 @@ class SimHost:
         """How often the room of its file systems was asked for."""
         self.commands: list[str] = []
         """What was run beside the probe, newest last; bounded."""
+        self.makes_figures = True
+        """Whether its probe makes figures of what it reads; one that was installed long ago does not."""
         self.connections: set[asyncssh.SSHServerConnection] = set()
         self.listener: asyncssh.SSHAcceptor | None = None
         self.silence: asyncio.Server | None = None
@@ -108,6 +111,7 @@ class _Session(asyncssh.SSHServerSession[bytes]):
         self._buffer = b""
         self._command = ""
         self._before = "0"
+        self._teller = Teller()
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         """The channel is there."""
@@ -153,7 +157,9 @@ class _Session(asyncssh.SSHServerSession[bytes]):
         if fault in ("hang", "mute") or (fault == "df_hang" and sections.startswith("r")):
             return
         before, self._before = self._before, seq
-        answer = host.figures.answer(before if fault == "late" else seq, sections).encode()
+        answer = host.figures.answer(
+            before if fault == "late" else seq, sections, self._teller if host.makes_figures else None
+        ).encode()
         if fault == "slow":
             asyncio.get_running_loop().call_later(SLOW_SECONDS, self._write, answer)
         elif fault == "garbage":

@@ -139,14 +139,14 @@ async def test_a_fault_of_ours_with_one_host_costs_the_others_nothing_and_is_not
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken, other = await two(world)
-    judge = world.fleet.watch.take
+    judge = world.fleet.watch._sample
 
     def stumbles(host: Host, *rest: Any) -> Any:
         if host is broken:
             raise ZeroDivisionError
         return judge(host, *rest)
 
-    monkeypatch.setattr(world.fleet.watch, "take", stumbles)
+    monkeypatch.setattr(world.fleet.watch, "_sample", stumbles)
     await world.until(lambda: broken.state == "unknown" and "engine could not read" in broken.shown_why)
     await world.polls(other)
     monkeypatch.undo()

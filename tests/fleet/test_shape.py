@@ -113,10 +113,12 @@ def test_hosts_of_one_shape_share_it() -> None:
     assert shape_of(said()) is shape_of(said())
 
 
-async def test_a_watched_host_is_read_by_its_shape(world: World) -> None:
+async def test_a_watched_host_whose_probe_makes_no_figures_is_read_by_its_shape(world: World) -> None:
     sim = await world.sims.add("plain-1", Figures(2, disks=4))
+    sim.makes_figures = False
     host = await world.watch(sim)
     await world.until(lambda: host.shape is not None and host.before is not None)
     first, polls = host.shape, sim.polls
     await world.until(lambda: sim.polls > polls + 2)
     assert host.shape is first and host.before is not None and host.layout is first.layout
+    assert not host.names_number and host.problems == ()

@@ -69,6 +69,12 @@ class Host:
     """Of its last answer."""
     before: Counts | None = None
     before_at: float = 0.0
+    names_number: int = 0
+    """Tells its probe of which names it may tell figures alone, on this channel; 0: of none."""
+    uptime: float | None = None
+    """When it was measured last, on this channel."""
+    oom_kills: float | None = None
+    """The same, where its probe makes its figures."""
     measured_at: float | None = None
     layout: Layout | None = None
     values: Sequence[float] = ()
@@ -101,6 +107,11 @@ class Host:
     """Between two polls, if it answers too slowly for what was asked for; else 0."""
     pace_words: str = ""
     fingerprint: str = ""
+
+    def begin_anew(self) -> None:
+        """Its probe was started: what it told before is no base for anything."""
+        self.before = self.uptime = self.oom_kills = None
+        self.names_number = 0
 
     @property
     def labels(self) -> dict[str, str]:

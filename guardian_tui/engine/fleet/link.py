@@ -81,7 +81,7 @@ class Link:
                 return
             self.channel = channel
             self._misses = 0
-            self.host.before = None
+            self.host.begin_anew()
             self.slow_due = self.mounts_due = self.clock_due = 0.0
             self.linked_at = time.monotonic()
             if math.isinf(self.survey_due):

@@ -82,7 +82,7 @@ def sample_values(
     values = [
         *_cpu(now, before), *_load(now), *_memory(now),
         _rate(now.major_faults, before.major_faults if before else None, seconds),
-        _delta(now.oom_kills, before.oom_kills if before else None),
+        delta(now.oom_kills, before.oom_kills if before else None),
         *[pressure(key, NAN) / 100.0 for key in _PRESSURE],
         now.uptime if now.uptime is not None else NAN,
         clock_offset,
@@ -101,13 +101,14 @@ def rebooted(now: Counts, before: Counts) -> bool:
     return now.uptime is not None and before.uptime is not None and now.uptime < before.uptime
 
 
-def _delta(now: float | None, before: float | None) -> float:
+def delta(now: float | None, before: float | None) -> float:
+    """By how much a counter has grown."""
     # a counter that went back was reset or has wrapped: a gap is true, a guess is not
     return now - before if now is not None and before is not None and now >= before else NAN
 
 
 def _rate(now: float | None, before: float | None, seconds: float) -> float:
-    return _delta(now, before) / seconds if seconds > 0 else NAN
+    return delta(now, before) / seconds if seconds > 0 else NAN
 
 
 def _cpu(now: Counts, before: Counts | None) -> list[float]:

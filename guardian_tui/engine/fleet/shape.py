@@ -110,7 +110,6 @@ class Shape:
         "_disks",
         "_expected",
         "_keys",
-        "_missing",
         "_nics",
         "_nics_at",
         "_numbers",
@@ -118,6 +117,7 @@ class Shape:
         "_tasks",
         "_wanted",
         "layout",
+        "missing",
     )
 
     def __init__(self, plan: _Plan, expected: tuple[str, ...], missing: tuple[str, ...]) -> None:
@@ -138,7 +138,7 @@ class Shape:
         }
         self._disks, self._nics = tuple(plan.disks), tuple(plan.nics)
         self._tasks = plan.tasks
-        self._missing = missing
+        self.missing = missing
         self.layout: Layout = layout_of(self._disks, self._nics)
 
     def read(self, text: str) -> Reading | None:
@@ -182,8 +182,8 @@ class Shape:
         if "K" in at:
             count, limit = numbers[at["K"]]
             reading.conntrack = count, limit
-        if self._missing:
-            reading.missing = list(self._missing)
+        if self.missing:
+            reading.missing = list(self.missing)
         if not whole:
             reading.running = running if running >= 0 else None
             reading.blocked = blocked if blocked >= 0 else None

@@ -10,22 +10,22 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from guardian_tui.config import FleetSettings
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.clock import Clock
-from guardian_tui.engine.facts import EngineBehind, Sample, WaveDone
-from guardian_tui.engine.fleet import local, shape
+from guardian_tui.engine.facts import EngineBehind, Layout, Sample, WaveDone
+from guardian_tui.engine.fleet import figures, local, shape
 from guardian_tui.engine.fleet.changes import Changes
 from guardian_tui.engine.fleet.costs import Lateness
 from guardian_tui.engine.fleet.counters import packed
 from guardian_tui.engine.fleet.drift import Drift
 from guardian_tui.engine.fleet.host import Host
 from guardian_tui.engine.fleet.link import Link
-from guardian_tui.engine.fleet.reading import Counts, Reading
-from guardian_tui.engine.fleet.series import rebooted, sample_values
+from guardian_tui.engine.fleet.reading import Counts, Reading, parse
+from guardian_tui.engine.fleet.series import delta, sample_values
 from guardian_tui.engine.fleet.slow import SLOW_TIMEOUT_SECONDS
 from guardian_tui.engine.fleet.survey import Survey
 from guardian_tui.engine.fleet.waves import Waves
@@ -231,7 +231,7 @@ class Watch:
         if now >= link.mounts_due:
             link.mounts_due = now + MOUNTS_SECONDS
             sections += "o"
-        link.ask(self._seq, sections, now)
+        link.ask(self._seq, f"{sections}p{link.host.names_number}", now)
         if now >= link.slow_due and link.asking is None and not self._still_connecting(link, now):
             link.slow_due = now + self.settings.file_systems_seconds
             link.asking = asyncio.create_task(self.survey.round(link), name=f"survey {link.host.id}")
@@ -299,41 +299,100 @@ class Watch:
         self._bus.publish(WaveDone(tuple(samples), period))
 
     def _sample(self, host: Host, body: bytes, took: float, at: float) -> Sample | None:
-        reading, host.shape = shape.read(body, host.shape)
+        told = figures.told_in(body)
+        if told is not None and not figures.is_of_names(told.beside):
+            return self._take_alone(host, told, took, at)
+        reading, host.shape = shape.read(body if told is None else told.beside, host.shape)
         if reading.uptime is None and reading.cpu is None and not reading.memory:
             what = reading.problems[0] if reading.problems else "an empty answer"
-            self._unreached(
-                host, ConnectFailed("no_probe", f"It answers, but not as the probe does: {what}.")
-            )
+            self._unlike_the_probe(host, what)
             return None
+        if told is not None and host.shape is not None:
+            values = figures.values_of(told.line, host.shape.layout)
+            if values is not None:
+                host.names_number = told.number
+                return self._take_told(host, host.shape, values, reading, took, at)
+        host.names_number = 0
         return self.take(host, reading, took, at)
+
+    def _unlike_the_probe(self, host: Host, what: str) -> None:
+        host.names_number = 0
+        self._unreached(host, ConnectFailed("no_probe", f"It answers, but not as the probe does: {what}."))
+
+    def _take_alone(self, host: Host, told: figures.Told, took: float, at: float) -> Sample | None:
+        """Figures of names that the host told before."""
+        values = None
+        if host.shape is not None and told.number == host.names_number != 0:
+            values = figures.values_of(told.line, host.shape.layout)
+        if host.shape is None or values is None:
+            self._unlike_the_probe(host, "figures that are none, or of names that it did not tell")
+            return None
+        return self._take_told(
+            host, host.shape, values, parse(told.beside) if told.beside else None, took, at
+        )
+
+    def _take_told(
+        self, host: Host, known: shape.Shape, values: list[float], beside: Reading | None, took: float, at: float
+    ) -> Sample:  # fmt: skip
+        """A host's new figures as its probe made them."""
+        missing: Sequence[str] = known.missing
+        problems: Sequence[str] = ()
+        if beside is not None:
+            self._note_beside(host, beside, took, at)
+            problems = beside.problems
+            missing = [*missing, *(name for name in beside.missing if name not in missing)]
+        kills, uptime = values[figures.OOM_KILLS], values[figures.UPTIME]
+        values[figures.OOM_KILLS] = delta(kills, host.oom_kills)
+        values[figures.CLOCK_OFFSET], values[figures.ROUND_TRIP] = host.clock_offset, took
+        host.oom_kills, host.before = kills, None
+        return self._taken(
+            host,
+            known.layout,
+            values,
+            None if math.isnan(uptime) else uptime,
+            took,
+            at,
+            missing,
+            problems,
+        )
 
     def take(self, host: Host, reading: Reading, took: float, at: float) -> Sample:
         """A host's new figures from a reading."""
+        self._note_beside(host, reading, took, at)
+        seconds = _elapsed(reading, host.before, time.monotonic() - host.before_at)
+        layout, values = sample_values(
+            reading, host.before, seconds, round_trip=took, clock_offset=host.clock_offset
+        )
+        host.before, host.before_at = reading.counts(), time.monotonic()
+        return self._taken(host, layout, values, reading.uptime, took, at, reading.missing, reading.problems)
+
+    def _note_beside(self, host: Host, reading: Reading, took: float, at: float) -> None:
+        """What is asked for now and then."""
         if reading.clock is not None:
             # the host read its clock about half a round trip before the answer was whole
             host.clock_offset = beyond_doubt(reading.clock - (at - took / 2), took / 2)
         if reading.mounts:
             host.mounts = reading.mounts
-        seconds = _elapsed(reading, host.before, time.monotonic() - host.before_at)
-        layout, values = sample_values(
-            reading, host.before, seconds, round_trip=took, clock_offset=host.clock_offset
-        )
-        if host.before is not None and rebooted(reading, host.before):
-            self._changes.note(host.id, "reboot", f"booted {int(reading.uptime or 0)} s ago")
-        host.before, host.before_at = reading.counts(), time.monotonic()
+
+    def _taken(
+        self, host: Host, layout: Layout, values: list[float], uptime: float | None, took: float, at: float,
+        missing: Sequence[str], problems: Sequence[str],
+    ) -> Sample:  # fmt: skip
+        if uptime is not None:
+            if host.uptime is not None and uptime < host.uptime:
+                self._changes.note(host.id, "reboot", f"booted {int(uptime)} s ago")
+            host.uptime = uptime
         host.layout, host.values, host.measured_at, host.round_trip = layout, packed(values), at, took
         busy = values[0]
         host.spark.append(-1 if math.isnan(busy) else round(busy * 100))
-        if reading.missing or reading.problems or host.rooms_problem or host.pace_words or host.probe_words:
-            missing = [f"{name} can't be read" for name in reading.missing]
+        if missing or problems or host.rooms_problem or host.pace_words or host.probe_words:
+            unread = [f"{name} can't be read" for name in missing]
             more = [words for words in (host.probe_words, host.rooms_problem, host.pace_words) if words]
-            host.problems = (*missing, *reading.problems, *more)
+            host.problems = (*unread, *problems, *more)
         else:
             host.problems = ()
         self._sampled(host)
-        uptime = reading.uptime if reading.uptime is not None else -1.0
-        return Sample(host.id, at, layout, values, uptime, took_seconds=took)
+        return Sample(host.id, at, layout, values, uptime if uptime is not None else -1.0, took_seconds=took)
 
     def _report_lateness(self, polls: int, late: float) -> None:
         self.lateness.note(polls, late)

@@ -19,10 +19,11 @@ def _text(name: str) -> str:
 
 PARTS = (
     "probe.awk", "parts/processes.awk", "parts/services.awk", "parts/security.awk", "parts/upkeep.awk", "parts/storage.awk",
-    "parts/kernel.awk", "parts/hardware.awk", "parts/network.awk", "parts/bsd.awk", "parts/sections.awk", "parts/main.awk",
+    "parts/kernel.awk", "parts/hardware.awk", "parts/network.awk", "parts/bsd.awk", "parts/sections.awk", "parts/figures.awk",
+    "parts/main.awk",
 )  # fmt: skip
 """The files of the awk program, in order."""
-POLLING_PARTS = ("probe.awk", "parts/bsd.awk", "parts/no_sections.awk", "parts/main.awk")
+POLLING_PARTS = ("probe.awk", "parts/bsd.awk", "parts/no_sections.awk", "parts/figures.awk", "parts/main.awk")
 """Those that the channel needs which polls and does nothing else."""
 
 

@@ -1,11 +1,13 @@
 # Guardian's probe: answers request lines with what /proc and /sys say.  It only reads.
 #
-# Request:  SEQ SECTIONS          a number, then letters: f fast figures, t the clock, o mounts, i what it is
+# Request:  SEQ SECTIONS          a number, then letters: f fast figures, t the clock, o mounts, i what it is; at their end p and a number: f as
+#                                 one line of numbers, and nothing else if what they are of has the number that is named
 #           SEQ r MOUNT MOUNT…    the room of these mounts, by df; a blank in a name is %20, a percent sign %25
 #           SEQ q NAME NAME…      sections by name: tables, as the parts behind this one write them
 # Answer:   =SEQ 1                the number again, and the version of this protocol
 #           KEY value value…      lines as below; -1 is a value that this kernel does not have
 #           !FILE                 a file that could not be read
+#           V NUMBER [x,x,…]      the fast figures as numbers, see the part that makes them
 #           S<TAB>NAME            a section begins: R<TAB>cell<TAB>cell… are its rows, X<TAB>what<TAB>why<TAB>rule what this account may
 #                                 not see, and the sudoers rule that would let it
 #           .SEQ                  the end

@@ -7,12 +7,15 @@
     if (index($2, "t")) clock()
     if (is_bsd()) bsd($2)
     else if (index($2, "f")) {
+        before_fast = out piece; out = piece = ""
         uptime()
         stat_()
         memory()
         gauges()
         disks()
         network()
+        fast = out piece; out = before_fast; piece = ""
+        if (index($2, "p")) figures(fast, substr($2, index($2, "p") + 1)); else out = out fast
     }
     if (!is_bsd()) {
         if (index($2, "o")) mounts()
