@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from guardian_tui.protocol.alerts import Alert
-from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow
+from guardian_tui.protocol.backups import CopiesRow, JobRow, ReadinessRow, RepositoryRow, RunRow
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow
 from guardian_tui.protocol.runbooks import RunbookRow, RunbookRun
@@ -95,6 +95,17 @@ def readiness_columns(row: ReadinessRow) -> dict[str, Any]:  # Any: the row's va
 def readiness_text(row: ReadinessRow) -> str:
     """The text of a host's readiness in which words are looked for, in lower case."""
     return f"{row.host} {row.ready} {' '.join(row.why)}".lower()
+
+
+def copies_columns(row: CopiesRow) -> dict[str, Any]:  # Any: the row's values
+    """A job's copies by name; ``short`` of the rule or not."""
+    return {**msgspec.structs.asdict(row), "short": "yes" if row.flags else "no"}
+
+
+def copies_text(row: CopiesRow) -> str:
+    """The text of a job's copies in which words are looked for, in lower case."""
+    held = " ".join(f"{one.repository} {one.place} {one.site} {one.keeper}" for one in row.held)
+    return f"{row.job} {row.host} {' '.join(row.flags)} {held}".lower()
 
 
 def run_columns(row: RunRow) -> dict[str, Any]:  # Any: the row's values

@@ -1,14 +1,26 @@
-"""Backups at a glance: jobs, hosts that could be restored tonight, repositories, runs; a digit goes from one to the other."""
+"""Backups at a glance: jobs, hosts that could be restored tonight, repositories, runs, copies; a digit goes from one to the other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 
-from guardian_tui.protocol.backups import JobRow, ReadinessRow, RepositoryRow, RunRow
+from guardian_tui.protocol.backups import (
+    BackupsQuery,
+    CopiesReport,
+    CopiesRow,
+    JobRow,
+    ReadinessRow,
+    RepositoryRow,
+    RunRow,
+)
+from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.rows import (
+    copies_columns,
+    copies_text,
     job_columns,
     job_text,
     readiness_columns,
@@ -18,13 +30,22 @@ from guardian_tui.rows import (
     run_columns,
     run_text,
 )
-from guardian_tui.world import Change
+from guardian_tui.world import Change, World
 from screens.list_screen import ListsScreen
+from screens.reports import ReportDialog
+from screens.work import begin
 from widgets.backups_list import JobsList, ReadinessList, RepositoriesList, RunsList
+from widgets.copies_list import CopiesList, copies_lines
+
+Sort = tuple[str, Callable[[Any], Any] | None]
+"""Its name, and what decides about a row's place."""
+COPIES_SECONDS = 5.0
+"""The report of copies is asked for again at most so often."""
+NO_CELLS = frozenset({"run", "labels", "progress", "timer", "held", "mismatches"})
 
 
 class BackupsScreen(ListsScreen):
-    """Four lists, one of which is shown."""
+    """Five lists, one of which is shown."""
 
     CONTEXT: ClassVar[str] = "backups"
     FIRST: ClassVar[str] = "jobs"
@@ -33,20 +54,33 @@ class BackupsScreen(ListsScreen):
         "hosts": "No host yet: g 1, then n adds one.",
         "repositories": "No repository yet. N adds one that is there or is to be made. O finds those that hosts fill already.",
         "runs": "Nothing ran in the last day, and nothing waits. r on a job backs up now.",
+        "copies": "No job yet, so there is nothing to have copies of: 1, then n adds one.",
     }
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._copies: tuple[CopiesRow, ...] = ()
+        self._asked_at = 0.0
+        self._sorts: dict[str, int] = {}
+
     def content(self) -> ComposeResult:
-        """All four; one has the room."""
+        """All five; one has the room."""
         yield JobsList(id="jobs")
         yield ReadinessList(id="hosts")
         yield RepositoriesList(id="repositories")
         yield RunsList(id="runs")
+        yield CopiesList(id="copies")
 
     @property
     def crumbs(self) -> tuple[str, ...]:
         """Which of the lists it is."""
         first, *rest = super().crumbs
-        return (first, self.view, *rest)
+        by = self._sort[0]
+        return (first, self.view, *([f"by {by}"] if self._sorts.get(self.view) else []), *rest)
+
+    @property
+    def _sort(self) -> Sort:
+        return SORTS[self.view][self._sorts.get(self.view, 0)]
 
     @property
     def subjects(self) -> tuple[Sequence[str], Sequence[str]]:
@@ -65,7 +99,10 @@ class BackupsScreen(ListsScreen):
     @property
     def job(self) -> JobRow | None:
         """The job under the cursor."""
-        return self.console.world.backups.get(self.listing.cursor_id) if self.view == "jobs" else None
+        world = self.console.world
+        if self.view == "copies":
+            return next((one for one in world.backups.values() if one.name == self.listing.cursor_id), None)
+        return world.backups.get(self.listing.cursor_id) if self.view == "jobs" else None
 
     @property
     def repository(self) -> RepositoryRow | None:
@@ -88,33 +125,48 @@ class BackupsScreen(ListsScreen):
         """Backups."""
         return change.backups
 
+    def world_changed(self, change: Change) -> None:
+        """Draw; of copies the engine is asked again, as they are judged there."""
+        super().world_changed(change)
+        if self.view == "copies" and (change.complete or change.backups):
+            self._ask_copies(every=COPIES_SECONDS)
+
+    def _ask_copies(self, every: float = 0.0) -> None:
+        now = time.monotonic()
+        if now - self._asked_at >= every:
+            self._asked_at = now
+            begin(self, self._read_copies, exclusive=True, group="copies")
+
+    async def _read_copies(self) -> None:
+        try:
+            report = await self.console.ask("backups.copies", CopiesReport, BackupsQuery())
+        except GuardianError as error:
+            self.console.say_error(error)
+            return
+        self._copies = report.rows
+        self._draw(self.console.world.now())
+
+    def _found(self) -> list[Any]:  # Any: rows of the list that is shown
+        rows = self._copies if self.view == "copies" else _ROWS[self.view](self.console.world)
+        columns, text = _READ[self.view]
+        passing = [row for row in rows if self.wanted.matches(columns(row), text(row))]
+        key = self._sort[1]
+        return passing if key is None else sorted(passing, key=key)
+
     def draw(self, now: float) -> None:
         """Show what passes the filter."""
-        world, wanted = self.console.world, self.wanted
-        if self.view == "jobs":
-            jobs = world.backups_by_trouble()
-            self.query_one(JobsList).show(
-                [r for r in jobs if wanted.matches(job_columns(r), job_text(r))],
-                world.readiness.values(),
-                now,
-            )
-        elif self.view == "hosts":
-            hosts = sorted(world.readiness.values(), key=_by_readiness)
-            self.query_one(ReadinessList).show(
-                [r for r in hosts if wanted.matches(readiness_columns(r), readiness_text(r))], now
-            )
-        elif self.view == "repositories":
-            found = sorted(world.repositories.values(), key=lambda r: (r.verdict in (None, "ok"), r.name))
-            self.query_one(RepositoriesList).show(
-                [r for r in found if wanted.matches(repository_columns(r), repository_text(r))], now
-            )
-        else:
-            runs = sorted(
-                world.runs.values(), key=lambda r: (r.state not in ("running", "queued"), -r.queued_at)
-            )
-            self.query_one(RunsList).show(
-                [r for r in runs if wanted.matches(run_columns(r), run_text(r))], now
-            )
+        rows, listing = self._found(), self.listing
+        if isinstance(listing, JobsList):
+            listing.show(rows, self.console.world.readiness.values(), now)
+        elif isinstance(listing, ReadinessList | RepositoriesList | RunsList | CopiesList):
+            listing.show(rows, now)
+
+    @property
+    def table_shown(self) -> tuple[list[str], list[tuple[object, ...]]]:
+        """What `^s` saves: the list that is shown, as it is filtered and sorted, without what is no cell."""
+        rows = self._found()
+        names = [name for name in rows[0].__struct_fields__ if name not in NO_CELLS] if rows else []
+        return names, [tuple(_cell(getattr(row, name)) for name in names) for row in rows]
 
     def open_row(self, id: str) -> None:
         """A job's page, a host's page, or a run's log."""
@@ -125,6 +177,8 @@ class BackupsScreen(ListsScreen):
             self.console.open_host(id)
         elif self.view == "runs" and id in world.runs:
             self.console.open_run(world.runs[id])
+        elif (row := self.query_one(CopiesList).row(id)) is not None:
+            self.console.push_screen(ReportDialog(f"copies of {row.job}", copies_lines(row, world.now())))
 
     def command_backups_jobs(self, arguments: tuple[str, ...]) -> None:
         """`1`."""
@@ -142,9 +196,71 @@ class BackupsScreen(ListsScreen):
         """`4`."""
         self.go_view("runs")
 
+    def command_backups_copies(self, arguments: tuple[str, ...]) -> None:
+        """`5`, `:copies [FILTER]`."""
+        self.go_view("copies")
+        self._ask_copies()
+        if arguments:
+            self.filter_typed(" ".join(arguments), done=True)
+
+    def command_backups_sort(self, arguments: tuple[str, ...]) -> None:
+        """`S`: by the next column, or the one named."""
+        sorts = SORTS[self.view]
+        names = [name for name, _ in sorts]
+        if arguments and arguments[0] not in names:
+            self.console.say(f"This list is sorted by {', '.join(names)}.", severity="error")
+            return
+        place = names.index(arguments[0]) if arguments else self._sorts.get(self.view, 0) + 1
+        self._sorts[self.view] = place % len(sorts)
+        self._draw(self.console.world.now())
+        self.refresh_frame()
+
 
 _READY = {"no": 0, "none": 1, "unknown": 2, "yes": 3}
 
 
 def _by_readiness(row: ReadinessRow) -> tuple[int, str]:
     return (_READY[row.ready], row.host)
+
+
+def _oldest(at: float | None) -> float:
+    """What never was comes first."""
+    return -1.0 if at is None else at
+
+
+_ROWS: Mapping[str, Callable[[World], Iterable[Any]]] = {
+    "jobs": lambda world: world.backups_by_trouble(), "hosts": lambda world: world.readiness.values(),
+    "repositories": lambda world: world.repositories.values(), "runs": lambda world: world.runs.values(),
+}  # fmt: skip
+"""What the stream brings; the report of copies is asked for."""
+_READ: Mapping[str, tuple[Callable[[Any], dict[str, Any]], Callable[[Any], str]]] = {
+    "jobs": (job_columns, job_text), "hosts": (readiness_columns, readiness_text), "repositories": (repository_columns, repository_text),
+    "runs": (run_columns, run_text), "copies": (copies_columns, copies_text),
+}  # fmt: skip
+"""What a filter looks at in each list's rows."""
+SORTS: Mapping[str, Sequence[Sort]] = {
+    "jobs": (
+        ("trouble", None), ("name", lambda r: r.name), ("host", lambda r: (r.host, r.name)), ("age", lambda r: _oldest(r.good_at)),
+        ("check", lambda r: _oldest(r.verified_at)), ("drill", lambda r: _oldest(r.drilled_at)), ("size", lambda r: -(r.bytes or 0)),
+    ),
+    "hosts": (
+        ("trouble", _by_readiness), ("host", lambda r: r.host), ("age", lambda r: _oldest(r.good_at)), ("drill", lambda r: _oldest(r.drilled_at)),
+    ),
+    "repositories": (
+        ("trouble", lambda r: (r.verdict in (None, "ok"), r.name)), ("name", lambda r: r.name), ("age", lambda r: _oldest(r.newest_at)),
+        ("check", lambda r: _oldest(r.verified_at)), ("snapshots", lambda r: -r.snapshots),
+    ),
+    "runs": (
+        ("time", lambda r: (r.state not in ("running", "queued"), -r.queued_at)), ("trouble", lambda r: (r.verdict in (None, "ok"), -r.queued_at)),
+        ("job", lambda r: (r.job, -r.queued_at)), ("what", lambda r: (r.operation, -r.queued_at)),
+    ),
+    "copies": (
+        ("trouble", lambda r: (not r.flags, r.copies, -len(r.flags), r.job)), ("name", lambda r: r.job), ("host", lambda r: (r.host, r.job)),
+        ("copies", lambda r: (r.copies, r.job)),
+    ),
+}  # fmt: skip
+"""The orders of each list, that in which it is shown first in front; None: as it comes."""
+
+
+def _cell(value: object) -> object:
+    return "; ".join(map(str, value)) if isinstance(value, tuple) else value

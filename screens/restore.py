@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
@@ -35,6 +37,8 @@ from widgets.state_line import StateLine
 
 MOST_FOLDERS = 50
 """How many folders are remembered: going up, or into one again, takes no time."""
+AHEAD_MOST = 50
+"""So many keys are kept while a folder is read."""
 PROPOSED = "/var/tmp/restore-"  # noqa: S108  # a proposal; whoever restores decides
 
 
@@ -47,6 +51,13 @@ class FilesList(LiveList):
         super().__init__(id=id)
         self._files: dict[str, SnapshotFile] = {}
         self._chosen: frozenset[str] = frozenset()
+        self.later: Callable[[Callable[[], None]], bool] = lambda step: False
+        """Keeps a step of the cursor for the folder that is on its way; answers whether it does."""
+
+    def action_move(self, by: int) -> None:
+        """Cursor up or down; in the folder that is being read, once it is here."""
+        if not self.later(partial(self.action_move, by)):
+            super().action_move(by)
 
     def show(self, files: FileList, chosen: frozenset[str], title: str) -> None:
         """Show a folder; ``chosen`` are the paths that will be restored."""
@@ -105,6 +116,9 @@ class RestoreScreen(GuardianScreen):
         self._listed = FileList(files=())
         self._read_already: dict[str, FileList] = {}
         """Folders by path, the newest last: a snapshot does not change."""
+        self._reading = False
+        self._since = 0.0
+        self._ahead: list[Callable[[], None]] = []
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -123,21 +137,19 @@ class RestoreScreen(GuardianScreen):
 
     def on_mount(self) -> None:
         """Read the top."""
+        self._files.later = self._later
         self._files.focus()
         self._read_folder("")
 
     def _read_folder(self, folder: str, at: str = "") -> None:
         """Show a folder, with the cursor on the path ``at``: at once if it was read before, else it is read from the repository, which takes seconds.
 
-        What was shown gives way at once: no key that is pressed meanwhile may act on it.
+        What was shown gives way at once: keys that are pressed meanwhile are for the folder that comes, and ``esc`` goes back without it.
         """
         self._folder = folder
         known = self._read_already.get(folder)
-        self._files.say_nothing(
-            "This folder is empty."
-            if known
-            else f"Reading {safe(folder or '/', 300)} from the repository; esc goes back."
-        )
+        self._reading, self._since, self._ahead = False, time.monotonic(), []
+        self._files.say_nothing("This folder is empty." if known else self._reading_words())
         self._listed = known or FileList(files=())
         self._draw()
         self._files.action_jump(0)
@@ -145,20 +157,47 @@ class RestoreScreen(GuardianScreen):
         self.refresh_frame()
         self.workers.cancel_group(self, "files")
         if known is None:
+            self._reading = True
             begin(self, partial(self._read, folder), exclusive=True, group="files")
+
+    def _reading_words(self) -> str:
+        passed = int(time.monotonic() - self._since)
+        took = f" for {passed} s" if passed else ""
+        kept = " What you type is kept for it." if passed else ""
+        return f"Reading {safe(self._folder or '/', 300)} from the repository{took}; esc goes back.{kept}"
+
+    def tick(self, now: float) -> None:
+        """It is seen that the reading goes on."""
+        super().tick(now)
+        if self._reading:
+            self._files.say_nothing(self._reading_words())
+
+    def _later(self, step: Callable[[], None]) -> bool:
+        """Keep what a key does for the folder that is on its way: whoever types ahead means that one."""
+        if self._reading and len(self._ahead) < AHEAD_MOST:
+            self._ahead.append(step)
+        return self._reading
 
     async def _read(self, folder: str) -> None:
         query = FilesQuery(job=self._job.name, snapshot=self._snapshot.id, folder=folder)
         try:
             found = await self.console.ask("backups.files", FileList, query)
         except GuardianError as error:
+            self._reading, self._ahead = False, []
             self.query_one(StateLine).show([(safe(error.detail or error.title, 300), "critical")], [])
             self._files.say_nothing("It could not be read; esc goes back.")
             return
         while len(self._read_already) >= MOST_FOLDERS:
             del self._read_already[next(iter(self._read_already))]
         self._read_already[folder] = found
+        ahead = self._ahead
         self._read_folder(folder)
+        while ahead:
+            ahead.pop(0)()
+            if self._reading:
+                # one of them went on into another folder: the rest is for that one
+                self._ahead = ahead
+                return
 
     def _draw(self) -> None:
         one = self._snapshot
@@ -174,6 +213,8 @@ class RestoreScreen(GuardianScreen):
 
     def command_open(self, arguments: tuple[str, ...]) -> None:
         """Go into the folder."""
+        if self._later(partial(self.command_open, arguments)):
+            return
         file = self._files.file(self._files.cursor_id)
         if file is not None and file.kind == "dir":
             self._read_folder(file.path)
@@ -184,6 +225,8 @@ class RestoreScreen(GuardianScreen):
 
     def command_restore_choose(self, arguments: tuple[str, ...]) -> None:
         """Choose the file or folder, or not."""
+        if self._later(partial(self.command_restore_choose, arguments)):
+            return
         path = self._files.cursor_id
         if not path:
             return
@@ -204,6 +247,8 @@ class RestoreScreen(GuardianScreen):
 
     def command_restore_go(self, arguments: tuple[str, ...]) -> None:
         """Say where it goes, see what that means, and do it."""
+        if self._later(partial(self.command_restore_go, arguments)):
+            return
 
         def answered(query: RestoreQuery | None) -> None:
             if query is not None:

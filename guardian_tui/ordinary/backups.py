@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from guardian_tui.ordinary.part import CommandPart, clock_words
 from guardian_tui.protocol.backups import (
-    BackupsQuery,
     CheckRepository,
-    CopiesReport,
     EditJob,
     EditRepository,
     JobDetail,
@@ -253,22 +251,15 @@ class BackupCommands(CommandPart):
         self._app.push_screen(GrowthDialog(detail))
 
     def command_backups_copies(self, arguments: tuple[str, ...]) -> None:
-        """`:copies`."""
+        """`:copies [FILTER]`: the list of copies, from anywhere."""
+        app = self._app
+        app.go("backups")
 
-        def shown(report: CopiesReport) -> None:
-            lines: list[tuple[str, str]] = []
-            for row in report.rows:
-                figures = f"{row.copies}-{row.places}-{row.elsewhere}-{row.untouchable}-{row.errors}"
-                lines.append((f"{figures}  {row.job} ({row.host})", "good" if not row.flags else "strong"))
-                lines += [(f"           {flag}", "error") for flag in row.flags]
-            self._app.push_screen(
-                ReportDialog(
-                    "copies, places, elsewhere, untouchable, errors (3-2-1-1-0)",
-                    lines or [("There is no job yet.", "muted")],
-                )
-            )
+        def opened() -> None:
+            if isinstance(app.screen, BackupsScreen):
+                app.screen.command_backups_copies(arguments)
 
-        self._app.order("backups.copies", CopiesReport, BackupsQuery(filter=" ".join(arguments)), shown)
+        app.call_after_refresh(opened)
 
     def command_backups_discover(self, arguments: tuple[str, ...]) -> None:
         """`O`, `:discover [HOST]`: without a host in front, which one is asked."""

@@ -13,7 +13,10 @@ from textual.pilot import Pilot
 from guardian_tui.app import GuardianApp
 from guardian_tui.config import Paths, Settings
 from guardian_tui.protocol.backups import (
+    CopiesReport,
+    CopiesRow,
     FileList,
+    HeldCopy,
     JobDetail,
     JobRow,
     JobSpec,
@@ -37,6 +40,7 @@ from screens.choice import ChoiceDialog
 from screens.edit_backup import EditJobDialog
 from screens.fleet import FleetScreen
 from screens.growth import GrowthDialog, history_of, pace
+from screens.reports import ReportDialog
 from screens.restore import RestoreScreen, plan_lines
 from screens.run_log import RunLogScreen
 from tests.screens.test_pictures import picture
@@ -45,6 +49,7 @@ from tests.support.console import until
 from widgets.backups_list import JobsList
 from widgets.backups_pane import BackupsPane
 from widgets.chart import Chart
+from widgets.copies_list import CopiesList
 
 
 def words_of(app: GuardianApp) -> str:
@@ -443,3 +448,100 @@ def test_the_whole_picture(snap_compare: Callable[..., bool], size: tuple[int, i
             await pilot.pause()
 
         assert snap_compare(app, terminal_size=size, run_before=begin)
+
+
+WELL = CopiesRow(
+    job="web", host="web-eu-01", copies=3, places=3, elsewhere=1, untouchable=1, errors=0,
+    held=(
+        HeldCopy(repository="vault", place="store-1", site="berlin", keeper="the key on web-eu-01", at=NOW - 20000, in_time=True),
+        HeldCopy(repository="far", place="store-2", site="oslo", keeper="ops", at=NOW - 90000, in_time=True, elsewhere=True, untouchable=True),
+    ),
+)  # fmt: skip
+SHORT = CopiesRow(
+    job="db", host="db-eu-1\x1b[2J", copies=2, places=1, elsewhere=0, untouchable=0, errors=1, flags=("2 of 3 copies", "ops can destroy vault and far"),
+    held=(HeldCopy(repository="vault", place="db-eu-1", keeper="ops", fault="was never checked"),),
+)  # fmt: skip
+
+
+async def test_copies_are_a_list_with_their_figures_what_is_missing_and_how_fresh_the_second_site_is() -> (
+    None
+):
+    for size in ((80, 24), (120, 40)):
+        async with canned(size) as (app, pilot, client):
+            client.answers["backups.copies"] = CopiesReport(rows=(WELL, SHORT))
+            app._changed(ROWS)
+            app.run_line("copies")
+            await until(
+                lambda: isinstance(app.screen, BackupsScreen) and "1/2 as they should be" in words_of(app)
+            )
+            listing = app.screen.query_one(CopiesList)
+            # one loss takes all of it: that comes first
+            assert listing.ids == ["db", "web"]
+            shown = words_of(app)
+            assert "✖ db" in shown and "● web" in shown and "25h" in shown and "\x1b" not in shown
+            await pilot.press("enter")
+            await until(lambda: isinstance(app.screen, ReportDialog) and "was never checked" in words_of(app))
+            told = words_of(app)
+            assert (
+                "hosts that hold them                        1 of 2" in told
+                and "ops can destroy vault and far" in told
+            )
+            await pilot.press("escape", "down", "enter")
+            await until(lambda: "Nothing is missing." in words_of(app))
+            assert "far on store-2, site oslo (elsewhere): 25h old" in words_of(app)
+            await pilot.press("escape", "slash", *"oslo", "enter")
+            await until(lambda shown=listing: shown.ids == ["web"])
+
+
+async def test_what_can_be_saved_is_the_list_as_it_is_filtered_and_sorted() -> None:
+    async with canned((120, 40)) as (app, pilot, client):
+        client.answers["backups.copies"] = CopiesReport(rows=(WELL, SHORT))
+        app._changed(ROWS)
+        await pilot.press("g", "3")
+        await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+        screen = app.screen
+        assert isinstance(screen, BackupsScreen)
+        names, rows = screen.table_shown
+        assert [row[names.index("name")] for row in rows] == ["files", "mail", "db", "web"]
+        await pilot.press("S")
+        assert "by name" in words_of(app) and screen.query_one(JobsList).ids == ["j1", "j2", "j3", "j0"]
+        app.run_line("backups-sort drill")
+        assert screen.query_one(JobsList).ids[0] == "j2"
+        app.run_line("backups-sort colour")
+        await until(lambda: any("sorted by trouble, name" in told.message for told in app._notifications))
+        await pilot.press("5")
+        await until(lambda: "1/2 as they should be" in words_of(app))
+        names, rows = screen.table_shown
+        assert names[:3] == ["job", "host", "copies"] and "held" not in names
+        assert rows[0][names.index("flags")] == "2 of 3 copies; ops can destroy vault and far"
+        for key in "234":
+            await pilot.press(key, "S")
+            assert screen.table_shown[1]
+
+
+async def test_a_report_of_copies_that_can_t_be_had_says_why() -> None:
+    async with canned((120, 40)) as (app, _, _):
+        app.run_line("copies")
+        await until(lambda: any(told.severity == "error" for told in app._notifications))
+        await until(lambda: "No job yet" in words_of(app))
+
+
+async def test_five_thousand_jobs_open_without_a_question_and_a_step_draws_few_lines() -> None:
+    async with canned((120, 40)) as (app, pilot, client):
+        many = tuple(replace(BASE, id=f"m{n}", name=f"job-{n}", good_at=NOW - 1000 - n) for n in range(5000))
+        app._changed(replace(ROWS, backups=many))
+        client.asked.clear()
+        await pilot.press("g", "3")
+        await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+        listing = app.screen.query_one(JobsList)
+        await until(lambda: len(listing.ids) == 5000 and "job-" in words_of(app))
+        # the stream has brought all of it
+        assert not [request for request in client.asked if request is not None]
+        drawn = listing.lines_drawn
+        await pilot.press("down")
+        await pilot.pause()
+        assert listing.lines_drawn - drawn <= 4
+        drawn = listing.lines_drawn
+        await pilot.press("pagedown")
+        await pilot.pause()
+        assert listing.lines_drawn - drawn <= 45

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from guardian_tui.engine.backups.judge import DAY, copies_of, failed_copies, good_at
 from guardian_tui.engine.backups.records import Job, Repository
-from guardian_tui.protocol.backups import CRITICAL, CopiesRow, RepositorySpec
+from guardian_tui.protocol.backups import CRITICAL, CopiesRow, HeldCopy, RepositorySpec
 
 CHECKED_DAYS = 45.0
 
@@ -25,14 +25,10 @@ def copies_row(
     """
     limit = now - CRITICAL * job.spec.rpo_seconds
     newest = good_at(job)
-    held = (
-        [repositories[job.spec.repository]]
-        if job.spec.repository in repositories and newest is not None and newest >= limit
-        else []
-    )
-    held += [
-        repositories[name] for name, at in job.memory.copied.items() if at >= limit and name in repositories
-    ]
+    dates = {job.spec.repository: newest, **{name: job.memory.copied.get(name) for name in job.spec.copies}}
+    dates |= job.memory.copied
+    in_time = {name: at for name, at in dates.items() if at is not None and at >= limit}
+    held = [repositories[name] for name in in_time if name in repositories]
     elsewhere = [one for one in held if one.spec.site and one.spec.site != site]
     untouchable = [one for one in held if one.spec.append_only or one.spec.offline]
     bad = [one for one in held if _unproven(one, now)]
@@ -64,6 +60,17 @@ def copies_row(
     return CopiesRow(
         job=job.spec.name, host=host, copies=1 + copies_of(job, now), places=len(places), elsewhere=len(elsewhere),
         untouchable=len(untouchable), errors=errors, flags=tuple(flags),
+        held=tuple(
+            _held(repositories[name], at, name in in_time, site, now) for name, at in dates.items() if name in repositories
+        ),
+    )  # fmt: skip
+
+
+def _held(repository: Repository, at: float | None, in_time: bool, site: str, now: float) -> HeldCopy:
+    spec = repository.spec
+    return HeldCopy(
+        repository=spec.name, place=_stands_on(spec), site=spec.site, keeper=spec.keeper or f"the key on {spec.host}", at=at, in_time=in_time,
+        elsewhere=bool(spec.site) and spec.site != site, untouchable=spec.append_only or spec.offline, fault=_unproven(repository, now),
     )  # fmt: skip
 
 

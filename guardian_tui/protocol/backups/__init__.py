@@ -22,6 +22,7 @@ from guardian_tui.protocol.backups.orders import SnapshotsQuery as SnapshotsQuer
 from guardian_tui.protocol.backups.restores import CheckRepository as CheckRepository
 from guardian_tui.protocol.backups.restores import CopiesReport as CopiesReport
 from guardian_tui.protocol.backups.restores import CopiesRow as CopiesRow
+from guardian_tui.protocol.backups.restores import HeldCopy as HeldCopy
 from guardian_tui.protocol.backups.restores import LedgerQuery as LedgerQuery
 from guardian_tui.protocol.backups.restores import Restore as Restore
 from guardian_tui.protocol.backups.restores import RestorePlan as RestorePlan

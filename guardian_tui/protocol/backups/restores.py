@@ -87,6 +87,25 @@ class LedgerQuery(Request, frozen=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
 
 
+class HeldCopy(Response, frozen=True):
+    """A repository that holds a job's snapshots, or should."""
+
+    repository: str
+    place: str
+    """What it is lost with: the machine that its disks are in."""
+    site: str = ""
+    keeper: str = ""
+    """Whose key can delete it."""
+    at: float | None = None
+    """Its newest good snapshot, Unix seconds; None: there is none."""
+    in_time: bool = False
+    """Whether that is new enough to count."""
+    elsewhere: bool = False
+    untouchable: bool = False
+    fault: str = ""
+    """Why it is not relied upon."""
+
+
 class CopiesRow(Response, frozen=True):
     """A job in the 3-2-1-1-0 report: three copies, on two kinds of place, one elsewhere, one that can't be deleted, no errors."""
 
@@ -104,6 +123,8 @@ class CopiesRow(Response, frozen=True):
     """Copies whose last check or drill failed, or that were never checked."""
     flags: tuple[str, ...] = ()
     """What is missing, and which copies one key could destroy, in words."""
+    held: tuple[HeldCopy, ...] = ()
+    """Each repository that the job goes to."""
 
 
 class CopiesReport(Response, frozen=True):
