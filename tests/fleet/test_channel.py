@@ -83,8 +83,11 @@ def test_a_late_answer_before_the_right_one_is_dropped() -> None:
 def test_an_answer_without_its_head_says_nothing() -> None:
     one, _, user = channel()
     one.ask(5, "f")
-    one.data_received(b"u 1 2\n.5\n", None)
-    assert user.answers == [b""]
+    one.data_received(b"u 1 2\nl 3 4 5\n.5\n", None)
+    # the head of another request is none
+    one.ask(6, "f")
+    one.data_received(b"=4 1\nu 1 2\nl 3 4 5\n.6\n", None)
+    assert user.answers == [b"", b""]
 
 
 def test_a_flood_ends_the_channel_asked_for_or_not() -> None:

@@ -22,8 +22,9 @@ from guardian_tui.demo.figures import Figures
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import CutOff, Reachability, StateChanged, WaveDone
 from guardian_tui.engine.fleet import local
+from guardian_tui.engine.fleet import service as fleet_service
 from guardian_tui.engine.fleet import watch as watching
-from guardian_tui.engine.fleet.host import Host
+from guardian_tui.engine.fleet.host import DOWN_AFTER, Host
 from guardian_tui.engine.main import _have_a_name
 from guardian_tui.engine.remote.credentials import Offer
 from guardian_tui.engine.remote.room import KEPT_BACK
@@ -353,6 +354,41 @@ async def test_two_hundred_hosts_dead_at_once_are_one_cut_off_and_come_back_by_t
         await world.until(lambda: all(host.state == "up" for host in hosts), "200 hosts up again")
         await world.until(lambda: [fact.since is None for fact in world.of(CutOff)] == [False, True])
         assert not [fact for fact in world.of(StateChanged) if fact.new == "down"]
+
+
+async def test_hosts_that_have_long_been_down_are_no_cut_off(world: World) -> None:
+    hosts = [await world.watch(sim) for sim in await world.sims.start(10)]
+    for host in hosts:
+        host.reach, host.failures = "failing", DOWN_AFTER
+    world.fleet.watch_link()
+    assert world.fleet.cut_off_since is None
+    for host in hosts[:6]:
+        host.failures = 1
+    world.fleet.watch_link()
+    assert world.fleet.cut_off_since is not None
+
+
+async def test_samples_are_not_old_because_the_clock_is_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_service, "LINK_SECONDS", 0.01)
+    monkeypatch.setattr(fleet_service, "RETAIN_SECONDS", -1.0)
+    clock = ManualClock()
+    began = clock.now()
+    clock.jump(-60.0)
+    async with make_world(tmp_path, QUICK, clock) as world:
+        times: list[float] = []
+
+        async def retain(now: float, *days: float) -> int:
+            times.append(now)
+            return 0
+
+        monkeypatch.setattr(world.fleet._store.metrics, "retain", retain)
+        clock.jump(365 * 86400.0)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(times) < 3:
+                await asyncio.sleep(0.01)
+    assert max(times) < began
 
 
 async def test_one_host_of_ten_is_no_cut_off(world: World) -> None:

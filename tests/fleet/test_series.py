@@ -82,6 +82,20 @@ def test_a_counter_that_wraps_is_a_gap_of_its_own() -> None:
     assert not math.isnan(v["disk_busy_ratio{sda}"])
 
 
+@pytest.mark.parametrize(
+    ("grown", "reset"), [(b"sda 200", b"sda 7"), (b"200 3000 200", b"200 7 200"), (b"2000 250", b"7 250")]
+)
+def test_a_disk_whose_counters_were_reset_is_a_gap_of_its_own(grown: bytes, reset: bytes) -> None:
+    v = values_of(parse(AFTER.replace(grown, reset)), parse(BEFORE))
+    assert all(math.isnan(value) for name, value in v.items() if "{sda}" in name)
+    assert v["network_receive_bytes_per_second{eth0}"] == 200
+
+
+def test_time_of_a_processor_that_steps_back_is_none_and_never_less() -> None:
+    v = values_of(parse(AFTER.replace(b"930 60", b"930 49")), parse(BEFORE))
+    assert v["cpu_iowait_ratio"] == 0 and v["cpu_busy_ratio"] == pytest.approx(60 / 190)
+
+
 def test_processors_that_come_or_go_make_one_gap_in_cpu() -> None:
     v = values_of(parse(AFTER.replace(b"p -1 -1 2", b"p -1 -1 4")), parse(BEFORE))
     assert math.isnan(v["cpu_busy_ratio"]) and v["cpu_count"] == 4
