@@ -26,14 +26,19 @@ from screens.base import GuardianScreen
 from screens.work import begin
 from widgets import figures
 from widgets.backups_list import JOB_GLYPHS, RunsList, ago, progress_pieces, verdict_paint
-from widgets.box import Box, Line
+from widgets.box import Box, Line, folded
 from widgets.heat_map import day_strip, heat_map
 from widgets.live_list import LiveList
+from widgets.painting import width_of
 from widgets.snapshots_list import SnapshotsList
 
 WEEKS = 26
+DAYS_WIDTH = 60
+"""Cells of the calendar."""
 DAYS = 60
 """Of the strip that stands in for the calendar on a narrow terminal."""
+REASON_LINES = 3
+"""Of a reason, and of what to do: not so many that the facts below are out of sight; the run's log has all of it."""
 _PANES = ("runs", "snapshots")
 
 
@@ -159,7 +164,9 @@ class BackupScreen(GuardianScreen):
         today = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
         # word of a run comes before its row is counted again
         newest = self.console.world.runs.get(row.run.id, row.run) if row.run else None
-        lines = [_title(row, now), *_run_lines(newest)]
+        # before the first layout the box has no width
+        room = self.app.size.width - 3 - (0 if self.has_class("narrow") else DAYS_WIDTH)
+        lines = [*_title(row, newest, now, room), *_run_lines(newest, room, row.anomaly or row.words)]
         if detail is not None and self.has_class("narrow"):
             lines.append([("days      ", "muted"), *day_strip(dict(detail.days), today, DAYS)])
         box.show([*lines, *_facts(row, detail, now)], title=safe(row.name, 60))
@@ -217,17 +224,21 @@ MENDED_SECONDS = 7 * 86400.0
 """What others changed is told so long."""
 
 
-def _title(row: JobRow, now: float) -> Line:
+def _title(row: JobRow, run: RunRow | None, now: float, room: int) -> list[Line]:
+    """What state it is in, and all of the reason: whoever looks here at night must not open something else to read on."""
     state = shown_job_state(row, now)
     glyph, paint = JOB_GLYPHS[state]
-    return [
-        (f"{glyph} {state}", paint),
-        (f"  for {figures.age(now - row.since)}  ", "muted"),
-        (safe(row.anomaly or row.words, 300), "strong"),
-    ]
+    words = safe(row.anomaly or row.words, REASON_LINES * (room - 10))
+    head: Line = [(f"{glyph} {state}", paint), (f"  for {figures.age(now - row.since)}  ", "muted")]
+    if run is not None and run.verdict and run.words == (row.anomaly or row.words):
+        head.append((f"{run.verdict}  ", verdict_paint(run.verdict)))
+    if width_of(head) + len(words) <= room:
+        return [[*head, (words, "strong")]]
+    return [head, *folded(" " * 10, words, room, "strong")]
 
 
-def _run_lines(run: RunRow | None) -> list[Line]:
+def _run_lines(run: RunRow | None, room: int, told: str) -> list[Line]:
+    """The run as it goes on, or what came of the last one; ``told`` stands above already."""
     if run is None:
         return [[("it has not run yet", "muted")]]
     if run.state in ("queued", "running"):
@@ -236,15 +247,14 @@ def _run_lines(run: RunRow | None) -> list[Line]:
         if current:
             lines.append([("at        ", "muted"), (safe(current, 300), "muted")])
         return lines
-    lines = [
-        [
-            ("last run  ", "muted"),
-            (run.verdict or "", verdict_paint(run.verdict)),
-            (f"  {safe(run.words, 400)}", "text"),
-        ]
-    ]
+    lines = []
+    if not (told and run.words == told):
+        words = f"  {safe(run.words, 300)}"
+        lines.append(
+            [("last run  ", "muted"), (run.verdict or run.state, verdict_paint(run.verdict)), (words, "text")]
+        )
     if run.advice:
-        lines.append([("do        ", "muted"), (safe(run.advice, 400), "strong")])
+        lines += folded("do        ", safe(run.advice, REASON_LINES * (room - 10)), room, "strong")
     return lines
 
 

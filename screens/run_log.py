@@ -14,7 +14,7 @@ from screens.base import GuardianScreen
 from screens.work import begin
 from widgets import figures
 from widgets.backups_list import progress_pieces, verdict_paint
-from widgets.box import Box, Line
+from widgets.box import Box, Line, folded
 
 FOLLOW_SECONDS = 2.0
 
@@ -93,7 +93,7 @@ class RunLogScreen(GuardianScreen):
         detail, now = self._detail, self.console.world.now()
         row = detail.row if detail is not None and detail.row.state in ("ended", "lost") else self.run
         self.query_one("#words", Box).show(
-            _words(row, now),
+            _words(row, now, self.app.size.width - 3),
             title=f"{row.operation} of {safe(row.job or row.repository, 60)} on {safe(row.host, 253)}",
         )
         if detail is not None:
@@ -119,15 +119,14 @@ _WAYS = {"backup": "to", "copy": "to", "restore": "from", "drill": "from"}
 """What a run does with its repository."""
 
 
-def _words(row: RunRow, now: float) -> list[Line]:
+def _words(row: RunRow, now: float, room: int) -> list[Line]:
     if row.state in ("queued", "running"):
         lines: list[Line] = [[(f"◷ {row.state}  ", "accent"), *progress_pieces(row, 30)]]
     else:
-        lines = [
-            [(f"{row.verdict or row.state}  ", verdict_paint(row.verdict)), (safe(row.words, 600), "strong")]
-        ]
+        paint = verdict_paint(row.verdict)
+        lines = folded(f"{row.verdict or row.state:<8}  ", safe(row.words, 400), room, "strong", paint)
         if row.advice:
-            lines.append([("do        ", "muted"), (safe(row.advice, 600), "text")])
+            lines += folded("do        ", safe(row.advice, 400), room)
     took = "" if row.started_at is None else f", {figures.age((row.ended_at or now) - row.started_at)}"
     rows = [
         ("by", f"{row.by}, attempt {row.attempt}{took}"), (_WAYS.get(row.operation, "in"), row.repository), ("snapshot", row.snapshot),

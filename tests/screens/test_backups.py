@@ -545,3 +545,27 @@ async def test_five_thousand_jobs_open_without_a_question_and_a_step_draws_few_l
         await pilot.press("pagedown")
         await pilot.pause()
         assert listing.lines_drawn - drawn <= 45
+
+
+async def test_why_a_backup_failed_and_what_to_do_can_be_read_on_the_jobs_page_without_opening_the_run() -> (
+    None
+):
+    why = "A disk is full. restic says: unable to save snapshot: write to the repository: no space left on device, and it stays so."
+    advice = "Free space where it is full, or keep fewer snapshots; unlock the repository if it stays locked."
+    run = replace(ENDED, job="files", verdict="no_space", words=why, advice=advice)
+    for size in ((80, 24), (120, 40)):
+        async with canned(size) as (app, _, client):
+            client.answers |= {
+                "backups.show": replace(DETAIL, row=JOBS[2]), "backups.snapshots": SNAPSHOTS, "backups.log": RunDetail(row=run, log="Fatal"),
+            }  # fmt: skip
+            app._changed(replace(ROWS, backups=(replace(JOBS[2], words=why, run=run),), runs=(run,)))
+            app.open_backup("j2")
+            await until(lambda: isinstance(app.screen, BackupScreen) and "no_space" in words_of(app))
+            # at 120 columns the calendar stands beside it
+            left = [line[: 60 if size[0] == 120 else 80] for line in picture(app)]
+            shown = " ".join(" ".join(left).replace("│", " ").split())
+            assert why in shown and f"do {advice}" in shown, "\n".join(left)
+            app.open_run(run)
+            await until(lambda: isinstance(app.screen, RunLogScreen) and "Fatal" in words_of(app))
+            told = " ".join(words_of(app).replace("│", " ").split())
+            assert why in told and advice in told

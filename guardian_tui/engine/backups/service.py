@@ -21,7 +21,7 @@ from guardian_tui.engine.backups.work import Copy
 from guardian_tui.engine.bus import Bus
 from guardian_tui.engine.calls import AuditSink, Entry
 from guardian_tui.engine.clock import Clock
-from guardian_tui.engine.facts import HostsChanged, Layout, Sample, SecretChanged, WaveDone
+from guardian_tui.engine.facts import HostsChanged, Layout, Sample, SecretChanged, VaultUnlocked, WaveDone
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached import DetachedRuns
@@ -99,6 +99,7 @@ class Backups:
         self._reads: set[asyncio.Task[Judgement]] = set()
         bus.subscribe(HostsChanged, self._hosts_changed)
         bus.subscribe(SecretChanged, self._secret_changed)
+        bus.subscribe(VaultUnlocked, self._vault_unlocked)
 
     async def start(self) -> None:
         """Take up what the store has, and begin."""
@@ -308,6 +309,12 @@ class Backups:
         """What could not be read may be read now, and what could perhaps no longer."""
         for repository in self.repositories.values() if self._tasks else ():
             if repository.uses(fact.name):
+                self.read_soon(repository)
+
+    def _vault_unlocked(self, fact: VaultUnlocked) -> None:
+        """What could not be read for want of a secret may be read now: no host stays red for an hour because of us."""
+        for repository in self.repositories.values() if self._tasks else ():
+            if repository.memory.verdict == "auth":
                 self.read_soon(repository)
 
     # --- runs -----------------------------------------------------------------------------------------
