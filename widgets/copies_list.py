@@ -51,7 +51,7 @@ class CopiesList(LiveList):
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
         job, host = _widths(width)
-        figured = "copies  2 places  1 away  1 safe  0 bad" if width >= _NARROW else "3  2  1  1  0"
+        figured = "3 copies  2 places  1 away  1 safe  0 bad" if width >= _NARROW else "3  2  1  1  0"
         return [(fit(f"  {fit('job', job)}{fit('host', host)}{figured} {'elsewhere':>10}  missing", width - 1), "muted")]  # fmt: skip
 
     def line(self, id: str, width: int) -> list[Piece]:
@@ -60,7 +60,7 @@ class CopiesList(LiveList):
         job, host = _widths(width)
         well = not row.flags
         glyph, paint = ("●", "ok") if well else ("✖", "critical") if grave(row) else ("▲", "warning")
-        cells = (6, 10, 8, 8, 7) if width >= _NARROW else (1, 3, 3, 3, 3)
+        cells = (8, 10, 8, 8, 7) if width >= _NARROW else (1, 3, 3, 3, 3)
         pieces: list[Piece] = [
             (f"{glyph} ", paint), (fit(safe(row.job, 60), job), "text" if well else "strong"), (fit(safe(row.host, 253), host), "muted"),
         ]  # fmt: skip
@@ -74,7 +74,7 @@ class CopiesList(LiveList):
 
 
 def _widths(width: int) -> tuple[int, int]:
-    return (16, 14) if width < _NARROW else (20, 18)
+    return (16, 14) if width < _NARROW else (18, 14)
 
 
 def figures_of(row: CopiesRow) -> tuple[int, int, int, int, int]:

@@ -172,8 +172,8 @@ class BackupCommands(CommandPart):
                 )
 
         lines = [
-            f"{safe(row.name, 60)} is no longer backed up, and its alerts end. A run that is under way is ended.",
-            "Its snapshots stay in the repository, and nobody judges them.",
+            f"{safe(row.name, 60)} on {safe(row.host, 100)} is no longer backed up, and its alerts end. A run that is under way is ended.",
+            f"Its {_counted(row.snapshots, 'snapshot')} in {safe(row.repository, 60)} stay there, and nobody judges them.",
         ]
         self._app.push_screen(ConfirmDialog("remove the backup", lines, typed=row.name), answered)
 
@@ -225,7 +225,10 @@ class BackupCommands(CommandPart):
             )
 
     def _retain(self, row: JobRow, plan: RetentionPlan) -> None:
-        lines = [(_retention_words(plan), "strong")]
+        lines = [
+            (f"{row.name} on {row.host}, in the repository {row.repository}:", ""),
+            (_retention_words(plan), "strong"),
+        ]
         if plan.frozen:
             lines.append((f"Nothing is forgotten now: {plan.frozen}.", "error"))
         lines += [(f"− {clock_words(one.at)}  {one.id[:12]}", "error") for one in plan.forgotten[:60]]
@@ -379,14 +382,21 @@ class BackupCommands(CommandPart):
         self._app.push_screen(
             ConfirmDialog(
                 "forget the repository",
-                [f"{safe(row.name, 60)} is no longer looked at; nothing in it is touched."],
+                [
+                    f"{safe(row.name, 60)} ({row.engine}, {safe(row.location, 200)}, read by {safe(row.host, 100)}) is no longer looked at.",
+                    f"Nothing in it is touched: its {_counted(row.snapshots, 'snapshot')} stay.",
+                ],
             ),
             answered,
         )
 
 
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
 def _retention_words(plan: RetentionPlan) -> str:
-    kept = f"{plan.kept} snapshot{' is' if plan.kept == 1 else 's are'} kept"
+    kept = f"{_counted(plan.kept, 'snapshot')} {'is' if plan.kept == 1 else 'are'} kept"
     return (
         f"{kept}, {len(plan.forgotten)} would be forgotten."
         if plan.forgotten

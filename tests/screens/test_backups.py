@@ -25,6 +25,7 @@ from guardian_tui.protocol.backups import (
     RepositoryRow,
     RestorePlan,
     RestoreQuery,
+    RetentionPlan,
     RunDetail,
     RunRow,
     Snapshot,
@@ -569,3 +570,22 @@ async def test_why_a_backup_failed_and_what_to_do_can_be_read_on_the_jobs_page_w
             await until(lambda: isinstance(app.screen, RunLogScreen) and "Fatal" in words_of(app))
             told = " ".join(words_of(app).replace("│", " ").split())
             assert why in told and advice in told
+
+
+async def test_what_asks_before_it_takes_something_away_names_host_place_and_counts() -> None:
+    async with canned((120, 40)) as (app, pilot, client):
+        client.answers["backups.retention"] = RetentionPlan(kept=1, forgotten=SNAPSHOTS.snapshots)
+        app._changed(ROWS)
+        await pilot.press("g", "3")
+        await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+        for line, told in (
+            ("backup-remove web", ("web on web-eu-01 is no longer", "Its 2 snapshots in vault stay")),
+            ("retain web", ("web on web-eu-01, in the repository vault:", "1 snapshot is kept, 2 would be forgotten.")),
+            ("repository-remove vault", ("(restic, /srv/b, read by web-eu-01)", "its 12 snapshots stay.")),
+        ):  # fmt: skip
+            app.run_line(line)
+            await until(lambda words=told[0]: words in words_of(app))
+            assert told[1] in words_of(app)
+            await pilot.press("escape")
+            await until(lambda: isinstance(app.screen, BackupsScreen))
+        assert not [name for name, _ in client.orders if name.endswith((".remove", ".retain"))]
