@@ -589,3 +589,22 @@ async def test_what_asks_before_it_takes_something_away_names_host_place_and_cou
             await pilot.press("escape")
             await until(lambda: isinstance(app.screen, BackupsScreen))
         assert not [name for name, _ in client.orders if name.endswith((".remove", ".retain"))]
+
+
+async def test_from_a_page_of_a_backup_the_lists_are_one_key_away() -> None:
+    async with canned((120, 40)) as (app, pilot, client):
+        client.answers |= {
+            "backups.show": DETAIL,
+            "backups.snapshots": SNAPSHOTS,
+            "backups.copies": CopiesReport(rows=(WELL, SHORT)),
+        }
+        app._changed(ROWS)
+        await pilot.press("g", "3")
+        await until(lambda: isinstance(app.screen, BackupsScreen) and app.screen.composed)
+        for keys in (("g", "3"), ("colon", *"copies", "enter")):
+            app.open_backup("j0")
+            await until(lambda: isinstance(app.screen, BackupScreen) and "60.0 MiB" in words_of(app))
+            await pilot.press(*keys)
+            await until(lambda: isinstance(app.screen, BackupsScreen))
+        await until(lambda: "1/2 as they should be" in words_of(app))
+        assert len(app.screen_stack) == 1
