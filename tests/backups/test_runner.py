@@ -69,6 +69,19 @@ async def test_an_engine_that_is_killed_finds_its_run_again_and_tells_its_end(
     assert (row.verdict, row.attempt) == ("ok", 1), row
 
 
+async def test_a_clock_that_is_ahead_makes_no_run_old(home: House) -> None:
+    await home.repository()
+    run = await home.queue(await home.job())
+    await home.ended(run.row.id)
+    home.clock.jump(10 * 365 * 86400.0)
+    await home.backups.remove_old()
+    assert await records.run_named(home.store, run.row.id) is not None
+    home.clock.jump(-10 * 365 * 86400.0)
+    home.clock.advance(1000 * 86400.0)
+    await home.backups.remove_old()
+    assert await records.run_named(home.store, run.row.id) is None
+
+
 async def test_what_came_of_runs_is_shown_again_after_a_start(home: House) -> None:
     await home.repository()
     run = await home.queue(await home.job())

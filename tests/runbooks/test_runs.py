@@ -447,6 +447,19 @@ async def test_old_runs_are_forgotten_with_their_documents(lab_: Lab) -> None:
     assert await records.output(lab_.gate.store, run.id) == []
 
 
+async def test_a_clock_that_is_ahead_makes_no_run_old(lab_: Lab) -> None:
+    run = await lab_.run(HELLO)
+    await lab_.answer(run)
+    clock = lab_.gate.clock
+    clock.jump(10 * 365 * 86400.0)
+    await lab_.runbooks.remove_old()
+    assert [one.id for one in await records.runs(lab_.gate.store)] == [run.id]
+    clock.jump(-10 * 365 * 86400.0)
+    clock.advance(1000 * 86400.0)
+    await lab_.runbooks.remove_old()
+    assert await records.runs(lab_.gate.store) == []
+
+
 async def test_the_recording_plays_what_was_seen(lab_: Lab) -> None:
     run = await lab_.run(HELLO, reason="to see")
     await lab_.answer(run)

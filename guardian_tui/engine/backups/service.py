@@ -488,9 +488,13 @@ class Backups:
         with going_on("what was read could not be judged; it is the next time"):
             await self.refresh()
 
+    async def remove_old(self) -> None:
+        """Remove runs that ended longer ago than they are kept, by a time that no jump of the clock moves."""
+        async with self._store.write() as tx:
+            await records.remove_old_runs(tx, self._store.past.now() - self._keep_days * judge.DAY)
+
     async def _cleaning(self) -> None:
         while True:
             with going_on("old runs could not be removed; they are the next time"):
-                async with self._store.write() as tx:
-                    await records.remove_old_runs(tx, self._clock.now() - self._keep_days * judge.DAY)
+                await self.remove_old()
             await asyncio.sleep(CLEAN_SECONDS)

@@ -143,11 +143,15 @@ class Runbooks:
             self._read.set()
             await next_turn(LOOK_SECONDS)
 
+    async def remove_old(self) -> None:
+        """Forget runs that ended longer ago than they are kept, by a time that no jump of the clock moves."""
+        async with self._store.write() as tx:
+            await records.forget(tx, self._store.past.now() - self._keep_days * 86400)
+
     async def _cleaning(self) -> None:
         while True:
             try:
-                async with self._store.write() as tx:
-                    await records.forget(tx, self._clock.now() - self._keep_days * 86400)
+                await self.remove_old()
             except StoreUnavailable as error:
                 log.warning("old runs of runbooks could not be removed: %s", error.detail)
             except Exception:
