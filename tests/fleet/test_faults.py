@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 from guardian_tui.demo.figures import Figures
+from guardian_tui.demo.simhost import Fault
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import CutOff, Reachability, StateChanged, WaveDone
 from guardian_tui.engine.fleet import local
@@ -273,6 +274,23 @@ async def test_a_reboot_is_a_gap_in_the_rates_not_a_spike(world: World) -> None:
     busy = [s.values[0] for s in seen if s.host_id == host.id]
     assert any(math.isnan(value) for value in busy)
     assert all(math.isnan(value) or 0 <= value <= 1 for value in busy)
+
+
+async def test_a_reboot_that_ends_the_connection_is_noted_and_a_lost_connection_is_none(world: World) -> None:
+    host, _ = await two(world)
+
+    async def back_after(fault: Fault) -> list[str]:
+        await world.sims.set_fault(host.spec.name, "dead")
+        await world.until(lambda: host.reach == "failing")
+        await world.sims.set_fault(host.spec.name, fault)
+        await world.until_state(host, "up")
+        await world.polls(host, 2)
+        return [one.words for one in await world.fleet.changes.of(host.id, 0.0, 50) if one.kind == "reboot"]
+
+    await world.polls(host)
+    assert await back_after("") == []
+    (words,) = await back_after("reboot")
+    assert words.startswith("booted ")
 
 
 async def test_a_df_that_hangs_leaves_the_fast_figures_live_and_is_not_asked_for_twice(

@@ -72,9 +72,9 @@ class Host:
     names_number: int = 0
     """Tells its probe of which names it may tell figures alone, on this channel; 0: of none."""
     uptime: float | None = None
-    """When it was measured last, on this channel."""
+    """When it was measured last, also on an earlier channel: a reboot ends the channel."""
     oom_kills: float | None = None
-    """The same, where its probe makes its figures."""
+    """How many there were, on this channel, where its probe makes its figures."""
     measured_at: float | None = None
     layout: Layout | None = None
     values: Sequence[float] = ()
@@ -109,8 +109,9 @@ class Host:
     fingerprint: str = ""
 
     def begin_anew(self) -> None:
-        """Its probe was started: what it told before is no base for anything."""
-        self.before = self.uptime = self.oom_kills = None
+        """Its probe was started: what it told before is no base for rates."""
+        self.before = None
+        self.oom_kills = None
         self.names_number = 0
 
     @property
