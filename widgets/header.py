@@ -9,7 +9,10 @@ from textual.strip import Strip
 
 from guardian_tui.protocol.fleet import HostState
 from guardian_tui.text import safe
-from widgets.painting import STATE_GLYPHS, Painted, Piece, clip, paint_css, width_of
+from widgets.painting import STATE_GLYPHS, Painted, Piece, clip, fit, paint_css, width_of
+
+SHORTEST_CRUMB = 8
+"""Cells that are left of a word where there is no room: counts come before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Header(Painted):
         if line.environment:
             badge = line.environment if line.environment in ("prod", "staging") else "other"
             left.append((f" {safe(line.environment, 20)} ", badge))
+        begun = len(left)
         for crumb in line.crumbs:
             left += [(" › ", "muted"), (safe(crumb, 40), "text")]
         middle: list[Piece] = []
@@ -91,9 +95,28 @@ class Header(Painted):
         if used + width_of(middle) + 2 > width:
             # closer figures before cut ones
             middle = [(text.rstrip() + " " if text.endswith("   ") else text, name) for text, name in middle]
+            left[begun:] = _shortened(left[begun:], width - width_of([*left[:begun], *middle, *right]) - 2)
+            used = width_of(left) + width_of(right)
         room = width - used
         spare = max(1, room - width_of(middle))
         gap = min(spare, max(2, width // 2 - width_of(middle) // 2 - width_of(left)))
         pieces = clip([*left, (" " * gap, "text"), *middle], width - width_of(right))
         pieces.append((" " * max(0, width - width_of(pieces) - width_of(right)), "text"))
         return Strip(self.segments([*pieces, *right])).adjust_cell_length(width).apply_style(self.rich_style)
+
+
+def _shortened(crumbs: list[Piece], room: int) -> list[Piece]:
+    """Where we are in so many cells: the longest word gives way first, of a folder's path its beginning."""
+    crumbs = list(crumbs)
+    while crumbs and (over := width_of(crumbs) - room) > 0:
+        place = max(range(len(crumbs)), key=lambda place: width_of([crumbs[place]]))
+        text, name = crumbs[place]
+        cells = width_of([crumbs[place]])
+        if cells <= SHORTEST_CRUMB:
+            break
+        rest = text.lstrip("…")
+        if rest.startswith("/") and (below := rest.find("/", 1)) > 0:
+            crumbs[place] = ("…" + rest[below:], name)
+        else:
+            crumbs[place] = (fit(text, max(SHORTEST_CRUMB, cells - over)), name)
+    return crumbs

@@ -76,6 +76,27 @@ async def test_the_header_drops_what_has_no_room(width: int, there: list[str], g
         assert not any(word in line for word in gone), line
 
 
+@pytest.mark.parametrize(
+    ("crumbs", "there"),
+    [
+        (("backups", "shop", "02:30", "/srv/customers/shop/releases/2026"), "…/2026"),
+        (("runbooks", "Bring a PostgreSQL database back to a moment of your choice"), "› Bring a"),
+        (("backups", "日本語日本語日本語日本語日本語日本語"), "› 日"),
+    ],
+)
+async def test_where_we_are_gives_way_to_how_many_are_in_trouble(crumbs: tuple[str, ...], there: str) -> None:
+    header = Header()
+    async with OneWidget(header).run_test(size=(80, 5)):
+        header.show(
+            HeaderLine("prod", crumbs, {"up": 239, "down": 12}, 20, 1, "ada", "admin", True, "14:02:33")
+        )
+        (line,) = text_of(header)
+        assert there in line and "…" in line, line
+        assert all(word in line for word in ("● 239", "✖ 12", "⚑ 20", "14:02 ")), line
+        header.show(HeaderLine("prod", ("fleet", *"abcdefghijklmnop"), {"up": 239}, 20, 1))
+        assert "› a › b" in text_of(header)[0]
+
+
 async def test_an_unknown_environment_has_the_other_badge() -> None:
     header = Header()
     async with OneWidget(header).run_test(size=(100, 5)):

@@ -117,7 +117,7 @@ def _restored(work: Restore | Drill, judgement: Judgement, reader: Reader, run_i
         said += [_proof_words(name, one) for name, one in proofs.items()]
     if good or verified:
         return replace(result, judgement=replace(judgement, words=" ".join(said).strip()))
-    words = f"{judgement.words} There was nothing to compare with: no hashes were taken at backup time."
+    words = f"{judgement.words} There was nothing to compare with: no hash of these files was taken at backup time."
     verdict = "partial" if isinstance(work, Drill) else judgement.verdict
     return replace(result, judgement=replace(judgement, verdict=verdict, words=words.strip()))
 
