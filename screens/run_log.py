@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
+from guardian_tui.commands import Command
 from guardian_tui.protocol.backups import RunDetail, RunRef, RunRow
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.text import safe
@@ -43,6 +44,17 @@ class RunLogScreen(GuardianScreen):
     def run(self) -> RunRow:
         """The run."""
         return self.console.world.runs.get(self._run.id, self._run)
+
+    @property
+    def _row(self) -> RunRow:
+        """The run as far as it is known: the stream forgets those that ended long ago."""
+        detail = self._detail
+        return detail.row if detail is not None and detail.row.state in ("ended", "lost") else self.run
+
+    def offered(self) -> list[Command]:
+        """A run that is over can't be ended."""
+        over = self._row.state in ("ended", "lost")
+        return [command for command in super().offered() if not over or command.name != "backup.cancel"]
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -84,14 +96,14 @@ class RunLogScreen(GuardianScreen):
                 self.console.say_error(error)
             return
         self._draw()
+        self.refresh_frame()
         if self._detail.row.state == "running":
             self.query_one("#scroll", VerticalScroll).scroll_end(animate=False)
 
     def _draw(self) -> None:
         if not self.composed:
             return
-        detail, now = self._detail, self.console.world.now()
-        row = detail.row if detail is not None and detail.row.state in ("ended", "lost") else self.run
+        detail, row, now = self._detail, self._row, self.console.world.now()
         self.query_one("#words", Box).show(
             _words(row, now, self.app.size.width - 3),
             title=f"{row.operation} of {safe(row.job or row.repository, 60)} on {safe(row.host, 253)}",

@@ -570,6 +570,11 @@ async def test_why_a_backup_failed_and_what_to_do_can_be_read_on_the_jobs_page_w
             await until(lambda: isinstance(app.screen, RunLogScreen) and "Fatal" in words_of(app))
             told = " ".join(words_of(app).replace("│", " ").split())
             assert why in told and advice in told
+            # what is over can't be ended
+            await until(lambda: "end run" not in words_of(app))
+            app.open_run(RUNNING)
+            client.answers["backups.log"] = RunDetail(row=RUNNING, log="reading /srv")
+            await until(lambda: "reading /srv" in words_of(app) and "x end run" in words_of(app))
 
 
 async def test_what_asks_before_it_takes_something_away_names_host_place_and_counts() -> None:
