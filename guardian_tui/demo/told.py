@@ -33,5 +33,7 @@ class Teller:
         if layout.names != self._names:
             self._names = layout.names
             self._number += 1
-        numbers = ",".join([f"{value:.9g}" for value in values]).replace("nan", "null")
+        numbers = ",".join(
+            [f"{value:.0f}" if value % 1 == 0 else f"{value:.9g}" for value in values]
+        ).replace("nan", "null")
         return f"V {self._number} [{numbers}]\n"

@@ -170,8 +170,8 @@ class Follower:
         return judge("" if rollback else step.expect, known).holds is True
 
 
-def test_a_file_comes_back_and_can_be_taken_back(shipped: Library, tmp_path: Path) -> None:
-    place, restored = tmp_path / "it's a file", tmp_path / "restored"
+def test_a_file_comes_back_and_can_be_taken_back(shipped: Library, tmp_path: Path, restorable: Path) -> None:
+    place, restored = tmp_path / "it's a file", restorable / "restored"
     place.write_text("bad")
     follow = Follower(
         shipped.get("file-restore"),

@@ -32,8 +32,10 @@ async def go(lab: Lab, run: wire.RunbookRun, *steps: str, **answer: str) -> wire
     return run
 
 
-async def test_a_file_comes_back_and_the_way_back_is_open_to_the_end(lab_: Lab, tmp_path: Path) -> None:
-    place, restored = tmp_path / "it's; a file", tmp_path / "restored"
+async def test_a_file_comes_back_and_the_way_back_is_open_to_the_end(
+    lab_: Lab, tmp_path: Path, restorable: Path
+) -> None:
+    place, restored = tmp_path / "it's; a file", restorable / "restored"
     place.write_text("bad")
     run = await begin(lab_, "file-restore", place=str(place), restored=str(restored))
     run = await go(lab_, run, "now", "room", "folder")
