@@ -57,7 +57,8 @@ def footer_note(round_trip_seconds: float | None, status: EngineStatus | None, w
     parts = [f"{waiting} for :approvals"] if waiting else []
     parts += [f"engine {round_trip_seconds * 1000:.0f} ms"] if round_trip_seconds is not None else []
     if status is not None:
-        parts.append(f"{status.hosts} hosts / {status.interval_seconds:.0f} s")
+        hosts = f"{status.hosts} host{'s' if status.hosts != 1 else ''}"
+        parts.append(f"{hosts} / {status.interval_seconds:.0f} s")
     return " · ".join(parts)
 
 

@@ -101,7 +101,7 @@ class ApprovalsList(LiveList):
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
         by, where = self._widths(width)
-        line = f"{'STATE':<11}{fit('BY', by)} {fit('WHERE', where)}{' ' * bool(where)}{fit('WHAT', self._room(width))}{'YES':>5} {'LEFT':>6}"
+        line = f"{'state':<11}{fit('by', by)} {fit('where', where)}{' ' * bool(where)}{fit('what', self._room(width))}{'yes':>5} {'left':>6}"
         return [(line, "muted")]
 
     def line(self, id: str, width: int) -> list[Piece]:
