@@ -8,7 +8,7 @@ import msgspec
 from guardian_tui.cli.columns import time_words
 from guardian_tui.cli.session import with_client
 from guardian_tui.client import Client
-from guardian_tui.protocol.approvals import Approval, ApprovalRef, GiveApproval
+from guardian_tui.protocol.approvals import GIVEN_AGAIN, Approval, ApprovalRef, GiveApproval
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.text import json_safe, safe
 
@@ -38,7 +38,8 @@ def _next(one: Approval) -> list[str]:
     if one.state == "waiting":
         return [f"Another person: guardian-tui approvals approve {one.id}, or refuse {one.id}"]
     if one.state == "approved":
-        return [f"{one.by}: guardian-tui approvals go {one.id}"]
+        again = f"secrets set {one.target}" if one.order in GIVEN_AGAIN else f"approvals go {one.id}"
+        return [f"{one.by}: guardian-tui {again}"]
     return [f"It became the run {one.run}."] if one.run else []
 
 

@@ -89,6 +89,7 @@ class Features:
             engine.store, engine.live, engine.clock, settings.approvals, engine.access.why_not,
             lambda host: way.labels if (way := self.fleet.inventory.way(host)) else None, by_uid=settings.mode == "team",
         )  # fmt: skip
+        self.asking = Asking(self.backups, self._approvals)
 
     async def start(self, closing: contextlib.AsyncExitStack) -> None:
         """Answer orders, then watch; ``closing`` ends it in the other order."""
@@ -133,13 +134,12 @@ class Features:
     def _bind_backups(self) -> None:
         engine, backups = self._engine, self.backups
         scope = Scope(backups)
-        asking = Asking(backups, self._approvals)
-        orders = BackupOrders(backups, scope, engine.store, engine.clock, asking)
+        orders = BackupOrders(backups, scope, engine.store, engine.clock, self.asking)
         for handlers in (
             orders.handlers(),
             DiscoveryOrders(
                 backups, scope, engine.clock, self._commands, orders.add_repository, engine.vault
             ).handlers(),
-            ProofOrders(backups, scope, engine.store, engine.clock, self._commands, asking).handlers(),
+            ProofOrders(backups, scope, engine.store, engine.clock, self._commands, self.asking).handlers(),
         ):
             engine.dispatch.bind(handlers)

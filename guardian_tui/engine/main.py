@@ -16,7 +16,7 @@ import secrets
 import signal
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -41,15 +41,18 @@ from guardian_tui.engine.status import Health
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.streams import Streams
 from guardian_tui.engine.turns import next_turn
-from guardian_tui.engine.vault.orders import VaultOrders
+from guardian_tui.engine.vault.orders import Leave, VaultOrders
 from guardian_tui.engine.vault.sealing import Stretcher
 from guardian_tui.engine.vault.slots import SlotOrders
 from guardian_tui.engine.vault.vault import Vault
 from guardian_tui.protocol.base import PROTOCOL_VERSION, Done, Nothing
 from guardian_tui.protocol.engine_figures import EngineFigures
-from guardian_tui.protocol.errors import GuardianError, StoreUnavailable
+from guardian_tui.protocol.errors import EngineUnreachable, GuardianError, StoreUnavailable
 from guardian_tui.protocol.system import EngineStatus, Hello, Linger, Shutdown
 from guardian_tui.text import json_safe, safe
+
+if TYPE_CHECKING:
+    from guardian_tui.engine.features import Features
 
 log = logging.getLogger(__name__)
 _M_ARENA_MAX = -8
@@ -57,6 +60,8 @@ _M_ARENA_MAX = -8
 
 COUNT_SECONDS = 5.0
 """Messages that wait to be sent are counted this often, where the store was written."""
+BEGIN_SECONDS = 20.0
+"""What is asked of features that have not begun yet waits for them so long."""
 IDLE_STOP_SECONDS = 900.0
 """A private engine stops so long after its last client, unless it lingers."""
 LOG_BYTES = 10 << 20
@@ -138,6 +143,7 @@ class Engine:
         )
         await self.audit.start()
         closing.push_async_callback(self.audit.stop)
+        self._features: asyncio.Future[Features] = asyncio.get_running_loop().create_future()
         self.vault = Vault(self.store, self.bus, clock)
         slots = SlotOrders(self.vault, self.audit)
         await slots.start()
@@ -161,7 +167,7 @@ class Engine:
             "engine.linger": self.order_linger,
         }  # fmt: skip
         for handlers in (
-            self.access.handlers(), self.audit.handlers(), VaultOrders(self.vault).handlers(),
+            self.access.handlers(), self.audit.handlers(), VaultOrders(self.vault, self._ask_leave).handlers(),
             slots.handlers(), own,
         ):  # fmt: skip
             self.dispatch.bind(handlers)
@@ -173,11 +179,23 @@ class Engine:
         features = Features(self)
         self.fleet, self.runbooks = features.fleet, features.runbooks
         await features.start(closing)
+        self._features.set_result(features)
         self.health.ready = True
         gc.freeze()
         # a wave makes and drops thousands of objects that die by themselves: looked through for cycles seldom
         gc.set_threshold(20_000, 20, 20)
         log.info("watching %d hosts", len(self.fleet.inventory.hosts))
+
+    async def _ask_leave(self, call: Call, secret: str) -> Leave | None:
+        """Leave to replace or destroy a secret: what stands on it the features know, which begin after the vault."""
+        try:
+            async with asyncio.timeout(BEGIN_SECONDS):
+                features = await asyncio.shield(self._features)
+        except TimeoutError as error:
+            raise EngineUnreachable(
+                "The engine is still beginning, and does not know yet what stands on this secret: try again in a moment."
+            ) from error
+        return await features.asking.secret(call, secret)
 
     async def _stop_serving(self, listener: Listener, serving: asyncio.Task[None]) -> None:
         self.streams.close()

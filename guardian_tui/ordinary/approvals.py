@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guardian_tui.ordinary.part import CommandPart, clock_words
-from guardian_tui.protocol.approvals import Approval, ApprovalRef, GiveApproval
+from guardian_tui.protocol.approvals import GIVEN_AGAIN, Approval, ApprovalRef, GiveApproval
 from guardian_tui.protocol.runbooks import ApproveRunbook, RunbookRun
 from screens.choice import ChoiceDialog
 from screens.dialogs import TextDialog
@@ -63,7 +63,7 @@ class ApprovalCommands(CommandPart):
             return
         mine = session.account == one.by
         accept = ""
-        if mine and one.state == "approved":
+        if mine and one.state == "approved" and one.order not in GIVEN_AGAIN:
             accept = "carry it out"
         elif not mine and one.state in ("waiting", "approved") and GIVE in session.permissions:
             accept = "answer"
@@ -118,9 +118,18 @@ class ApprovalCommands(CommandPart):
             )
         elif mine and one.state == "approved":
             by = ", ".join(given.by for given in one.given if given.ok)
-            app.say(f"{one.words} :approvals carries it out.", title=f"approved by {by}")
+            app.say(f"{one.words} {again_words(one)}", title=f"approved by {by}")
         elif mine and one.state in ("refused", "void"):
             app.say(f"{one.words} {one.why}", severity="warning", title=f"{one.state}")
+
+
+def again_words(one: Approval) -> str:
+    """What whoever asked does once it is approved."""
+    return (
+        "Give it again: its value is kept nowhere."
+        if one.order in GIVEN_AGAIN
+        else ":approvals carries it out."
+    )
 
 
 def lines_of(one: Approval) -> list[tuple[str, str]]:

@@ -328,7 +328,7 @@ class BackupCommands(CommandPart):
                 await app.ask("secrets.set", Done, SecretSet(name=f"backups/{spec.name}", value=password))
             if before is None:
                 await app.ask("repositories.add", RepositoryRow, spec)
-            else:
+            elif spec != before or not password:
                 order = EditRepository(repository=before.name, spec=spec, before=before)
                 await app.ask("repositories.edit", RepositoryRow, order)
         except GuardianError as error:

@@ -10,8 +10,13 @@ from guardian_tui.protocol.base import Request, Response
 
 ApprovedOrder = Literal[
     "backups.restore", "backups.retain", "backups.add", "backups.edit", "backups.remove", "repositories.unlock", "repositories.edit", "repositories.remove",
+    "secrets.set", "secrets.remove",
 ]  # fmt: skip
 """Orders that can be set to wait for another person."""
+WITH_REPOSITORY = frozenset({"secrets.set", "secrets.remove"})
+"""Orders that wait wherever ``repositories.edit`` does: whoever replaces the password of a repository changes how it is reached."""
+GIVEN_AGAIN = frozenset({"secrets.set"})
+"""Orders of which a part is kept nowhere while they wait: once approved, whoever asked gives them again."""
 ApprovalState = Literal["waiting", "approved", "refused", "done", "void"]
 """``approved``: whoever asked may carry it out.  ``void``: it ran out, or what would be done is another thing now."""
 Note = Annotated[str, msgspec.Meta(max_length=500)]

@@ -24,6 +24,7 @@ from guardian_tui.engine.backups.service import Backups
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached import DetachedRuns
+from guardian_tui.engine.vault.orders import VaultOrders
 from guardian_tui.protocol import approvals as wire
 from guardian_tui.protocol.access import GrantSpec
 from guardian_tui.protocol.backups import Dump, JobRef, JobSpec, RepositorySpec, Restore, Retention, RunRow
@@ -70,6 +71,7 @@ class Lab:
             BackupOrders(self.backups, scope, one.store, one.clock, asking).handlers(),
             ProofOrders(self.backups, scope, one.store, one.clock, commands, asking).handlers(),
             ApprovalOrders(self.book, one.dispatch.act).handlers(),
+            VaultOrders(one.vault, asking.secret).handlers(),
         ):
             one.dispatch._handlers |= handlers
 

@@ -14,6 +14,7 @@ from guardian_tui.config import ApprovalRule, ApprovalSettings
 from guardian_tui.engine.approvals import book as books
 from guardian_tui.engine.backups import records
 from guardian_tui.engine.backups.asking import Asking
+from guardian_tui.engine.backups.records import Repository
 from guardian_tui.protocol import approvals as wire
 from guardian_tui.protocol.access import AccountRef, GrantSpec, SetGrants
 from guardian_tui.protocol.backups import (
@@ -21,6 +22,7 @@ from guardian_tui.protocol.backups import (
     EditRepository,
     JobRef,
     RepositoryRef,
+    RepositorySpec,
     Retention,
 )
 from guardian_tui.protocol.errors import (
@@ -30,6 +32,7 @@ from guardian_tui.protocol.errors import (
     PermissionDenied,
     TooManyRequests,
 )
+from guardian_tui.protocol.fleet import SecretRef, SecretSet
 from tests.approvals.conftest import ALL, Lab
 
 EVERY = ApprovalSettings(
@@ -198,6 +201,53 @@ async def test_each_order_that_takes_something_away_can_be_set_to_wait(lab: Lab)
                 line if "enabled" in line else line[:5] for line in one.lines
             }
     assert not lab.backups.jobs and not lab.backups.repositories
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"orders": ("repositories.edit",)},
+        {"rules": (ApprovalRule(orders=("repositories.edit",), repositories=("vault",)),)},
+        {"rules": (ApprovalRule(orders=("secrets.set", "secrets.remove"), repositories=("vault",)),)},
+    ],
+)
+async def test_who_replaces_a_repositorys_password_changes_how_it_is_reached(
+    lab: Lab, rules: dict[str, Any]
+) -> None:
+    await lab.set(ApprovalSettings(**rules))
+    spec = RepositorySpec(
+        name="vault", engine="restic", location="/srv/vault", host="here", secrets={"RESTIC_PASSWORD": "secret:backups/vault"},
+    )  # fmt: skip
+    lab.backups.repositories["v"] = Repository("v", spec, "screen", 0.0)
+    theirs = SecretSet(name="backups/vault", value="a password of mallory's")
+
+    async def kept() -> str:
+        return (await lab.gate.vault.secret("backups/vault")).decode()
+
+    # the first value takes nothing away, and of what no repository stands on nobody is asked
+    await lab.call("", "secrets.set", SecretSet(name="backups/vault", value="the first"))
+    await lab.call("", "secrets.set", SecretSet(name="mail", value="one"))
+    await lab.call("", "secrets.set", SecretSet(name="mail", value="two"))
+    one = await lab.asks("secrets.set", theirs)
+    assert one.words == "Replace the secret backups/vault, by which vault is reached."
+    assert one.lines == ("vault: restic, /srv/vault, read by here",)
+    gone = await lab.asks("secrets.remove", SecretRef(name="backups/vault"))
+    assert gone.words.startswith("Destroy the secret backups/vault") and await kept() == "the first"
+    # what was asked for lies nowhere in the store, sealed or not
+    assert b"mallory" not in msgspec.json.encode(lab.book.find(one.id))
+    await lab.says(one, "grace")
+    with pytest.raises(Conflict, match="kept nowhere"):
+        await lab.go(one)
+    await lab.call("", "secrets.set", theirs)
+    assert await kept() == "a password of mallory's" and (await lab.one(one.id)).state == "done"
+    told = next(event for event in reversed(lab.gate.events("secrets.set")) if event.outcome == "ok")
+    assert msgspec.json.decode(told.body)["approved_by"] == ["grace"] and "mallory" not in told.body
+    with pytest.raises(ApprovalNeeded, match="give the order again"):
+        await lab.call("", "secrets.set", theirs)
+    await lab.says(gone, "grace")
+    assert (await lab.go(gone)).state == "done"
+    with pytest.raises(NotFound):
+        await kept()
 
 
 async def test_a_rule_for_a_job_asks_for_two_and_for_others_nobody(lab: Lab) -> None:

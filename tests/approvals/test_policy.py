@@ -46,9 +46,9 @@ TEST = {"host": "t1", "environment": "test", "role": "db"}
         ("backups.remove", Concerned((WEB,)), Demand(1, 600)),
         ("backups.retain", Concerned((WEB,)), Demand(1, 600)),
         ("backups.restore", Concerned((DB, WEB)), Demand(2, 600)),
-        ("backups.restore", Concerned((TEST,), ("ledger",), "vault"), Demand(1, 3600)),
-        ("backups.restore", Concerned((TEST,), ("ledger",), "other"), None),
-        ("backups.restore", Concerned((TEST,), ("shop",), "vault"), None),
+        ("backups.restore", Concerned((TEST,), ("ledger",), ("vault",)), Demand(1, 3600)),
+        ("backups.restore", Concerned((TEST,), ("ledger",), ("other",)), None),
+        ("backups.restore", Concerned((TEST,), ("shop",), ("shelf", "vault")), None),
     ],
 )
 def test_the_strictest_of_the_rules_that_fit_holds(

@@ -11,9 +11,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from guardian_tui.cli.approvals import told
 from guardian_tui.cli.main import main
+from guardian_tui.config import ApprovalSettings, AuditSettings, Settings
 from guardian_tui.engine.approvals import records
 from guardian_tui.engine.approvals.records import Waiting
+from guardian_tui.protocol.approvals import Approval, ApprovalRef
 from tests.cli.test_cli import login
 from tests.support.console import house, until
 
@@ -62,6 +65,33 @@ async def test_what_would_be_done_is_shown_and_asked(tmp_path: Path, monkeypatch
         assert (again.exit_code, "It waits no more: ada refused." in again.output) == (1, True)
         last = json.loads((await guardian("approvals", "show", "a1b2c3d4", "--json")).output)
         assert (last["state"], last["given"][0]["ok"]) == ("refused", False)
+
+
+async def test_a_repositorys_password_is_not_replaced_by_one_person_where_its_change_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUARDIAN_HOME", str(tmp_path))
+    settings = Settings(
+        audit=AuditSettings(syslog=False), approvals=ApprovalSettings(orders=("repositories.edit",))
+    )
+    async with house(tmp_path, settings) as engine:
+        await login(engine)
+        first = await guardian("secrets", "set", "backups/vault", feed="one\none\n")
+        assert first.exit_code == 0, first.output
+        added = await guardian(
+            "repositories", "add", "vault", "--engine", "restic", "--location", str(tmp_path / "vault"), "--host", "local",
+            "--secret", "RESTIC_PASSWORD=secret:backups/vault",
+        )  # fmt: skip
+        assert added.exit_code == 0, added.output
+        again = await guardian("secrets", "set", "backups/vault", feed="two\ntwo\n")
+        assert again.exit_code == 1 and "by which vault is reached" in again.output
+        listed = json.loads((await guardian("approvals", "list", "--json")).output)
+        ident = listed["approvals"][0]["id"]
+        approved = msgspec.structs.replace(
+            await engine.client.call("approvals.show", Approval, ApprovalRef(approval=ident)),
+            state="approved",
+        )
+        assert told(approved)[-1] == "ada: guardian-tui secrets set backups/vault"
 
 
 async def _start_again(engine) -> None:  # type: ignore[no-untyped-def]  # a house

@@ -108,6 +108,11 @@ async def test_what_was_approved_is_told_to_who_asked_and_carried_out() -> None:
         assert client.orders[-1] == ("approvals.go", ApprovalRef(approval=MINE.id))
         arrives(app, msgspec.structs.replace(MINE, state="refused", why="grace refused."))
         await until(lambda: "grace refused." in words_of(app))
+        secret = msgspec.structs.replace(
+            MINE, id="s1", order="secrets.set", words="Replace the secret backups/vault."
+        )
+        arrives(app, secret)
+        await until(lambda: "Give it again: its value is kept nowhere" in words_of(app))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])

@@ -15,7 +15,7 @@ from guardian_tui.engine.access.first_code import FirstCode
 from guardian_tui.engine.access.service import Access
 from guardian_tui.engine.audit.log import AuditLog
 from guardian_tui.engine.bus import Bus
-from guardian_tui.engine.calls import Peer
+from guardian_tui.engine.calls import Call, Peer
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.dispatch import Dispatch
 from guardian_tui.engine.live import Live
@@ -114,6 +114,10 @@ class Gate:
         return [event for event in rows if not action or event.action == action]
 
 
+async def nobody(call: Call, secret: str) -> None:
+    """Nobody is asked for leave."""
+
+
 @asynccontextmanager
 async def gate(
     folder: Path, store_url: str = "", *, clock: ManualClock | None = None, mode: bool = True
@@ -132,7 +136,7 @@ async def gate(
         dispatch = Dispatch(access.authenticate, audit, store.write, clock)
         slots = SlotOrders(vault, audit)
         for handlers in (
-            access.handlers(), audit.handlers(), VaultOrders(vault).handlers(), slots.handlers(),
+            access.handlers(), audit.handlers(), VaultOrders(vault, nobody).handlers(), slots.handlers(),
         ):  # fmt: skip
             dispatch.bind(handlers)
         facts: list[object] = []

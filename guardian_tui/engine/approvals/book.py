@@ -25,7 +25,13 @@ from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.store.database import Store, Tx
 from guardian_tui.engine.turns import going_on, next_turn
-from guardian_tui.protocol.approvals import Approval, ApprovalState, ApprovedOrder, GivenApproval
+from guardian_tui.protocol.approvals import (
+    GIVEN_AGAIN,
+    Approval,
+    ApprovalState,
+    ApprovedOrder,
+    GivenApproval,
+)
 from guardian_tui.protocol.base import Request
 from guardian_tui.protocol.errors import ApprovalNeeded, Conflict, TooManyRequests
 
@@ -156,7 +162,7 @@ class Book:
         """What such an order needs before it is done; None: nobody is asked."""
         found = [self._labels_of(ident) for ident in dict.fromkeys((*host_ids, *about.host_ids))]
         hosts = tuple(labels for labels in found if labels is not None)
-        return self._policy.demand(order, Concerned(hosts, about.jobs, about.repository))
+        return self._policy.demand(order, Concerned(hosts, about.jobs, about.repositories))
 
     def rows(self) -> list[Waiting]:
         """All that are open or were lately, the newest first."""
@@ -206,10 +212,14 @@ class Book:
         if given >= quorum:
             return Ticket(self, same)
         lost = next(iter(void.values()), "")
+        how = (
+            "give the order again: its value is kept nowhere until then."
+            if same.order in GIVEN_AGAIN
+            else f"carry it out with :approvals or `guardian-tui approvals go {same.id}`."
+        )
         raise ApprovalNeeded(
             f"{same.words} It waits for the approval of another person ({given} of {quorum}) as {same.id}"
-            f"{f'; an earlier one no longer holds: {lost}' if lost else '.'} When it is given, carry it out with :approvals or "
-            f"`guardian-tui approvals go {same.id}`.",
+            f"{f'; an earlier one no longer holds: {lost}' if lost else '.'} When it is given, {how}",
             field=same.id,
         )
 

@@ -74,6 +74,8 @@ class ApprovalOrders:
         if principal.account_id != one.account:
             raise PermissionDenied(f"It was {one.by} who asked for it, and who carries it out.")
         self._book.open_one(one.id)
+        if one.order in wire.GIVEN_AGAIN:
+            raise Conflict(f"The value of {one.target} is kept nowhere: give the order {one.order} again.")
         if one.id in self._going:
             raise Conflict("It is being carried out.")
         self._going.add(one.id)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from guardian_tui.config import ApprovalRule, ApprovalSettings
-from guardian_tui.protocol.approvals import ApprovedOrder
+from guardian_tui.protocol.approvals import WITH_REPOSITORY, ApprovedOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class Concerned:
     Attributes:
         hosts: labels of each host (``host``, its name, among them).
         jobs: names of the backup jobs.
-        repository: name of the repository; empty: none.
+        repositories: names of the repositories.
     """
 
     hosts: tuple[Mapping[str, str], ...] = ()
     jobs: tuple[str, ...] = ()
-    repository: str = ""
+    repositories: tuple[str, ...] = ()
 
 
 class Policy:
@@ -40,24 +40,25 @@ class Policy:
 
     def demand(self, order: ApprovedOrder, concerned: Concerned) -> Demand | None:
         """What all rules together that fit want, the strictest of each; None: nobody is asked."""
+        named = {order, "repositories.edit"} if order in WITH_REPOSITORY else {order}
         found = [
             Demand(rule.quorum or self._settings.quorum, rule.expires_seconds or self._settings.expires_seconds)
             for rule in self._settings.rules
-            if _fits(rule, order, concerned)
+            if _fits(rule, named, concerned)
         ]  # fmt: skip
-        if order in self._settings.orders:
+        if named.intersection(self._settings.orders):
             found.append(Demand(self._settings.quorum, self._settings.expires_seconds))
         if not found:
             return None
         return Demand(max(one.quorum for one in found), min(one.expires_seconds for one in found))
 
 
-def _fits(rule: ApprovalRule, order: ApprovedOrder, concerned: Concerned) -> bool:
+def _fits(rule: ApprovalRule, named: Iterable[str], concerned: Concerned) -> bool:
     """Whether a rule is about an order: each kind of thing that it names has to be there, a host with all of its labels."""
     return (
-        (not rule.orders or order in rule.orders)
+        (not rule.orders or _any_of(rule.orders, named))
         and (not rule.jobs or _any_of(rule.jobs, concerned.jobs))
-        and (not rule.repositories or concerned.repository in rule.repositories)
+        and (not rule.repositories or _any_of(rule.repositories, concerned.repositories))
         and (not (rule.hosts or rule.labels) or any(_is_of(rule, labels) for labels in concerned.hosts))
     )
 

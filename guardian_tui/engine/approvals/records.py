@@ -33,7 +33,7 @@ class About(msgspec.Struct, frozen=True):
 
     host_ids: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
-    repository: str = ""
+    repositories: tuple[str, ...] = ()
 
 
 class Waiting(msgspec.Struct, frozen=True):

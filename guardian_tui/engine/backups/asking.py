@@ -10,12 +10,14 @@ import msgspec
 
 from guardian_tui.engine.approvals.book import Book, Ticket, Wanted
 from guardian_tui.engine.approvals.records import About
+from guardian_tui.engine.backups import own_state
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.service import Backups
 from guardian_tui.engine.calls import Call
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.protocol import backups as wire
 from guardian_tui.protocol.approvals import ApprovedOrder
+from guardian_tui.protocol.fleet import SecretRef
 from guardian_tui.text import safe
 
 LINES = 40
@@ -100,7 +102,7 @@ class Asking:
     ) -> Ticket | None:
         """A new job, whose commands are run on its host."""
         about = self._about(repository)
-        about = About(_ids(way.host_id, *about.host_ids), (request.name, *about.jobs), repository.spec.name)
+        about = About(_ids(way.host_id, *about.host_ids), (request.name, *about.jobs), about.repositories)
         words = f"Back {way.name} up from now on, by the job {request.name}."
         return await self._book.ticket(call, Wanted(
             "backups.add", request, request.name, way.host_id, way.name, words, tuple(_some(differing(request, None))),
@@ -133,6 +135,42 @@ class Asking:
             (repository.id, _fields(repository.spec)), self._hosts(ident, after), self._about(repository),
         ))  # fmt: skip
 
+    async def secret(self, call: Call, name: str) -> Ticket | None:
+        """A secret that is replaced or destroyed; where repositories stand on it that changes how they are reached.
+
+        Its value is not part of what is approved: it is kept nowhere until it is sealed, and nobody else is to see it.
+        """
+        users = [one for one in self._backups.repositories.values() if self._stands_on(one, name)]
+        if not users:
+            return None
+        order: ApprovedOrder = "secrets.set" if call.route.name == "secrets.set" else "secrets.remove"
+        all_about = [self._about(one) for one in users]
+        about = About(
+            _ids(*(host for one in all_about for host in one.host_ids)),
+            _ids(*(job for one in all_about for job in one.jobs)),
+            _ids(*(one.spec.name for one in users)),
+        )
+        readers = [(one.spec.host, self._backups.way(one.spec.host)) for one in users]
+        ids = _ids(*(way.host_id if way else host for host, way in readers))
+        names = ", ".join(about.repositories)
+        words = f"{'Replace' if order == 'secrets.set' else 'Destroy'} the secret {name}, by which {names} {'is' if len(users) == 1 else 'are'} reached."
+        lines = [
+            f"{one.spec.name}: {one.spec.engine}, {safe(one.spec.location, 300)}, read by {one.spec.host}"
+            for one in users
+        ]
+        lines += [f"  {job}" for job in about.jobs]
+        return await self._book.ticket(call, Wanted(
+            order, SecretRef(name=name), name, ids[0], readers[0][0], words, tuple(_some(lines)),
+            tuple((one.id, _fields(one.spec)) for one in users), ids, about,
+        ))  # fmt: skip
+
+    def _stands_on(self, repository: Repository, secret: str) -> bool:
+        """Whether what lies in a repository is opened by a secret: its own, or that of Guardian's state in it."""
+        sealed = f"secret:{secret}" == own_state.SECRET and any(
+            job.spec.own_state for job in self._jobs_of(repository)
+        )
+        return repository.uses(secret) or sealed
+
     def _hosts(self, before: str, after: wire.JobSpec | wire.RepositorySpec | None) -> tuple[str, ...]:
         """Of something that may move to another host: both decide."""
         way = self._backups.way(after.host) if after is not None else None
@@ -150,8 +188,8 @@ class Asking:
         hosts = [one.host_id for one in jobs]
         if repository is not None and (way := self._backups.way(repository.spec.host)) is not None:
             hosts.append(way.host_id)
-        name = repository.spec.name if repository is not None else ""
-        return About(_ids(*hosts), tuple(one.spec.name for one in jobs), name)
+        names = (repository.spec.name,) if repository is not None else ()
+        return About(_ids(*hosts), tuple(one.spec.name for one in jobs), names)
 
 
 def differing(before: msgspec.Struct, after: msgspec.Struct | None) -> list[str]:

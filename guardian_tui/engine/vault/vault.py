@@ -169,8 +169,8 @@ class Vault:
 
     # --- secrets by name -----------------------------------------------------------------------------
 
-    async def put_secret(self, tx: Tx, name: str, value: bytes) -> None:
-        """Seal a secret under a name; replaces what was there."""
+    async def put_secret(self, tx: Tx, name: str, value: bytes) -> bool:
+        """Seal a secret under a name; tells whether it replaced one that was there."""
         sealed, now = self.seal(f"secret:{name}", value), self._clock.now()
         done = await tx.execute(
             update(secrets).where(secrets.c.name == name).values(sealed=sealed, updated_at=now)
@@ -180,6 +180,7 @@ class Vault:
                 insert(secrets), {"name": name, "sealed": sealed, "created_at": now, "updated_at": now}
             )
         tx.after_commit(lambda: self._bus.publish(SecretChanged(name)))
+        return bool(done.rowcount)
 
     async def secret(self, name: str) -> bytes:
         """A secret by its name.
