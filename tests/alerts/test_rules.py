@@ -435,6 +435,15 @@ def test_settings_change_threshold_tier_and_wait_and_switch_a_rule_off() -> None
         ("load", RuleOverride(critical=3), "load has no critical level"),
         ("host_down", RuleOverride(critical=3), "no threshold"),
         ("host_down", RuleOverride(for_seconds=3), "does not wait"),
+        ("engine_behind", RuleOverride(for_seconds=-1), "wanted are 0 to"),
+        ("cpu_busy", RuleOverride(for_seconds=float("nan")), "wanted are 0 to 31622400 seconds, not nan"),
+        ("cpu_busy", RuleOverride(warning=float("nan")), "not negative, not nan"),
+        ("zombies", RuleOverride(warning=float("inf")), "not negative, not inf"),
+        ("load", RuleOverride(warning=-1.0), "not negative, not -1"),
+        ("disk_low", RuleOverride(critical=97), "write 0.85 for 85 %, not 97"),
+        ("smart", RuleOverride(critical=3), "no threshold to change"),
+        ("swap", RuleOverride(warning=0.99), "critical (0.98) would be met before warning (0.99)"),
+        ("memory_low", RuleOverride(critical=0.2), "critical (0.2) would be met before warning (0.1)"),
     ],
 )
 def test_a_wrong_rule_in_the_settings_is_named_with_what_was_meant(
@@ -444,6 +453,22 @@ def test_a_wrong_rule_in_the_settings_is_named_with_what_was_meant(
         make_catalogue({name: change})
     assert words in caught.value.detail
     assert caught.value.field.startswith(f"alerts.rules.{name}")
+
+
+def test_a_changed_threshold_has_a_value_that_lets_go() -> None:
+    changed = make_catalogue(
+        {
+            "memory_low": RuleOverride(warning=0.95, critical=0.9),
+            "temperature": RuleOverride(critical=1.2),
+            "swap": RuleOverride(warning=0.98),
+        }
+    )
+    by_name = {rule.rule: rule for rule in changed.metric_rules}
+    for level in by_name["memory_low"].levels:
+        term = level.terms[0]
+        assert term.clear is not None and term.value < term.clear < 1
+    assert by_name["temperature"].levels[1].terms[0].value == 1.2
+    assert [level.terms[0].value for level in by_name["swap"].levels] == [0.98, 0.98]
 
 
 def test_the_table_in_the_docs_is_the_table_in_the_code() -> None:
@@ -477,9 +502,9 @@ def test_a_hurried_disk_forecast_fires_after_a_minute_in_place_of_an_hour() -> N
 
 
 def test_rules_say_which_metric_they_draw_a_line_in_and_where() -> None:
-    rows = make_catalogue({"cpu_busy": RuleOverride(critical=0.5)}).rows()
+    rows = make_catalogue({"cpu_busy": RuleOverride(critical=0.9)}).rows()
     lines = {(row.rule, row.severity): (row.metric, row.threshold, row.above) for row in rows}
-    assert lines["cpu_busy", "critical"] == ("cpu_busy_ratio", 0.5, True)
+    assert lines["cpu_busy", "critical"] == ("cpu_busy_ratio", 0.9, True)
     assert lines["memory_low", "critical"] == ("memory_available_ratio", 0.05, False)
     # a forecast and a flag have no line in a chart of their metric
     assert lines["disk_forecast", "critical"][:2] == ("", None)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from math import isinf
 
 from guardian_tui.config import RuleOverride
-from guardian_tui.engine.alerts.rule_kinds import EventRule, Level, MetricRule, Term
+from guardian_tui.engine.alerts.overriding import changed, changed_event
+from guardian_tui.engine.alerts.rule_kinds import EventRule, Level, MetricRule, Term, term_unit
 from guardian_tui.engine.alerts.rules import EVENT_RULES, METRIC_RULES
 from guardian_tui.protocol.alerts import Rule
 from guardian_tui.protocol.errors import InvalidRequest
@@ -60,12 +61,12 @@ def make_catalogue(overrides: Mapping[str, RuleOverride], hurry: float = 1.0) ->
             raise InvalidRequest(words, field=f"alerts.rules.{name}")
     none = RuleOverride()
     metric_rules = tuple(
-        _changed(rule, overrides.get(rule.rule, none))
+        changed(rule, overrides.get(rule.rule, none))
         for rule in METRIC_RULES
         if overrides.get(rule.rule, none).enabled
     )
     event_rules = {
-        rule.rule: _changed_event(rule, overrides.get(rule.rule, none))
+        rule.rule: changed_event(rule, overrides.get(rule.rule, none))
         for rule in EVENT_RULES
         if overrides.get(rule.rule, none).enabled
     }
@@ -96,46 +97,6 @@ def _hurried_term(term: Term, hurry: float) -> Term:
         clear = None if term.clear is None else term.clear / hurry
         hurried = replace(hurried, value=term.value / hurry, clear=clear)
     return hurried
-
-
-def _changed(rule: MetricRule, change: RuleOverride) -> MetricRule:
-    wanted = {"warning": change.warning, "critical": change.critical}
-    has = [level.severity for level in rule.levels]
-    for severity, value in wanted.items():
-        if value is not None and severity not in has:
-            raise InvalidRequest(
-                f"[alerts.rules.{rule.rule}]: {rule.rule} has no {severity} level, only {', '.join(has)}.",
-                field=f"alerts.rules.{rule.rule}.{severity}",
-            )
-    return replace(
-        rule, levels=tuple(_changed_level(level, wanted.get(level.severity), change) for level in rule.levels)
-    )
-
-
-def _changed_level(level: Level, value: float | None, change: RuleOverride) -> Level:
-    terms = level.terms
-    if value is not None:
-        first = terms[0]
-        # the distance to the clear value keeps its proportion
-        clear = None if first.clear is None else value * first.clear / first.value
-        terms = (replace(first, value=value, clear=clear), *terms[1:])
-    wait = level.for_seconds if change.for_seconds is None else change.for_seconds
-    return replace(level, terms=terms, tier=change.tier or level.tier, for_seconds=wait)
-
-
-def _changed_event(rule: EventRule, change: RuleOverride) -> EventRule:
-    if change.warning is not None or change.critical is not None:
-        raise InvalidRequest(
-            f"[alerts.rules.{rule.rule}]: {rule.rule} has no threshold to change.",
-            field=f"alerts.rules.{rule.rule}",
-        )
-    if change.for_seconds is not None and not rule.for_seconds:
-        raise InvalidRequest(
-            f"[alerts.rules.{rule.rule}]: {rule.rule} does not wait.",
-            field=f"alerts.rules.{rule.rule}.for_seconds",
-        )
-    wait = rule.for_seconds if change.for_seconds is None else change.for_seconds
-    return replace(rule, tier=change.tier or rule.tier, for_seconds=wait)
 
 
 def duration(seconds: float) -> str:
@@ -170,11 +131,6 @@ def quantity(value: float, unit: str) -> str:
             value /= 1024
         return f"{_figure(value)} {name}" + ("/s" if unit == "bytes_per_second" else "")
     return _figure(value) + ("/s" if unit == "per_second" else "")
-
-
-def term_unit(term: Term) -> str:
-    """Unit of what a term compares."""
-    return "seconds" if term.view == "until_zero" else METRICS[term.metric].unit
 
 
 def _term_words(term: Term, value: float, *, over: bool = False) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isnan
 
-from guardian_tui.engine.alerts.catalogue import duration, quantity, term_unit
+from guardian_tui.engine.alerts.catalogue import duration, quantity
 from guardian_tui.engine.alerts.compile import storable
 from guardian_tui.engine.alerts.memory import Finding
-from guardian_tui.engine.alerts.rule_kinds import Level, MetricRule
+from guardian_tui.engine.alerts.rule_kinds import Level, MetricRule, term_unit
 from guardian_tui.protocol.alerts import Severity, Tier
 from guardian_tui.protocol.metrics import METRICS
 from guardian_tui.text import safe

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from guardian_tui.protocol.alerts import Severity, Tier
+from guardian_tui.protocol.metrics import METRICS
 
 View = Literal["value", "absolute", "mean", "until_zero", "turned"]
 """How a series is looked at: as it is, without its sign, as the mean of a window, as the seconds until a
@@ -31,6 +32,11 @@ class Term:
     window_seconds: float = 0.0
     optional: bool = False
     """Left out where the host has no such series."""
+
+
+def term_unit(term: Term) -> str:
+    """Unit of what a term compares."""
+    return "seconds" if term.view == "until_zero" else METRICS[term.metric].unit
 
 
 @dataclass(frozen=True, slots=True)
