@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from guardian_tui.config import AuditSettings
@@ -15,7 +13,6 @@ from guardian_tui.engine.audit import log as audit_module
 from guardian_tui.engine.audit.log import AuditLog
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import Layout, Sample
-from guardian_tui.engine.fleet.own_probe import OwnProbe
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.store import database
 from guardian_tui.engine.store.database import Store
@@ -90,17 +87,3 @@ def test_a_fault_is_told_and_that_of_the_store_is_not_told_twice(caplog: pytest.
     with going_on("it is looked at again"):
         raise ValueError
     assert "it is looked at again" in caplog.text
-
-
-@pytest.mark.parametrize("turns", [*range(12), 16, 24, 40])
-async def test_a_probe_that_is_given_up_while_it_is_started_ends(turns: int) -> None:
-    before = set(psutil.Process().children())
-    task = asyncio.create_task(OwnProbe().ask("fast", 60.0))
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    task.cancel()
-    async with asyncio.timeout(60):
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        while any(one.status() != "zombie" for one in set(psutil.Process().children()) - before):
-            await asyncio.sleep(0.02)

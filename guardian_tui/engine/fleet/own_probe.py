@@ -4,15 +4,60 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
+import subprocess
+from dataclasses import dataclass
 
 from guardian_tui.engine.fleet import probe
-from guardian_tui.engine.remote.starting import started
+from guardian_tui.engine.remote.here import ended_of, signal_all
 
 ANSWER_LIMIT_BYTES = 4 << 20
 GONE_SECONDS = 2.0
 """What was killed is waited for so long."""
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A probe that runs, and what is said to and by it."""
+
+    process: subprocess.Popen[bytes]
+    ended: asyncio.Event
+    questions: asyncio.WriteTransport
+    answers: asyncio.StreamReader
+    _heard: asyncio.ReadTransport
+
+    @classmethod
+    async def begin(cls) -> _Child:
+        """Begin one, in a session of its own; as :func:`~guardian_tui.engine.remote.here.begin` does, and for the same reasons."""
+        process = subprocess.Popen(  # noqa: ASYNC220, S603  # our own program, begun in a few milliseconds
+            ["/bin/sh", "-c", probe.command()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            start_new_session=True, bufsize=0, env={"PATH": _PATH}, cwd="/",
+        )  # fmt: skip
+        loop, ended, answers = (
+            asyncio.get_running_loop(),
+            ended_of(process),
+            asyncio.StreamReader(limit=ANSWER_LIMIT_BYTES),
+        )
+        try:
+            heard, _ = await loop.connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(answers), process.stdout
+            )
+            try:
+                questions, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, process.stdin)
+            except BaseException:
+                heard.close()
+                raise
+        except BaseException:
+            signal_all(process.pid)
+            raise
+        return cls(process, ended, questions, answers, heard)
+
+    def end(self) -> None:
+        """Kill it, and all that it started."""
+        if not self.ended.is_set():
+            signal_all(self.process.pid)
+        self.questions.close()
+        self._heard.close()
 
 
 class OwnProbe:
@@ -25,7 +70,7 @@ class OwnProbe:
 
     def __init__(self, *, kept: bool = False) -> None:
         self._kept = kept
-        self._process: asyncio.subprocess.Process | None = None
+        self._child: _Child | None = None
         self._seq = 0
 
     async def ask_patiently(self, request: str, name: str, seconds: float) -> bytes | None:
@@ -42,62 +87,37 @@ class OwnProbe:
             TimeoutError: it did not answer in time.
             OSError: it could not be started, or sent more than is taken.
         """
-        process, self._process = self._process, None
-        if process is None or process.returncode is not None:
-            process = await self._start()
+        child, self._child = self._child, None
+        if child is not None and child.ended.is_set():
+            child.end()
+            child = None
+        child = child or await _Child.begin()
         whole = False
         try:
-            answer = await self._answer(process, request, timeout_seconds)
+            answer = await self._answer(child, request, timeout_seconds)
             whole = True
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             raise OSError("this machine's probe gave no whole answer") from error
         finally:
             if whole and self._kept:
-                self._process = process
+                self._child = child
             else:
-                await _ended(process)
+                child.end()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(GONE_SECONDS):
+                        await child.ended.wait()
         return answer
 
-    async def _answer(
-        self, process: asyncio.subprocess.Process, request: str, timeout_seconds: float
-    ) -> bytes:
-        assert process.stdin is not None and process.stdout is not None  # noqa: S101  # both are pipes
+    async def _answer(self, child: _Child, request: str, timeout_seconds: float) -> bytes:
         self._seq += 1
         head, end = b"=%d 1\n" % self._seq, b".%d\n" % self._seq
         async with asyncio.timeout(timeout_seconds):
-            process.stdin.write(b"%d %s\n" % (self._seq, request.encode()))
-            answer = await process.stdout.readuntil(b"\n" + end)
+            child.questions.write(b"%d %s\n" % (self._seq, request.encode()))
+            answer = await child.answers.readuntil(b"\n" + end)
         return answer.removeprefix(head).removesuffix(end)
-
-    async def _start(self) -> asyncio.subprocess.Process:
-        start = asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", probe.command(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL, start_new_session=True, env={"PATH": _PATH}, cwd="/", limit=ANSWER_LIMIT_BYTES,
-        )  # fmt: skip
-        return await started(start, _ended)
 
     def close(self) -> None:
         """End the process that waits."""
-        process, self._process = self._process, None
-        if process is not None:
-            _end(process)
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    _end(process)
-    assert process.stdout is not None  # noqa: S101  # a pipe
-    # its end is told only once its pipe is empty
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GONE_SECONDS):
-            while await process.stdout.read(1 << 16):
-                pass
-            await process.wait()
-
-
-def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()
