@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import asyncssh
+
+from guardian_tui.engine.remote.shortcut import writer_of
 
 
 class ChannelUser(Protocol):
@@ -29,6 +32,7 @@ class ProbeChannel(asyncssh.SSHClientSession[bytes]):
         self._user = user
         self._limit = limit
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._write: Callable[[bytes], None]
         self._buffer = bytearray()
         self._head = b""
         self._end = b""
@@ -38,16 +42,16 @@ class ProbeChannel(asyncssh.SSHClientSession[bytes]):
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         """The channel is open."""
         self._channel = chan
+        self._write = writer_of(chan)
 
     def ask(self, seq: int, sections: str) -> int:
         """Send a request; whatever was open is given up.  Answers its bytes."""
-        assert self._channel is not None  # noqa: S101  # by create_session
         self._discarded += len(self._buffer)
         self._buffer.clear()
         self._head = b"=%d 1\n" % seq
         self._end = b"\n.%d\n" % seq
         request = b"%d %s\n" % (seq, sections.encode())
-        self._channel.write(request)
+        self._write(request)
         return len(request)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:

@@ -43,6 +43,13 @@ class CorkedTransport(asyncio.Transport):
             self._loop.call_soon(self._uncork)
         self._waiting.append(bytes(data))
 
+    def write_at_once(self, data: bytes) -> None:
+        """Send now what is likely to be all of this turn; behind what waits."""
+        if self._waiting or self._transport.is_closing():
+            self.write(data)
+        else:
+            self._transport.write(data)
+
     def _uncork(self) -> None:
         waiting = self._waiting
         if waiting and not self._transport.is_closing():
@@ -90,8 +97,9 @@ class _Introducer(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The way is open."""
         real = cast(asyncio.Transport, transport)
-        real.set_protocol(self._connection)
+        # told first: it may choose another way to receive, which the transport asks for once
         self._connection.connection_made(CorkedTransport(real, self._loop))
+        real.set_protocol(self._connection)
 
 
 class CorkedTcp:

@@ -22,6 +22,7 @@ from guardian_tui.engine.remote.corked import CorkedTcp, say_no_more_than_needed
 from guardian_tui.engine.remote.credentials import Offer
 from guardian_tui.engine.remote.failures import words_of
 from guardian_tui.engine.remote.pins import Trusted
+from guardian_tui.engine.remote.shortcut import shorten
 from guardian_tui.engine.remote.target import ConnectFailed, Target
 
 
@@ -36,6 +37,7 @@ class Guard(asyncssh.SSHClient):
         """The TCP connection stands."""
         self._conn = conn
         say_no_more_than_needed(conn)
+        shorten(conn)
 
     @property
     def greeted(self) -> bool:

@@ -1,0 +1,153 @@
+"""The short way for what nearly all packets are: a request to a probe, or its answer, under AES-GCM.
+
+asyncssh takes every packet through queues, logs and dispatch that these have no use for; that was more than half of what a poll cost us.  So they are
+sealed and opened here, with the keys and counters that asyncssh keeps, which stay its own: whatever is not wholly as expected (another cipher, a part of
+a packet, a window that is too small, a new key that is due, anything but data of an open channel) goes its way, untouched.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from asyncssh.encryption import GCMEncryption
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from guardian_tui.engine.remote.corked import CorkedTransport
+
+_IGNORE: Final = 2
+_CHANNEL_DATA: Final = 94
+"""RFC 4253, 12, and RFC 4254, 9."""
+_TAG_BYTES: Final = 16
+_BLOCK_BYTES: Final = 16
+_LEAST_PADDING: Final = 4
+_HEAD = struct.Struct(">BBII")
+"""Length of the padding, kind, channel, length of the data."""
+_LENGTH = struct.Struct(">I")
+
+_OF_CONNECTION = (
+    "_auth_complete", "_channels", "_compressor", "_decompressor", "_inpbuf", "_kex_complete", "_max_recv_pktlen", "_recv_encryption",
+    "_recv_handler", "_recv_pkthdr", "_recv_seq", "_rekey_bytes", "_rekey_bytes_sent", "_rekey_seconds", "_rekey_time", "_send_encryption",
+    "_send_seq", "_transport",
+)  # fmt: skip
+"""What we use of a connection; an asyncssh that has not all of it takes all packets itself."""
+_OF_CHANNEL = (
+    "_accept_data", "_conn", "_encoding", "_recv_state", "_recv_window", "_send_buf", "_send_chan", "_send_pktsize", "_send_state", "_send_window"
+)  # fmt: skip
+
+
+class Shortcut:
+    """Receives for one of asyncssh's connections.
+
+    Args:
+        conn: asyncssh's.
+    """
+
+    __slots__ = ("_conn",)
+
+    def __init__(self, conn: Any) -> None:  # Any: with what it keeps to itself
+        self._conn = conn
+
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        """Whole packets of data go to their channels, all from the first other one on to asyncssh."""
+        conn, at, end = self._conn, 0, len(data)
+        # none of it is in the middle of something
+        if not conn._inpbuf and conn._auth_complete and conn._recv_handler == conn._recv_pkthdr:
+            try:
+                while at < end and (taken := self._take(data, at, end)):
+                    at += taken
+                    if conn._transport is None:
+                        # closed by whoever heard of it
+                        return
+            except Exception:
+                conn.internal_error()
+                return
+        if at < end:
+            type(conn).data_received(conn, data[at:] if at else data)
+
+    def _take(self, data: bytes, at: int, end: int) -> int:
+        """Take the packet that begins here; answers its bytes, 0 if it is asyncssh's."""
+        conn, sealed = self._conn, at + _LENGTH.size
+        encryption = conn._recv_encryption
+        length = int.from_bytes(data[at:sealed], "big")
+        after = sealed + length + _TAG_BYTES
+        if (
+            after > end
+            or length > conn._max_recv_pktlen
+            or type(encryption) is not GCMEncryption
+            or conn._decompressor
+        ):
+            return 0
+        cipher = encryption._cipher
+        try:
+            packet = AESGCM(cipher._key).decrypt(cipher._iv, data[sealed:after], data[at:sealed])
+        except InvalidTag:
+            # asyncssh finds out by itself, and knows what to say
+            return 0
+        if len(packet) < _HEAD.size:
+            return 0
+        kind = packet[1]
+        if kind == _CHANNEL_DATA:
+            padding, _, number, size = _HEAD.unpack_from(packet)
+            channel, body = conn._channels.get(number), packet[_HEAD.size : -padding]
+            if (
+                channel is None or len(body) != size or channel._recv_state != "open" or size > channel._recv_window
+                or channel._encoding is not None
+            ):  # fmt: skip
+                return 0
+        elif kind != _IGNORE:
+            return 0
+        cipher._update_iv()
+        conn._recv_seq = conn._recv_seq + 1 & 0xFFFFFFFF
+        if kind == _CHANNEL_DATA:
+            channel._accept_data(body)
+        return after - at
+
+
+def shorten(conn: Any) -> None:  # Any: as above
+    """Have a connection receive the short way; before its transport learns who receives."""
+    if all(hasattr(conn, name) for name in _OF_CONNECTION):
+        conn.data_received = Shortcut(conn).data_received
+
+
+def writer_of(channel: Any) -> Callable[[bytes], None]:  # Any: as above
+    """What writes on a channel without an encoding; it raises BrokenPipeError where that is not open."""
+    whole = all(hasattr(channel, name) for name in _OF_CHANNEL)
+    return (
+        partial(_send, channel)
+        if whole and all(hasattr(channel._conn, name) for name in _OF_CONNECTION)
+        else channel.write
+    )
+
+
+def _send(channel: Any, data: bytes) -> None:  # Any: as above
+    conn = channel._conn
+    if not (
+        channel._send_state == "open" and not channel._send_buf and len(data) <= min(channel._send_window, channel._send_pktsize)
+        and conn._kex_complete and type(conn._send_encryption) is GCMEncryption and not conn._compressor
+        and conn._rekey_bytes_sent < conn._rekey_bytes and (not conn._rekey_seconds or time.monotonic() < conn._rekey_time)
+    ):  # fmt: skip
+        channel.write(data)
+        return
+    padding = -(_HEAD.size + len(data)) % _BLOCK_BYTES
+    if padding < _LEAST_PADDING:
+        padding += _BLOCK_BYTES
+    head = _HEAD.pack(padding, _CHANNEL_DATA, channel._send_chan, len(data))
+    packet = b"".join((head, data, os.urandom(padding)))
+    length, cipher = _LENGTH.pack(len(packet)), conn._send_encryption._cipher
+    sealed = AESGCM(cipher._key).encrypt(cipher._iv, packet, length)
+    cipher._update_iv()
+    channel._send_window -= len(data)
+    conn._send_seq = conn._send_seq + 1 & 0xFFFFFFFF
+    conn._rekey_bytes_sent += len(packet)
+    transport = conn._transport
+    if type(transport) is CorkedTransport:
+        transport.write_at_once(length + sealed)
+    else:
+        # another host stands before this one
+        conn._send(length + sealed)
