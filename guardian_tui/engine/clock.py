@@ -30,6 +30,21 @@ class SystemClock:
         return time.monotonic()
 
 
+class Steady:
+    """The clock as it was when this was made, and what has passed since: what is set afterwards moves it not."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = clock.now() - clock.monotonic()
+
+    def age(self, since: float) -> float:
+        """Seconds since then, by whichever is less: the clock, or what has passed since this was made.
+
+        A clock that jumps ahead makes nothing old at once; one that is set back makes it no older than it is.
+        """
+        return min(self._clock.now(), self._clock.monotonic() + self._ahead) - since
+
+
 class ManualClock:
     """A clock that stands until it is moved."""
 

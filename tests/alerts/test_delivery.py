@@ -370,6 +370,21 @@ async def test_old_news_is_given_up(stage: Stage) -> None:
         assert "notifications_failing" in stage.rules()
 
 
+async def test_a_clock_that_jumps_makes_no_news_old(stage: Stage) -> None:
+    async with WebhookSink() as sink, stage.running(settings(ops=hook(sink))):
+        sink.mode = "500"
+        dies(stage)
+        courier = stage.alerts.couriers["ops"]
+        await eventually(lambda: courier.failures)
+        stage.clock.jump(7 * 86400)
+        seen = courier.failures
+        await eventually(lambda: courier.failures >= seen + 2)
+        sink.mode = "ok"
+        async with asyncio.timeout(60):
+            while set(await states(stage)) != {"sent"}:
+                await asyncio.sleep(0.01)
+
+
 async def test_notes_for_a_channel_that_is_no_longer_there_are_given_up(stage: Stage) -> None:
     async with stage.running(settings(gone=ChannelSettings(kind="webhook", url="secret:hook"))):
         dies(stage)

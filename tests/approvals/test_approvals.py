@@ -88,6 +88,30 @@ async def test_an_approval_falls_with_its_giver_and_with_time(lab: Lab) -> None:
     assert (await lab.one(one.id)).state == "void"
 
 
+@pytest.mark.parametrize("jump", [2 * 86400.0, -2 * 86400.0])
+async def test_a_clock_that_is_set_ends_no_approval_and_prolongs_none(lab: Lab, jump: float) -> None:
+    one = await lab.asks()
+    await lab.says(one, "grace")
+    book, clock = lab.book, lab.gate.clock
+    clock.jump(jump)
+    assert await book.enough(book.open_one(one.id))
+    clock.advance(3590)
+    assert await book.enough(book.open_one(one.id))
+    clock.advance(20)
+    with pytest.raises(Conflict, match="in time"):
+        book.open_one(one.id)
+
+
+async def test_an_approval_lasts_no_longer_because_the_clock_was_set_back_while_the_engine_was_away(lab: Lab) -> None:
+    one = await lab.asks()
+    lab.gate.clock.jump(-2 * 86400)
+    await lab.restart()
+    assert lab.book.open_one(one.id).id == one.id
+    lab.gate.clock.advance(3601)
+    with pytest.raises(Conflict, match="in time"):
+        lab.book.open_one(one.id)
+
+
 async def test_what_would_be_done_has_changed_and_is_asked_for_anew(lab: Lab) -> None:
     one = await lab.asks()
     await lab.says(one, "grace")

@@ -21,7 +21,7 @@ from guardian_tui.engine.alerts.channels import DeliveryFailed, Sender, target_w
 from guardian_tui.engine.alerts.messages import Message
 from guardian_tui.engine.alerts.records import QueuedNote
 from guardian_tui.engine.alerts.rules import CHANNEL_FAILURES
-from guardian_tui.engine.clock import Clock
+from guardian_tui.engine.clock import Clock, Steady
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.alerts import Channel
 from guardian_tui.protocol.errors import GuardianError, StoreUnavailable, VaultLocked
@@ -73,6 +73,7 @@ class Courier:
         self._sender = sender
         self._store = store
         self._clock = clock
+        self._steady = Steady(clock)
         self._environment = environment
         self._pace = pace
         self._on_health = on_health
@@ -171,7 +172,7 @@ class Courier:
             key = notes[0].message_key
         if key == self._sent_unnoted:
             await self._close(notes, "sent", "")
-        elif self._clock.now() - min(note.created_at for note in notes) > self._pace.give_up_seconds:
+        elif self._steady.age(min(note.created_at for note in notes)) > self._pace.give_up_seconds:
             why = self.last_error or "never tried"
             await self._give_up(notes, f"not delivered within {self._pace.give_up_seconds:.0f} s ({why})")
         else:

@@ -118,6 +118,8 @@ class Book:
         self._policy = Policy(settings)
         self._may = may
         self._all: dict[str, Waiting] = {}
+        self._due: dict[str, float] = {}
+        """When each that is open runs out, by the clock that never jumps: one that is set prolongs none, and ends none."""
         self._labels_of = labels_of
         self._by_uid = by_uid
         self._looking: asyncio.Task[None] | None = None
@@ -305,7 +307,7 @@ class Book:
             uid: the Unix account that carries it out; -1: that is not known yet.
         """
         return await voids(
-            one.said, GIVE, now=self._clock.now(), may=self._may, digest=lambda said: one.digest, hosts=self.labels(one),
+            one.said, GIVE, now=self._now_for(one), may=self._may, digest=lambda said: one.digest, hosts=self.labels(one),
             asked_from=(one.uid, uid) if self._by_uid else None,
         )  # fmt: skip
 
@@ -323,15 +325,26 @@ class Book:
         """What ran out is void, and what is long over is shown no more."""
         now = self._clock.now()
         for one in list(self._all.values()):
-            if one.open and one.expires_at <= now:
+            if one.open and one.expires_at <= self._now_for(one):
                 self.show(self._ended(one, "void", "It was not approved and carried out in time."))
             elif one.ended_at is not None and one.ended_at < now - SHOWN_SECONDS:
                 del self._all[one.id]
                 self._live.approvals.drop(one.id)
 
+    def _now_for(self, one: Waiting) -> float:
+        """The time by which it runs out: the clock's, as it would be had nobody set it."""
+        due = self._due.get(one.id)
+        return self._clock.now() if due is None else one.expires_at - (due - self._clock.monotonic())
+
     def show(self, one: Waiting) -> None:
         """Put it, as it is now, before those who may see it."""
         self._all[one.id] = one
+        if one.open:
+            # no longer than it was given for, should the clock have been set back while we were away
+            left = min(one.expires_at - self._clock.now(), one.expires_at - one.asked_at)
+            self._due.setdefault(one.id, self._clock.monotonic() + left)
+        else:
+            self._due.pop(one.id, None)
         self._live.approvals.put(one.id, view(one), _shared(self.labels(one)))
 
     async def seen(self, one: Waiting) -> Approval:
