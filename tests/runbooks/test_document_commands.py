@@ -31,6 +31,7 @@ def of_command(command: str, more: str = "", kind: str = "run") -> dict[str, str
         "case {{x}} in a) ls;; *) id;; esac", "if [ -e {{x}} ]; then rm -f -- {{x}}; fi", "journalctl --vacuum-time={{x}}d",
         "echo a\\\n  {{x}}", "sudo -n -u postgres -- ls -- {{x}}", "( cd / && ls -- {{x}} ) 2>&1", "echo {{x}} >> /tmp/a",
         "systemctl status -- {{x}}; systemctl status ssh", "awk -F: '{print $1}' -- {{x}}", "grep -F -- {{x}} /etc/hosts",
+        "cat /a > {{x}}", "{ id; id; } >| {{x}} 2>&1", "> {{x}}", "2>> {{x}} > /a id",
     ],
 )  # fmt: skip
 def test_plain_commands_take_values(command: str) -> None:
@@ -43,6 +44,9 @@ def test_plain_commands_take_values(command: str) -> None:
         ("placeholder-quoted", "ls '{{x}}'", 7), ("placeholder-quoted", 'ls "a {{x}}"', 9), ("placeholder-escaped", "ls \\{{x}}", 7),
         ("placeholder-dollar", "ls ${{x}}", 7), ("placeholder-comment", "ls # {{x}}", 8), ("placeholder-in-expansion", 'ls "${A:-{{x}}}"', 12),
         ("placeholder-as-program", "{{x}} a", 3), ("placeholder-as-program", "id | {{x}}", 8), ("placeholder-as-program", "id; A=b {{x}}", 11),
+        ("placeholder-as-program", "> /a {{x}} b", 8), ("placeholder-as-program", "2>/a A=b {{x}}", 12), ("placeholder-as-program", ">&2 {{x}}", 7),
+        ("placeholder-as-program", "{ id; } >| /a; </a 2>&1 {{x}}", 27), ("placeholder-as-program", "echo \\>& {{x}}", 12),
+        ("placeholder-with-code", "> /a eval {{x}}", 8), ("placeholder-with-code", "2> /a bash -c {{x}}", 9),
         ("placeholder-with-code", "echo $(date) {{x}}", 8), ("placeholder-with-code", 'echo "$(date)" {{x}}', 9),
         ("placeholder-with-code", "echo `date` {{x}}", 8), ("placeholder-with-code", "cat <<E\nE\nls {{x}}", 7),
         ("placeholder-with-code", "echo $((1+1)) {{x}}", 8), ("placeholder-with-code", "echo $'a' {{x}}", 8),
@@ -66,7 +70,8 @@ def test_values_are_refused_where_quoting_does_not_reach(code: str, command: str
     ("command", "code"),
     [
         ('ls -- "$NAME"', ""), ("sh -c 'echo \"$1\"' x \"$NAME\"", ""), ('n="$(wc -l < "$NAME")"; echo "$n"', ""), ('echo "${NAME:-none}"', ""),
-        ("ls -- $NAME", "bare-variable"), ("ls -- ${NAME}", "bare-variable"), ('echo "$(cat $NAME)"', "bare-variable"),
+        ('{ echo a; echo b; } > "$NAME"', ""), ('(ls) 2> "$NAME"', ""),
+        ('if id; then id; fi >> "$NAME"', ""), ('exec > "$NAME"', ""), ("ls -- $NAME", "bare-variable"), ("ls -- ${NAME}", "bare-variable"), ('echo "$(cat $NAME)"', "bare-variable"),
         ('sh -c "echo $NAME"', "value-as-code"), ('sudo bash -lc "$NAME"', "value-as-code"), ('eval "$NAME"', "value-as-code"),
         ('eval "${A:+$NAME}"', "value-as-code"), ('ssh web "ls $NAME"', "value-as-code"), ('awk "$NAME" f', "value-as-code"), ('psql -c "$NAME"', "value-as-code"),
         ('su -c "$NAME"', "value-as-code"),
@@ -84,7 +89,7 @@ def test_a_value_in_the_environment_is_quoted_and_never_code(command: str, code:
         ("sh -c 'eval \"$1\"' x \"$NAME\"", "value-as-code"), ("sh -c 'sh -c \"$1\"' x \"$NAME\"", "value-as-code"), ("sh -c 'rm -- $1' x \"$NAME\"", "bare-variable"),
         ("trap 'ls $NAME' EXIT", "bare-variable"), ('find . -exec sh -c true \\; -exec sh -c "$NAME" \\;', "value-as-code"),
         ('"$NAME" a', "placeholder-as-program"), ('sudo -u root "$NAME"', "placeholder-as-program"), ('$(echo) "$NAME"', "placeholder-as-program"),
-        ('timeout 5 "$NAME"', "placeholder-as-program"), ('env A=1 nice -n 5 "$NAME"', "placeholder-as-program"), ('exec "$NAME"', "placeholder-as-program"),
+        ('> /a "$NAME"', "placeholder-as-program"), ('bash < "$NAME"', "value-as-code"), ('timeout 5 "$NAME"', "placeholder-as-program"), ('env A=1 nice -n 5 "$NAME"', "placeholder-as-program"), ('exec "$NAME"', "placeholder-as-program"),
         ('v="$NAME"; eval "$v"', "value-as-code"), ('v="$NAME"; w=$v; ls $w', "bare-variable"), ('for v in a "$NAME"; do sh -c "$v"; done', "value-as-code"),
         ('set -- "$NAME"; eval "$1"', "value-as-code"), ('f() { eval "$1"; }; f "$NAME"', "value-as-code"), ('export V="$NAME"; sh -c \'ls $V\'', "bare-variable"),
         ("echo $((NAME + 1))", "value-as-code"), ('echo "$(($NAME))"', "value-as-code"), ('(( "$NAME" ))', "value-as-code"), ('[ -v "$NAME" ]', "value-as-code"),
@@ -158,7 +163,7 @@ def test_words_of_a_command_are_those_of_the_shell() -> None:
         'A=1 sudo ls -l "a b"\'c\' \\\n d >/dev/null 2>&1 && { echo "$(id -u "$X")" e; } | tee /a # no'
     )
     assert [[one.bare for one in command] for command in reading.commands if command] == [
-        ["sudo", "ls", "-l", "a bc", "d", "/dev/null", "2", "1"], ["echo", "$(", "e"], ["id", "-u", "$X"], ["tee", "/a"],
+        ["sudo", "ls", "-l", "a bc", "d", "/dev/null", "1"], ["echo", "$(", "e"], ["id", "-u", "$X"], ["tee", "/a"],
     ]  # fmt: skip
     assert {odd.code for odd in reading.oddities} == {"substitution"}
 

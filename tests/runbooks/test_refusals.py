@@ -19,7 +19,7 @@ from guardian_tui.engine.runbooks.documents.rendering import PLACEHOLDER
 VARIABLES = {"x": Variable(name="x")}
 ATTACKS = [
     "$(: >ran)", "`: >ran`", "; : >ran;", "'; : >ran; '", "\"; : >ran; \"", "\n: >ran\n", "a\n: >ran\nE\n: >ran\n", "x) : >ran;;", "} : >ran; {", "1 ]] && : >ran",
-    "a[$(: >ran)]", "& : >ran &", "| : >ran", "> ran", "${x:=$(: >ran)}", "\\'; : >ran; \\'", "# \n: >ran", "') ; : >ran; ('", ": >ran", "eval : >ran",
+    "a[$(: >ran)]", "& : >ran &", "| : >ran", "> ran", "${x:=$(: >ran)}", "\\'; : >ran; \\'", "# \n: >ran", "') ; : >ran; ('", ": >ran", "eval : >ran", "./p",
 ]  # fmt: skip
 PIECES = [
     "{{x}}", "{{x}}", "{{ x }}", "{{x}}{{x}}", "\"$X\"", "$X", "${X}", "\"${X}\"", "\"${X:-a}\"", "echo ", "echo ", "printf %s ", "test -n ", "true ", "eval ", "sh -c ", "bash -c ",
@@ -53,6 +53,10 @@ def let_pass(command: str) -> bool:
 
 def ran_at(commands: list[tuple[str, str]], shell: list[str], folder: Path) -> int | None:
     """Which command an attack came through with; each is one process, so that a broken one spoils no other."""
+    program = folder / "p"
+    if not program.exists():
+        program.write_text("#!/bin/sh\n: >ran\n")
+        program.chmod(0o755)
     lines = []
     for number, (command, attack) in enumerate(commands):
         quoted = shlex.quote(attack)
@@ -102,5 +106,7 @@ def test_the_attacks_do_come_through_where_they_are_refused(tmp_path: Path) -> N
         ('sh -c "echo $X"', "$(: >ran)"),
         ("cat <<E\n{{x}}\nE", "$(: >ran)"),
         ("echo ok # {{x}}", "\n: >ran\n"),
+        (">o {{x}}", "./p"),
+        ("echo \\>& {{x}}", "./p"),
     ):
         assert ran_at([(command, attack)], ["dash"], tmp_path) == 0 and not let_pass(command)

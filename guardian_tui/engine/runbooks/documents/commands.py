@@ -124,14 +124,18 @@ class _Check:
         )
 
     def _simple(self, command: list[Word]) -> None:
-        for place in _programs(command):
-            word, later = command[place], command[place + 1 :]
+        plain = [word for word in command if not word.target]
+        if not plain:
+            # the files of { …; } > file
+            return
+        for place in _programs(plain):
+            word, later = plain[place], plain[place + 1 :]
             if self._valued(word) or (word.dynamic and any(map(self._valued, later))):
                 hint = "Write the program's name; let a choose step lead to one of several."
                 self._error(
                     "placeholder-as-program", "A value would say which program runs.", hint, word.offset
                 )
-        for place, word in enumerate(command):
+        for place, word in enumerate(plain):
             runs_code = word.base in RUNS_CODE and may_follow(command[:place])
             becomes = any(one.bare in BECOMES.get(word.base, ()) for one in command[place + 1 :])
             # usermod --shell /bin/bash names one, and starts none
@@ -140,7 +144,7 @@ class _Check:
                 self._code(command[place:])
             elif word.base in CODE_AFTER:
                 self._program(command[place:])
-        self._options(command)
+        self._options(plain)
 
     def _valued(self, word: Word) -> bool:
         return bool(word.placeholders) or any(name in self._env for name in word.variables)

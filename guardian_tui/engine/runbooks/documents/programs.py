@@ -138,7 +138,7 @@ def is_dangerous(reading: Reading) -> str:
 
 def _first(reading: Reading, programs: frozenset[str], verbs: frozenset[str]) -> str:
     for command in reading.commands:
-        words = [one.base for one in command if not one.bare.startswith("-")]
+        words = [one.base for one in command if not one.target and not one.bare.startswith("-")]
         for prefix in ("sudo", "env", "nice", "timeout"):
             words = words[1:] if words[:1] == [prefix] else words
         if (

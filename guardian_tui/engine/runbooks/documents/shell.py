@@ -13,6 +13,8 @@ from guardian_tui.engine.runbooks.documents.rendering import PLACEHOLDER
 _OPERATORS = frozenset(";&|()<>\n")
 _VARIABLE = re.compile(r"\$(?:\{[#!]?([A-Za-z_][A-Za-z0-9_]*|[1-9@*])|([A-Za-z_][A-Za-z0-9_]*|[1-9@*]))")
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+_DESCRIPTOR = re.compile(r"[0-9]+|\{[A-Za-z_][A-Za-z0-9_]*\}")
+"""What may stand right before < or >, and says which of the open files is meant."""
 _RESERVED = frozenset(
     {"if", "then", "elif", "else", "fi", "do", "done", "while", "until", "!", "{", "}", "time"}
 )
@@ -37,6 +39,8 @@ class Word:
     """Names that the shell puts in: ``$NAME``, in double quotes or not."""
     dynamic: bool = False
     """The shell makes it of something else, so that it may be anything, or nothing at all."""
+    target: bool = False
+    """It names the file of a ``<`` or ``>``, and is neither a program nor an argument."""
 
     @property
     def base(self) -> str:
@@ -58,7 +62,7 @@ class Reading:
     """What a command consists of."""
 
     commands: list[list[Word]] = field(default_factory=lambda: [[]])
-    """Its simple commands, without assignments and words like ``if`` before them."""
+    """Its simple commands, without assignments and words like ``if`` before them; files that they read and write stand last."""
     assignments: list[tuple[str, Word]] = field(default_factory=list)
     """Variables of the shell, and what each was set to."""
     functions: bool = False
@@ -85,6 +89,8 @@ class _Scanner:
         self._at = 0
         self._stack: list[str] = []
         self._word: Word | None = None
+        self._redirects = False
+        """The next word names a file."""
         self._outer: list[tuple[Word | None, list[Word]]] = []
         self.reading = Reading()
         self._command = self.reading.commands[0]
@@ -151,7 +157,10 @@ class _Scanner:
             self._plain(char)
 
     def _operator(self, char: str) -> None:
+        if char in "<>" and self._word is not None and _DESCRIPTOR.fullmatch(self._word.text):
+            self._word = None
         self._close_word()
+        redirects, self._redirects = self._redirects, False
         rest = self._text[self._at :]
         if re.match(r"\(\s*\)", rest):
             self.reading.functions = True
@@ -173,7 +182,11 @@ class _Scanner:
             self._stack.append(char)
         elif char == ")" and self._state == "(":
             self._stack.pop()
-        if char not in "<>" and not (char == "&" and self._text[self._at - 2 : self._at - 1] in ("<", ">")):
+        if char in "<>":
+            self._redirects = not rest.startswith(("<(", ">("))
+        elif redirects and self._text[self._at - 2 : self._at] in ("<&", ">&", ">|"):
+            self._redirects = True
+        else:
             self._begin()
 
     def _begin(self) -> None:
@@ -260,7 +273,8 @@ class _Scanner:
 
     def _word_here(self) -> Word:
         if self._word is None:
-            self._word = Word(offset=self._at)
+            self._word = Word(offset=self._at, target=self._redirects)
+            self._redirects = False
         return self._word
 
     def _plain(self, text: str) -> None:
@@ -279,10 +293,15 @@ class _Scanner:
         word, self._word = self._word, None
         if word is None:
             return
-        if not self._command and (assignment := ASSIGNMENT.match(word.text)):
+        command = self._command
+        # files may be named before the program
+        place = len(command)
+        while place and not word.target and command[place - 1].target:
+            place -= 1
+        if not place and not word.target and (assignment := ASSIGNMENT.match(word.text)):
             self.reading.assignments.append((assignment[0].rstrip("+="), word))
             return
-        if not self._command and word.bare in _RESERVED:
+        if not command and word.bare in _RESERVED and not word.target:
             return
-        self._command.append(word)
+        command.insert(place, word)
         self.reading.too_long = len(self._command) > MOST_WORDS or self.reading.too_long
