@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
+from msgspec.structs import replace
 from textual.app import ComposeResult
 
 from guardian_tui.protocol.errors import GuardianError
@@ -24,7 +26,13 @@ from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.list_screen import ListsScreen
 from screens.work import begin
+from widgets.live_list import LiveList
 from widgets.runbooks_list import MatchesList, RunbookRunsList, RunbooksList
+
+NEAR_THE_END = 20
+"""Of what was found: so many rows before the last it is looked further."""
+MOST_MATCHES = 2000
+"""As many are shown."""
 
 
 class RunbooksScreen(ListsScreen):
@@ -44,8 +52,13 @@ class RunbooksScreen(ListsScreen):
         self._old: dict[str, RunbookRun] = {}
         """Runs that the stream no longer brings."""
         self._words = ""
-        self._matches: Sequence[RunbookMatch] = ()
-        self._more = False
+        """What is looked for."""
+        self._look = 0
+        """How often it was looked."""
+        self._searching = False
+        self._matches: list[RunbookMatch] = []
+        self._older_than = ""
+        """The run from which to look further; empty: all were looked through."""
 
     def content(self) -> ComposeResult:
         """All three; one has the room."""
@@ -81,6 +94,8 @@ class RunbooksScreen(ListsScreen):
     @property
     def nothing(self) -> str:
         """Of a search, that it found nothing."""
+        if self.view == "found" and self._searching:
+            return f"Looks for “{safe(self._words, 60)}” in what all runs wrote."
         if self.view == "found" and self._words:
             return f"No run has “{safe(self._words, 60)}” in it. f looks for other words."
         return super().nothing
@@ -126,7 +141,7 @@ class RunbooksScreen(ListsScreen):
                 for one in self._matches
                 if text in f"{one.runbook} {one.step} {one.host} {one.line}".lower()
             ]
-            self.query_one(MatchesList).show(matches, self._words, more=self._more)
+            self.query_one(MatchesList).show(matches, self._words, self._further)
 
     def open_row(self, id: str) -> None:
         """A runbook's page, a run, or the place in its transcript."""
@@ -156,11 +171,51 @@ class RunbooksScreen(ListsScreen):
 
     def find(self, words: str) -> None:
         """Look for words in all runs."""
+        self._words, self._matches = words, []
+        self._search("")
+        self.go_view("found")
 
-        def found(answer: RunbookMatches) -> None:
-            self._words, self._matches, self._more = words, answer.matches, answer.more
-            self.go_view("found")
-            if not answer.matches:
-                self.console.say(f"No run has {words!r} in it.", severity="warning")
+    def on_live_list_highlighted(self, event: LiveList.Highlighted) -> None:
+        """Look further near the end of what was found."""
+        if (
+            isinstance(event.list, MatchesList)
+            and event.id in event.list.ids[-NEAR_THE_END:]
+            and self._further == "more below"
+        ):
+            self._search(self._older_than)
 
-        self.console.order("runbooks.search", RunbookMatches, SearchRunbooks(text=words), found)
+    def _search(self, older_than: str) -> None:
+        """Look through runs that are older than this one; empty: from the newest on."""
+        self._look += 1
+        self._searching = True
+        begin(self, partial(self._read_on, self._look, older_than), group="search", exclusive=True)
+
+    async def _read_on(self, look: int, older_than: str) -> None:
+        order = SearchRunbooks(text=self._words, older_than=older_than)
+        try:
+            while True:
+                answer = await self.console.ask("runbooks.search", RunbookMatches, order)
+                self._matches += answer.matches
+                self._older_than = answer.older_than if answer.more else ""
+                # a look that took long may have found little yet
+                if not self._older_than or len(self._matches) >= NEAR_THE_END:
+                    break
+                self._draw(self.console.world.now())
+                order = replace(order, older_than=self._older_than)
+        except GuardianError as error:
+            self.console.say_error(error)
+            if not self._matches:
+                self._words = ""
+        finally:
+            # another look may have begun meanwhile
+            self._searching = self._searching and look != self._look
+        self._draw(self.console.world.now())
+
+    @property
+    def _further(self) -> str:
+        """Whether there may be more than is shown."""
+        if self._searching:
+            return "looks further"
+        if not self._older_than:
+            return ""
+        return "more below" if len(self._matches) < MOST_MATCHES else "older ones are not shown"

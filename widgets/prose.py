@@ -69,6 +69,14 @@ def words_lines(pieces: Iterable[Piece], width: int, *, first: str = "", rest: s
     return lines
 
 
+def text_lines(text: str, paint: str, width: int, *, first: str = "", rest: str = "") -> list[Line]:
+    """Words as :func:`words_lines` breaks them, but a line feed of the text begins a line."""
+    lines: list[Line] = []
+    for line in text.rstrip("\n").split("\n"):
+        lines += words_lines([(line, paint)], width, first=rest if lines else first, rest=rest)
+    return lines
+
+
 def inline(text: str) -> list[Piece]:
     """A paragraph's pieces: `code` and **strong** words in their own paint."""
     pieces: list[Piece] = []

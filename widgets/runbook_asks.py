@@ -6,7 +6,7 @@ from guardian_tui.protocol.runbooks import RunbookProgress, RunbookRun
 from guardian_tui.text import safe
 from widgets import figures
 from widgets.box import Line
-from widgets.prose import words_lines
+from widgets.prose import text_lines, words_lines
 from widgets.runbook_document import field_words
 from widgets.runbooks_list import proof_piece
 
@@ -47,12 +47,12 @@ def question_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool
                 lines += [[("⏎ ", "title"), ("take it back", "text"), *_others(run)]]
         case "input":
             step = run.current.step if run.current else None
-            lines += words_lines([(safe(step.text if step else "", 600), "strong")], width)
+            lines += text_lines(safe(step.text if step else "", 600, newlines=True), "strong", width)
             if step is not None and step.variable is not None:
                 lines += words_lines([(field_words(step.variable), "muted")], width)
         case "choose":
             step = run.current.step if run.current else None
-            lines += words_lines([(safe(step.text if step else "", 600), "strong")], width)
+            lines += text_lines(safe(step.text if step else "", 600, newlines=True), "strong", width)
         case "approve":
             lines += approval_lines(run, width, mine=mine, may_approve=may_approve)
         case "decide":
@@ -70,7 +70,7 @@ def _others(run: RunbookRun) -> Line:
 
 def approval_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool) -> list[Line]:
     """What an approval is bound to, who has given theirs, and what this person can do."""
-    lines = words_lines([(safe(run.current.words if run.current else "", 900), "strong")], width)
+    lines = text_lines(safe(run.current.words if run.current else "", 900, newlines=True), "strong", width)
     bound = f"bound to {run.digest[:16]}: this document, and each command above as it stands"
     lines += words_lines([(bound, "muted")], width)
     for one in run.approvals:

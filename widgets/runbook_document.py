@@ -5,8 +5,8 @@ from __future__ import annotations
 from guardian_tui.protocol.runbooks import RunbookDetail, RunbookPlan, RunbookVariable
 from guardian_tui.text import safe
 from widgets.box import Line
-from widgets.prose import prose_lines, words_lines
-from widgets.runbook_lines import title_of
+from widgets.prose import prose_lines, text_lines, words_lines
+from widgets.runbook_lines import shell_lines, title_of
 
 
 def asked_for(detail: RunbookDetail) -> list[RunbookVariable]:
@@ -60,8 +60,10 @@ def document_lines(detail: RunbookDetail, width: int) -> list[Line]:
         lines.append(
             [(f"{step.number} ", "muted"), (title_of(step), "title"), (f"  {step.kind}", "muted"), *danger]
         )
-        if step.text:
-            lines += words_lines([(safe(step.text, 1000), "muted")], width, first="  ", rest="  ")
+        if step.kind in ("run", "check"):
+            lines += [[("  ", "text"), *line] for line in shell_lines(step.text, width - 2, "muted")]
+        elif step.text:
+            lines += text_lines(safe(step.text, 1000, newlines=True), "muted", width, first="  ", rest="  ")
         for option in step.options:
             lines.append(
                 [(f"  {safe(option.answer, 100)}", "text"), (f" → {safe(option.target, 100)}", "muted")]

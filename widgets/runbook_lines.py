@@ -15,7 +15,7 @@ from guardian_tui.protocol.runbooks import (
 from guardian_tui.text import safe
 from widgets.box import Line
 from widgets.painting import Piece
-from widgets.prose import headings, prose_lines, words_lines, wrapped
+from widgets.prose import headings, prose_lines, text_lines, words_lines, wrapped
 from widgets.runbooks_list import STEP_GLYPHS, hosts_words, proof_piece
 
 LONGEST_COMMAND = 16_384
@@ -96,7 +96,8 @@ def _details(step: RunbookStep, mark: RunbookMark, leader: str) -> list[Piece]:
 
 
 def _kind_words(step: RunbookStep) -> str:
-    text = safe(step.text, 160)
+    # a line of a list: as much of it as there is room for
+    text = safe(" ".join(step.text.split()), 160)
     return {
         "check": f"expects {safe(step.expect, 120)}" if step.expect else "looks, and changes nothing",
         "instruct": "you do it, and say so",
@@ -128,6 +129,18 @@ def commands_lines(planned: PlannedStep, width: int, most: int = MOST_COMMANDS) 
     return lines
 
 
+def shell_lines(command: str, width: int, paint: str = "title") -> list[Line]:
+    """The text of a command line by line, exactly as it stands; the first begins with ``$``, those below with ``>``."""
+    lines: list[Line] = []
+    text = safe(command, LONGEST_COMMAND, newlines=True).rstrip("\n")
+    for line in text.split("\n") if text else ():
+        sign = "> " if lines else "$ "
+        for part in wrapped(line, max(4, width - 2)):
+            lines.append([(sign, "muted"), (part, paint)])
+            sign = "  "
+    return lines
+
+
 def command_lines(command: PlannedCommand, width: int, *, named: bool, again: bool = False) -> list[Line]:
     """A command exactly as it will run; ``named``: with the hosts that it is for; ``again``: its text stands right above."""
     lines: list[Line] = []
@@ -136,13 +149,8 @@ def command_lines(command: PlannedCommand, width: int, *, named: bool, again: bo
         same: Line = [(" the same", "muted")] if again else []
         hosts = ", ".join(safe(host, 253) for host in command.hosts)
         lines += words_lines([(f"{hosts}{more}", "strong"), *same], width)
-    sign = "$ "
-    text = "" if again else safe(command.command, LONGEST_COMMAND, newlines=True).rstrip("\n")
-    for line in text.split("\n") if text else ():
-        for part in wrapped(line, max(4, width - 2)):
-            lines.append([(sign, "muted"), (part, "title")])
-            sign = "  "
-        sign = "> "
+    if not again:
+        lines += shell_lines(command.command, width)
     for name, value in command.environment.items():
         lines += words_lines(
             [(f"{safe(name, 100)}={safe(value, VALUE)}", "text")], width, first="with   ", rest="       "
@@ -176,12 +184,7 @@ def undo_lines(planned: PlannedStep, width: int) -> list[Line]:
     if step.kind == "check":
         return [[("goes back?  ", "muted"), ("nothing is changed", "ok")]]
     if planned.undo:
-        lines += words_lines(
-            [(f"yes, by: {safe(planned.undo, VALUE)}", "ok")],
-            width,
-            first="goes back?  ",
-            rest="            ",
-        )
+        lines += _back_lines(planned.undo.rstrip("\n"), width)
         if step.dangerous:
             lines += words_lines(
                 [(safe(step.dangerous, VALUE), "warning")], width, first="dangerous   ", rest="            "
@@ -192,6 +195,15 @@ def undo_lines(planned: PlannedStep, width: int) -> list[Line]:
             [(why, "warning" if step.dangerous else "text")], width, first="goes back?  ", rest="            "
         )
     return lines
+
+
+def _back_lines(command: str, width: int) -> list[Line]:
+    """That it goes back, and by what."""
+    if "\n" not in command:
+        told = (f"yes, by: {safe(command, VALUE)}", "ok")
+        return words_lines([told], width, first="goes back?  ", rest="            ")
+    lines: list[Line] = [[("goes back?  ", "muted"), ("yes, by:", "ok")]]
+    return lines + [[("  ", "text"), *line] for line in shell_lines(command, width - 2, "ok")]
 
 
 def what_lines(run: RunbookRun, width: int) -> list[Line]:
@@ -267,7 +279,7 @@ def plan_step_lines(
         commands, undo = commands_lines(planned, inner, most), undo_lines(planned, inner)
         body += [*undo, *commands] if many else [*commands, *undo]
     elif planned.words:
-        body += words_lines([(safe(planned.words, 2000), "text")], inner)
+        body += text_lines(safe(planned.words, 2000, newlines=True), "text", inner)
     if planned.person and not step.dangerous:
         body += words_lines([(safe(planned.person, VALUE), "muted")], inner)
     if planned.permission not in ("", "runbooks.run"):

@@ -293,11 +293,10 @@ class MatchesList(_Rows):
         super().__init__(id=id)
         self._matches: dict[str, RunbookMatch] = {}
 
-    def show(self, matches: Sequence[RunbookMatch], words: str, *, more: bool) -> None:
-        """Show these, for the ``words`` that were looked for."""
+    def show(self, matches: Sequence[RunbookMatch], words: str, note: str) -> None:
+        """Show these, for the ``words`` that were looked for; ``note``: whether there may be more."""
         self._matches = {str(place): one for place, one in enumerate(matches)}
         self.set_order(list(self._matches))
-        note = "older ones are not shown" if more else ""
         self.set_caption(f"found “{safe(words, 60)}”" if words else "found", f"{len(matches)}", note)
         self.redraw_changed()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import NamedTuple
 
 import click
 from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
@@ -14,27 +15,42 @@ from guardian_tui.client import Client
 from guardian_tui.protocol.alerts import AlertList
 from guardian_tui.protocol.approvals import ApprovalList
 from guardian_tui.protocol.backups import JobList, RepositoryList
-from guardian_tui.protocol.base import Response
+from guardian_tui.protocol.base import Request, Response
 from guardian_tui.protocol.checks import CheckList
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.fleet import HostList
-from guardian_tui.protocol.runbooks import RunbookList
+from guardian_tui.protocol.runbooks import RunbookList, RunbookRunList, RunbookRunsQuery
 from guardian_tui.text import safe
 
 SECONDS = 2.0
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
-_LISTS: dict[str, tuple[str, type[Response], str, str]] = {
-    "host": ("hosts.list", HostList, "name", "state"),
-    "jump": ("hosts.list", HostList, "name", "state"),
-    "job": ("backups.list", JobList, "name", "state"),
-    "repository": ("repositories.list", RepositoryList, "name", "engine"),
-    "runbook": ("runbooks.list", RunbookList, "id", "title"),
-    "check": ("checks.list", CheckList, "name", "state"),
-    "alert": ("alerts.list", AlertList, "id", "why"),
-    "approval": ("approvals.list", ApprovalList, "id", "words"),
+
+class _Source(NamedTuple):
+    """A list of the engine: which columns are a value and what is said of it."""
+
+    route: str
+    kind: type[Response]
+    value: str
+    words: str
+    request: Request | None = None
+
+
+_HOSTS = _Source("hosts.list", HostList, "name", "state")
+_LISTS: dict[str, tuple[_Source, ...]] = {
+    "host": (_HOSTS,),
+    "jump": (_HOSTS,),
+    "job": (_Source("backups.list", JobList, "name", "state"),),
+    "repository": (_Source("repositories.list", RepositoryList, "name", "engine"),),
+    "runbook": (_Source("runbooks.list", RunbookList, "id", "title"),),
+    "check": (_Source("checks.list", CheckList, "name", "state"),),
+    "alert": (_Source("alerts.list", AlertList, "id", "why"),),
+    "approval": (
+        _Source("approvals.list", ApprovalList, "id", "words"),
+        _Source("runbooks.runs", RunbookRunList, "id", "title", RunbookRunsQuery(active=True)),
+    ),
 }
-"""Parameter → the list that has its values, and which columns are the value and what is said of it."""
+"""Parameter → the lists that have its values."""
 
 
 def known_names(parameter: str) -> Complete | None:
@@ -43,12 +59,13 @@ def known_names(parameter: str) -> Complete | None:
         return None
 
     def complete(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return [item for item in _asked(*_LISTS[parameter]) if item.value.startswith(incomplete)]
+        found = [item for source in _LISTS[parameter] for item in _asked(source)]
+        return [item for item in found if item.value.startswith(incomplete)]
 
     return complete
 
 
-def _asked(route: str, kind: type[Response], value: str, words: str) -> list[CompletionItem]:
+def _asked(source: _Source) -> list[CompletionItem]:
     paths = attach_paths()
     token = read_token(paths.cli_token)
     if not token or not engine_listens(paths.socket):
@@ -57,7 +74,7 @@ def _asked(route: str, kind: type[Response], value: str, words: str) -> list[Com
     async def ask() -> Response:
         client = Client(paths.socket, token)
         try:
-            return await asyncio.wait_for(client.call(route, kind), SECONDS)
+            return await asyncio.wait_for(client.call(source.route, source.kind, source.request), SECONDS)
         finally:
             await client.close()
 
@@ -69,7 +86,8 @@ def _asked(route: str, kind: type[Response], value: str, words: str) -> list[Com
         getattr(answer, name) for name in answer.__struct_fields__ if isinstance(getattr(answer, name), tuple)
     )
     return [
-        CompletionItem(safe(getattr(row, value), 253), help=safe(getattr(row, words), 60)) for row in rows
+        CompletionItem(safe(getattr(row, source.value), 253), help=safe(getattr(row, source.words), 60))
+        for row in rows
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from guardian_tui.cli.approvals import approve_command, refuse_command, show_command
+from guardian_tui.cli.approvals import approve_command, list_command, refuse_command, show_command
 from guardian_tui.cli.backups import (
     LATEST,
     conclude,
@@ -62,7 +62,7 @@ _GROUP_HELP = {
     "checks": "Checks: see, add, edit, remove, make now.", "processes": "Processes of a host.", "units": "Units of a host.", "logs": "Logs of a host.",
     "backups": "Backups: jobs, runs, snapshots, and whether hosts could be restored.", "repositories": "Repositories of backups.",
     "runbooks": "Runbooks: see, plan, run, follow, approve, read and play back.",
-    "approvals": "Orders that wait for another person: list, approve, refuse, carry out.",
+    "approvals": "What waits for another person, orders and runs: list, approve, refuse, carry out.",
     "authorities": "Authorities that sign host keys.", "probe": "The probe as a file on a host.", "vault": "What can open the vault.",
 }  # fmt: skip
 _HIDDEN = frozenset({"hosts.bulk_maintenance"})
@@ -94,9 +94,8 @@ def add_route_commands(main: click.Group) -> None:
     groups["repositories"].add_command(edit_repository_command)
     groups["probe"].add_command(print_command)
     groups["audit"].add_command(verify_command, "verify")
-    groups["approvals"].add_command(show_command)
-    groups["approvals"].add_command(approve_command)
-    groups["approvals"].add_command(refuse_command)
+    for command in (list_command, show_command, approve_command, refuse_command):
+        groups["approvals"].add_command(command)
     groups["hosts"].add_command(import_command, "import")
     groups["questions"].add_command(accept_command, "accept")
     groups["hosts"].add_command(bulk_command, "bulk")

@@ -25,6 +25,7 @@ AGAIN_SECONDS = 10.0
 LOOKS_ON_SECONDS = 300.0
 """Unless it is told anew, it holds for so long."""
 WORDS = 2000
+LONGEST_COMMAND = 16_384
 
 
 def show_plan(plan: wire.RunbookPlan) -> list[str]:
@@ -59,7 +60,7 @@ def show_step(one: wire.PlannedStep) -> list[str]:
     for command in one.commands:
         if command.command != shown:
             shown = command.command
-            lines += [f"   $ {line}" for line in safe(shown, WORDS, newlines=True).splitlines()]
+            lines += _shell_lines(shown)
         if len(one.commands) > 1:
             more = f" and {command.count - len(command.hosts)} more" * (command.count > len(command.hosts))
             lines.append(f"     on {', '.join(command.hosts)}{more}")
@@ -67,8 +68,14 @@ def show_step(one: wire.PlannedStep) -> list[str]:
     if step.dangerous:
         lines.append(f"   {step.dangerous}")
     if one.undo:
-        lines.append(f"   taken back by: {one.undo}")
+        lines += ["   taken back by:", *_shell_lines(one.undo)]
     return lines
+
+
+def _shell_lines(command: str) -> list[str]:
+    """A command line by line, as it stands."""
+    lines = safe(command, LONGEST_COMMAND, newlines=True).splitlines()
+    return [f"   {'>' if place else '$'} {line}" for place, line in enumerate(lines)]
 
 
 class Following:

@@ -102,7 +102,9 @@ async def test_a_clock_that_is_set_ends_no_approval_and_prolongs_none(lab: Lab, 
         book.open_one(one.id)
 
 
-async def test_an_approval_lasts_no_longer_because_the_clock_was_set_back_while_the_engine_was_away(lab: Lab) -> None:
+async def test_an_approval_lasts_no_longer_because_the_clock_was_set_back_while_the_engine_was_away(
+    lab: Lab,
+) -> None:
     one = await lab.asks()
     lab.gate.clock.jump(-2 * 86400)
     await lab.restart()

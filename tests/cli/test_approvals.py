@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from guardian_tui.cli.approvals import told
+from guardian_tui.cli.asked import told_order
 from guardian_tui.cli.main import main
-from guardian_tui.config import ApprovalSettings, AuditSettings, Settings
+from guardian_tui.config import ApprovalSettings, AuditSettings, RunbooksSettings, Settings
 from guardian_tui.engine.approvals import records
 from guardian_tui.engine.approvals.records import Waiting
 from guardian_tui.protocol.approvals import Approval, ApprovalRef
@@ -91,7 +91,67 @@ async def test_a_repositorys_password_is_not_replaced_by_one_person_where_its_ch
             await engine.client.call("approvals.show", Approval, ApprovalRef(approval=ident)),
             state="approved",
         )
-        assert told(approved)[-1] == "ada: guardian-tui secrets set backups/vault"
+        assert told_order(approved)[-1] == "ada: guardian-tui secrets set backups/vault"
+
+
+BOOK = """---
+id: tidy
+title: Tidy
+version: 1
+hosts: engine
+---
+```step ok
+approve: |
+  May it?
+  Look twice.
+expires: 10m
+```
+```step do
+run: |
+  true first
+  true second
+rollback: |
+  true third
+  true fourth
+```
+"""
+
+
+async def test_a_run_that_asks_is_listed_shown_and_answered_by_the_same_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUARDIAN_HOME", str(tmp_path))
+    books = tmp_path / "books"
+    books.mkdir(mode=0o755)
+    (books / "tidy.md").write_text(BOOK)
+    settings = Settings(
+        audit=AuditSettings(syslog=False), runbooks=RunbooksSettings(folder=str(books), shipped=False)
+    )
+    async with house(tmp_path, settings) as engine:
+        await until(lambda: engine.engine.health.ready)
+        await login(engine)
+        begun = await guardian("runbooks", "run", "tidy", "--json")
+        run = json.loads(begun.stdout)
+        assert run["asked"] == "approve"
+        listed = await guardian("approvals", "list")
+        head, line = listed.output.splitlines()
+        assert "given" in head and run["id"] in line and "runbooks.run" in line and "0 of 1" in line
+        told = json.loads((await guardian("approvals", "list", "--json")).output)
+        assert (told["approvals"], [one["id"] for one in told["runs"]]) == ([], [run["id"]])
+        shown = (await guardian("approvals", "show", run["id"])).output
+        for words in ("ada leads Tidy", "   Another person approves: May it?\n   Look twice.", "   $ true first\n   > true second",
+                      "   taken back by:\n   $ true third\n   > true fourth", f"digest {run['digest']}"):  # fmt: skip
+            assert words in shown, (words, shown)
+        asked = await guardian("approvals", "approve", run["id"], feed="n\n")
+        assert (asked.exit_code, "Approve exactly this?" in asked.output) == (1, True)
+        mine = await guardian("approvals", "approve", run["id"], feed="y\n")
+        assert (mine.exit_code, "Whoever leads a run does not approve it" in mine.output) == (1, True)
+        other = await guardian("approvals", "refuse", run["id"], "--digest", "9" * 64)
+        assert other.exit_code == 1
+        stopped = await guardian("runbooks", "stop", run["id"])
+        assert stopped.exit_code == 0, stopped.output
+        late = await guardian("approvals", "refuse", run["id"])
+        assert (late.exit_code, "asks for no approval now" in late.output) == (1, True)
 
 
 async def _start_again(engine) -> None:  # type: ignore[no-untyped-def]  # a house

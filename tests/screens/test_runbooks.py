@@ -21,9 +21,11 @@ from guardian_tui.protocol.runbooks import (
     ApproveRunbook,
     HandOver,
     PlannedCommand,
+    RunbookMatches,
     RunbookPreview,
     RunbookRun,
     RunbookRunDetail,
+    SearchRunbooks,
     StartRunbook,
     StopRunbook,
 )
@@ -114,6 +116,46 @@ async def test_the_library_says_what_each_answers_and_why_one_is_broken(size: tu
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, TranscriptScreen))
         await seen(app, "sup-2 began it", "freed 1.2G")
+
+
+async def test_what_was_found_goes_on_below_as_far_as_one_goes_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three looks: the first found nothing in its time, the second much, the third the rest."""
+    many = tuple(replace(made.MATCHES.matches[0], run=f"r{n}", line=f"needle {n}") for n in range(70))
+    pages = {
+        "": RunbookMatches(matches=(), more=True, older_than="r90"),
+        "r90": RunbookMatches(matches=many[:60], more=True, older_than="r30"),
+        "r30": RunbookMatches(matches=many[60:]),
+    }
+    async with canned((120, 40)) as (app, pilot, client):
+        client.answers |= made.ANSWERS
+        app._changed(made.delta(made.RUN))
+        real = client.call
+
+        async def call(name: str, kind: type[Response], request: object = None) -> Response:
+            if isinstance(request, SearchRunbooks):
+                client.answers[name] = pages[request.older_than]
+            return await real(name, kind, request)
+
+        monkeypatch.setattr(client, "call", call)
+        app.go("runbooks")
+        await until(lambda: isinstance(app.screen, RunbooksScreen) and app.screen.composed)
+        assert isinstance(app.screen, RunbooksScreen)
+        app.screen.find("needle")
+        await seen(app, "found “needle”", "needle 0", "60", "more below")
+        asked = [one.older_than for one in client.asked if isinstance(one, SearchRunbooks)]
+        assert asked == ["", "r90"]
+        await pilot.press("end")
+        await until(lambda: len(app.screen.listing.ids) == 70)  # type: ignore[attr-defined]  # as above
+        await pilot.press("end")
+        await seen(app, "needle 69")
+        assert "more below" not in words_of(app) and "looks further" not in words_of(app)
+        client.answers["runbooks.search"] = pages["r30"]
+        monkeypatch.setattr(client, "call", real)
+        app.screen.find("other")
+        await seen(app, "found “other”", "needle 60")
+        del client.answers["runbooks.search"]
+        app.screen.find("third")
+        await seen(app, "f looks for words in what all runs wrote")
 
 
 @sizes
@@ -711,6 +753,8 @@ def test_the_whole_picture(snap_compare: Callable[..., bool], size: tuple[int, i
                 await seen(app, "Type web-eu-12" if what == "step" else "6 of 20")
                 await until(lambda: isinstance(app.screen, StepScreen) and app.screen._detail is not None)
                 await seen(app, *(("▶ 4 vacuum", "grace") if what == "step" else ("web-eu-03",)))
+            for field in app.screen.query(Input):
+                field.cursor_blink = False
             app.screen.refresh_frame()  # type: ignore[attr-defined]  # all of them have one
             await pilot.pause()
 
