@@ -254,7 +254,7 @@ class Figures:
             )
         if "r" in letters:
             parts.append(self._df())
-        if letters == "q":
+        if letters in ("q", "rq"):
             parts.append(tables.answer(self, sections))
         parts.append(f".{seq}\n")
         return "".join(parts)

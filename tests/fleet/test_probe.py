@@ -141,6 +141,28 @@ def test_a_mount_named_like_a_command_stays_a_name_and_its_room_is_told(tmp_path
 
 
 @pytest.mark.parametrize("awk", PROGRAMS)
+def test_rooms_and_sections_come_in_one_answer(tmp_path: Path, awk: str) -> None:
+    request = rooms_request(
+        [("/dev/x", "/", "ext4", False), ("/dev/y", "/a b", "ext4", False)], "kernel nonsense"
+    )
+    assert request == "rq / /a%20b -- kernel nonsense"
+    status, out = run(tmp_path / "bin", awk, b"7 %s\n8 q kernel\n" % request.encode())
+    both, _, alone = out.partition(b"\n.7\n")
+    rooms, found, sections = both.partition(b"\nS\t")
+    assert status == 0 and rooms.startswith(b"=7 1\nD ") and b"\nI " in rooms
+    assert b" /\n" in rooms
+    # a shell without awk has no sections, and takes it for a request for rooms
+    assert (found != b"") == (awk in AWKS)
+    if found:
+        kernel, _, rest = sections.partition(b"\nS\t")
+        assert (
+            kernel.startswith(b"kernel\nR\t")
+            and rest == b"nonsense\nX\tnonsense\tthis probe has no such section"
+        )
+        assert alone.startswith(b"=8 1\nS\tkernel\nR\t")
+
+
+@pytest.mark.parametrize("awk", PROGRAMS)
 def test_a_host_says_what_it_is(tmp_path: Path, awk: str) -> None:
     _, out = run(tmp_path / "bin", awk, b"1 i\n")
     told = dict(line.split(" ", 2)[1:] for line in out.decode().splitlines() if line.startswith("i "))

@@ -181,8 +181,8 @@ async def test_slow_sections_that_take_their_time_keep_no_file_system_waiting(on
         await end.wait()
         return b""
 
-    async def rooms(*_: object) -> tuple[list[Room], list[str]]:
-        return [Room("/", "ext4", "/dev/sda1", 10.0, 5.0, 0.5, 0.9, False)], []
+    async def rooms(*_: object) -> tuple[list[Room], list[str], bytes | None]:
+        return [Room("/", "ext4", "/dev/sda1", 10.0, 5.0, 0.5, 0.9, False)], [], None
 
     async def connection(_: object) -> None:
         return None

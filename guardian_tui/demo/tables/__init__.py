@@ -39,9 +39,9 @@ TABLES: dict[str, Callable[[Figures], Sequence[str]]] = {
 
 
 def answer(figures: Figures, sections: str) -> str:
-    """The body of an answer to ``q NAME NAME…``."""
-    lines = []
-    for name in sections.split()[1:]:
+    """The body of an answer to ``q NAME NAME…``, or to ``rq MOUNT… -- NAME NAME…``."""
+    lines, words = [], sections.split()
+    for name in words[words.index("--") + 1 if words[0] == "rq" else 1 :]:
         lines.append(f"S\t{name}")
         table = TABLES.get(name)
         lines += table(figures) if table else [f"X\t{name}\tthis probe has no such section"]

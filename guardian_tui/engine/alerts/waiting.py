@@ -26,6 +26,8 @@ class Waiting:
         self._evaluator = evaluator
         self._first_seen = first_seen
         self._stored: dict[str, dict[StateKey, str]] = {}
+        self._timed: set[str] = set()
+        """Hosts of which waiting times are stored."""
         self._touched: set[str] = set()
         self._gathered: dict[StateKey, str | None] = {}
 
@@ -38,6 +40,8 @@ class Waiting:
         for key, state in rows.items():
             host_id, rule, instance = key
             self._stored.setdefault(host_id, {})[key] = as_text(state)
+            if state.timers:
+                self._timed.add(host_id)
             if state.first_seen:
                 self._first_seen[host_id] = state.first_seen
             if state.unset:
@@ -59,12 +63,7 @@ class Waiting:
 
     def gather(self, now: float) -> bool:
         """Look at what waits now; whether there is something to write."""
-        hosts = set(self._evaluator.waiting_hosts()) | self._touched | self._evaluator.news
-        hosts |= {
-            host_id
-            for host_id, rows in self._stored.items()
-            if any('"timers"' in body for body in rows.values())
-        }
+        hosts = set(self._evaluator.waiting_hosts()) | self._touched | self._evaluator.news | self._timed
         self._touched.clear()
         self._evaluator.news.clear()
         for host_id in hosts:
@@ -107,5 +106,8 @@ class Waiting:
                     rows[key] = body
                 if not rows:
                     self._stored.pop(key[0], None)
+            for host_id in {key[0] for key in changes}:
+                timed = any('"timers"' in body for body in self._stored.get(host_id, {}).values())
+                (self._timed.add if timed else self._timed.discard)(host_id)
 
         return changes, written

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from guardian_tui.engine.facts import Layout
-from guardian_tui.engine.fleet.layouts import interned
+from guardian_tui.engine.fleet.layouts import MOST_LAYOUTS, interned
 from guardian_tui.text import safe
 
 LOCAL_TYPES = frozenset(
@@ -57,10 +58,10 @@ def chosen(mounts: list[Mount]) -> tuple[list[Mount], list[Mount]]:
     return list(local.values())[:MOST_ASKED], list(remote.values())[:MOST_ASKED]
 
 
-def rooms_request(mounts: list[Mount]) -> str:
-    """The probe's request for the room and the inodes of these mounts."""
+def rooms_request(mounts: list[Mount], sections: str = "") -> str:
+    """The probe's request for the room and the inodes of these mounts, and for some sections with them."""
     points = (point.replace("%", "%25").replace(" ", "%20") for _, point, _, _ in mounts)
-    return f"r {' '.join(points)}"
+    return f"rq {' '.join(points)} -- {sections}" if sections else f"r {' '.join(points)}"
 
 
 def parse_rooms(answer: bytes, mounts: list[Mount]) -> list[Room]:
@@ -119,9 +120,14 @@ _NAMES = (
 )
 
 
+@lru_cache(maxsize=MOST_LAYOUTS)
+def _layout_of(mounts: tuple[str, ...]) -> Layout:
+    return interned(tuple(f"{name}{{{mount}}}" for mount in mounts for name in _NAMES))
+
+
 def room_values(rooms: list[Room]) -> tuple[Layout, list[float]]:
     """The series of a host's file systems."""
-    layout = interned(tuple(f"{name}{{{room.mount}}}" for room in rooms for name in _NAMES))
+    layout = _layout_of(tuple(room.mount for room in rooms))
     values: list[float] = []
     for room in rooms:
         values += [

@@ -44,6 +44,8 @@ class Pace:
         Polls without an answer don't count: they are the test of life, and go on at their pace.
         """
         self._smoothed += _WEIGHT * (seconds - self._smoothed)
+        if self._smoothed <= FINE_SECONDS and not self.slowed:
+            return False
         longest = max(self._interval_seconds, min(self._interval_seconds * LONGEST_FACTOR, MOST_SECONDS))
         if self._smoothed > max(FINE_SECONDS, SHARE * self.seconds) and self.seconds * 2 <= longest:
             self.seconds *= 2

@@ -81,6 +81,8 @@ class Fleet:
         self.cut_off_since: float | None = None
         self._in_doubt = False
         """Some host failed since all of them were last seen to answer."""
+        self._learned = False
+        """The facts of some host were replaced, or it is gone, since they were written."""
         self._housekeeper: asyncio.Task[None] | None = None
         bus.subscribe(AlertsOfHost, self._alerted)
         bus.subscribe(QuestionAnswered, lambda fact: self.watch.hurry(fact.host_id))
@@ -194,6 +196,7 @@ class Fleet:
     def left(self, host: Host) -> None:
         """A host was removed (after its commit)."""
         self.inventory.hosts.pop(host.id, None)
+        self._learned = True
         self.watch.remove(host.id)
         self._questions.withdraw(host.id)
         self._bus.publish(HostsChanged(removed=(host.id,)))
@@ -296,6 +299,8 @@ class Fleet:
             if host.row is not None:
                 self._bus.publish(StateChanged(host.id, host.spec.name, old, state, now, why))
         host.shown_why = why
+        if host.filtered_of is not host.facts:
+            self._learned = True
         row = row_of(host)
         if row != host.row:
             host.row = row
@@ -314,7 +319,7 @@ class Fleet:
                 if turn % HOUSEKEEPING_TURNS:
                     continue
                 self._end_maintenance()
-                await self._facts.write(self.inventory.hosts.values(), self._clock.now())
+                await self._keep_facts()
                 await self.drift.save()
                 await self.changes.save()
                 await self._store.metrics.close_due_hours(self._clock.now())
@@ -330,6 +335,16 @@ class Fleet:
                 log.warning("metrics can't be kept in order: %s", error.detail)
             except Exception:
                 log.exception("housekeeping failed; it goes on")
+
+    async def _keep_facts(self) -> None:
+        """Write what hosts are, if that of some host was replaced: looking through all of them costs as much as polling some."""
+        learned, self._learned = self._learned, False
+        try:
+            if learned:
+                await self._facts.write(self.inventory.hosts.values(), self._clock.now())
+        except BaseException:
+            self._learned = True
+            raise
 
     def watch_link(self) -> None:
         """Most independent hosts failing at once means that it is our own link."""

@@ -32,15 +32,37 @@ class SlowLine:
         self._pause_seconds = pause_seconds
         self._channel: ProbeChannel | None = None
         self._answer: asyncio.Future[bytes] | None = None
+        self._mounts: list[Mount] | None = None
+        self._chosen: tuple[list[Mount], list[Mount]] = [], []
+        """Which of them are asked for, local and remote."""
+        self._apart = False
+        """Its probe answers no two questions at once."""
         self._seq = 0
         self._hung: dict[str, tuple[int, float]] = {}
         """What did not end: how often in a row, and when it is worth another try."""
 
-    async def rooms(self, connection: Connection, mounts: list[Mount]) -> tuple[list[Room], list[str]]:
-        """The room of the mounts worth asking for, and what could not be learned, in words."""
-        where, remote = chosen(mounts)
+    async def rooms(
+        self, connection: Connection, mounts: list[Mount], sections: str = ""
+    ) -> tuple[list[Room], list[str], bytes | None]:
+        """The room of the mounts worth asking for, what could not be learned, in words, and the lines of ``sections``.
+
+        These come with the room of local mounts, since a wake-up of the host's and of ours costs more than to read them; None: they
+        did not, and are to be asked for by themselves.
+        """
+        if mounts is not self._mounts:
+            self._mounts, self._chosen = mounts, chosen(mounts)
+        where, remote = self._chosen
         rooms: list[Room] = []
         problems: list[str] = []
+        told = None
+        if sections and where and not self._apart:
+            answer = await self.ask(connection, rooms_request(where, sections), "df and sections")
+            if answer is not None:
+                room, begins, lines = (b"\n" + answer).partition(b"\nS\t")
+                rooms, where = parse_rooms(room, where), []
+                told = b"S\t" + lines if begins else None
+                # an older probe, or a shell, takes it for a request for rooms
+                self._apart = not begins
         for some, name in ((where, "df"), (remote, "df of remote mounts")):
             if not some:
                 continue
@@ -49,7 +71,7 @@ class SlowLine:
                 problems.append(f"{name} did not answer in {SLOW_TIMEOUT_SECONDS:.0f} s: is a mount dead?")
             else:
                 rooms += parse_rooms(answer, some)
-        return rooms, problems
+        return rooms, problems, told
 
     async def facts(self, connection: Connection) -> dict[str, str]:
         """Kernel, architecture, operating system, processors."""

@@ -42,6 +42,9 @@ OWN_SURVEY_SECONDS = 120.0
 
 _MEDIUM, _SLOW, _RARE = due_every(MEDIUM_SECONDS), due_every(SLOW_SECONDS), due_every(RARE_SECONDS)
 
+_MEDIUM_ONES = frozenset(section.name for section in _MEDIUM)
+_MEDIUM_NAMES = " ".join(section.name for section in _MEDIUM)
+
 _Ask = Callable[[str, str, float], Awaitable[bytes | None]]
 """Request, name and seconds; None: no answer in time."""
 
@@ -90,14 +93,22 @@ class Survey:
                     host.facts = host.facts | now_known
                     host.facts_fresh = bool(now_known)
                     host.probe_words = _about_probe(host.facts.get("probe", ""))
-                rooms, problems = await link.slow.rooms(connection, host.mounts)
+                due = time.monotonic() >= link.sections_due
+                rooms, problems, told = await link.slow.rooms(
+                    connection, host.mounts, _MEDIUM_NAMES if due else ""
+                )
 
                 async def ask(request: str, name: str, seconds: float) -> bytes | None:
                     return await link.slow.ask(connection, request, name, seconds)
 
                 found: dict[str, tuple[bytes, float]] = {}
-                if time.monotonic() >= link.sections_due:
+                if due:
                     link.sections_due = time.monotonic() + self._sections_seconds
+                if due and told is not None:
+                    took = time.monotonic() - began
+                    found = {name: (lines, took) for name, lines in lines_of(told, _MEDIUM_ONES).items()}
+                    host.sections_problems = []
+                elif due:
                     found, host.sections_problems = await self._sections(_MEDIUM, ask)
                 self.surveyed(host, rooms, found, "medium", began)
                 host.rooms_problem = _joined(problems, host)
@@ -259,7 +270,7 @@ class Survey:
         before: tuple[Raw | None, float] = (None, 0.0)
         if (section.rates or section.looks_back) and kept is not None and kept.read_at:
             before = kept.raw, monotonic - kept.read_at
-        findings = section.read(raw_of(lines), *before)
+        findings = section.survey(raw_of(lines), *before)
         host.sections[name] = Kept.of(lines, now, monotonic, took).after(kept if section.rates else None)
         self._changes.facts(host.id, host.facts, findings.facts)
         if findings.facts.items() - host.facts.items():

@@ -78,6 +78,7 @@ class Watch:
         self._surveyed: list[tuple[Sample, Period]] = []
         self._more = asyncio.Event()
         self._sooner = asyncio.Event()
+        self._slowed: set[str] = set()
         self._seq = 0
         self._late: list[tuple[float, int]] = []
         self.lateness = Lateness()
@@ -112,6 +113,7 @@ class Watch:
         link = self._links.pop(host_id, None)
         if link is not None:
             link.close()
+        self._slowed.discard(host_id)
         self.survey.forget(host_id)
         if self._machine is not None and self._machine.id == host_id:
             self._machine = None
@@ -167,7 +169,7 @@ class Watch:
     @property
     def slowed(self) -> int:
         """Hosts that are asked more seldom because they answer slowly."""
-        return sum(link.pace.slowed for link in self._links.values())
+        return len(self._slowed)
 
     @property
     def linked_hosts(self) -> int:
@@ -183,8 +185,10 @@ class Watch:
 
     def repace(self, link: Link) -> None:
         """A host is to be asked more seldom, or more often again."""
-        if self._links.get(link.host.id) is link:
-            self._waves.join(link.host.id, link.pace.seconds, link)
+        host_id = link.host.id
+        if self._links.get(host_id) is link:
+            self._waves.join(host_id, link.pace.seconds, link)
+            (self._slowed.add if link.pace.slowed else self._slowed.discard)(host_id)
 
     async def _send_waves(self) -> None:
         while True:

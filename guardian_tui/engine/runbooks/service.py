@@ -106,7 +106,7 @@ class Runbooks:
 
     async def reload(self) -> None:
         """Read the library again, if it has changed."""
-        if await asyncio.to_thread(self.library.refresh):
+        if self.library.may_change and await asyncio.to_thread(self.library.refresh):
             self.show_library()
 
     def rows(self) -> list[RunbookRow]:

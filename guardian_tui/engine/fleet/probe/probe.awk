@@ -4,6 +4,7 @@
 #                                 one line of numbers, and nothing else if what they are of has the number that is named
 #           SEQ r MOUNT MOUNT…    the room of these mounts, by df; a blank in a name is %20, a percent sign %25
 #           SEQ q NAME NAME…      sections by name: tables, as the parts behind this one write them
+#           SEQ rq MOUNT… -- NAME…  both in one answer
 # Answer:   =SEQ 1                the number again, and the version of this protocol
 #           KEY value value…      lines as below; -1 is a value that this kernel does not have
 #           !FILE                 a file that could not be read
@@ -218,7 +219,7 @@ function swap(s, from, to,   a, n, i, o) {
 function quoted(word) { return " \047" swap(swap(swap(word, "%20", " "), "%25", "%"), "\047", "\047\\\047\047") "\047" }
 
 function rooms(   i, points, may) {
-    for (i = 3; i <= NF; i++) points = points quoted($i)
+    for (i = 3; i <= last_mount; i++) points = points quoted($i)
     if (points == "") return
     # a df that hangs is killed on the host too, where that can be done: a channel that is closed does not end it
     may = "t=; timeout -s KILL 1 true 2>/dev/null && t=\"timeout -s KILL 8\"; $t "

@@ -8,6 +8,8 @@ from hashlib import blake2b
 
 from guardian_tui.engine.fleet.sections.raw import Raw, raw_of
 
+WINDOW_BYTES = 8192
+_MEMORY_LEVEL = 5
 PACKED_FROM = 200
 """Bytes from which packing saves room; less is kept as it came, which costs a tenth of the time."""
 
@@ -37,7 +39,7 @@ class Kept:
     def of(cls, lines: bytes, measured_at: float, read_at: float, took_seconds: float) -> Kept:
         """Pack a reading."""
         plain = len(lines) < PACKED_FROM
-        packed = lines if plain else zlib.compress(lines, 1)
+        packed = lines if plain else _packed(lines)
         return cls(packed, measured_at, read_at, took_seconds, None, digest_of(lines), plain)
 
     def again(self, measured_at: float, read_at: float, took_seconds: float) -> Kept:
@@ -63,6 +65,14 @@ class Kept:
     def raw(self) -> Raw:
         """The reading again."""
         return raw_of(self.packed if self.plain else zlib.decompress(self.packed))
+
+
+def _packed(lines: bytes) -> bytes:
+    if len(lines) > WINDOW_BYTES:
+        return zlib.compress(lines, 1)
+    # a window as large as any of these: zlib's usual one is a quarter of a megabyte to be taken, cleared and given back each time
+    packer = zlib.compressobj(1, zlib.DEFLATED, WINDOW_BYTES.bit_length() - 1, _MEMORY_LEVEL)
+    return packer.compress(lines) + packer.flush()
 
 
 def digest_of(lines: bytes) -> bytes:

@@ -22,8 +22,14 @@ _BY_STATE = {
     "sockets_close_wait": "state 08",
     "sockets_syn_received": "state 03",
 }
+_CURRENT, _SENT, _AGAIN, _DROPPED = "Tcp CurrEstab", "Tcp OutSegs", "Tcp RetransSegs", "TcpExt ListenDrops"
+_NEEDED = frozenset(
+    {name for names in _GAUGES.values() for name in names}
+    | {f"state {state}" for state in STATES}
+    | {_CURRENT, _SENT, _AGAIN, _DROPPED}
+)
 _COUNTERS = ("Tcp ", "TcpExt ", "Udp ", "UdpLite ")
-_NOT_COUNTED = "Tcp CurrEstab"
+_NOT_COUNTED = _CURRENT
 
 
 class Sockets(Section):
@@ -49,13 +55,20 @@ class Sockets(Section):
             rows.append((cell(words, 60), value, rate))
         return Findings(tuple(rows), _values(now, then, seconds))
 
+    def survey(self, raw: Raw, before: Raw | None, seconds: float) -> Findings:
+        """Series alone: of a hundred figures they need some ten."""
+        return Findings(
+            values=_values(_figures(raw, _NEEDED), _figures(before, _NEEDED) if before else {}, seconds)
+        )
 
-def _figures(raw: Raw) -> dict[str, float]:
+
+def _figures(raw: Raw, needed: frozenset[str] = frozenset()) -> dict[str, float]:
     found = {}
     for row in raw.rows:
         try:
             name, value = row
-            found[name] = number(value)
+            if not needed or name in needed:
+                found[name] = number(value)
         except ValueError:
             raw.problem(f"not understood: {cell(' '.join(row), 60)}")
     return found
@@ -69,13 +82,13 @@ def _values(now: dict[str, float], then: dict[str, float], seconds: float) -> di
     }
     if any(name.startswith("state ") for name in now):
         values |= {metric: now.get(name, 0.0) for metric, name in _BY_STATE.items()}
-    elif "Tcp CurrEstab" in now:
-        values["sockets_established"] = now["Tcp CurrEstab"]
-    sent = now.get("Tcp OutSegs", math.nan) - then.get("Tcp OutSegs", math.nan)
-    again = now.get("Tcp RetransSegs", math.nan) - then.get("Tcp RetransSegs", math.nan)
+    elif _CURRENT in now:
+        values["sockets_established"] = now[_CURRENT]
+    sent = now.get(_SENT, math.nan) - then.get(_SENT, math.nan)
+    again = now.get(_AGAIN, math.nan) - then.get(_AGAIN, math.nan)
     if sent > 0 and again >= 0:
         values["tcp_retransmit_ratio"] = again / sent
-    dropped = now.get("TcpExt ListenDrops", math.nan) - then.get("TcpExt ListenDrops", math.nan)
+    dropped = now.get(_DROPPED, math.nan) - then.get(_DROPPED, math.nan)
     if dropped >= 0 and seconds > 0:
         values["listen_drops_per_second"] = dropped / seconds
     return values

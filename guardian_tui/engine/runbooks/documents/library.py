@@ -124,6 +124,11 @@ class Library:
             raise Conflict("The runbooks are not read yet. Ask again in a moment.", field="runbook")
         raise NotFound(f"There is no runbook {id_!r}. See the list of runbooks.", field="runbook")
 
+    @property
+    def may_change(self) -> bool:
+        """Whether it is worth looking: what comes with Guardian changes with the program alone."""
+        return any(one.origin == "own" or one.seen is None or one.problem for one in self._shelves)
+
     def refresh(self) -> bool:
         """Read again what has changed; whether anything has.  It reads files and may ask git: run it in a thread."""
         with self._one_at_a_time:

@@ -145,7 +145,7 @@ function bsd_mounts(   n, i, k, l, a, at, options) {
 }
 
 function bsd_rooms(   i, n, l, points, a, k) {
-    for (i = 3; i <= NF; i++) points = points quoted($i)
+    for (i = 3; i <= last_mount; i++) points = points quoted($i)
     if (points == "") return
     run("D", bounded(8, "df -P -k --" points " 2>/dev/null"))
     # inodes stand behind the size there: … Capacity iused ifree %iused MOUNT

@@ -4,6 +4,11 @@
     out = piece = ""
     if ($1 !~ /^[0-9]+$/ || length($1) > 12) next
     add("=" $1 " 1")
+    first_name = 3; last_mount = NF
+    if ($2 == "rq") {
+        while (first_name <= NF && $first_name != "--") first_name++
+        last_mount = first_name++ - 1
+    }
     if (index($2, "t")) clock()
     if (is_bsd()) bsd($2)
     else if (index($2, "f")) {
@@ -22,7 +27,7 @@
         if (index($2, "i")) identity()
         if (index($2, "r")) rooms()
     }
-    if ($2 == "q") sections()
+    if ($2 ~ /^r?q$/) sections()
     printf "%s%s.%s\n", out, piece, $1
     fflush()
 }

@@ -1,7 +1,7 @@
 # --- sections by name: each part knows its own
 
 function sections(   i) {
-    for (i = 3; i <= NF && i < 100; i++) {
+    for (i = first_name; i <= NF && i < first_name + 97; i++) {
         add("S\t" $i)
         if (ask_processes($i)) continue
         if (ask_services($i)) continue
