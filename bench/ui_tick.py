@@ -33,7 +33,8 @@ from textual.widgets import DataTable
 
 from guardian_tui.protocol.fleet import HostRow
 from themes import load_themes
-from widgets.hosts_table import HostsTable, columns_for
+from widgets.hosts_columns import columns_for
+from widgets.hosts_table import HostsTable
 from widgets.painting import Piece, clip
 
 HOSTS = 1000

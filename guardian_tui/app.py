@@ -19,12 +19,14 @@ from textual.screen import Screen
 from guardian_tui import frame
 from guardian_tui.attach import shut_out
 from guardian_tui.client import Client
-from guardian_tui.commands import COMMANDS, Registry, load_keys
+from guardian_tui.commands import COMMANDS, Registry
 from guardian_tui.config import Paths, Settings, load_settings
 from guardian_tui.following import Follower, Hearers
 from guardian_tui.keyboard import KeyboardApp
 from guardian_tui.meeting import listener_of, meet, mismatch, replace_engine, whose
 from guardian_tui.ordinary import OrdinaryCommands
+from guardian_tui.own_keys import load_keys
+from guardian_tui.picture import Picture
 from guardian_tui.protocol.access import Session, StepUp
 from guardian_tui.protocol.backups import RunRow
 from guardian_tui.protocol.base import Done, Request, Response
@@ -40,14 +42,13 @@ from guardian_tui.protocol.system import Hello
 from guardian_tui.remembered import remembered_theme
 from guardian_tui.ringing import ring
 from guardian_tui.text import safe
-from guardian_tui.world import Change, World
+from guardian_tui.world import World
 from screens.alert import AlertScreen
 from screens.alerts import AlertsScreen
 from screens.approvals import ApprovalsScreen
 from screens.audit import AuditScreen
 from screens.backup import BackupScreen
 from screens.backups import BackupsScreen
-from screens.base import GuardianScreen
 from screens.check import CheckScreen
 from screens.checks import ChecksScreen
 from screens.dialogs import CodeDialog
@@ -133,7 +134,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         self.themes: ThemeSet = load_themes(paths.themes)
         self._wanted_theme = theme or settings.ui.theme
         self._process = process
-        self._paused_at: float | None = None
+        self.picture = Picture(self)
         self._touched_at = 0.0
         self.on_terminal = False
         """Whether a real terminal is drawn on, whose end is ours too."""
@@ -290,7 +291,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
 
     def _lost(self) -> None:
         self.world.connected = False
-        self._tick()
+        self.picture.draw()
 
     def _changed(self, delta: Delta) -> None:
         change = self.world.apply(delta)
@@ -301,11 +302,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
             self.tell_handed(run)
         for one in change.approvals[:3]:
             self.tell_order(one)
-        if self._paused_at is not None:
-            return
-        screen = self.screen
-        if isinstance(screen, GuardianScreen) and screen.composed:
-            screen.world_changed(change)
+        self.picture.changed(change)
 
     def _ended(self, reason: str) -> None:
         if reason == "locked":
@@ -325,11 +322,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
             self.exit(1)
             return
         # while the app ends, panes go before their screen
-        if self.session is None or self._paused_at is not None or not self.is_running:
-            return
-        for screen in self.screen_stack:
-            if isinstance(screen, GuardianScreen) and screen.is_current and screen.composed:
-                screen.tick(self.world.now())
+        if self.session is not None and self.is_running:
+            self.picture.tick()
 
     def touched(self) -> None:
         """A key was pressed: put off the idle lock."""
@@ -384,13 +378,13 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
     def banner_words(self) -> str:
         """What must be known above all else; empty when nothing must."""
         key = self.key_of(self.registry.get("pause"))
-        return frame.banner_words(self.world, self.follower.trouble, self._paused_at, key)
+        return frame.banner_words(self.world, self.follower.trouble, self.picture.paused_at, key)
 
     def footer_note(self) -> str:
         """Right end of the footer: the engine's delay."""
         waiting = len(self.world.wait_for_others())
         delay = None if self.follower.trouble else self.client.round_trip_seconds
-        return frame.footer_note(delay, self.world.status, waiting)
+        return frame.footer_note(delay, self.world.status, waiting, self.picture.every_seconds)
 
     # --- screens -----------------------------------------------------------------------------
 
@@ -424,17 +418,6 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         """Back to the screen before; again returns."""
         if self._last_mode in self.MODES:
             self.go(self._last_mode)
-
-    def toggle_pause(self) -> None:
-        """Freeze the picture, or go on; what came meanwhile is shown at once."""
-        self._paused_at = None if self._paused_at is not None else self.clock()
-        screen = self.screen
-        if isinstance(screen, GuardianScreen):
-            screen.refresh_frame()
-            if self._paused_at is None:
-                screen.world_changed(
-                    Change(complete=True, alerts=True, audit=True, questions=True, checks=True)
-                )
 
     @property
     def audit_holds(self) -> bool:

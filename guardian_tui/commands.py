@@ -7,20 +7,15 @@ its permission from there, so what a session may not do is not offered; the engi
 from __future__ import annotations
 
 import shlex
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.routes import PUBLIC, ROUTES, SELF
 
 GLOBAL = "global"
 """Context of commands that work on every screen after login."""
-
-RESERVED_KEYS = frozenset({"ctrl+b", "ctrl+a", "ctrl+c", "ctrl+z"})
-"""tmux's and screen's prefix, and what shells mean by them: never bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +54,8 @@ def _registry(*commands: Command) -> dict[str, Command]:
 
 _LISTS = ("fleet", "alerts", "audit", "checks", "backups", "runbooks", "approvals")
 _CHARTED = ("host", "check", "alert")
+_FED = (*_LISTS, *_CHARTED, "engine", "people", "backup")
+"""Screens that the event stream draws; a section is read at a pace of its own."""
 
 COMMANDS: dict[str, Command] = _registry(
     # what is in front of you
@@ -87,7 +84,17 @@ COMMANDS: dict[str, Command] = _registry(
     Command("sort.cpu", "Sort by CPU", "Again: the other way round.", ("fleet",), ("C",)),
     Command("sort.memory", "Sort by memory", "Again: the other way round.", ("fleet",), ("M",)),
     Command("sort.disk", "Sort by disk", "Again: the other way round.", ("fleet",), ("D",)),
+    Command("columns", "Columns of the hosts", "Pick those to be seen, labels too; or name them: cpu disk label:role, auto.", ("fleet",), ("c",),
+            words=("columns",), arguments="[COLUMN…|auto]"),
+    Command("view.open", "Views", "Filter, order and columns that were kept under a name, yours and those that others share; keeps one too.",
+            (GLOBAL,), ("apostrophe",), words=("view", "views"), arguments="[NAME]", route="views.list"),
+    Command("view.save", "Keep this view", "Under a name of yours; shared: others are offered it.", _LISTS, words=("view-save",),
+            arguments="NAME [shared]", route="views.save"),
+    Command("view.remove", "Forget a view", "One of yours.", (GLOBAL,), words=("view-remove",), arguments="NAME", route="views.remove"),
     Command("pause", "Pause", "Freezes the picture, with a banner; again goes on.", (GLOBAL,), ("P",), words=("pause",)),
+    Command("draw.slower", "Draw less often", "As news come, or every 2, 5, 10, 30 s: for slow links. Alarms and banners do not wait.", _FED,
+            ("greater_than_sign",), words=("slower",)),
+    Command("draw.faster", "Draw more often", "Every 30, 10, 5, 2 s, or as news come.", _FED, ("less_than_sign",), words=("faster",)),
     Command("save", "Save what is on screen", "Writes the list as CSV or JSON lines, or the screen as SVG.",
             (GLOBAL,), ("ctrl+s",), words=("save",), arguments="[csv|jsonl|svg]"),
     # where to go
@@ -403,81 +410,10 @@ class Registry:
         """Words that begin so, for the `:` line."""
         return sorted(word for word in self.by_word() if word.startswith(prefix.lower()))
 
-    def remap(self, keys: Mapping[str, object], source: str = "keys.toml") -> tuple[Registry, list[str]]:
-        """This registry with a person's own keys, and what was wrong with them.
-
-        ``keys`` maps a command's name to a key, a list of keys, or an empty list (no key).
-        """
-        commands, problems = dict(self._commands), []
-        for name, wanted in keys.items():
-            chosen = [wanted] if isinstance(wanted, str) else wanted
-            if name not in commands:
-                near = get_close_matches(name, commands, 1)
-                problems.append(
-                    f"{source}: no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-                )
-            elif not isinstance(chosen, list) or not all(isinstance(key, str) and key for key in chosen):
-                problems.append(f"{source}: {name} wants a key or a list of keys")
-            elif bad := RESERVED_KEYS.intersection(chosen):
-                problems.append(
-                    f"{source}: {name}: {', '.join(sorted(bad))} belongs to tmux, screen or the shell"
-                )
-            elif commands[name].dangerous and any(key.startswith("ctrl+") for key in chosen):
-                problems.append(f"{source}: {name} is dangerous and can't have a bare ctrl key")
-            else:
-                commands[name] = replace(commands[name], keys=tuple(chosen))
-        problems += [f"{source}: {words}" for words in clashes(commands.values())]
-        return Registry(commands), problems
-
-
-def clashes(commands: Iterable[Command]) -> list[str]:
-    """Pairs of commands that share a key on the same screen, in words."""
-    taken: dict[tuple[str, str], str] = {}
-    found = []
-    for command in sorted(
-        commands, key=lambda c: (GLOBAL not in c.where, any(":" in where for where in c.where))
-    ):
-        for key in command.keys:
-            for screen in command.where:
-                # "section:units" is a section too
-                other = (
-                    taken.get((key, screen))
-                    or taken.get((key, screen.partition(":")[0]))
-                    or taken.get((key, GLOBAL))
-                )
-                if other:
-                    found.append(f"{key} is both {other} and {command.name}")
-                taken[key, screen] = command.name
-    return found
-
-
-def load_keys(path: Path, registry: Registry) -> tuple[Registry, list[str]]:
-    """The registry with the keys of a person's ``keys.toml``; a broken file is reported, not fatal."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return registry, []
-    except (OSError, UnicodeDecodeError) as error:
-        return registry, [f"{path} can't be read: {error}"]
-    try:
-        return registry.remap(_flatten(tomllib.loads(text)), path.name)
-    except tomllib.TOMLDecodeError as error:
-        return registry, [f"{path.name}: {error}"]
-
-
-def _flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
-
 
 _SHOWN_KEYS = {
     "enter": "⏎", "escape": "esc", "slash": "/", "colon": ":", "exclamation_mark": "!", "question_mark": "?",
-    "minus": "-", "plus": "+", "equals_sign": "=", "underscore": "_", "left_square_bracket": "[",
+    "apostrophe": "'", "minus": "-", "plus": "+", "equals_sign": "=", "underscore": "_", "left_square_bracket": "[",
     "right_square_bracket": "]", "left": "←", "right": "→",
     "shift+left": "⇧←", "shift+right": "⇧→", "full_stop": ".", "greater_than_sign": ">", "less_than_sign": "<", "space": "space", "delete": "del",
 }  # fmt: skip

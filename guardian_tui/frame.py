@@ -52,9 +52,15 @@ def banner_words(world: World, trouble: str, paused_at: float | None, pause_key:
     return ""
 
 
-def footer_note(round_trip_seconds: float | None, status: EngineStatus | None, waiting: int = 0) -> str:
-    """Right end of the footer: what waits for another person, and the engine's delay."""
+def footer_note(
+    round_trip_seconds: float | None,
+    status: EngineStatus | None,
+    waiting: int = 0,
+    every_seconds: float = 0.0,
+) -> str:
+    """Right end of the footer: what waits for another person, how often the picture is drawn if not as it comes, and the engine's delay."""
     parts = [f"{waiting} for :approvals"] if waiting else []
+    parts += [f"drawn every {every_seconds:.0f} s"] if every_seconds else []
     parts += [f"engine {round_trip_seconds * 1000:.0f} ms"] if round_trip_seconds is not None else []
     if status is not None:
         hosts = f"{status.hosts} host{'s' if status.hosts != 1 else ''}"

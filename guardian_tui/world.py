@@ -84,6 +84,33 @@ class Change:
     fired: tuple[Alert, ...] = ()
     """Alerts of tier page or critical severity that are new and not silenced: for the bell."""
 
+    def and_then(self, later: Change) -> Change:
+        """Both in one, for a picture that is drawn less often; what is told at once is left out."""
+        gone = dict.fromkeys((*self.hosts_gone, *later.hosts_gone))
+        rows = {row.id: row for row in (*self.hosts, *later.hosts)}
+        for id in later.hosts_gone:
+            rows.pop(id, None)
+        for row in later.hosts:
+            gone.pop(row.id, None)
+        return Change(
+            hosts=tuple(rows.values()),
+            hosts_gone=tuple(gone),
+            complete=self.complete or later.complete,
+            alerts=self.alerts or later.alerts,
+            audit=self.audit or later.audit,
+            questions=self.questions or later.questions,
+            checks=self.checks or later.checks,
+            backups=self.backups or later.backups,
+            runbooks=self.runbooks or later.runbooks,
+            orders=self.orders or later.orders,
+        )
+
+
+EVERYTHING = Change(
+    complete=True, alerts=True, audit=True, questions=True, checks=True, backups=True, runbooks=True, orders=True
+)  # fmt: skip
+"""What a screen is told that was not drawn for a while."""
+
 
 class World:
     """Applies the event stream; owned by the app, read by the screens."""

@@ -48,6 +48,11 @@ class AuditScreen(GuardianScreen):
         """The filter is part of where we are."""
         return ("audit", f"/{self._filter}") if self._filter else ("audit",)
 
+    @property
+    def kept_view(self) -> dict[str, object]:
+        """Its filter."""
+        return {"screen": "audit", "filter": self._filter}
+
     def _events(self) -> list[AuditEvent]:
         live = [] if self._filter else self.console.world.events()
         seen = {event.seq for event in live}

@@ -11,7 +11,8 @@ from textual.screen import Screen
 from guardian_tui import filter as filters
 from guardian_tui.commands import Command, shown_key
 from guardian_tui.protocol.errors import InvalidRequest
-from guardian_tui.world import Change
+from guardian_tui.protocol.views import View
+from guardian_tui.world import EVERYTHING, Change
 from widgets.banner import Banner
 from widgets.footer import Footer, FooterKey
 from widgets.header import Header
@@ -47,6 +48,15 @@ class GuardianScreen(Screen[None]):
     def table_shown(self) -> tuple[list[str], list[tuple[object, ...]]] | None:
         """The list on it as column names and rows, for saving; None: there is none."""
         return None
+
+    @property
+    def kept_view(self) -> dict[str, object] | None:
+        """How its list is looked at, as fields of a view; None: there is no such list."""
+        return None
+
+    def show_view(self, view: View) -> None:
+        """Look at its list as a view says."""
+        self.filter_typed(view.filter, done=True)
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -94,18 +104,7 @@ class GuardianScreen(Screen[None]):
             # it is drawn as soon as it is there
             return
         self.refresh_frame()
-        self.world_changed(
-            Change(
-                complete=True,
-                alerts=True,
-                audit=True,
-                questions=True,
-                checks=True,
-                backups=True,
-                runbooks=True,
-                orders=True,
-            )
-        )
+        self.world_changed(EVERYTHING)
 
     def world_changed(self, change: Change) -> None:
         """Draw what an event changed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import ClassVar
 
 from textual import events
@@ -12,14 +13,17 @@ from textual.containers import Horizontal, Vertical
 from guardian_tui import filter as filters
 from guardian_tui.protocol.backups import shown_job_state
 from guardian_tui.protocol.fleet import HostRow
+from guardian_tui.protocol.views import View
 from guardian_tui.rows import host_columns, host_text
 from guardian_tui.world import Change, World
 from screens.base import GuardianScreen
+from screens.choice import ChoiceDialog
 from widgets.alerts_list import AlertsList
 from widgets.audit_list import AuditList
 from widgets.backups_pane import BackupsPane
 from widgets.counts_line import Count, CountsLine
-from widgets.hosts_table import HostsTable
+from widgets.hosts_columns import COLUMN_HELP, FIGURES, LABEL, PLAIN, column_named
+from widgets.hosts_table import HostsTable, Looks
 from widgets.live_list import LiveList
 
 NARROW = 110
@@ -229,6 +233,52 @@ class FleetScreen(GuardianScreen):
     def crumbs(self) -> tuple[str, ...]:
         """The filter is part of where we are."""
         return ("fleet", f"/{self._filter}") if self._filter else ("fleet",)
+
+    @property
+    def kept_view(self) -> dict[str, object]:
+        """Filter, order, columns, and whether only what is not well is shown."""
+        return {"screen": "fleet", "filter": self._filter.strip(), **asdict(self._hosts.looked_at)}
+
+    def show_view(self, view: View) -> None:
+        """Look at the hosts as a view says."""
+        self.command_pane_1(())
+        self._hosts.look_at(Looks(view.sort, view.reverse, view.problems, view.columns))
+        self.filter_typed(view.filter, done=True)
+
+    def command_columns(self, arguments: tuple[str, ...]) -> None:
+        """`c`, `:columns [COLUMN…|auto]`."""
+        unknown = [word for word in arguments if word != "auto" and not column_named(word)]
+        if unknown:
+            known = " ".join((*FIGURES, *PLAIN))
+            self.console.say(
+                f"There is no column {unknown[0]}; there are {known}, label:KEY, and auto.", severity="error"
+            )
+        elif arguments:
+            self._hosts.set_columns([word for word in arguments if word != "auto"])
+        else:
+            self._choose_columns()
+
+    def _choose_columns(self) -> None:
+        chosen = self._hosts.columns_chosen
+        keys = sorted({key for row in self.console.world.hosts.values() for key in row.labels})[:100]
+        choices = [
+            (name, f"{'✓' if name in chosen else ' '} {name}", help)
+            for name, help in (
+                *COLUMN_HELP.items(),
+                *((f"{LABEL}{key}", "a label of the hosts") for key in keys),
+            )
+        ]
+        choices.append(("auto", "  auto", "as many as there is room for"))
+
+        def picked(name: str | None) -> None:
+            if name is None:
+                return
+            left = [one for one in chosen if one != name]
+            self._hosts.set_columns([] if name == "auto" else left if name in chosen else [*chosen, name])
+            if name != "auto":
+                self._choose_columns()
+
+        self.console.push_screen(ChoiceDialog("columns of the hosts", choices), picked)
 
     def command_back(self, arguments: tuple[str, ...]) -> None:
         """Undo one thing: marks, zoom, filter."""

@@ -6,12 +6,14 @@ To make one: give ``CONTEXT``, ``LIST`` (the widget, made without arguments but 
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
 
 from guardian_tui import filter as filters
+from guardian_tui.protocol.views import ViewScreen
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from widgets.live_list import LiveList
@@ -62,6 +64,12 @@ class ListScreen(GuardianScreen):
         raise NotImplementedError
 
     # --- the rest is the same for all ------------------------------------------------------------
+
+    @property
+    def kept_view(self) -> dict[str, object] | None:
+        """Its filter."""
+        known = self.CONTEXT in typing.get_args(ViewScreen)
+        return {"screen": self.CONTEXT, "filter": self.wanted.text.strip()} if known else None
 
     @property
     def crumbs(self) -> tuple[str, ...]:

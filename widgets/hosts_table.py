@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 
 from rich.cells import cell_len
@@ -15,13 +14,23 @@ from guardian_tui.protocol.fleet import HostRow, HostState
 from guardian_tui.protocol.freshness import believed_until, is_stale, shown_state
 from guardian_tui.text import safe
 from widgets import figures
+from widgets.hosts_columns import (
+    BAR_CELLS,
+    BY_ITSELF,
+    SPARK_CELLS,
+    STATE_CELLS,
+    Columns,
+    column_named,
+    columns_for,
+    right_words,
+    titles,
+)
 from widgets.live_list import LiveList
 from widgets.painting import STATE_GLYPHS, Piece, fit, width_of
 
 _RANK = {"down": 0, "unreachable": 1, "degraded": 2, "unknown": 3, "maintenance": 4, "up": 5}
 _SEVERITY = {"critical": 0, "warning": 1, "info": 2, "": 3}
 _FOLD = "fold:"
-_NET = 9
 LEAST_FOLDED = 2
 LEAST_FIGURES = 1
 """Of a host's figures the share of its processors stays, however long the reason beside it is."""
@@ -35,39 +44,19 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Widths of the columns at one width of the table; 0: not shown."""
-
-    name: int
-    state: int
-    spark: int
-    bar: int
-    before: int
-    """Cells to the left of the words or the traffic, with the cursor's edge."""
-    net: int
-    load: int
-    uptime: int
-    mount: int
-    environment: int
-
-
-@lru_cache(maxsize=64)
-def columns_for(width: int) -> Columns:
-    """More columns on wide terminals, not wider gaps."""
-    name = 16 if width < 100 else 22
-    state, spark, bar = 11, 6, 5
-    before = 3 + name + 1 + state + 1 + (4 + spark) + 1 + (4 + bar) + 1 + (4 + bar) + 2
-    used = before
-    shown = []
-    for wanted in (_NET, 7, 6, 14, 14):
-        shown.append(wanted if used + wanted <= width else 0)
-        used += wanted if shown[-1] else width
-    return Columns(name, state, spark, bar, before, *shown)
-
-
 _Standing = tuple[bool, str, tuple[object, ...]]
 """Whether a row is shown, behind which dead host, and its place in the order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How a person looks at the table: what is kept of it in a view."""
+
+    sort: str = "state"
+    reverse: bool = False
+    problems: bool = False
+    columns: tuple[str, ...] = ()
+    """Empty: those that there is room for."""
 
 
 class HostsTable(LiveList):
@@ -93,6 +82,7 @@ class HostsTable(LiveList):
         # until when the state that the engine told is believed
         self._until: dict[str, float] = {}
         self._count = ""
+        self._columns: tuple[str, ...] = ()
 
     # --- data --------------------------------------------------------------------------------------
 
@@ -181,6 +171,28 @@ class HostsTable(LiveList):
         self._sort = column
         self._stand_all()
 
+    @property
+    def looked_at(self) -> Looks:
+        """How it is looked at now."""
+        return Looks(self._sort, self._reverse, self._problems_only, self._columns)
+
+    def look_at(self, looks: Looks) -> None:
+        """Look at it as it was looked at."""
+        self._sort = looks.sort if looks.sort in SORTS else "state"
+        self._reverse, self._problems_only = looks.reverse, looks.problems
+        self._stand_all()
+        self.set_columns(looks.columns)
+
+    @property
+    def columns_chosen(self) -> tuple[str, ...]:
+        """The columns that are wanted."""
+        return self._columns or BY_ITSELF
+
+    def set_columns(self, names: Sequence[str]) -> None:
+        """Show these columns, as far as there is room; none: those that there is room for."""
+        self._columns = tuple(filter(None, map(column_named, names)))
+        self.redraw_all()
+
     def set_filter(self, wanted: Callable[[HostRow], bool] | None) -> None:
         """Show only rows that pass."""
         self._filter = wanted
@@ -256,16 +268,8 @@ class HostsTable(LiveList):
     # --- looks --------------------------------------------------------------------------------------
 
     def titles(self, width: int) -> list[Piece]:
-        """Names of the columns, over the first digits and letters that stand in them."""
-        c = columns_for(width)
-        text = f"  {fit('host', c.name + 1)}{fit('state', c.state + 1)} {fit('cpu', 4 + c.spark + 1)}{fit('mem', 4 + c.bar + 1)}{fit('disk', 4 + c.bar + 1)}"
-        if c.load:
-            text += f"{fit('net ↓  ↑', c.net)}{'load':>7}" + (f"{'up':>6}" if c.uptime else "")
-            text += "  " + fit("fullest", c.mount - 2) if c.mount else ""
-            text += "  " + fit("environment", c.environment - 2) if c.environment else ""
-        elif c.net:
-            text += f"{'why / net ↓ ↑' if width - c.before >= 13 else 'why / ↓ ↑'}"
-        return [(text, "muted")]
+        """Names of the columns."""
+        return [(titles(columns_for(width, self._columns), width), "muted")]
 
     def look(self, id: str, width: int) -> object:
         """Which change of the row it is, and what of it the time decides."""
@@ -285,7 +289,7 @@ class HostsTable(LiveList):
 
     def line(self, id: str, width: int) -> list[Piece]:
         """The pieces of a row."""
-        c = columns_for(width)
+        c = columns_for(width, self._columns)
         if id.startswith(_FOLD):
             return self._fold_line(id, c)
         row = self._rows[id]
@@ -296,7 +300,7 @@ class HostsTable(LiveList):
         pieces: list[Piece] = [
             (f"{glyph} ", colour),
             (fit(name, c.name) + " ", "strong" if trouble else "text"),
-            (fit(state, c.state) + " ", colour if trouble else "muted"),
+            (fit(state, STATE_CELLS) + " ", colour if trouble else "muted"),
         ]
         since = figures.age(self._now - _since(row, state))
         if state in ("down", "unreachable", "unknown", "maintenance") or row.measured_at is None:
@@ -320,20 +324,20 @@ class HostsTable(LiveList):
     def _figures(self, row: HostRow, c: Columns) -> list[list[Piece]]:
         """What the host is at, in the parts that can fall away from the right."""
         stale = is_stale(row, self._now)
-        return [
-            _number(row.cpu, 0.90, 0.95, stale),
-            [
-                (figures.spark(row.cpu_points, c.spark), _paint(row.cpu, 0.90, 0.95, stale, "meter")),
-                (" ", "text"),
-            ],
-            [
-                *_number(row.memory, 0.85, 0.95, stale),
-                *_bar(row.memory, c.bar, 0.85, 0.95, stale),
-                (" ", "text"),
-            ],
-            _number(row.disk, 0.90, 0.95, stale),
-            [*_bar(row.disk, c.bar, 0.90, 0.95, stale), ("  ", "text")],
-        ]
+        parts: list[list[Piece]] = []
+        for one in c.figures:
+            gap: Piece = ("  " if one == c.figures[-1] else " ", "text")
+            if one == "cpu":
+                spark = figures.spark(row.cpu_points, SPARK_CELLS)
+                paint = _paint(row.cpu, 0.90, 0.95, stale, "meter")
+                parts += [_number(row.cpu, 0.90, 0.95, stale), [(spark, paint), gap]]
+            elif one == "memory":
+                number = _number(row.memory, 0.85, 0.95, stale)
+                parts.append([*number, *_bar(row.memory, BAR_CELLS, 0.85, 0.95, stale), gap])
+            else:
+                bar = _bar(row.disk, BAR_CELLS, 0.90, 0.95, stale)
+                parts += [_number(row.disk, 0.90, 0.95, stale), [*bar, gap]]
+        return parts
 
     def _right(self, row: HostRow, c: Columns, since: str, room: int) -> list[Piece]:
         """What is wrong in words, or else the traffic and what a wide terminal has room for."""
@@ -341,19 +345,7 @@ class HostsTable(LiveList):
             return [(f"stale {figures.age(self._now - (row.measured_at or 0))}", "warning")]
         if row.state == "degraded":
             return _words(row.why, since, room, "critical" if row.severity == "critical" else "warning")
-        text = ""
-        if c.net:
-            down = figures.amount(row.receive_bytes_per_second)
-            text += f"{down:>4} {figures.amount(row.transmit_bytes_per_second):>4}"
-        if c.load:
-            text += f"{row.load_per_core:>7.2f}" if row.load_per_core is not None else " " * 7
-        if c.uptime:
-            text += f"{figures.age(row.uptime_seconds) if row.uptime_seconds is not None else '':>6}"
-        if c.mount:
-            text += "  " + fit(safe(row.disk_mount, 100), c.mount - 2)
-        if c.environment:
-            text += "  " + fit(safe(row.environment, 40), c.environment - 2)
-        return [(text, "muted")]
+        return [(right_words(row, c.right), "muted")]
 
     def _fold_line(self, id: str, c: Columns) -> list[Piece]:
         name = id.removeprefix(_FOLD)
@@ -363,7 +355,7 @@ class HostsTable(LiveList):
         title = f"{len(ids)} behind {safe(name, 253)}"
         hint = "⏎ closes" if name in self._open else "⏎ shows them"
         return [
-            (f"{glyph} ", colour), (fit(title, c.name) + " ", "strong"), (fit("unreachable", c.state) + "  ", "muted"),
+            (f"{glyph} ", colour), (fit(title, c.name) + " ", "strong"), (fit("unreachable", STATE_CELLS) + "  ", "muted"),
             (f"{safe(name, 60)} does not answer  {figures.age(self._now - since)}  ", "muted"), (hint, "faint"),
         ]  # fmt: skip
 

@@ -15,6 +15,7 @@ from guardian_tui.protocol.backups import CopiesRow, JobRow, ReadinessRow, Repos
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow, Question
 from guardian_tui.protocol.runbooks import RunbookResult, RunbookRow, RunbookRun
+from guardian_tui.protocol.views import View
 from guardian_tui.text import safe
 from widgets import figures
 
@@ -50,6 +51,7 @@ COLUMNS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
     RunbookRun: ("id", "runbook", "state", "verdict", "asked", "step", "leader", "started_at", "ended_at", "proof", "words"),
     RunbookResult: ("step", "host", "state", "exit_code", "words", "last_line"),
     Approval: ("id", "order", "target", "host", "state", "by", "asked_at", "expires_at", "quorum", "words", "why"),
+    View: ("name", "screen", "filter", "sort", "problems", "columns", "shared", "owner"),
     CopiesRow: ("job", "host", "copies", "places", "elsewhere", "untouchable", "errors", "flags"),
 }  # fmt: skip
 """What a table tells of rows that have more than fits a terminal, what is long at the end."""

@@ -159,6 +159,12 @@ WORDS: Mapping[str, str] = {
     "runbooks.stop.reason": "Why; stands in the transcript.",
     "silences.add.host": "Which host; else all.",
     "silences.add.rule": "Id of the rule; else all.",
+    "views.save.columns": "A column of the hosts, in its order; else those that there is room for.",
+    "views.save.problems": "Only hosts that are not well.",
+    "views.save.reverse": "The other way round.",
+    "views.save.screen": "Which list.",
+    "views.save.shared": "Others are offered it.",
+    "views.save.sort": "Column to sort by.",
 }  # fmt: skip
 
 

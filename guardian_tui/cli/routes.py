@@ -57,7 +57,8 @@ _NOT_HEADLESS = frozenset(
 _GROUP_HELP = {
     "hosts": "Hosts: see, add, test, remove.", "alerts": "Alerts: see and acknowledge.", "silences": "Silences of alerts.",
     "rules": "Alert rules in force.", "channels": "Ways to reach someone.", "audit": "The audit log: list, verify, export.",
-    "accounts": "People.", "profiles": "Profiles of permissions.", "sessions": "Open sessions.", "session": "My session.",
+    "views": "Views of lists: mine, and those that others share.", "accounts": "People.", "profiles": "Profiles of permissions.", "sessions": "Open sessions.",
+    "session": "My session.",
     "secrets": "Names in the vault.", "questions": "Answers to questions about hosts.", "recovery": "Recovery codes.", "password": "My password.",
     "checks": "Checks: see, add, edit, remove, make now.", "processes": "Processes of a host.", "units": "Units of a host.", "logs": "Logs of a host.",
     "backups": "Backups: jobs, runs, snapshots, and whether hosts could be restored.", "repositories": "Repositories of backups.",

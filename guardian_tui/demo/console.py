@@ -12,10 +12,11 @@ from typing import Any
 import pyotp
 
 from guardian_tui.app import GuardianApp, farewell_of
-from guardian_tui.commands import COMMANDS, Command, Registry, load_keys
+from guardian_tui.commands import COMMANDS, Command, Registry
 from guardian_tui.config import Settings
 from guardian_tui.demo.backstage import Backstage
 from guardian_tui.demo.script import KINDS
+from guardian_tui.own_keys import load_keys
 from guardian_tui.protocol.access import Session
 from guardian_tui.protocol.errors import EngineUnreachable
 from guardian_tui.protocol.system import Hello

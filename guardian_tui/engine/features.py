@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guardian_tui.engine.access.views import Views
 from guardian_tui.engine.alerts.service import Alerts
 from guardian_tui.engine.approvals.book import Book
 from guardian_tui.engine.approvals.orders import ApprovalOrders
@@ -126,7 +127,7 @@ class Features:
             ProbeOrders(fleet, self._remote).handlers(), Acts(fleet, commands).handlers(), Logs(fleet, commands).handlers(),
             self._questions.handlers(), self.alerts.handlers(), CheckOrders(self.checks, engine.clock).handlers(),
             ApprovalOrders(self._approvals, engine.dispatch.act).handlers(),
-            RunbookOrders(self.runbooks, engine.store, engine.clock).handlers(),
+            RunbookOrders(self.runbooks, engine.store, engine.clock).handlers(), Views(engine.store).handlers(),
         ):  # fmt: skip
             engine.dispatch.bind(handlers)
         self._bind_backups()

@@ -17,6 +17,7 @@ from guardian_tui.ordinary.saving import SavingCommands
 from guardian_tui.ordinary.sections import SectionCommands
 from guardian_tui.ordinary.session import SessionCommands
 from guardian_tui.ordinary.trust import TrustCommands
+from guardian_tui.ordinary.views import ViewCommands
 
 
 class OrdinaryCommands(
@@ -35,5 +36,6 @@ class OrdinaryCommands(
     SavingCommands,
     SectionCommands,
     SessionCommands,
+    ViewCommands,
 ):
     """Mixed into the app: the commands that screens leave to it."""

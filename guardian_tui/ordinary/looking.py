@@ -60,7 +60,22 @@ class LookingCommands(CommandPart):
 
     def command_pause(self, arguments: tuple[str, ...]) -> None:
         """`P`."""
-        self._app.toggle_pause()
+        self._app.picture.toggle_pause()
+
+    def command_draw_slower(self, arguments: tuple[str, ...]) -> None:
+        """`>`."""
+        self._say_pace(self._app.picture.step(1))
+
+    def command_draw_faster(self, arguments: tuple[str, ...]) -> None:
+        """`<`."""
+        self._say_pace(self._app.picture.step(-1))
+
+    def _say_pace(self, seconds: float) -> None:
+        self._app.say(
+            f"The picture is drawn every {seconds:.0f} s."
+            if seconds
+            else "The picture is drawn as news come."
+        )
 
     def command_audit_verify(self, arguments: tuple[str, ...]) -> None:
         """`V` on the fleet screen."""

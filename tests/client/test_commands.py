@@ -10,13 +10,11 @@ from guardian_tui import commands
 from guardian_tui.app import GuardianApp
 from guardian_tui.commands import (
     COMMANDS,
-    RESERVED_KEYS,
     Registry,
-    clashes,
-    load_keys,
     shown_key,
 )
 from guardian_tui.moments import parse_duration
+from guardian_tui.own_keys import RESERVED_KEYS, clashes, load_keys
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.routes import PERMISSIONS, ROUTES
 from screens.alert import AlertScreen
@@ -28,6 +26,7 @@ from screens.backup import BackupScreen
 from screens.backups import BackupsScreen
 from screens.check import CheckScreen
 from screens.checks import ChecksScreen
+from screens.engine import EngineScreen
 from screens.fleet import FleetScreen
 from screens.found import FoundScreen
 from screens.host import HostScreen
@@ -51,6 +50,7 @@ SCREENS = {
         AuditScreen,
         ChecksScreen,
         CheckScreen,
+        EngineScreen,
         PeopleScreen,
         SectionScreen,
         LogScreen,

@@ -14,7 +14,8 @@ from textual.app import App, ComposeResult
 from guardian_tui.protocol.fleet import HostRow
 from tests.widgets.fleet_app import NOW, FleetApp, fleet, row
 from themes import load_themes
-from widgets.hosts_table import HostsTable, columns_for
+from widgets.hosts_columns import columns_for
+from widgets.hosts_table import HostsTable, Looks
 from widgets.live_list import CACHED_STRIPS
 
 HOSTILE = [
@@ -31,6 +32,11 @@ def lines(table: HostsTable) -> list[str]:
 def line_of(table: HostsTable, id: str) -> str:
     """The line of a row, drawn if need be outside the screen."""
     return "".join(text for text, _ in table.line(id, table.width))
+
+
+def right_of(width: int) -> list[str]:
+    """Names of what stands right of the figures."""
+    return [name for name, _ in columns_for(width).right]
 
 
 class _Untouched(App[None]):
@@ -70,19 +76,38 @@ async def test_at_120_columns_the_spark_and_the_traffic_are_seen(app: FleetApp) 
     line = lines(table)[1]
     assert "▄" in line and "█" in line
     assert re.search(r"2\.1M 421K", line)
-    assert columns_for(table.width).net
+    assert "net" in right_of(table.width)
 
 
 @pytest.mark.parametrize("width", [77, 79])
 def test_eighty_columns_are_enough_for_the_traffic(width: int) -> None:
-    assert columns_for(width).net and not columns_for(width).load
+    assert right_of(width) == ["net"]
 
 
 def test_wide_terminals_show_more_columns_not_wider_gaps() -> None:
-    narrow, wide = columns_for(99), columns_for(160)
-    assert (wide.spark, wide.bar) == (narrow.spark, narrow.bar)
-    assert wide.load and wide.uptime and wide.mount and wide.environment
-    assert not columns_for(40).net
+    assert columns_for(160).figures == columns_for(99).figures
+    assert right_of(160) == ["net", "load", "up", "fullest", "environment"]
+    assert not right_of(40)
+
+
+async def test_columns_that_a_person_chose_stand_in_their_order_as_far_as_there_is_room(
+    app: FleetApp,
+) -> None:
+    table = await show(app, [row("web-1", disk=0.65, labels={"role": "web"}), row("web-2", labels={})])
+    table.set_columns(["label:role", "disk", "uptime", "mount", "nonsense"])
+    titles, first, second = lines(table)[:3]
+    assert "cpu" not in titles and "mem" not in titles and "net" not in titles
+    assert line_of(table, table.ids[0]).index("65") < first.index("web ")
+    assert first.index("web ") == titles.index("role") and first.index("/var") == titles.index("fullest")
+    assert "web " not in second
+    table.look_at(Looks("no such column", columns=("groups",)))
+    assert table.looked_at == Looks(columns=("groups",)) and "groups" in lines(table)[0]
+
+
+async def test_a_degraded_host_says_why_also_where_no_figure_was_chosen(app: FleetApp) -> None:
+    table = await show(app, fleet())
+    table.set_columns(["environment"])
+    assert any("cpu" in line.partition("degraded")[2] for line in lines(table)[1:])
 
 
 async def test_titles_stand_over_their_columns(app: FleetApp) -> None:

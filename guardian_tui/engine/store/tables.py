@@ -75,6 +75,15 @@ recovery_codes = Table(
     Column("used_at", Float),
 )
 
+views = Table(
+    "views",
+    state,
+    Column("account_id", Text, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("shared", Integer, nullable=False, server_default="0"),
+    Column("body", Text, nullable=False),  # JSON of protocol.views.SaveView
+)
+
 sessions = Table(
     "sessions",
     state,

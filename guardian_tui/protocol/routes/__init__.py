@@ -20,6 +20,7 @@ from guardian_tui.protocol.routes.runbooks import RUNBOOKS
 from guardian_tui.protocol.routes.system import SYSTEM
 from guardian_tui.protocol.routes.trust import TRUST
 from guardian_tui.protocol.routes.vault import VAULT
+from guardian_tui.protocol.routes.views import VIEWS
 
 __all__ = ["PERMISSIONS", "PUBLIC", "ROUTES", "SELF", "WHOLE", "Recording", "Route", "Scoping"]
 
@@ -28,6 +29,7 @@ ROUTES: dict[str, Route] = {
     for route in (
         *SYSTEM,
         *PEOPLE,
+        *VIEWS,
         *HOSTS,
         *TRUST,
         *PROBE,
