@@ -155,6 +155,8 @@ COMMANDS: dict[str, Command] = _registry(
     Command("host.logs", "Logs", "Follows the journal, of this host or of all that are marked; a unit's or a file's by its name.",
             ("fleet", "host", "section:other", "section:processes"), ("l",), words=("log", "logs"), arguments="[unit:NAME|file:PATH]",
             footer="logs", route="logs.read"),
+    Command("host.shell", "Open a shell", "The terminal is the host's until the shell ends, or ~. at the start of a line leaves it; it is in the audit log.",
+            ("fleet", "host"), ("dollar_sign",), words=("shell",), arguments="[HOST]", footer="shell", route="shell.open", dangerous=True),
     Command("unit.log", "The unit's log", "Follows the journal of the unit under the cursor.", ("section:units",), ("l", "enter"),
             footer="log", route="logs.read"),
     Command("process.signal", "Send a signal", "To the marked processes, or the one under the cursor, while it is the one you see.",
@@ -413,7 +415,7 @@ class Registry:
 
 _SHOWN_KEYS = {
     "enter": "⏎", "escape": "esc", "slash": "/", "colon": ":", "exclamation_mark": "!", "question_mark": "?",
-    "apostrophe": "'", "minus": "-", "plus": "+", "equals_sign": "=", "underscore": "_", "left_square_bracket": "[",
+    "apostrophe": "'", "dollar_sign": "$", "minus": "-", "plus": "+", "equals_sign": "=", "underscore": "_", "left_square_bracket": "[",
     "right_square_bracket": "]", "left": "←", "right": "→",
     "shift+left": "⇧←", "shift+right": "⇧→", "full_stop": ".", "greater_than_sign": ">", "less_than_sign": "<", "space": "space", "delete": "del",
 }  # fmt: skip

@@ -60,6 +60,8 @@ class FleetSettings(Section, frozen=True):
     breaker_max_seconds: Seconds = 60.0
     answer_limit_bytes: Annotated[int, msgspec.Meta(ge=4096, le=64 << 20)] = 1 << 20
     watch_this_machine: bool = True
+    shells: bool = True
+    """Whether shells on hosts are opened at all; who may is a matter of profiles."""
     backup_runs_at_once: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
     """Runs of backups beside each other on one host."""
     checks_at_once: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 200

@@ -76,7 +76,7 @@ def headless_routes() -> list[Route]:
         route
         for route in ROUTES.values()
         if not (route.stream or route.raw or route.name in _NOT_HEADLESS)
-        and not route.name.startswith(("setup.", "enrol.", "engine."))
+        and not route.name.startswith(("setup.", "enrol.", "engine.", "shell."))
     ]
 
 

@@ -18,6 +18,7 @@ from guardian_tui.engine.backups.planner import Planner
 from guardian_tui.engine.backups.proofs import ProofOrders
 from guardian_tui.engine.backups.scope import Scope
 from guardian_tui.engine.backups.service import Backups
+from guardian_tui.engine.facts import SessionEnded
 from guardian_tui.engine.fleet.acts import Acts
 from guardian_tui.engine.fleet.authorities import AuthorityOrders
 from guardian_tui.engine.fleet.checks.orders import CheckOrders
@@ -27,6 +28,7 @@ from guardian_tui.engine.fleet.orders import HostOrders
 from guardian_tui.engine.fleet.probe_orders import ProbeOrders
 from guardian_tui.engine.fleet.section_orders import SectionOrders
 from guardian_tui.engine.fleet.service import Fleet
+from guardian_tui.engine.fleet.shells import Shells
 from guardian_tui.engine.fleet.trial import try_probe
 from guardian_tui.engine.own_state.snapshot import Source, taker
 from guardian_tui.engine.remote.commands import Commands
@@ -60,6 +62,8 @@ class Features:
         self.fleet = Fleet(
             engine.store, engine.bus, engine.live, engine.clock, settings.fleet, settings.store, self._remote, self._questions
         )  # fmt: skip
+        self._shells = Shells(self.fleet.inventory, self._remote, allowed=settings.fleet.shells)
+        engine.bus.subscribe(SessionEnded, self._shells.session_ended)
         self.alerts = Alerts(
             engine.store, engine.bus, engine.live, engine.clock, settings.alerts, engine.vault, engine.audit,
             keep_days=settings.store.alerts_days, environment=settings.environment,
@@ -103,6 +107,7 @@ class Features:
         closing.push_async_callback(self.alerts.stop)
         await self.fleet.start()
         closing.push_async_callback(self.fleet.stop)
+        closing.push_async_callback(self._shells.stop)
         await self._approvals.start()
         closing.push_async_callback(self._approvals.stop)
         await self.checks.start()
@@ -125,6 +130,7 @@ class Features:
             ).handlers(),
             AuthorityOrders(fleet, engine.store, self._pins, self._questions).handlers(), SectionOrders(fleet).handlers(),
             ProbeOrders(fleet, self._remote).handlers(), Acts(fleet, commands).handlers(), Logs(fleet, commands).handlers(),
+            self._shells.handlers(),
             self._questions.handlers(), self.alerts.handlers(), CheckOrders(self.checks, engine.clock).handlers(),
             ApprovalOrders(self._approvals, engine.dispatch.act).handlers(),
             RunbookOrders(self.runbooks, engine.store, engine.clock).handlers(), Views(engine.store).handlers(),

@@ -42,7 +42,7 @@ PUBLIC_BODY_LIMIT_BYTES = 64 << 10
 """Of those who have not logged in."""
 BODY_SECONDS = 30.0
 """For a request to come whole."""
-NOT_LOGGED = frozenset({"session.touch"})
+NOT_LOGGED = frozenset({"session.touch", "shell.write"})
 """Orders of every few key presses, which change nothing that anybody looks for."""
 Raw = Callable[[], Awaitable[tuple[int, str, bytes]]]
 """Answers a plain-text route: status, media type, body."""

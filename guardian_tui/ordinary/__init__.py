@@ -16,6 +16,7 @@ from guardian_tui.ordinary.runbooks import RunbookCommands
 from guardian_tui.ordinary.saving import SavingCommands
 from guardian_tui.ordinary.sections import SectionCommands
 from guardian_tui.ordinary.session import SessionCommands
+from guardian_tui.ordinary.shells import ShellCommands
 from guardian_tui.ordinary.trust import TrustCommands
 from guardian_tui.ordinary.views import ViewCommands
 
@@ -36,6 +37,7 @@ class OrdinaryCommands(
     SavingCommands,
     SectionCommands,
     SessionCommands,
+    ShellCommands,
     ViewCommands,
 ):
     """Mixed into the app: the commands that screens leave to it."""

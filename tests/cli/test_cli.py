@@ -239,7 +239,7 @@ def test_every_order_but_those_of_the_screen_has_a_headless_twin() -> None:
             route.raw
             or route.stream
             or name in screen_only
-            or name.startswith(("setup.", "enrol.", "engine."))
+            or name.startswith(("setup.", "enrol.", "engine.", "shell."))
         )
     }
     assert {route.name for route in headless_routes()} == expected

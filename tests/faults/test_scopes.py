@@ -17,7 +17,8 @@ from guardian_tui.client import Client
 from guardian_tui.config import AuditSettings, FleetSettings, RunbooksSettings, Settings
 from guardian_tui.engine.alerts.faults import Fault
 from guardian_tui.engine.approvals.records import Waiting, put
-from guardian_tui.engine.calls import Peer
+from guardian_tui.engine.calls import Call, Peer
+from guardian_tui.engine.fleet.shells import _Shell as OpenedShell
 from guardian_tui.engine.main import Engine
 from guardian_tui.protocol import alerts, backups, bulk, changes, checks, fleet, imports, runbooks
 from guardian_tui.protocol.access import GrantSpec
@@ -165,6 +166,8 @@ ASKS: dict[str, list[dict[str, Any]]] = {
     "runbooks.approve": [{"run": "@book_run", "version": 1, "digest": "0" * 64}], "runbooks.stop": [{"run": "@book_run"}],
     "runbooks.watch": [{"run": "@book_run", "console": "c"}], "runbooks.hand_over": [{"run": "@book_run"}], "runbooks.output": [{"run": "@book_run"}, {"run": "@over"}],
     "runbooks.transcript": [{"run": "@book_run"}, {"run": "@over"}, {"run": "@over", "format": "asciicast"}], "runbooks.search": [{"text": MARK}],
+    "shell.open": [HOST], "shell.read": [{"shell": "@shell"}], "shell.write": [{"shell": "@shell", "data": "eA=="}],
+    "shell.resize": [{"shell": "@shell", "columns": 9, "lines": 9}], "shell.close": [{"shell": "@shell"}],
     "approvals.list": [{}], "approvals.approve": [{"approval": "@approval", "digest": "d"}],
     "approvals.refuse": [{"approval": "@approval", "digest": "d"}], "approvals.go": [{"approval": "@approval"}],
 }  # fmt: skip
@@ -315,6 +318,12 @@ async def zoo(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Z
         async with engine.store.write() as tx:
             await put(tx, waiting)
         handler_of(engine, "approvals.list")._book.show(waiting)
+        refs["shell"] = "0123456789abcdef"
+        mine = await engine.access.authenticate(me.token, Peer(os.geteuid()))
+        opened = Call(
+            ROUTES["shell.open"], mine, Peer(os.geteuid()), "r", NOW, engine.audit, engine.store.write
+        )
+        handler_of(engine, "shell.open")._open[refs["shell"]] = OpenedShell(opened, host, f"{MARK}-1")
         table = engine.live.runbook_runs
         await until(lambda: (row := table.get(refs["over"])) is None or row.state == "ended")
         if moved:

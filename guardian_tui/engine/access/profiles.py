@@ -29,6 +29,10 @@ PROFILES: Mapping[str, tuple[frozenset[str], str]] = {
         _OPERATOR,
         "Runs the fleet: hosts, checks, backups, restores, keys, silences, planned work; approves what others' runbooks will do.",
     ),
+    "shell": (
+        frozenset({"hosts.see", "shell.open"}),
+        "May open a shell on hosts, which goes round runbooks and approvals: grant it beside another, on few hosts.",
+    ),
     "auditor": (_AUDITOR, "Sees everything, exports the audit log, changes nothing."),
     "admin": (frozenset(PERMISSIONS), "May do everything, people included."),
 }

@@ -58,6 +58,19 @@ class Connection:
             ) from error
         return channel
 
+    async def open_terminal(
+        self, session: asyncssh.SSHClientSession[bytes], name: str, size: tuple[int, int], window_bytes: int
+    ) -> asyncssh.SSHClientChannel[bytes]:
+        """Start the account's own shell in a terminal of this kind and size (columns, lines).
+
+        Raises:
+            asyncssh.Error, OSError: it could not be started.
+        """
+        channel, _ = await self.ssh.create_session(
+            lambda: session, None, request_pty="force", term_type=name, term_size=size, encoding=None, window=window_bytes
+        )  # fmt: skip
+        return channel
+
     async def run(
         self, command: str, *, timeout: float, limit_bytes: int = 1 << 20, stdin: bytes = b""
     ) -> Completed:

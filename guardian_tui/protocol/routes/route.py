@@ -19,7 +19,7 @@ Recording = Literal["none", "local", "remote"]
 """``none``: only a denial is an event.  ``local``: one event in the transaction of the change.
 ``remote``: the intent before, the result after."""
 Scoping = Literal["none", "host", "rows", "whole"]
-"""``host``: the request names one host (``host``, or by its ``alert``, ``question`` or ``check``), which the handler resolves through ``Call.host_in_scope``.
+"""``host``: the request names one host (``host``, or by its ``alert``, ``question``, ``check`` or ``shell``), which the handler resolves through ``Call.host_in_scope``.
 ``rows``: the answer is filtered by ``Call.sees``.
 ``whole``: it concerns the engine as a whole; a grant on some hosts does not reach it."""
 
