@@ -228,6 +228,13 @@ METRICS: dict[str, Metric] = _catalogue(
         "job",
     ),
     Metric(
+        "backup_unreadable",
+        "flag",
+        "backups",
+        "1: the repository can't be read: its password, its place or its data is wrong, or it was not reached for three hours",
+        "repository",
+    ),
+    Metric(
         "backup_space_trouble",
         "level",
         "backups",

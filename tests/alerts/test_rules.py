@@ -27,6 +27,7 @@ FS = (
 NIC = "network_error_ratio{eth0}"
 DROPS = "network_drop_ratio{eth0}"
 CRAMPED = "backup_space_trouble{vault}"
+UNREAD = "backup_unreadable{vault}"
 STALE, BROKEN, ODD, DRILL, UNCOPIED, BEHIND, UNTIMED = (
     f"backup_{name}{{web}}"
     for name in (
@@ -312,6 +313,7 @@ CASES = [
     ("backup_copy_failed", "warning", (UNCOPIED,), {UNCOPIED: 1.0}, 0, None, {}, 0),
     ("backup_copy_stale", "warning", (BEHIND,), {BEHIND: 1.1}, 3600, None, {}, 0),
     ("backup_copy_stale", "critical", (BEHIND,), {BEHIND: 2.1}, 3600, None, {}, 0),
+    ("backup_unreadable", "warning", (UNREAD,), {UNREAD: 1.0}, 1200, None, {}, 0),
     ("backup_space", "warning", (CRAMPED,), {CRAMPED: 1.0}, 3600, None, {}, 0),
     ("backup_space", "critical", (CRAMPED,), {CRAMPED: 2.0}, 3600, None, {}, 0),
     ("backup_timer", "warning", (UNTIMED,), {UNTIMED: 1.0}, 900, None, {}, 0),

@@ -94,7 +94,9 @@ class House:
     async def repository(self, name: str = "dumps", **more: Any) -> Repository:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        spec = RepositorySpec(name=name, engine="dumps", location=str(folder), host="here", **more)
+        spec = RepositorySpec(
+            name=name, **{"engine": "dumps", "location": str(folder), "host": "here", **more}
+        )
         found = Repository(f"r-{name}", spec, "screen", self.clock.now())
         async with self.store.write() as tx:
             await records.put_repository(tx, found, new=True)
@@ -102,7 +104,10 @@ class House:
         return found
 
     async def job(self, name: str = "shop", repository: str = "dumps", **more: Any) -> Job:
-        fields = {"dumps": (Dump(kind="sqlite", database=str(self.base)),), **more}
+        fields = {
+            "dumps": () if "sources" in more else (Dump(kind="sqlite", database=str(self.base)),),
+            **more,
+        }
         spec = JobSpec(name=name, host="here", repository=repository, **fields)
         found = Job(f"j-{name}", spec, "local", f"r-{repository}", "screen", self.clock.now())
         async with self.store.write() as tx:

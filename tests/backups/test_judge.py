@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 import pytest
 from msgspec.structs import replace
 
@@ -12,7 +14,14 @@ from guardian_tui.engine.backups.observer import archived
 from guardian_tui.engine.backups.point_in_time import Window
 from guardian_tui.engine.backups.records import Job, JobMemory, Repository, RepositoryMemory
 from guardian_tui.engine.remote.ways import Way
-from guardian_tui.protocol.backups import JobSpec, RepositorySpec, RunRow, Verdict, shown_job_state
+from guardian_tui.protocol.backups import (
+    JobSpec,
+    RepositorySpec,
+    RunRow,
+    TimerRow,
+    Verdict,
+    shown_job_state,
+)
 
 HOUR = 3600.0
 NOW = 1_800_000_000.0
@@ -82,6 +91,56 @@ def test_a_repository_that_cannot_be_read_makes_a_job_unknown_once_what_was_read
     where.memory.listed_at = None
     where.memory.verdict = None
     assert judge.job_state(job(last=None), where, None, NOW)[0] == "unknown"
+
+
+@pytest.mark.parametrize("verdict", ["auth", "missing", "failed", "no_space"])
+def test_what_a_repository_says_of_itself_counts_at_once_however_fresh_what_was_read_is(
+    verdict: Verdict,
+) -> None:
+    where, one = repository(), job(5)
+    where.memory.verdict, where.memory.words = verdict, "wrong password"
+    found = row(one, where)
+    assert (found.state, found.words) == ("failed", "its repository can't be read: wrong password")
+    ready = judge.readiness(WAY, [found], NOW)
+    assert (ready.ready, ready.why) == ("no", ("web: its repository can't be read: wrong password",))
+    assert judge.repository_troubles(where, None, NOW) == (
+        {"backup_unreadable{vault}": 1.0}, {"backup_unreadable{vault}": "wrong password"}
+    )  # fmt: skip
+    # what is our own fault, as a vault that is locked, says nothing of it until what was read is old
+    where.memory.ours = True
+    assert row(one, where).state == "ok"
+    assert judge.repository_troubles(where, None, NOW)[0] == {"backup_unreadable{vault}": 0.0}
+    where.memory.listed_at = NOW - 4 * HOUR
+    assert row(one, where).state == "unknown"
+    assert judge.repository_troubles(where, None, NOW)[0] == {"backup_unreadable{vault}": 1.0}
+
+
+def test_a_repository_that_was_never_reached_is_told_after_a_while() -> None:
+    where = repository()
+    where.memory = RepositoryMemory()
+    assert judge.repository_troubles(where, None, NOW) == ({}, {})
+    where.memory.verdict, where.created_at = "locked", NOW - HOUR
+    assert judge.repository_troubles(where, None, NOW)[0] == {"backup_unreadable{vault}": 0.0}
+    assert judge.repository_troubles(where, None, NOW + 3 * HOUR)[0] == {"backup_unreadable{vault}": 1.0}
+
+
+def test_alerts_of_a_job_of_which_nothing_can_be_told_neither_begin_nor_end() -> None:
+    where, one = repository(), job(5)
+    where.memory.verdict, where.memory.listed_at = "network", NOW - 4 * HOUR
+    found = row(one, where)
+    assert found.state == "unknown"
+    series = judge.series_of(one, found, NOW)
+    assert set(series) == set(judge.series_of(one, row(one), NOW))
+    assert all(isnan(value) for value in series.values())
+
+
+def test_a_timer_is_a_trouble_only_where_the_host_could_have_one() -> None:
+    one = job(5, schedule="daily")
+    timer = TimerRow(place="engine", wanted="host", words="it was refused")
+    series = judge.series_of(one, replace(row(one), timer=timer), NOW)
+    assert series["backup_timer_trouble{web}"] == 1.0
+    series = judge.series_of(one, replace(row(one), timer=replace(timer, unable=True)), NOW)
+    assert series["backup_timer_trouble{web}"] == 0.0
 
 
 def test_a_row_grows_old_on_screen_without_a_word_of_the_engine() -> None:

@@ -10,13 +10,15 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from guardian_tui.engine.backups import records, runner
+from guardian_tui.engine.backups import following, records
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.service import Backups
 from guardian_tui.engine.backups.work import Backup
 from guardian_tui.engine.remote.commands import Commands
+from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.protocol.backups import Dump, JobSpec, RepositorySpec, RunRow
 from tests.fleet.conftest import *  # noqa: F403  # its fixtures: a fleet with a real store and real SSH
 from tests.fleet.test_sshd import watched
@@ -40,7 +42,7 @@ def place(unix_user: SshUser) -> Iterator[Path]:
 
 @pytest.fixture
 async def backups(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Backups]:
-    monkeypatch.setattr(runner, "UNHEARD_SECONDS", 0.5)
+    monkeypatch.setattr(following, "UNHEARD_SECONDS", 0.5)
 
     async def resolve(reference: str) -> str:
         return f"behind {reference}"
@@ -112,6 +114,28 @@ async def test_a_link_that_is_cut_in_mid_run_costs_the_run_nothing(
     row = await until_ended(world, run_id)
     assert (row.verdict, row.attempt) == ("ok", 1), row
     assert list((place / "kept").glob("*shop*"))
+
+
+async def test_what_is_ended_while_its_host_is_away_is_ended_when_it_is_back(
+    world: World, backups: Backups, sshd: Callable[..., Sshd], place: Path
+) -> None:
+    server = sshd()
+    await watched(world, server)
+    begun, never = place / "begun", place / "never"
+    run_id = await queued(world, backups, place, f"touch {begun}; while [ ! -e {never} ]; do sleep 0.1; done")
+    async with asyncio.timeout(60):
+        while not begun.exists() or backups.runner.log_of(run_id) is None:
+            await asyncio.sleep(0.1)
+    server.stop()
+    with pytest.raises(ConnectFailed):
+        await backups.runner.cancel(backups.runner.runs[run_id])
+    assert (await row_of(world, run_id)).state == "running"
+    server.start()
+    row = await until_ended(world, run_id)
+    assert (row.verdict, row.words) == ("cancelled", "It was ended by a person."), row
+    assert not any(
+        str(never) in " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])
+    )
 
 
 async def test_a_host_that_cannot_be_reached_at_all_is_a_verdict_in_words(

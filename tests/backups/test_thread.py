@@ -29,14 +29,21 @@ from guardian_tui.protocol.backups import (
     SnapshotList,
     SnapshotsQuery,
 )
+from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import Conflict, InvalidRequest
+from guardian_tui.protocol.fleet import SecretSet
 from tests.backups.conftest import PASSWORD, Saved
 
 
 async def test_from_a_repository_to_a_proven_restore(saved: Saved) -> None:
     await saved.repository()
     await saved.job()
-    assert (await saved.row()).state in ("never", "unknown")
+
+    async def read() -> bool:
+        # until it was made it was missing
+        return (await saved.row()).state == "never"
+
+    await saved.until(read, "its repository is read")
     run = await saved.run()
     assert (run.verdict, run.files) == ("ok", 30), run
     assert run.snapshot
@@ -118,6 +125,24 @@ async def test_a_password_that_is_wrong_and_a_repository_that_is_not_there_are_t
     await saved.job()
     run = await saved.run()
     assert run.verdict == "auth", run
+
+    # with the right one it is saved; with a wrong one again nothing could be restored, however fresh the snapshot is: both are said at once
+    async def password(word: str, state: str, ready: str, *why: str) -> None:
+        await saved.client.call("secrets.set", Done, SecretSet(name="backups/vault", value=word))
+
+        async def told() -> bool:
+            one = (await saved.client.call("backups.readiness", ReadinessList, BackupsQuery())).hosts[0]
+            said = len(one.why) == len(why) and all(a in b for a, b in zip(why, one.why, strict=True))
+            return (one.ready, (await saved.row()).state) == (ready, state) and said
+
+        await saved.until(told, f"{state}, {ready}, {why}")
+
+    await password("another", "failed", "no", "no good snapshot")
+    assert (await saved.run()).verdict == "ok"
+    assert (await saved.row()).state == "ok"
+    await password("wrong", "failed", "no", "can't be read")
+    assert (await saved.row()).good_at is not None
+    await password("another", "ok", "yes")
 
 
 async def test_one_source_that_is_missing_makes_no_good_snapshot(saved: Saved) -> None:

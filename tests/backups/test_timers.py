@@ -559,6 +559,7 @@ async def test_a_host_that_can_have_no_timer_says_why_and_one_that_is_watched_no
     job = await kept.add(host)
     await kept.visit()
     assert (kept.row().place, kept.row().words) == ("engine", "there is no systemd, and no cron is running")
+    assert kept.row().unable
     assert kept.acts() == [] and not host.timer.exists() and not kept.backups.timers.in_charge(job)
     kept.backups.judge()
     assert kept.backups.row_of(job).timer == kept.row()
@@ -571,6 +572,7 @@ async def test_a_host_that_can_have_no_timer_says_why_and_one_that_is_watched_no
     await kept.visit()
     assert kept.acts()[-2:] == [("timer.install", "intent"), ("timer.install", "failed")]
     assert kept.row().place == "engine" and "symbolic link" in kept.row().words
+    assert not kept.row().unable
     (host.state / "guardian-timers").unlink()
     done = kept.acts()
     await kept.visit()

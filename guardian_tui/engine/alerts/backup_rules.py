@@ -43,6 +43,14 @@ BACKUP_RULES: tuple[MetricRule, ...] = (
         wait=(HOUR, HOUR),
         why="the newest good snapshot is newer than the newest copy of one by {value} of the RPO",
     ),
+    one(
+        "backup_unreadable",
+        "Repository of backups can't be read",
+        "notify",
+        Term("backup_unreadable", ">", 0.5),
+        wait=20 * MINUTE,
+        why="nothing could be restored from it now, or nothing is known of what it holds",
+    ),
     two(
         "backup_space",
         "Repository of backups full soon",

@@ -8,7 +8,7 @@ from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import Judgement
 from guardian_tui.engine.backups.outcome import outcome
 from guardian_tui.engine.backups.records import Limit
-from guardian_tui.engine.backups.runs import RESTARTED, SCHEDULE, Run
+from guardian_tui.engine.backups.runs import PERSON, RESTARTED, SCHEDULE, Run
 from guardian_tui.engine.backups.schedule import own_zone, window_left
 from guardian_tui.engine.backups.work import Backup, Drill, Restore
 from guardian_tui.engine.calls import Entry
@@ -36,8 +36,9 @@ def judged(run: Run, look: Look, job: JobSpec | None) -> Judgement:
     run.outcome = outcome(
         run.work, run.row.operation, adapter(run.repository.spec.engine), job, run.reader, run.row.id
     )
-    if look.cancelled or run.cancelled:
-        return Judgement("cancelled", "It was ended by a person.")
+    # what ended by itself before it was told to is what it is
+    if look.cancelled:
+        return Judgement("cancelled", run.ending or PERSON)
     if look.timed_out and run.limit == "window" and job is not None:
         return Judgement(
             "failed", f"Its window ({job.window}) was over before it had ended: it was ended.", "Give it a longer window, or less to do.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import nan
 from statistics import median
 
 from guardian_tui.engine.backups.records import Job, Repository, RepositoryMemory
@@ -17,6 +18,7 @@ from guardian_tui.protocol.backups import (
     RepositoryRow,
     RunRow,
     TimerRow,
+    Verdict,
 )
 
 DAY = 86400.0
@@ -25,8 +27,8 @@ AHEAD_SECONDS = 900.0
 """A snapshot that is dated so much later than now was made by a clock that is wrong."""
 NOT_READ_SECONDS = 3 * 3600.0
 """A repository that was not read for so long is not believed."""
-UNPROVEN_DAYS = 45.0
-"""A job that was never checked or drilled is told so after so long."""
+_PASSING: tuple[Verdict, ...] = ("network", "locked")
+"""Why a repository could not be read that passes by itself, and says nothing of whether it could be restored from."""
 FULL_DAYS = (30, 7)
 """A repository that is full within so many days is a trouble, and a grave one."""
 FEWEST_SIZES = 3
@@ -81,6 +83,8 @@ def job_state(
     memory = repository.memory if repository else None
     if memory is None:
         return "unknown", f"its repository {job.spec.repository} is not there"
+    if why := unreadable(repository):
+        return "failed", why
     if memory.verdict not in (None, "ok") and (
         memory.listed_at is None or now - memory.listed_at > NOT_READ_SECONDS
     ):
@@ -106,6 +110,23 @@ def job_state(
     if job.last is not None and job.last.verdict not in (None, "ok", "cancelled"):
         return "failed", job.last.words
     return "ok", ""
+
+
+def unreadable(repository: Repository | None) -> str:
+    """Why nothing can be restored from a repository now, by its own answer; empty: it can be read, or whether is not known."""
+    memory = repository.memory if repository else None
+    if memory is None or memory.verdict in (None, "ok", *_PASSING) or memory.ours:
+        return ""
+    return f"its repository can't be read: {memory.words}"
+
+
+def unread(repository: Repository, now: float) -> bool:
+    """Whether somebody is to be told that a repository can't be read: what passes by itself is given its time."""
+    memory = repository.memory
+    if memory.verdict in (None, "ok"):
+        return False
+    read_at = repository.created_at if memory.listed_at is None else memory.listed_at
+    return bool(unreadable(repository)) or now - read_at > NOT_READ_SECONDS
 
 
 _Sizes = tuple[int | None, int | None, int | None]
@@ -149,7 +170,7 @@ def job_row(
         drill=memory.drill, measured_rto_seconds=job.measured_rto, estimated_rto_seconds=None if job.measured_rto else job.estimated_rto,
         copies=copies_of(job, now), snapshots=job.snapshots, bytes=job.newest.bytes if job.newest else None,
         anomaly=memory.anomaly, listed_at=repository.memory.listed_at if repository else None, enabled=spec.enabled,
-        observed=job.observed, labels=spec.labels, source=job.source,
+        observed=job.observed, labels=spec.labels, source=job.source, unreadable=unreadable(repository),
     )  # fmt: skip
 
 
@@ -249,7 +270,7 @@ def _oldest(times: Iterable[float | None]) -> float | None:
 
 def troubles(row: JobRow, now: float) -> list[str]:
     """Why a restore of this job tonight could fail, the gravest first."""
-    found = []
+    found = [row.unreadable] if row.unreadable else []
     if row.state == "unknown":
         return [row.words or "nothing is known of its repository"]
     if row.good_at is None:
@@ -292,6 +313,36 @@ def space_trouble(full: float, now: float) -> float:
     return 2.0 if days < FULL_DAYS[1] else 1.0 if days < FULL_DAYS[0] else 0.0
 
 
+def unread_series(repository: str) -> str:
+    """Of a repository that can't be read: nothing is known of what is saved there, or nothing could be restored from it."""
+    return f"backup_unreadable{{{repository}}}"
+
+
+def repository_troubles(
+    repository: Repository, full: float | None, now: float
+) -> tuple[dict[str, float], dict[str, str]]:
+    """What the rules look at of a repository, and what is said of it, by series.
+
+    Args:
+        repository: which.
+        full: when it is full, if that is foreseen.
+        now: Unix seconds.
+    """
+    name, memory = repository.spec.name, repository.memory
+    values: dict[str, float] = {}
+    words: dict[str, str] = {}
+    if memory.verdict is not None:
+        series = unread_series(name)
+        values[series] = float(unread(repository, now))
+        if values[series]:
+            words[series] = memory.words
+    if full is not None:
+        series = space_series(name)
+        values[series] = space_trouble(full, now)
+        words[series] = f"if it grows on like this it is full in {max(0.0, full - now) / DAY:.0f} days"
+    return values, words
+
+
 def timer_series(job: str) -> str:
     """Of a job whose timer is to be on its host: whether something is wrong with it."""
     return f"backup_timer_trouble{{{job}}}"
@@ -300,7 +351,7 @@ def timer_series(job: str) -> str:
 def series_of(job: Job, row: JobRow, now: float) -> Mapping[str, float]:
     """What the rules look at."""
     name = job.spec.name
-    if not job.spec.enabled or row.state == "unknown":
+    if not job.spec.enabled:
         return {}
     newest = row.good_at if row.good_at is not None else job.created_at
     failed = job.last is not None and job.last.verdict not in (None, "ok", "cancelled")
@@ -310,16 +361,18 @@ def series_of(job: Job, row: JobRow, now: float) -> Mapping[str, float]:
     drill = 2.0 if row.drill not in (None, "ok") else 1.0 if overdue else 0.0
     more = {}
     if row.timer is not None and row.timer.wanted == "host":
-        more[timer_series(name)] = float(bool(row.timer.words))
+        more[timer_series(name)] = float(bool(row.timer.words) and not row.timer.unable)
     if job.spec.copies:
         more |= {
             f"backup_copy_failed{{{name}}}": float(bool(failed_copies(job))),
             f"backup_copy_lag_ratio{{{name}}}": copy_lag(job) / job.spec.rpo_seconds,
         }
-    return {
+    found = {
         **more,
         f"backup_age_ratio{{{name}}}": max(0.0, now - newest) / job.spec.rpo_seconds,
         f"backup_failed{{{name}}}": float(failed),
         f"backup_anomaly{{{name}}}": float(bool(row.anomaly)),
         f"backup_drill_trouble{{{name}}}": drill,
     }
+    # what can't be told ends no alert and begins none
+    return dict.fromkeys(found, nan) if row.state == "unknown" else found

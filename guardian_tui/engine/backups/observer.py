@@ -19,7 +19,7 @@ from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way, Ways
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.backups import Snapshot
-from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.errors import GuardianError, VaultLocked
 from guardian_tui.text import safe
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ class Listed:
 
     judgement: Judgement
     snapshots: tuple[Snapshot, ...] = ()
+    ours: bool = False
+    """Whether it failed for a reason that says nothing of the repository."""
 
 
 class Observer:
@@ -91,6 +93,7 @@ class Observer:
             memory.tried_at = now
             judgement = listed.judgement
             memory.verdict, memory.words, memory.advice = judgement.verdict, judgement.words, judgement.advice
+            memory.ours = listed.ours
             if judgement.verdict == "ok":
                 memory.listed_at = now
                 await self._weigh(repository, now)
@@ -166,10 +169,11 @@ class Observer:
             return Listed(Judgement("network", error.detail, "Test the connection of its host."))
         except GuardianError as error:
             return Listed(
-                Judgement("auth", error.detail, "Unlock the vault, or give the repository its secret.")
+                Judgement("auth", error.detail, "Unlock the vault, or give the repository its secret."),
+                ours=isinstance(error, VaultLocked),
             )
         except ValueError as error:
-            return Listed(Judgement("failed", f"Its list can't be read: {safe(str(error), 300)}."))
+            return Listed(Judgement("failed", f"Its list can't be read: {safe(str(error), 300)}."), ours=True)
 
     async def _ask(self, way: Way, place: Place, one: Adapter) -> Listed:
         out, ends = b"", []
@@ -179,7 +183,8 @@ class Observer:
                 return Listed(
                     Judgement(
                         "failed", "Its list is longer than what is read of one.", "Forget old snapshots."
-                    )
+                    ),
+                    ours=True,
                 )
             out += done.out
             code = 255 if done.exit_status is None else done.exit_status

@@ -269,7 +269,7 @@ class BackupOrders:
         return job
 
     async def remove(self, call: Call, request: wire.JobRef) -> Done:
-        """`backups.remove`: a run that is under way is ended."""
+        """`backups.remove`: what goes on of it is ended, but for restores."""
         job = self._changeable(call, request.job)
         ticket = await self._asking.change_job(call, "backups.remove", job, request)
         async with call.change(job.spec.name) as tx:

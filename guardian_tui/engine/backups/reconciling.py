@@ -45,6 +45,15 @@ REFUSED_SECONDS = 6 * 3600.0
 class _Impossible(Exception):
     """A job can't have a timer; says why."""
 
+    unable = False
+    """Whether no job of its host can."""
+
+
+class _Unable(_Impossible):
+    """A host has nothing that could begin a run."""
+
+    unable = True
+
 
 class Reconciling:
     """Brings the timers of a host in step.
@@ -103,11 +112,12 @@ class Reconciling:
                 raise _Impossible(f"its repository {job.spec.repository} is not there")
             wanted = await self._texts(job, repository, way, survey, "secrets" in found.sums)
         except _Impossible as error:
-            memory.words = str(error)
+            memory.words, memory.unable = str(error), error.unable
             if memory.form and survey.form == "none":
                 memory.form = ""
             await self._keep(key, memory)
             return
+        memory.unable = False
         different = timer_texts.differing(wanted, found.sums)
         if not different and not found.asleep and memory.form == survey.form:
             memory.words = found.trouble
@@ -119,7 +129,7 @@ class Reconciling:
         self, job: Job, repository: Repository, way: Way, survey: Survey, has_secrets: bool
     ) -> dict[str, str]:
         if survey.form == "none":
-            raise _Impossible(survey.words)
+            raise _Unable(survey.words)
         spec, one = repository.spec, adapter(repository.spec.engine)
         try:
             secrets = await self._sites.secrets(spec.secrets)

@@ -35,6 +35,8 @@ class RepositoryMemory(msgspec.Struct):
     verdict: Verdict | None = None
     words: str = ""
     advice: str = ""
+    ours: bool = False
+    """Whether that it can't be read says nothing of it: the vault is locked, its list was more than we read, or nothing that we understand."""
     tried_at: float | None = None
     listed_at: float | None = None
     snapshots: int = 0
@@ -147,6 +149,8 @@ class Plan(msgspec.Struct, frozen=True):
     limit: Limit = ""
     passing: Passing = "locked"
     """Why it waits, where it is to be tried again."""
+    ending: str = ""
+    """Why it is to be ended."""
 
 
 @dataclass(slots=True)

@@ -15,10 +15,21 @@ from guardian_tui.engine.backups import records
 from guardian_tui.engine.backups.endings import ended_row, event, judged, most_seconds
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import Judgement, Place
+from guardian_tui.engine.backups.following import UNHEARD_SECONDS, Following, tell_fault
+from guardian_tui.engine.backups.leftover import taken_up
 from guardian_tui.engine.backups.own_state import OwnState
 from guardian_tui.engine.backups.records import Job, Limit, Repository
-from guardian_tui.engine.backups.runs import HINDERED, RESTARTED, RETRY_SECONDS, TIMER, Ended, Run
-from guardian_tui.engine.backups.script import Mark, Reader, marks_of, render
+from guardian_tui.engine.backups.runs import (
+    HINDERED,
+    PERSON,
+    REMOVED,
+    RESTARTED,
+    RETRY_SECONDS,
+    TIMER,
+    Ended,
+    Run,
+)
+from guardian_tui.engine.backups.script import Mark, marks_of, render
 from guardian_tui.engine.backups.sites import Sites
 from guardian_tui.engine.backups.turns import Turns
 from guardian_tui.engine.backups.work import (
@@ -30,6 +41,7 @@ from guardian_tui.engine.backups.work import (
     Drill,
     Moment,
     Work,
+    ends_with_job,
     operation_of,
     stages_of,
 )
@@ -37,7 +49,7 @@ from guardian_tui.engine.calls import AuditSink
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.detached import DetachedRun, DetachedRuns
-from guardian_tui.engine.remote.detached_looks import DetachedFailed, Look
+from guardian_tui.engine.remote.detached_looks import DetachedFailed
 from guardian_tui.engine.remote.host_timers import Offer
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way, Ways
@@ -47,11 +59,6 @@ from guardian_tui.protocol.errors import GuardianError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-FOLLOW_SECONDS = 2.0
-SOON_SECONDS = 0.2
-"""A run that has just begun is looked at so soon, then less and less often: most end quickly, and somebody waits."""
-UNHEARD_SECONDS = 10.0
-"""A host that did not answer is asked again so much later."""
 HOST_LATE_SECONDS = 300.0
 """A host that is to try again by itself is given so much longer."""
 _FAILED: Mapping[str, Verdict] = {"no_space": "no_space", "running": "locked"}
@@ -75,6 +82,7 @@ class Runner:
         self, store: Store, live: Live, clock: Clock, audit: AuditSink, ways: Ways, sites: Sites, detached: DetachedRuns, ended: Ended,
         own_state: OwnState, at_once: int,
     ) -> None:  # fmt: skip
+        self.runs: dict[str, Run] = {}
         self._at_once = at_once
         self._store = store
         self._live = live
@@ -87,10 +95,9 @@ class Runner:
         self._own_state = own_state
         self._turns = Turns()
         self._of_host: dict[str, asyncio.Semaphore] = {}
-        self._followers: dict[str, asyncio.Task[None]] = {}
+        self._following = Following(detached, clock, self.runs, self._show)
         self._carrying: set[asyncio.Task[None]] = set()
         self._shown: dict[str, float] = {}
-        self.runs: dict[str, Run] = {}
         self.settling: dict[str, str] = {}
         """Run that is over → its job, as long as not all that follows from it is known."""
         self._repositories: dict[str, Repository] = {}
@@ -99,19 +106,12 @@ class Runner:
         """Take up what had not ended; the tables are the service's own, and change with it."""
         self._repositories = repositories
         for stored in await records.unfinished_runs(self._store):
-            job, repository = jobs.get(stored.job_id), repositories.get(stored.repository_id)
-            way = self._ways.way(stored.row.host)
-            work = msgspec.json.decode(stored.plan.work, type=Work)
-            if repository is None or way is None or (stored.job_id and job is None):
-                gone = Judgement("cancelled", "Its job, its repository or its host was removed meanwhile.")
+            run = taken_up(stored, jobs, repositories, self._ways)
+            if run is None:
+                gone = Judgement("cancelled", "Its repository or its host was removed meanwhile.")
                 await self._close_orphan(stored, gone)
-                continue
-            marks = msgspec.json.decode(stored.plan.marks, type=tuple[Mark, ...])
-            plan = stored.plan
-            run = Run(
-                stored.row, work, job, repository, way, plan.word, marks, plan.not_before, limit=plan.limit, passing=plan.passing
-            )  # fmt: skip
-            self._take(run)
+            else:
+                self._take(run)
 
     def recall(self, row: RunRow, way: Way) -> None:
         """Show a run that ended before we were started."""
@@ -131,14 +131,14 @@ class Runner:
         """Leave all runs to themselves: they go on on their hosts."""
         # those too whose end is told already, and from which something still follows: they write to the store
         for _ in range(STOPS):
-            tasks = [task for task in (*self._followers.values(), *self._carrying) if not task.done()]
+            tasks = [task for task in (*self._following.tasks(), *self._carrying) if not task.done()]
             if not tasks:
                 return
             for task in tasks:
                 task.cancel()
             # one that was told while it heard the end of something else may not have noticed
             await asyncio.wait(tasks, timeout=STOP_SECONDS)
-        left = [task.get_name() for task in (*self._followers.values(), *self._carrying) if not task.done()]
+        left = [task.get_name() for task in (*self._following.tasks(), *self._carrying) if not task.done()]
         if left:
             log.error("%s did not end when told to; the engine goes without waiting for it", ", ".join(left))
 
@@ -197,26 +197,40 @@ class Runner:
         self._show(run)
         if run.row.state == "running":
             # also while it waits for its turn to be judged
-            self._follow(run.way)
+            self._following.follow(run.way)
         run.task = asyncio.create_task(self._carry(run), name=f"backup run {run.row.id}")
         self._carrying.add(run.task)
         run.task.add_done_callback(self._carrying.discard)
-        run.task.add_done_callback(_tell_fault)
+        run.task.add_done_callback(tell_fault)
 
-    async def cancel(self, run: Run) -> None:
+    async def cancel(self, run: Run, why: str = PERSON) -> None:
         """End a run: really, on its host, with all that it started.
 
         Raises:
             ConnectFailed: its host can't be reached; it is ended when it can.
+            StoreUnavailable: that can't be written: then nothing is done.
         """
-        run.cancelled = True
+        before, run.ending = run.ending, why
         if run.row.state == "running":
+            try:
+                await self._write(run)
+            except StoreUnavailable:
+                run.ending = before
+                raise
             await self._detached.cancel(run.way.target, run.detached_id)
         elif run.task is not None:
             run.task.cancel()
             await asyncio.gather(run.task, return_exceptions=True)
             if run.row.id in self.runs:
-                await self._finish(run, Judgement("cancelled", "It was ended before it began."))
+                await self._finish(run, _unbegun(run))
+
+    async def job_left(self, job_id: str) -> None:
+        """A job was removed: what nobody wants any more without it is ended, be it as soon as its host is back."""
+        for run in [r for r in self.runs.values() if r.job and r.job.id == job_id and ends_with_job(r.work)]:
+            try:
+                await self.cancel(run, REMOVED)
+            except (ConnectFailed, DetachedFailed) as error:
+                log.info("run %s of a job that was removed can't be ended yet: %s", run.row.id, error.detail)
 
     # --- and is carried -------------------------------------------------------------------------------
 
@@ -236,6 +250,8 @@ class Runner:
 
     async def _attempt(self, run: Run) -> Judgement:
         """One attempt, from its start (or from where it is) to its end."""
+        if run.row.state == "queued" and run.cancelled:
+            return _unbegun(run)
         try:
             if run.row.state == "queued":
                 fault = await (self._host_begins(run) if run.by_timer else self._begin(run))
@@ -250,7 +266,7 @@ class Runner:
             return Judgement(verdict, error.detail)
         except GuardianError as error:
             return Judgement("auth", error.detail, "Unlock the vault, or give the repository its secret.")
-        self._follow(run.way)
+        self._following.follow(run.way)
         await run.ended.wait()
         look = run.look
         if (
@@ -375,64 +391,6 @@ class Runner:
         self._show(run)
         return True
 
-    # --- followed -------------------------------------------------------------------------------------
-
-    def _follow(self, way: Way) -> None:
-        task = self._followers.get(way.host_id)
-        if task is None or task.done():
-            task = asyncio.create_task(self._follow_host(way), name=f"backups on {way.name}")
-            task.add_done_callback(_tell_fault)
-            self._followers[way.host_id] = task
-
-    def _running_on(self, host_id: str) -> list[Run]:
-        return [
-            run
-            for run in self.runs.values()
-            if run.way.host_id == host_id
-            and run.row.state == "running"
-            and run.on_its_host
-            and not run.ended.is_set()
-        ]
-
-    async def _follow_host(self, way: Way) -> None:
-        """Ask one host about all of its runs at once, as long as there are any."""
-        while running := self._running_on(way.host_id):
-            try:
-                looks = await self._detached.look(
-                    way.target, {run.detached_id: run.offsets for run in running}
-                )
-            except (ConnectFailed, DetachedFailed) as error:
-                log.info("runs on %s can't be followed: %s", way.name, error.detail)
-                await asyncio.sleep(UNHEARD_SECONDS)
-                continue
-            more = False
-            for run in running:
-                look = looks.get(run.detached_id)
-                if look is not None:
-                    more = self._looked(run, look) or more
-            youngest = min(self._clock.now() - (run.row.started_at or 0.0) for run in running)
-            await asyncio.sleep(0.0 if more else min(FOLLOW_SECONDS, max(SOON_SECONDS, youngest / 4)))
-
-    def _looked(self, run: Run, look: Look) -> bool:
-        """Take what a host told of a run; whether there is more of it to read at once."""
-        if run.reader is None:
-            run.reader = Reader(adapter(run.repository.spec.engine), run.row.operation, run.marks, run.word)
-        run.reader.feed("out", look.out)
-        run.reader.feed("err", look.err)
-        run.offsets = (look.out_offset, look.err_offset)
-        if look.state != "running" and not look.more:
-            run.look = look
-            run.ended.set()
-            return False
-        progress = run.reader.progress
-        row = replace(run.row, progress=progress, warnings=run.reader.warned, measured_at=self._clock.now())
-        if (progress, row.warnings) != (run.row.progress, run.row.warnings):
-            run.row = row
-            self._show(run)
-        else:
-            run.row = row
-        return look.more
-
     # --- and ends -------------------------------------------------------------------------------------
 
     async def _finish(self, run: Run, judgement: Judgement) -> None:
@@ -495,6 +453,6 @@ class Runner:
         return list(run.reader.log), run.reader.warnings
 
 
-def _tell_fault(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("%s failed in a way that is not foreseen", task.get_name(), exc_info=error)
+def _unbegun(run: Run) -> Judgement:
+    words = "It was ended before it began." if run.ending == PERSON else run.ending
+    return Judgement("cancelled", words)

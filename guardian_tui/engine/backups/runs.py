@@ -27,6 +27,9 @@ SCHEDULE = "schedule"
 """Who begins what is due."""
 TIMER = "timer"
 """Who began a run that its host's own timer began."""
+PERSON = "It was ended by a person."
+REMOVED = "Its job was removed, and it was ended with it."
+"""Why runs are ended."""
 RESTARTED = Judgement(
     "failed",
     "The host was restarted, or the run's traces are gone, before it was known how it ended.",
@@ -51,7 +54,8 @@ class Run:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     look: Look | None = None
     outcome: Outcome | None = None
-    cancelled: bool = False
+    ending: str = ""
+    """Why it is to be ended, in words; empty: it is not."""
     limit: Limit = ""
     """What ends it if nothing else does, beside the job's own limit."""
     passing: Passing = "locked"
@@ -59,6 +63,11 @@ class Run:
     on_its_host: bool = True
     """Whether its host was told to begin: nobody asks about it before."""
     task: asyncio.Task[None] | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it is to be ended."""
+        return bool(self.ending)
 
     @property
     def by_timer(self) -> bool:
@@ -74,7 +83,7 @@ class Run:
         """What is kept of it on disk."""
         return Plan(
             msgspec.Raw(msgspec.json.encode(self.work)), self.word, msgspec.Raw(msgspec.json.encode(self.marks)), self.not_before, self.limit,
-            self.passing,
+            self.passing, self.ending,
         )  # fmt: skip
 
 

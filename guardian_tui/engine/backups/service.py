@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 from guardian_tui.engine.backups import judge, recall, records, settle
 from guardian_tui.engine.backups.engines.base import Judgement
+from guardian_tui.engine.backups.following import tell_fault
 from guardian_tui.engine.backups.observer import Observer
 from guardian_tui.engine.backups.own_state import OwnState
 from guardian_tui.engine.backups.records import Job, Repository
@@ -97,6 +98,7 @@ class Backups:
         self._refreshing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._reads: set[asyncio.Task[Judgement]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         bus.subscribe(HostsChanged, self._hosts_changed)
         bus.subscribe(SecretChanged, self._secret_changed)
         bus.subscribe(VaultUnlocked, self._vault_unlocked)
@@ -128,7 +130,7 @@ class Backups:
 
     async def stop(self) -> None:
         """End; runs go on on their hosts."""
-        tasks = [*self._tasks, *self._reads]
+        tasks = [*self._tasks, *self._reads, *self._ending]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -233,24 +235,17 @@ class Backups:
             self.read_soon(repository)
 
     def left(self, job: Job) -> None:
-        """A job was removed (after its commit); its run is ended."""
+        """A job was removed (after its commit); what goes on of it is ended, but for restores."""
         self.jobs.pop(job.id, None)
         self.timers.job_changed(job.id)
         self._since.pop(job.id, None)
         self._rows.pop(job.id, None)
         self._live.backups.drop(job.id)
-        run = self.runner.active(job.id, "backup")
-        if run is not None:
-            task = asyncio.create_task(self._end_orphan(run))
-            self._reads.add(task)  # type: ignore[arg-type]  # only waited for
-            task.add_done_callback(self._reads.discard)
+        task = asyncio.create_task(self.runner.job_left(job.id), name=f"ending runs of {job.spec.name}")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        task.add_done_callback(tell_fault)
         self.judge((job.host_id,))
-
-    async def _end_orphan(self, run: Run) -> None:
-        try:
-            await self.runner.cancel(run)
-        except Exception:
-            log.exception("the run %s of a job that was removed could not be ended", run.row.id)
 
     def repository_joined(self, repository: Repository) -> None:
         """A repository was added or changed (after its commit)."""
@@ -398,7 +393,7 @@ class Backups:
             series.setdefault(job.host_id, {}).update(judge.series_of(job, row, now))
             if row.timer is not None and row.timer.words:
                 words.setdefault(job.host_id, {})[judge.timer_series(row.name)] = row.timer.words
-        self._judge_room(series, words, now)
+        self._judge_repositories(series, words, now)
         for way in self._ways.ways():
             if hosts is not None and way.host_id not in hosts:
                 continue
@@ -407,20 +402,17 @@ class Backups:
                 self._live.readiness.put(way.host_id, ready, way.labels)
         self._tell_rules({*series, *self._told} if hosts is None else set(hosts), series, words, now)
 
-    def _judge_room(
+    def _judge_repositories(
         self, series: dict[str, dict[str, float]], words: dict[str, dict[str, str]], now: float
     ) -> None:
-        """Repositories that are full soon, on the hosts that read them."""
+        """Repositories that can't be read, or are full soon, on the hosts that read them."""
         for repository in self.repositories.values():
             row, way = self._live.repositories.get(repository.id), self._ways.way(repository.spec.host)
-            if row is None or row.full_at is None or way is None:
-                continue
-            name = judge.space_series(row.name)
-            series.setdefault(way.host_id, {})[name] = judge.space_trouble(row.full_at, now)
-            days = max(0.0, row.full_at - now) / judge.DAY
-            words.setdefault(way.host_id, {})[name] = (
-                f"if it grows on like this it is full in {days:.0f} days"
-            )
+            if way is not None:
+                full = row.full_at if row is not None else None
+                values, said = judge.repository_troubles(repository, full, now)
+                series.setdefault(way.host_id, {}).update(values)
+                words.setdefault(way.host_id, {}).update(said)
 
     def _tell_rules(
         self, hosts: Iterable[str], series: dict[str, dict[str, float]], words: dict[str, dict[str, str]], now: float

@@ -27,6 +27,8 @@ class TimerMemory(msgspec.Struct):
     reconciled_at: float | None = None
     begun_at: float | None = None
     words: str = ""
+    unable: bool = False
+    """Whether its host can have none at all: nothing is wrong where the engine begins what is due."""
     refused_at: float | None = None
     """When its host could not take it last, and what that was: it is not tried again soon."""
     refused: str = ""

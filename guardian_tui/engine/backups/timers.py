@@ -153,7 +153,7 @@ class Timers:
             words = words or "it did not begin what was due last: the engine did"
         return TimerRow(
             place="host" if self.in_charge(job) else "engine", form=memory.form, wanted="host", words=words,
-            reconciled_at=memory.reconciled_at, begun_at=memory.begun_at, changed=memory.changed,
+            unable=memory.unable, reconciled_at=memory.reconciled_at, begun_at=memory.begun_at, changed=memory.changed,
             changed_at=memory.mended_ats[-1] if memory.mended_ats else None,
         )  # fmt: skip
 

@@ -113,6 +113,11 @@ def operation_of(work: Work) -> Operation:
     return "drill" if isinstance(work, Moment) and work.drill else OPERATIONS[type(work)]
 
 
+def ends_with_job(work: Work) -> bool:
+    """Whether nobody wants it any more once its job is removed; what is being restored somebody waits for."""
+    return isinstance(work, Backup | Copy | Retain | Drill) or (isinstance(work, Moment) and work.drill)
+
+
 EXCLUSIVE: dict[BackupEngine, frozenset[Operation]] = {
     "restic": frozenset({"init", "check", "retain", "unlock"}),
     "borg": frozenset({"init", "backup", "check", "retain", "unlock", "restore", "drill"}),

@@ -92,7 +92,8 @@ class RunRow(Response, frozen=True):
 
 
 JobState = Literal["ok", "running", "late", "critical", "failed", "never", "off", "unknown"]
-"""``late``: the newest good snapshot is older than the RPO, ``critical``: than twice; ``never``: there is none; ``unknown``: its repository could not be read."""
+"""``late``: the newest good snapshot is older than the RPO, ``critical``: than twice; ``failed``: the
+last run was not all good, or its repository says that it can't be read; ``never``: there is none; ``unknown``: whether there is one can't be told."""
 LATE = 1.0
 CRITICAL = 2.0
 
@@ -108,6 +109,8 @@ class TimerRow(Response, frozen=True):
     """Where it is to be."""
     words: str = ""
     """What is wrong with it, or why it is not where it is to be."""
+    unable: bool = False
+    """Whether its host can have none (neither systemd nor cron): the engine begins what is due, and nothing is wrong with that."""
     reconciled_at: float | None = None
     """When it was last compared with what it is to be."""
     begun_at: float | None = None
@@ -164,6 +167,8 @@ class JobRow(Response, frozen=True):
     """Another tool makes its snapshots."""
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     source: str = "screen"
+    unreadable: str = ""
+    """Why nothing can be restored from its repository now: it says so itself, and that does not pass."""
 
 
 class RepositoryRow(Response, frozen=True):
