@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from operator import attrgetter
 from typing import Any
 
 import asyncssh
@@ -263,9 +264,28 @@ async def test_who_hears_of_an_answer_may_close_the_connection() -> None:
 
 
 async def test_another_asyncssh_takes_all_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shortcut, "_OF_CONNECTION", (*shortcut._OF_CONNECTION, "_of_another_release"))
+    monkeypatch.setattr(shortcut, "_of_connection", attrgetter("_of_another_release"))
     async with connected() as (conn, _):
         talk = await Talk(conn).open()
         for number in range(3):
             await talk.ask(700 + number)
         assert talk.slow >= 3
+
+
+async def test_nothing_of_a_connection_is_made_into_words() -> None:
+    words: list[object] = []
+
+    class Loud(asyncssh.logging.SSHLogger):
+        def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+            words.append(msg)
+
+    async with connected() as (conn, _):
+        before: Any = conn
+        assert before.logger.get_child(context="chan=0") is before.logger
+        talk = await Talk(conn).open()
+        assert talk.channel.logger is before.logger
+        await talk.ask(10, b"e")
+        before.logger.info("%s", "nobody hears it")
+        # a server's connection tells as ever
+        Loud(asyncssh.logging.logger.logger).info("said")
+    assert words == ["said"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import asyncssh
 
@@ -38,8 +39,14 @@ def accepted() -> dict[str, list[str]]:
 
 def available(wanted: Sequence[str], known: Sequence[bytes]) -> list[str]:
     """Those of ``wanted`` that this asyncssh knows, in our order."""
+    return list(_available(tuple(wanted), tuple(known)))
+
+
+@lru_cache(maxsize=16)
+def _available(wanted: tuple[str, ...], known: tuple[bytes, ...]) -> tuple[str, ...]:
+    """Found once: each connection asks for the same four lists."""
     names = {name.decode() for name in known}
-    return [name for name in wanted if name in names]
+    return tuple(name for name in wanted if name in names)
 
 
 def signatures_of(key: asyncssh.SSHKey) -> list[str]:

@@ -24,6 +24,7 @@ from guardian_tui.engine.remote.failures import words_of
 from guardian_tui.engine.remote.pins import Trusted
 from guardian_tui.engine.remote.shortcut import shorten
 from guardian_tui.engine.remote.target import ConnectFailed, Target
+from guardian_tui.engine.remote.unlogged import keep_no_log
 
 
 class Guard(asyncssh.SSHClient):
@@ -38,6 +39,7 @@ class Guard(asyncssh.SSHClient):
         self._conn = conn
         say_no_more_than_needed(conn)
         shorten(conn)
+        keep_no_log(conn)
 
     @property
     def greeted(self) -> bool:

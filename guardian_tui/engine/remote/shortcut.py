@@ -12,6 +12,7 @@ import struct
 import time
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from asyncssh.encryption import GCMEncryption
@@ -30,15 +31,23 @@ _HEAD = struct.Struct(">BBII")
 """Length of the padding, kind, channel, length of the data."""
 _LENGTH = struct.Struct(">I")
 
-_OF_CONNECTION = (
+_of_connection = attrgetter(
     "_auth_complete", "_channels", "_compressor", "_decompressor", "_inpbuf", "_kex_complete", "_max_recv_pktlen", "_recv_encryption",
     "_recv_handler", "_recv_pkthdr", "_recv_seq", "_rekey_bytes", "_rekey_bytes_sent", "_rekey_seconds", "_rekey_time", "_send_encryption",
     "_send_seq", "_transport",
 )  # fmt: skip
 """What we use of a connection; an asyncssh that has not all of it takes all packets itself."""
-_OF_CHANNEL = (
+_of_channel = attrgetter(
     "_accept_data", "_conn", "_encoding", "_recv_state", "_recv_window", "_send_buf", "_send_chan", "_send_pktsize", "_send_state", "_send_window"
 )  # fmt: skip
+
+
+def _has(whole: Any, of: Callable[[Any], object]) -> bool:  # Any: asyncssh's, with what it keeps to itself
+    try:
+        of(whole)
+    except AttributeError:
+        return False
+    return True
 
 
 class Shortcut:
@@ -111,18 +120,14 @@ class Shortcut:
 
 def shorten(conn: Any) -> None:  # Any: as above
     """Have a connection receive the short way; before its transport learns who receives."""
-    if all(hasattr(conn, name) for name in _OF_CONNECTION):
+    if _has(conn, _of_connection):
         conn.data_received = Shortcut(conn).data_received
 
 
 def writer_of(channel: Any) -> Callable[[bytes], None]:  # Any: as above
     """What writes on a channel without an encoding; it raises BrokenPipeError where that is not open."""
-    whole = all(hasattr(channel, name) for name in _OF_CHANNEL)
-    return (
-        partial(_send, channel)
-        if whole and all(hasattr(channel._conn, name) for name in _OF_CONNECTION)
-        else channel.write
-    )
+    whole = _has(channel, _of_channel) and _has(channel._conn, _of_connection)
+    return partial(_send, channel) if whole else channel.write
 
 
 def _send(channel: Any, data: bytes) -> None:  # Any: as above
