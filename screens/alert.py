@@ -23,7 +23,7 @@ from screens.host import VIEWS
 from screens.host_panes import BeforePane
 from screens.work import begin
 from widgets import figures
-from widgets.box import Box, Line
+from widgets.box import Box, Line, folded
 from widgets.painting import SEVERITY_GLYPHS
 from widgets.plot import ChartData, Mark
 
@@ -91,6 +91,12 @@ class AlertScreen(ChartCommands, GuardianScreen):
         super().tick(now)
         self._draw()
 
+    @property
+    def _words_cells(self) -> int:
+        """Cells that a line of words has: the box is half of the screen, or all of it."""
+        width = self.app.size.width
+        return max(20, (width if width < WIDE else width // 2) - 4)
+
     def _draw(self) -> None:
         alert = self._alert
         box = self.query_one("#words", Box)
@@ -109,12 +115,16 @@ class AlertScreen(ChartCommands, GuardianScreen):
         now = self.console.world.now()
         glyph, paint = SEVERITY_GLYPHS[alert.severity]
         over = alert.state != "firing"
-        title: Line = [
-            ("✓ resolved" if over else f"{glyph} {alert.severity}", "ok" if over else paint),
-            (f"  {safe(alert.why or alert.title, 300)}", "strong"),
-        ]
+        state = "✓ resolved" if over else f"{glyph} {alert.severity}"
+        title = folded(
+            f"{state}  ",
+            safe(alert.why or alert.title, 300),
+            self._words_cells,
+            "strong",
+            "ok" if over else paint,
+        )
         box.show(
-            [title, [("", "text")], *_facts(alert, now), *self._runbook_lines(alert)],
+            [*title, [("", "text")], *_facts(alert, now), *self._runbook_lines(alert)],
             title=f"{safe(alert.title, 100)} · {safe(alert.host or 'engine', 100)}",
             note=_keys(alert),
         )
@@ -138,22 +148,27 @@ class AlertScreen(ChartCommands, GuardianScreen):
 
     def _chart_it(self, alert: Alert) -> None:
         """Its series from before it began, with the threshold that it was judged by; behind it what its host's page charts."""
-        if not alert.metric or not alert.host_id:
+        if not alert.host_id:
             self.chart.show(ChartData(alert.title, "", None, words="this alert has no value to chart"))
             return
-        own = view_of(alert.metric, f"{alert.title} {alert.instance}".strip())
-        if alert.threshold is not None:
-            words = f"limit {figures.quantity(alert.threshold, alert.unit)}"
-            own = replace(own, limits=Limits((alert.threshold,), words=words))
-        others = [view for view in VIEWS if view.series != alert.metric]
+        views = [view for view in VIEWS if view.series != alert.metric]
+        if alert.metric:
+            # one that has no value of its own has how its host was before and since
+            own = view_of(alert.metric, f"{alert.title} {alert.instance}".strip())
+            if alert.threshold is not None and own.limits is None:
+                words = f"limit {figures.quantity(alert.threshold, alert.unit)}"
+                own = replace(own, limits=Limits((alert.threshold,), words=words))
+            views.insert(0, own)
         began = Mark(alert.since, "⚑", "warning", alert.title)
-        self.chart.offer(alert.host_id, [own, *others], instance=alert.instance, marks=[began])
+        self.chart.offer(alert.host_id, views, instance=alert.instance, marks=[began])
         self.chart.look_at(Window.holding(alert.since - _BEFORE_SECONDS, self.console.world.now()))
         self.chart.load()
 
     def on_resize(self, event: events.Resize) -> None:
         """What changed before has room beside the words on a wide terminal."""
         self.set_class(self.app.size.width < WIDE, "narrow")
+        if self.composed:
+            self._draw()
         self._look_before()
 
     def _look_before(self) -> None:

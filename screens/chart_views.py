@@ -31,10 +31,13 @@ class View:
 
 
 def view_of(series: str, title: str = "") -> View:
-    """A view with the unit that the catalogue of metrics has for it; a share has its axis to the whole."""
+    """A view with the unit that the catalogue of metrics has for it; a share has its axis to the whole, a level to its gravest."""
     metric = METRICS.get(series.partition("{")[0])
     unit = metric.unit if metric else ""
-    return View(series, title or series, unit, 1.0 if unit in ("ratio", "flag") else None)
+    if unit in ("flag", "level"):
+        # its axis says in words what a line would
+        return View(series, title or series, unit, 1.0 if unit == "flag" else 2.0, Limits())
+    return View(series, title or series, unit, 1.0 if unit == "ratio" else None)
 
 
 def instance_of(series: str) -> str:

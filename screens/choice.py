@@ -19,6 +19,7 @@ class ChoiceDialog(ModalScreen[str | None]):
     Args:
         title: the title of the box.
         choices: (id, words, what they mean).
+        at: the one under the cursor at first; empty: the first.
     """
 
     DEFAULT_CSS = """
@@ -30,10 +31,11 @@ class ChoiceDialog(ModalScreen[str | None]):
     """
     BINDINGS = [("escape,q", "dismiss(None)", "Not now")]  # as Textual has it
 
-    def __init__(self, title: str, choices: Sequence[tuple[str, str, str]]) -> None:
+    def __init__(self, title: str, choices: Sequence[tuple[str, str, str]], *, at: str = "") -> None:
         super().__init__()
         self._title = title
         self._choices = choices
+        self._at = at
 
     def compose(self) -> ComposeResult:
         """The list."""
@@ -49,6 +51,9 @@ class ChoiceDialog(ModalScreen[str | None]):
         )
         options.border_title = Content(safe(self._title, 200))
         options.border_subtitle = "⏎ open · esc not now"
+        options.highlighted = next(
+            (place for place, one in enumerate(self._choices) if one[0] == self._at), 0
+        )
         yield options
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:

@@ -258,7 +258,7 @@ class FleetScreen(GuardianScreen):
         else:
             self._choose_columns()
 
-    def _choose_columns(self) -> None:
+    def _choose_columns(self, at: str = "") -> None:
         chosen = self._hosts.columns_chosen
         keys = sorted({key for row in self.console.world.hosts.values() for key in row.labels})[:100]
         choices = [
@@ -276,9 +276,9 @@ class FleetScreen(GuardianScreen):
             left = [one for one in chosen if one != name]
             self._hosts.set_columns([] if name == "auto" else left if name in chosen else [*chosen, name])
             if name != "auto":
-                self._choose_columns()
+                self._choose_columns(name)
 
-        self.console.push_screen(ChoiceDialog("columns of the hosts", choices), picked)
+        self.console.push_screen(ChoiceDialog("columns of the hosts", choices, at=at), picked)
 
     def command_back(self, arguments: tuple[str, ...]) -> None:
         """Undo one thing: marks, zoom, filter."""

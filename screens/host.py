@@ -200,7 +200,7 @@ class HostScreen(ChartCommands, GuardianScreen):
         """Ages tick."""
         super().tick(now)
         self.query_one(AlertsList).tick(now)
-        self._draw_state()
+        self._draw()
         if now - self._panes_at >= PANES_SECONDS:
             self._load_panes()
 
@@ -231,24 +231,43 @@ class HostScreen(ChartCommands, GuardianScreen):
             right.append(f"{facts['cpu_count']} cpu")
         if row.uptime_seconds:
             right.append(f"up {figures.age(row.uptime_seconds)}")
+        told: Line = [(" · ".join(right) + (" · " if row.measured_at else " "), "muted")] if right else []
+        stale = row.measured_at is not None and is_stale(row, now)
         if row.measured_at is not None:
-            stale = is_stale(row, now)
-            right.append(f"{'STALE: ' if stale else ''}measured {figures.age(now - row.measured_at)} ago")
-        line.show(
-            left,
-            [(" · ".join(right) + " ", "warning" if row.measured_at and is_stale(row, now) else "muted")],
-        )
+            words = f"{'STALE: ' if stale else ''}measured {figures.age(now - row.measured_at)} ago "
+            told.append((words, "warning" if stale else "muted"))
+        # how old it is must be known whatever else there is to say
+        line.show(left, told, kept=int(stale))
 
     def _draw(self) -> None:
         detail = self._detail
-        if detail is None or not self.is_mounted:
+        if not self.is_mounted:
             return
-        self.query_one("#gauges", Box).show(gauge_lines(detail, narrow=self.has_class("narrow")))
-        disks, network = self.query_one("#disks", Box), self.query_one("#network", Box)
+        if detail is None:
+            self._draw_state()
+            return
+        disks = self.query_one("#disks", Box)
         room = disks.size.width - 1
-        disks.show(file_system_lines(detail.file_systems, 8, room) or [[("not measured yet", "muted")]])
-        network.show([*nic_lines(detail.nics, 5, room), *device_lines(detail, room)])
+        self._show_figures(
+            self.query_one("#gauges", Box), gauge_lines(detail, narrow=self.has_class("narrow"))
+        )
+        self._show_figures(
+            disks, file_system_lines(detail.file_systems, 8, room) or [[("not measured yet", "muted")]]
+        )
+        self._show_figures(
+            self.query_one("#network", Box), [*nic_lines(detail.nics, 5, room), *device_lines(detail, room)]
+        )
         self._draw_state()
+
+    def _show_figures(self, box: Box, lines: list[Line]) -> None:
+        """Show what was measured; what is old is faint, and says how old it is."""
+        row, now = self.console.world.hosts.get(self._host_id), self.console.world.now()
+        at = row.measured_at if row else None
+        if row is None or at is None or not is_stale(row, now):
+            box.show(lines)
+        else:
+            faint: list[Line] = [[("".join(text for text, _ in line), "faint")] for line in lines]
+            box.show(faint, note=f"{figures.age(now - at)} old", note_paint="warning")
 
     # --- commands ------------------------------------------------------------------------------
 

@@ -155,7 +155,7 @@ class SectionScreen(GuardianScreen):
         old = now - table.measured_at
         stale = old > 3 * max(self._kind.period_seconds, REFRESHES[self._pace]) + 5
         age = f"{'STALE: ' if stale else ''}read {figures.age(old)} ago "
-        self.query_one(StateLine).show(left, [(age, "warning" if stale else "muted")])
+        self.query_one(StateLine).show(left, [(age, "warning" if stale else "muted")], kept=int(stale))
 
     def filter_typed(self, text: str, *, done: bool) -> None:
         """Filter the rows as it is typed."""

@@ -34,12 +34,14 @@ class Box(Captioned):
         self._title = title
         self.set_caption(title)
 
-    def show(self, lines: Sequence[Line], title: str = "", note: str = "") -> None:
+    def show(self, lines: Sequence[Line], title: str = "", note: str = "", note_paint: str = "muted") -> None:
         """Show other lines."""
-        self._lines = list(lines)
+        before, self._lines = self._lines, list(lines)
         self._title = title or self._title
-        self.set_caption(self._title, "", note)
-        self.refresh()
+        self.set_caption(self._title, "", note, note_paint)
+        if self._lines != before:
+            # a box that is as high as its lines needs its room anew
+            self.refresh(layout=len(self._lines) != len(before))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as there are."""

@@ -59,6 +59,10 @@ def percent(ratio: float | None) -> str:
     return "" if ratio is None else f"{max(0.0, ratio) * 100:.0f}"
 
 
+LEVELS = ("well", "warning", "critical")
+"""What the levels 0, 1 and 2 of a trouble are called."""
+
+
 def quantity(value: float | None, unit: str) -> str:
     """A metric's value with its unit."""
     if value is None:
@@ -81,6 +85,11 @@ def quantity(value: float | None, unit: str) -> str:
     if unit == "per_second":
         # one in a minute is not none
         return f"{value:.2g}/s" if 0 < abs(value) < 0.95 else f"{value:.0f}/s"
+    if unit == "flag":
+        # of a span in which it was both, for how much of it
+        return "no" if value <= 0 else "yes" if value >= 1 else f"yes for {max(1, round(value * 100))} %"
+    if unit == "level":
+        return LEVELS[max(0, min(len(LEVELS) - 1, round(value)))]
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 

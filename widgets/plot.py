@@ -70,8 +70,16 @@ def nice_top(value: float) -> float:
 def axis_label(value: float, unit: str) -> str:
     """A figure beside the axis; bytes in few characters where their words have no room: ``60G``."""
     words = figures.quantity(value, unit)
-    short = figures.amount(value) if unit in ("bytes", "bytes_per_second") else words
-    return words if len(words) < LABEL else short
+    if len(words) < LABEL:
+        return words
+    # levels are known by their first letters
+    return (
+        figures.amount(value)
+        if unit in ("bytes", "bytes_per_second")
+        else words[:4]
+        if unit == "level"
+        else words
+    )
 
 
 def columns_of(width: int) -> int:
@@ -189,8 +197,8 @@ class _Plot:
         if row == 0:
             label = axis_label(self.top, self.data.unit)
         elif row == self.rows - 1:
-            label = "0"
-        elif self.rows >= 6 and row == self.rows // 2:
+            label = axis_label(0.0, self.data.unit) if self.data.unit in ("flag", "level") else "0"
+        elif self.rows >= 6 and row == self.rows // 2 and self.data.unit != "flag":
             # the line of the half lies in this cell or at its edge
             label = axis_label(self.top / 2, self.data.unit)
         chars = [self._cell(row, cell, cursor) for cell in range(self.cells)]

@@ -154,7 +154,7 @@ async def test_what_can_not_be_opened_says_why_and_a_shell_that_nobody_reads_is_
 ) -> None:
     server = sshd(PermitTTY="no")
     async with watched(tmp_path, server) as one:
-        with pytest.raises(HostUnavailable, match="No shell on real"):
+        with pytest.raises(Conflict, match="real gives no shell in a terminal"):
             await opened(one)
         local = next(row.id for row in one.engine.live.hosts.rows() if row.name != "real")
         with pytest.raises(Conflict, match="engine's own machine"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from textual.geometry import Offset
 from textual.widgets import Input
 
@@ -12,13 +13,14 @@ from guardian_tui.protocol.alerts import Rule
 from guardian_tui.protocol.fleet import HistoryQuery
 from screens.alert import AlertScreen
 from screens.chart_pane import FAR_CELLS, ChartPane
-from screens.chart_views import Limits, limits_of, view_of, views_beside
+from screens.chart_views import Limits, View, limits_of, view_of, views_beside
 from screens.chart_window import LEAST_SECONDS, SPANS, Window
 from screens.host import VIEWS, HostScreen
 from tests.support.canned import CannedClient, canned
 from tests.support.console import until
 from tests.widgets.fleet_app import NOW
 from tests.widgets.test_small_widgets import text_of
+from widgets.box import Box
 from widgets.prompt import Prompt
 
 pytestmark = pytest.mark.timeout(240)
@@ -207,6 +209,8 @@ def test_the_named_series_is_first_and_none_comes_twice() -> None:
     views = views_beside("cpu_busy_ratio", {"cpu_busy_ratio", "disk_queue{vda}"}, VIEWS)
     assert views[0].title == "cpu" and len({view.series for view in views}) == len(views) == len(VIEWS)
     assert view_of("no_such{x}").unit == "" and view_of("unit_failed{x}").top == 1.0
+    # what a line would say of a level, its axis says
+    assert view_of("check_trouble{x}") == View("check_trouble{x}", "check_trouble{x}", "level", 2.0, Limits())
 
 
 steps = st.lists(
@@ -256,6 +260,22 @@ async def test_an_alert_s_chart_has_a_cursor_a_zoom_and_the_threshold_that_it_wa
         # what else its host's page charts is behind it, under the limits of the rules
         await pilot.press("m")
         await until(lambda: queries(client)[-1].metric == VIEWS[1].series)
+
+
+async def test_an_alert_without_a_value_has_its_reason_whole_and_how_its_host_was_before_it() -> None:
+    why = "It refuses connections on port 35637: is sshd running there, and does a firewall let us through to it today?"
+    async with canned((120, 40)) as (app, _pilot, client):
+        app.world.alerts["a1"] = replace(app.world.alerts["a1"], metric="", threshold=None, why=why)
+        app.open_alert("a1")
+        await until(lambda: isinstance(app.screen, AlertScreen) and app.screen.composed)
+        chart = app.screen.query_one(ChartPane)
+        await until(lambda: chart.has_values and chart._drawn_size[0] > 0)
+        assert queries(client)[-1].metric == VIEWS[0].series
+        assert any("⚑" in line for line in text_of(chart))
+        box = app.screen.query_one("#words", Box)
+        await until(lambda: box.size.height == len(box._lines))
+        told = " ".join("".join(text for text, _ in line) for line in box._lines)
+        assert why in " ".join(told.split())
 
 
 @pytest.mark.parametrize(

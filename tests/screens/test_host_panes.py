@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from guardian_tui.protocol.audit import AuditEvent
 from guardian_tui.protocol.changes import Change
+from screens.host import HostScreen
 from screens.host_panes import changed_lines
+from tests.support.canned import canned
+from tests.support.console import until
 from tests.widgets.fleet_app import NOW
+from widgets.box import Box
+from widgets.state_line import StateLine
 
 
 def words(lines: list) -> list[str]:
@@ -40,3 +47,21 @@ def test_hostile_words_of_a_change_are_harmless_and_fit() -> None:
     )
     text = "".join(part for part, _ in line)
     assert text.isprintable() and len(text) <= 61
+
+
+async def test_figures_of_a_host_that_is_asked_no_more_are_faint_and_say_how_old_they_are() -> None:
+    async with canned((120, 40)) as (app, _pilot, _client):
+        row = next(one for one in app.world.hosts.values() if one.state == "up")
+        app.world.hosts[row.id] = replace(row, measured_at=NOW)
+        app.open_host(row.id)
+        await until(lambda: isinstance(app.screen, HostScreen) and app.screen._detail is not None)
+        gauges = app.screen.query_one("#gauges", Box)
+        assert "old" not in gauges.caption
+        why = "Its key changed to SHA256:Pqi4qdIPGsKJ+6idtmDlAUUP9GKnRXqsk7V+zwkshd8; pinned is another one, and so on"
+        app.world.hosts[row.id] = replace(row, state="down", why=why, measured_at=NOW - 180)
+        app._tick()
+        for name in ("gauges", "disks", "network"):
+            box = app.screen.query_one(f"#{name}", Box)
+            assert box.caption.endswith("3m old")
+            assert {paint for line in box._lines for _, paint in line} == {"faint"}
+        assert "STALE: measured 3m ago" in app.screen.query_one("#state", StateLine).render_line(0).text

@@ -54,6 +54,13 @@ def test_the_axis_reaches_the_threshold_when_values_do_not() -> None:
     assert "100" in drawn(ChartData("load", "", history(1.0, 2.0), threshold=(80,)))[0]
 
 
+def test_the_axis_of_what_is_so_or_not_and_of_a_trouble_has_words() -> None:
+    yes = [line[:7].strip() for line in drawn(ChartData("failed", "flag", history(0.0, 1.0), top=1.0))[:-1]]
+    assert [word for word in yes if word] == ["yes", "no"]
+    level = [line[:7].strip() for line in drawn(ChartData("check", "level", history(0.0, 2.0), top=2.0))[:-1]]
+    assert [word for word in level if word] == ["crit", "warn", "well"]
+
+
 def test_marks_stand_at_their_time_and_those_outside_are_left_out() -> None:
     marks = [Mark(START + 600, "⚑", "warning"), Mark(START - 9, "x", "ok"), Mark(START + 99999, "y", "ok")]
     low = drawn(ChartData("cpu", "ratio", history(*[0.5] * 20), top=1.0, marks=marks))[-2]

@@ -60,6 +60,7 @@ def test_sizes(value: float, words: str) -> None:
     [
         (None, "ratio", "–"), (0.5, "ratio", "50 %"), (0.051, "ratio", "5.1 %"), (0, "ratio", "0 %"), (2048, "bytes", "2.0 KiB"), (2048, "bytes_per_second", "2.0 KiB/s"),
         (0.012, "seconds", "12 ms"), (-0.0002, "seconds", "0 ms"), (5, "seconds", "5.0 s"), (600, "seconds", "10m"), (7.2, "per_second", "7/s"), (1.5, "", "1.5"), (2, "load", "2"),
+        (0, "flag", "no"), (1, "flag", "yes"), (0.3, "flag", "yes for 30 %"), (0.001, "flag", "yes for 1 %"), (2.0, "level", "critical"), (0.9, "level", "warning"), (0, "level", "well"),
     ],
 )  # fmt: skip
 def test_quantities(value: float | None, unit: str, words: str) -> None:

@@ -131,13 +131,13 @@ class Shells:
                 await shell.terminal.open(connection, request.terminal, (request.columns, request.lines))
                 opened.set_result(None)
                 await _over(shell)
-        except (ConnectFailed, asyncssh.Error, OSError, TimeoutError) as error:
-            words = (
-                error.detail
-                if isinstance(error, ConnectFailed)
-                else words_of(error) or "it did not answer in time"
-            )
-            opened.set_exception(HostUnavailable(f"No shell on {shell.host}: {words}"))
+        except ConnectFailed as error:
+            opened.set_exception(HostUnavailable(f"No shell on {shell.host}: {error.detail}"))
+            return
+        except (asyncssh.Error, OSError, TimeoutError) as error:
+            words = words_of(error) or "it did not answer in time"
+            more = "Its sshd may say PermitTTY no, or the key may run one command alone."
+            opened.set_exception(Conflict(f"{shell.host} gives no shell in a terminal: {words}. {more}"))
             return
         finally:
             shell.terminal.close()
