@@ -34,6 +34,7 @@ from guardian_tui.protocol.errors import (
 )
 from guardian_tui.protocol.refusals import told, why_refused
 from guardian_tui.protocol.routes import PUBLIC, ROUTES, Route
+from guardian_tui.text import safe
 
 log = logging.getLogger(__name__)
 
@@ -148,12 +149,32 @@ async def read_request(route: Route, request: Request) -> Order:
         if body:
             fields |= msgspec.json.decode(bytes(body), type=dict[str, object])
         fields |= request.path_params
+        for name, value in fields.items():
+            if _holds_nul(value):
+                raise InvalidRequest("it may not hold a NUL character.", field=safe(name, 100))
         # strict=False: values in a query are text
         return msgspec.convert(fields, route.request, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidRequest(told(error), field=why_refused(error)[0]) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidRequest("The body is nested more deeply than is read.") from error
+
+
+def _holds_nul(value: object) -> bool:
+    """Whether a NUL is in any text of it: databases, paths and commands take none."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            if "\0" in one:
+                return True
+        elif isinstance(one, dict):
+            left += [*one.keys(), *one.values()]
+        elif isinstance(one, list):
+            left += one
+    return False
 
 
 async def no_such_route(request: Request, error: Exception) -> Response:

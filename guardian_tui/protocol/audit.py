@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from guardian_tui.protocol.base import Request, Response
+from guardian_tui.protocol.base import Ordinal, Request, Response
 
 Outcome = Literal["ok", "denied", "failed", "intent"]
 
@@ -35,7 +35,7 @@ class AuditEvent(Response, frozen=True):
 class AuditQuery(Request, frozen=True):
     """Newest first, before ``before`` (a seq), optionally filtered."""
 
-    before: int | None = None
+    before: Ordinal | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     filter: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
@@ -63,8 +63,8 @@ class AuditVerdict(Response, frozen=True):
 class AuditExport(Request, frozen=True):
     """Export a span of the chain."""
 
-    first: int = 1
-    last: int | None = None
+    first: Ordinal = 1
+    last: Ordinal | None = None
 
 
 class AuditBundle(Response, frozen=True):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from guardian_tui.protocol.base import Request, Response
+from guardian_tui.protocol.base import Moment, Request, Response
 from guardian_tui.protocol.fleet import Group, LabelText, Name, User
 
 MOST_HOSTS = 10_000
@@ -40,7 +40,7 @@ class BulkEdit(Chosen, frozen=True):
 class BulkMaintenance(Chosen, frozen=True):
     """Planned work on many hosts until a time; None ends it."""
 
-    until: float | None = None
+    until: Moment | None = None
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from guardian_tui.protocol.base import Request, Response
+from guardian_tui.protocol.base import Moment, Request, Response
 
 ChangeKind = Literal["state", "reboot", "unit", "facts", "drift", "mark"]
 
@@ -26,7 +26,7 @@ class ChangesQuery(Request, frozen=True):
     """Ask for a host's changes since a moment (Unix seconds), newest first."""
 
     host: str
-    since: float = 0.0
+    since: Moment = 0.0
     most: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from guardian_tui.protocol.base import Request, Response
+from guardian_tui.protocol.base import Moment, Request, Response
 
 HostState = Literal["up", "degraded", "down", "unreachable", "unknown", "maintenance"]
 
@@ -192,7 +192,7 @@ class Maintenance(Request, frozen=True):
     """Set (or end, with ``until`` None) planned work on a host: no alert of it reaches anybody."""
 
     host: str
-    until: float | None
+    until: Moment | None
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
@@ -252,8 +252,8 @@ class HistoryQuery(Request, frozen=True):
     host: str
     metric: Annotated[str, msgspec.Meta(max_length=300)]
     """A series name, ``metric`` or ``metric{instance}``."""
-    start: float
-    end: float
+    start: Moment
+    end: Moment
     points: Annotated[int, msgspec.Meta(ge=1, le=2000)] = 120
     band: bool = False
     """With what is typical of each column's hour of the week."""

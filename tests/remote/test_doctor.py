@@ -94,6 +94,11 @@ async def test_a_name_that_nobody_knows(world: World, sshd: Start) -> None:
     refuted(await examined(world), "dns", "name", "no-such-host.invalid can't be resolved")
 
 
+async def test_a_name_that_can_be_none(world: World, sshd: Start) -> None:
+    await world.join(spec(sshd(), address="a" * 70 + ".invalid"))
+    refuted(await examined(world), "dns", "name", "can't be resolved")
+
+
 async def test_a_server_that_takes_us_in_and_says_nothing(
     world: World, sshd: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,7 +169,8 @@ async def _step(
             words = await work()
     except ConnectFailed as failure:
         error = failure
-    except (TimeoutError, OSError) as failure:
+    except (TimeoutError, OSError, UnicodeError) as failure:
+        # of a name whose part is longer than a name's part may be, Python says that it can't be encoded
         error = failed(target, failure, Offer(), STEP_SECONDS)
     seconds = asyncio.get_running_loop().time() - started
     if error is not None:

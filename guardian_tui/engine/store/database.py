@@ -162,7 +162,8 @@ class Store:
     @classmethod
     async def _open_postgresql(cls, url: str, clock: Clock) -> Store:
         engine = create_async_engine(
-            url, pool_size=5, max_overflow=5, pool_timeout=10, pool_pre_ping=True, connect_args=_connect_args(url)
+            url, pool_size=5, max_overflow=5, pool_timeout=10, pool_pre_ping=True, connect_args=_connect_args(url),
+            hide_parameters=True,
         )  # fmt: skip
         lock = AdvisoryLock(engine)
         try:

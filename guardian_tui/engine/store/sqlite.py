@@ -58,7 +58,10 @@ def prepare(folder: Path) -> StoreLock:
 def engine_of(file: Path, synchronous: str, secure_delete: str = "OFF") -> AsyncEngine:
     """Connections to one file; a connection with the option ``immediate`` takes the write lock at once."""
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{file}", module=driver(), connect_args={"timeout": BUSY_SECONDS}
+        f"sqlite+aiosqlite:///{file}",
+        module=driver(),
+        connect_args={"timeout": BUSY_SECONDS},
+        hide_parameters=True,
     )
 
     @event.listens_for(engine.sync_engine, "connect")

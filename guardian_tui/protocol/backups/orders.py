@@ -8,7 +8,7 @@ import msgspec
 
 from guardian_tui.protocol.backups.rows import JobRow, ReadinessRow, RepositoryRow, RunRow, Snapshot
 from guardian_tui.protocol.backups.specs import JobSpec, RepositorySpec
-from guardian_tui.protocol.base import Request, Response
+from guardian_tui.protocol.base import Moment, Request, Response
 
 
 class BackupsQuery(Request, frozen=True):
@@ -89,7 +89,7 @@ class RunsQuery(Request, frozen=True):
     """Runs of a job, the newest first."""
 
     job: Annotated[str, msgspec.Meta(max_length=253)]
-    before: float = 0.0
+    before: Moment = 0.0
     """Only those that were queued earlier, Unix seconds; 0: from the newest on."""
     limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
 
@@ -122,7 +122,7 @@ class SnapshotsQuery(Request, frozen=True):
     """Snapshots of a job, the newest first."""
 
     job: Annotated[str, msgspec.Meta(max_length=253)]
-    before: float = 0.0
+    before: Moment = 0.0
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
 
 

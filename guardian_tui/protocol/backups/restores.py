@@ -8,7 +8,7 @@ import msgspec
 
 from guardian_tui.protocol.backups.rows import Snapshot
 from guardian_tui.protocol.backups.specs import CheckLevel, PathText
-from guardian_tui.protocol.base import Request, Response
+from guardian_tui.protocol.base import Moment, Request, Response
 
 
 class RestoreQuery(Request, frozen=True):
@@ -24,7 +24,7 @@ class RestoreQuery(Request, frozen=True):
     includes: tuple[PathText, ...] = ()
     host: Annotated[str, msgspec.Meta(max_length=253)] = ""
     target: Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"^/[^\0]*\Z")] = "/"
-    at: float = 0.0
+    at: Moment = 0.0
 
 
 class Restore(RestoreQuery, frozen=True):
@@ -96,7 +96,7 @@ class HeldCopy(Response, frozen=True):
     site: str = ""
     keeper: str = ""
     """Whose key can delete it."""
-    at: float | None = None
+    at: Moment | None = None
     """Its newest good snapshot, Unix seconds; None: there is none."""
     in_time: bool = False
     """Whether that is new enough to count."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from guardian_tui.protocol.base import Request
+from guardian_tui.protocol.base import Ordinal, Request
 from guardian_tui.protocol.fleet import LabelText
 
 BackupEngine = Literal["restic", "borg", "pgbackrest", "dumps", "rsync"]
@@ -60,7 +60,7 @@ class RepositorySpec(Request, frozen=True):
     """Whether the hosts' key can't delete from it."""
     offline: bool = False
     """Whether it can't be reached all the time (a disk in a safe)."""
-    capacity_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    capacity_bytes: Ordinal = 0
     """What it may hold; 0: not known."""
     labels: dict[LabelText, LabelText] = msgspec.field(default_factory=dict)
 
@@ -98,7 +98,7 @@ class DrillPolicy(Request, frozen=True):
     random_files: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 20
     pinned: tuple[PathText, ...] = ()
     """Files that each drill restores."""
-    most_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 1 << 30
+    most_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=2**63 - 1)] = 1 << 30
     probe_sql: Annotated[str, msgspec.Meta(max_length=2000)] = ""
     """For a database that was started from the backup, or the first dump restored: must answer a row."""
     probe_answer: Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\0\r\n]*\Z")] = ""
@@ -134,7 +134,7 @@ class JobSpec(Request, frozen=True):
     """The age that the newest good snapshot may have (recovery point objective)."""
     rto_seconds: Seconds = 4 * 3600.0
     """The time in which it must be back (recovery time objective)."""
-    upload_kib: Annotated[int, msgspec.Meta(ge=0)] = 0
+    upload_kib: Ordinal = 0
     """KiB a second; 0: no limit."""
     nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = 10
     idle_io: bool = True

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from guardian_tui.protocol.base import Request, Response
+from guardian_tui.protocol.base import Ordinal, Request, Response
 from guardian_tui.protocol.runbooks.words import Name
 
 
@@ -16,7 +16,7 @@ class RunbookOutputQuery(Request, frozen=True):
     run: Name
     step: Annotated[str, msgspec.Meta(max_length=253)] = ""
     host: Annotated[str, msgspec.Meta(max_length=253)] = ""
-    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    after: Ordinal = 0
     """Number of the last piece that is known already."""
     limit_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 20)] = 256 << 10
 
