@@ -59,6 +59,7 @@ from screens.host import HostScreen
 from screens.lock import LockScreen
 from screens.login import LoginScreen
 from screens.people import PeopleScreen
+from screens.repository import RepositoryScreen
 from screens.run_log import RunLogScreen
 from screens.runbooks import RunbooksScreen
 from themes import DEFAULT, ThemeSet, folder_signature, for_terminal, load_themes
@@ -399,6 +400,10 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
     def open_backup(self, job_id: str) -> None:
         """Open a backup job."""
         self.push_screen(BackupScreen(job_id))
+
+    def open_repository(self, repository_id: str) -> None:
+        """Open a repository."""
+        self.push_screen(RepositoryScreen(repository_id))
 
     def open_run(self, run: RunRow) -> None:
         """Open a run's log."""

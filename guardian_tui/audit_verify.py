@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from guardian_tui.protocol.audit import AuditBundle, AuditEvent, AuditVerdict
 from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.text import counted
 
 DOMAIN = b"guardian-audit-1\n"
 CHECKPOINT_DOMAIN = b"guardian-checkpoint-1\n"
@@ -193,7 +194,7 @@ class Verifier:
             events=self.events,
             checkpoints=self.checkpoints,
             first_bad_seq=self.bad_seq,
-            words=self.words or f"{self.events} events hold: {checked}",
+            words=self.words or f"{counted(self.events, 'event holds', 'events hold')}: {checked}",
             public_key=self.public_key,
             verified_at=time.time() if now is None else now,
         )

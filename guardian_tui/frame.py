@@ -6,7 +6,7 @@ import time
 
 from guardian_tui.protocol.access import Session
 from guardian_tui.protocol.system import EngineStatus
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from guardian_tui.world import World
 from widgets.header import HeaderLine
 
@@ -63,8 +63,7 @@ def footer_note(
     parts += [f"drawn every {every_seconds:.0f} s"] if every_seconds else []
     parts += [f"engine {round_trip_seconds * 1000:.0f} ms"] if round_trip_seconds is not None else []
     if status is not None:
-        hosts = f"{status.hosts} host{'s' if status.hosts != 1 else ''}"
-        parts.append(f"{hosts} / {status.interval_seconds:.0f} s")
+        parts.append(f"{counted(status.hosts, 'host')} / {status.interval_seconds:.0f} s")
     return " · ".join(parts)
 
 

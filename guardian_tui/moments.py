@@ -30,6 +30,14 @@ def parse_size(text: str) -> int | None:
     return int(float(match[1]) * 1024 ** (" kmgtp".index(match[2] or " "))) if match else None
 
 
+def written_size(size: int) -> str:
+    """A size as :func:`parse_size` takes it, to the byte: ``2T``, ``1500G``, ``4097``."""
+    power = 0
+    while power < 5 and size and size % 1024 == 0:
+        size, power = size // 1024, power + 1
+    return f"{size}{' KMGTP'[power].strip()}"
+
+
 def parse_moment(text: str, now: float, *, ahead: bool = False) -> float | None:
     """Unix seconds of a moment on the person's clock; None: it can't be understood.
 

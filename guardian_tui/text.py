@@ -113,6 +113,11 @@ def _named(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"‹U+{code:04X}›"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number and what it is of: ``1 process``, ``2 processes``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def json_safe(document: bytes | str) -> str:
     """JSON text with C1, DEL, bidi and invisible characters escaped: fit for a terminal or a log.
 

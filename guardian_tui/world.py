@@ -327,6 +327,15 @@ class World:
             self.backups.values(), key=lambda row: (_JOB_STATES[shown_job_state(row, now)], row.name)
         )
 
+    def backups_as_they_run(self) -> list[JobRow]:
+        """The same, each with its run as it is now: word of a run comes before its job is judged again."""
+        return [
+            replace(row, run=self.runs.get(row.run.id, row.run))
+            if row.run is not None and row.run.state in ("queued", "running")
+            else row
+            for row in self.backups_by_trouble()
+        ]
+
     def runbooks_for(self, rule: str) -> list[RunbookRow]:
         """Runbooks that answer a rule and can be run, by title."""
         found = [row for row in self.runbooks.values() if rule in row.rules and not row.problems]

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from guardian_tui.protocol.alerts import Alert
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.chart_pane import ChartCommands, ChartPane, view_of
@@ -212,7 +212,7 @@ def _facts(alert: Alert, now: float) -> list[Line]:
         ("host", f"{alert.host or 'the engine'} {alert.instance}"), ("since", at(alert.since)), ("resolved", at(alert.resolved_at) if alert.resolved_at else ""),
         ("value", value if alert.value is not None else ""), ("rule", f"{alert.rule} ({alert.tier})"), ("who has it", has), ("told", told),
         ("silenced", f"until {time.strftime('%H:%M', time.localtime(alert.silenced_until))}" if alert.silenced_until else ""),
-        ("behind it", f"{alert.folded} hosts are unreachable because of it" if alert.folded else ""),
+        ("behind it", f"{counted(alert.folded, 'host is', 'hosts are')} unreachable because of it" if alert.folded else ""),
     ]  # fmt: skip
     return [[(f"{label:<12}", "muted"), (safe(words, 300), "text")] for label, words in rows if words.strip()]
 

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 
 from guardian_tui.protocol.approvals import Approval
 from guardian_tui.protocol.runbooks import RunbookRun
+from guardian_tui.text import counted
 from guardian_tui.world import Change
 from screens.list_screen import ListsScreen
 from widgets.approvals_list import ApprovalsList, AskedRow, AskedState
@@ -161,7 +162,7 @@ def of_run(run: RunbookRun, me: str, may_give: bool) -> AskedRow | None:
     else:
         state = "for you" if may_give else "waiting"
     by = me if me in (run.by, run.leader) else run.leader
-    where = run.hosts[0] if run.hosts_count == 1 and run.hosts else f"{run.hosts_count} hosts"
+    where = run.hosts[0] if run.hosts_count == 1 and run.hosts else counted(run.hosts_count, "host")
     last = run.approvals[-1] if run.approvals else None
     why = f"by {last.by}{f': {last.note}' if last.note else ''}" if last is not None and not asks else ""
     return AskedRow(

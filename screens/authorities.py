@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.trust import Authority, AuthorityList, AuthorityRef
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.dialogs import ConfirmDialog, TextDialog
@@ -133,6 +133,6 @@ def _warning(one: Authority) -> list[str]:
     more = f" and {len(one.hosts) - MOST_NAMED} more" if len(one.hosts) > MOST_NAMED else ""
     return [
         *lines,
-        f"It covers {len(one.hosts)} hosts: {named}{more}.",
+        f"It covers {counted(len(one.hosts), 'host')}: {named}{more}.",
         "They are asked for a key at once. One whose own key isn't pinned waits until somebody accepts it: it isn't watched until then.",
     ]

@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
+from guardian_tui.commands import Command
 from guardian_tui.protocol.backups import (
     JobDetail,
     JobRef,
@@ -25,7 +26,15 @@ from guardian_tui.world import Change
 from screens.base import GuardianScreen
 from screens.work import begin
 from widgets import figures
-from widgets.backups_list import JOB_GLYPHS, RunsList, ago, progress_pieces, verdict_paint
+from widgets.backups_list import (
+    JOB_GLYPHS,
+    RunsList,
+    ago,
+    is_going,
+    progress_facts,
+    progress_pieces,
+    verdict_paint,
+)
 from widgets.box import Box, Line, folded
 from widgets.heat_map import day_strip, heat_map
 from widgets.live_list import LiveList
@@ -153,6 +162,10 @@ class BackupScreen(GuardianScreen):
         self.query_one(SnapshotsList).show(found.snapshots, found.total, console.world.now())
         self._draw()
 
+    def in_footer(self, command: Command) -> bool:
+        """What is over can't be ended."""
+        return super().in_footer(command) and (command.name != "backup.cancel" or is_going(self.run))
+
     def _draw(self) -> None:
         if not self.composed:
             return
@@ -242,11 +255,10 @@ def _run_lines(run: RunRow | None, room: int, told: str) -> list[Line]:
     if run is None:
         return [[("it has not run yet", "muted")]]
     if run.state in ("queued", "running"):
-        current = run.progress.current if run.progress else ""
-        lines: list[Line] = [[(f"{run.operation:<10}", "muted"), *progress_pieces(run, 16)]]
-        if current:
-            lines.append([("at        ", "muted"), (safe(current, 300), "muted")])
-        return lines
+        facts: list[Line] = [
+            [(f"{label:<10}", "muted"), (words, "muted")] for label, words in progress_facts(run)
+        ]
+        return [[(f"{run.operation:<10}", "muted"), *progress_pieces(run, 16)], *facts]
     lines = []
     if not (told and run.words == told):
         words = f"  {safe(run.words, 300)}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 
+from guardian_tui.commands import Command
 from guardian_tui.protocol.backups import (
     BackupsQuery,
     CopiesReport,
@@ -30,17 +31,28 @@ from guardian_tui.rows import (
     run_columns,
     run_text,
 )
+from guardian_tui.text import safe
 from guardian_tui.world import Change, World
 from screens.list_screen import ListsScreen
 from screens.reports import ReportDialog
 from screens.work import begin
-from widgets.backups_list import JobsList, ReadinessList, RepositoriesList, RunsList
+from widgets.backups_list import JobsList, ReadinessList, RepositoriesList, RunsList, is_going, progress_facts
+from widgets.box import Box, Line, folded
 from widgets.copies_list import CopiesList, copies_lines
+from widgets.live_list import LiveList
+from widgets.painting import fit
+from widgets.room_words import growth_words
 
 Sort = tuple[str, Callable[[Any], Any] | None]
 """Its name, and what decides about a row's place."""
 COPIES_SECONDS = 5.0
 """The report of copies is asked for again at most so often."""
+IN_FOOTER: Mapping[str, Collection[str]] = {
+    "backup.run": ("jobs", "copies"), "backup.restore": ("jobs", "copies"), "backup.drill": ("jobs", "copies"), "backup.cancel": ("jobs", "runs"),
+    "backup.add": ("jobs", "hosts"), "backups.discover": ("jobs", "hosts", "repositories"), "repository.add": ("repositories",),
+    "repository.read": ("repositories",), "repository.check": ("repositories",), "repository.make": ("repositories",), "backup.edit": ("repositories",),
+}  # fmt: skip
+"""Command → the lists below which it is told; any where it is not named."""
 NO_CELLS = frozenset({"run", "labels", "progress", "timer", "held", "mismatches"})
 
 
@@ -49,6 +61,8 @@ class BackupsScreen(ListsScreen):
 
     CONTEXT: ClassVar[str] = "backups"
     FIRST: ClassVar[str] = "jobs"
+    TABS: ClassVar[Sequence[str]] = ("jobs", "hosts", "repositories", "runs", "copies")
+    DEFAULT_CSS = "BackupsScreen #about { border: none; height: 2; padding: 0 1; }"
     NOTHINGS: ClassVar[Mapping[str, str]] = {
         "jobs": "Nothing is backed up yet. N adds a repository, n what goes into it. O reads what a host's own programs back up already.",
         "hosts": "No host yet: g 1, then n adds one.",
@@ -70,6 +84,13 @@ class BackupsScreen(ListsScreen):
         yield RepositoriesList(id="repositories")
         yield RunsList(id="runs")
         yield CopiesList(id="copies")
+        yield Box(id="about")
+
+    def in_footer(self, command: Command) -> bool:
+        """What acts on the rows of the list that is shown."""
+        if command.name == "backup.cancel" and not is_going(self.run):
+            return False
+        return super().in_footer(command) and self.view in IN_FOOTER.get(command.name, (self.view,))
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -119,7 +140,7 @@ class BackupsScreen(ListsScreen):
         if self.view == "runs":
             return self.console.world.runs.get(self.listing.cursor_id)
         job = self.job
-        return job.run if job else None
+        return self.console.world.runs.get(job.run.id, job.run) if job and job.run else None
 
     def concerns(self, change: Change) -> bool:
         """Backups."""
@@ -161,6 +182,39 @@ class BackupsScreen(ListsScreen):
         elif isinstance(listing, ReadinessList | RepositoriesList | RunsList | CopiesList):
             listing.show(rows, now)
 
+    def _draw(self, now: float) -> None:
+        super()._draw(now)
+        self._tell()
+
+    def on_live_list_highlighted(self, event: LiveList.Highlighted) -> None:
+        """Below the lists stands all that is said of the row under the cursor."""
+        self._tell()
+
+    def _tell(self) -> None:
+        # a list is filled before the lines below it are there
+        for box in self.query("#about").results(Box):
+            box.show(about_lines(self._told(), self.app.size.width - 4))
+
+    def _told(self) -> tuple[str, str]:
+        """What is said of the row under the cursor, and what to do."""
+        world, id = self.console.world, self.listing.cursor_id
+        if self.view == "copies":
+            row = self.query_one(CopiesList).row(id)
+            return ("; ".join(row.flags), "") if row else ("", "")
+        if self.view == "hosts" and id in world.readiness:
+            return "; ".join(world.readiness[id].why), ""
+        if (run := self.run) is not None and run.state == "running":
+            return "; ".join(f"{label} {words}" for label, words in progress_facts(run)), ""
+        if self.view == "jobs" and (job := self.job) is not None:
+            came = job.run if job.run is not None and job.run.words == job.words else None
+            return job.anomaly or job.words, came.advice if came else ""
+        if self.view == "repositories" and (repository := self.repository) is not None:
+            well = repository.verdict in (None, "ok")
+            return (
+                (growth_words(repository, world.now()), "") if well else (repository.words, repository.advice)
+            )
+        return (run.words, run.advice) if run is not None and self.view == "runs" else ("", "")
+
     @property
     def table_shown(self) -> tuple[list[str], list[tuple[object, ...]]]:
         """What `^s` saves: the list that is shown, as it is filtered and sorted, without what is no cell."""
@@ -169,12 +223,14 @@ class BackupsScreen(ListsScreen):
         return names, [tuple(_cell(getattr(row, name)) for name in names) for row in rows]
 
     def open_row(self, id: str) -> None:
-        """A job's page, a host's page, or a run's log."""
+        """The page of a job, a host or a repository, a run's log, or a job's copies."""
         world = self.console.world
         if self.view == "jobs":
             self.console.open_backup(id)
         elif self.view == "hosts":
             self.console.open_host(id)
+        elif self.view == "repositories":
+            self.console.open_repository(id)
         elif self.view == "runs" and id in world.runs:
             self.console.open_run(world.runs[id])
         elif (row := self.query_one(CopiesList).row(id)) is not None:
@@ -216,6 +272,19 @@ class BackupsScreen(ListsScreen):
         self.refresh_frame()
 
 
+ABOUT_LINES = 2
+
+
+def about_lines(told: tuple[str, str], room: int) -> list[Line]:
+    """What is said of a row, then what to do; what has no room there stands on its page."""
+    words, advice = (safe(part, 2000) for part in told)
+    if not words or not advice:
+        return folded("", words or advice, room, "muted")[:ABOUT_LINES]
+    if len(words) + len(advice) + 2 > ABOUT_LINES * room or len(words) <= room:
+        return [[(fit(words, room), "muted")], [(fit(advice, room), "strong")]]
+    return folded("", f"{words}  {advice}", room, "muted")[:ABOUT_LINES]
+
+
 _READY = {"no": 0, "none": 1, "unknown": 2, "yes": 3}
 
 
@@ -229,7 +298,7 @@ def _oldest(at: float | None) -> float:
 
 
 _ROWS: Mapping[str, Callable[[World], Iterable[Any]]] = {
-    "jobs": lambda world: world.backups_by_trouble(), "hosts": lambda world: world.readiness.values(),
+    "jobs": lambda world: world.backups_as_they_run(), "hosts": lambda world: world.readiness.values(),
     "repositories": lambda world: world.repositories.values(), "runs": lambda world: world.runs.values(),
 }  # fmt: skip
 """What the stream brings; the report of copies is asked for."""

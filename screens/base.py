@@ -125,12 +125,16 @@ class GuardianScreen(Screen[None]):
     def footer_keys(self) -> tuple[FooterKey, ...]:
         """The keys that work here and now."""
         console = self.console
-        shown = [c for c in self.offered() if c.footer and (c.name != "host.answer" or self.questioned)]
+        shown = [c for c in self.offered() if self.in_footer(c)]
         rank = {name: place for place, name in enumerate(self.FOOTER_FIRST)}
         shown.sort(key=lambda c: rank.get(c.name, len(rank)))
         # a page that lies over another is left by a key that nobody must guess
         over = [FooterKey(shown_key("escape"), "back")] if self is not console.screen_stack[0] else []
         return (*over, *(FooterKey(console.key_of(c), c.footer, c.name == "help") for c in shown))
+
+    def in_footer(self, command: Command) -> bool:
+        """Whether a command that works here is told in the footer."""
+        return bool(command.footer) and (command.name != "host.answer" or self.questioned)
 
     def footer_note(self) -> str:
         """The right end of the footer."""

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from guardian_tui.moments import parse_duration
+from guardian_tui.moments import parse_duration, parse_size, written_size
 from guardian_tui.protocol.backups import JobSpec, RepositorySpec
 from guardian_tui.protocol.refusals import told, why_refused
 from screens.forms import Card, Field, SecretInput, Words
@@ -118,17 +118,31 @@ class EditRepositoryDialog(_SpecDialog[tuple[RepositorySpec, str]]):
         yield Field(
             "Keeper", Input(one.keeper if one else "", id="keeper", placeholder="whose key can delete it")
         )
+        yield Field(
+            "Holds at most",
+            Input(
+                written_size(one.capacity_bytes) if one and one.capacity_bytes else "",
+                id="capacity_bytes",
+                placeholder="2T · 500G; empty: as its place tells (S3 and REST tell nobody)",
+                max_length=20,
+            ),
+        )
         yield Words("engines: restic, borg, pgbackrest (location: the stanza), dumps, rsync", classes="muted")
 
     def spec(self, value: dict[str, str]) -> tuple[RepositorySpec, str]:
         """The specification, and the password."""
         before = msgspec.to_builtins(self._before) if self._before else {}
         password = value.pop("password")
+        capacity = parse_size(value["capacity_bytes"] or "0")
+        if capacity is None:
+            raise ValueError("Holds at most: write a size, 2T or 500G; empty: as its place tells.")
         variable = PASSWORDS.get(value["engine"])
         secrets = dict(before.get("secrets", {}))
         if variable and (password or not self._before):
             secrets[variable] = f"secret:backups/{value['name']}"
-        return msgspec.convert({**before, **value, "secrets": secrets}, RepositorySpec), password
+        return msgspec.convert(
+            {**before, **value, "capacity_bytes": capacity, "secrets": secrets}, RepositorySpec
+        ), password
 
 
 class EditJobDialog(_SpecDialog[JobSpec]):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guardian_tui.protocol.engine_figures import EngineFigures
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from widgets import figures
 from widgets.box import Line
 from widgets.painting import fit
@@ -55,9 +55,9 @@ def groups(of: EngineFigures) -> dict[str, list[Figure]]:
         "watching": [
             Figure("hosts", f"{status.hosts}, every {status.interval_seconds:g} s"),
             Figure("connections", f"{status.connections} open, {status.connecting} under way"),
-            Figure("slowed down", f"{status.slowed_hosts} hosts that answer slowly", status.slowed_hosts > 0),
+            Figure("slowed down", f"{counted(status.slowed_hosts, 'host that answers', 'hosts that answer')} slowly", status.slowed_hosts > 0),
             Figure("late polls", f"{status.late_polls} in 2 min", status.late_polls > 0),
-            Figure("waves", f"{waves.waves} with {waves.polls} polls in 2 min"),
+            Figure("waves", f"{waves.waves} with {counted(waves.polls, 'poll')} in 2 min"),
             Figure(
                 "sent late by",
                 f"median {_seconds(waves.late_median_seconds)}, p99 {_seconds(waves.late_p99_seconds)}, worst {_seconds(waves.late_worst_seconds)}",
@@ -65,7 +65,7 @@ def groups(of: EngineFigures) -> dict[str, list[Figure]]:
             ),
             Figure("answers after", f"median {_seconds(of.round_trip_median_seconds)}, worst {_seconds(of.round_trip_worst_seconds)}"),
             Figure("received", f"{figures.size(status.received_bytes_per_second)}/s, {figures.size(of.answered_bytes)} in all"),
-            Figure("asked", f"{of.asked_polls} polls, {figures.size(of.asked_bytes)} in all"),
+            Figure("asked", f"{counted(of.asked_polls, 'poll')}, {figures.size(of.asked_bytes)} in all"),
         ],
         "what waits": [
             Figure("answers", str(status.waiting_answers)),

@@ -7,10 +7,11 @@ To make one: give ``CONTEXT``, ``LIST`` (the widget, made without arguments but 
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.content import Content
 
 from guardian_tui import filter as filters
 from guardian_tui.protocol.views import ViewScreen
@@ -139,11 +140,11 @@ class ListsScreen(ListScreen):
     """
 
     FIRST: ClassVar[str]
+    TABS: ClassVar[Sequence[str]] = ()
+    """Names of the lists in the order of their digits, which stand in the lower border of the one that is shown; none: they stand in the footer."""
     NOTHINGS: ClassVar[Mapping[str, str]] = {}
     """What each list says when there is no row at all."""
-    DEFAULT_CSS = (
-        "ListsScreen LiveList { height: 1fr; display: none; } ListsScreen LiveList.shown { display: block; }"
-    )
+    DEFAULT_CSS = "ListsScreen LiveList { height: 1fr; display: none; border-subtitle-align: left; } ListsScreen LiveList.shown { display: block; }"
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,6 +169,17 @@ class ListsScreen(ListScreen):
         self.view = view
         for one in self.query(LiveList):
             one.set_class(one.id == view, "shown")
+        if self.TABS:
+            self.listing.border_subtitle = tabs_line(self.TABS, view)
         self._draw(self.console.world.now())
         self.give_back_focus()
         self.refresh_frame()
+
+
+def tabs_line(names: Sequence[str], shown: str) -> Content:
+    """``1 jobs  2 hosts``: the lists by their digits, the one that is shown in the accent."""
+    return Content.assemble(*(
+        part
+        for place, name in enumerate(names, 1)
+        for part in ((f"{'' if place == 1 else '  '}{place} ", "$g-accent"), (name, "bold $g-text" if name == shown else "$g-muted"))
+    ))  # fmt: skip

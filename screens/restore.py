@@ -24,7 +24,7 @@ from guardian_tui.protocol.backups import (
     SnapshotFile,
 )
 from guardian_tui.protocol.errors import GuardianError
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from screens.base import GuardianScreen
 from screens.forms import Card, Field, Words
 from screens.reports import ReportDialog
@@ -286,7 +286,10 @@ def plan_lines(plan: RestorePlan) -> list[tuple[str, str]]:
     """A preview, as lines of a report."""
     free = "" if plan.free_bytes is None else f" {figures.size(plan.free_bytes)} are free there."
     lines = [
-        (f"{plan.files} files, {figures.size(plan.bytes)}, to {plan.target} on {plan.host}.{free}", "strong")
+        (
+            f"{counted(plan.files, 'file')}, {figures.size(plan.bytes)}, to {plan.target} on {plan.host}.{free}",
+            "strong",
+        )
     ]
     if plan.hindered:
         lines.append((plan.hindered, "error"))
@@ -296,7 +299,7 @@ def plan_lines(plan: RestorePlan) -> list[tuple[str, str]]:
     if plan.overwritten_files:
         lines += [
             ("", ""),
-            (f"{plan.overwritten_files} files are there already and would be OVERWRITTEN:", "error"),
+            (f"{counted(plan.overwritten_files, 'file')} there would be OVERWRITTEN:", "error"),
         ]
         lines += [(f"  {path}", "") for path in plan.overwritten[:15]]
         if plan.overwritten_files > 15:

@@ -10,12 +10,13 @@ from textual.containers import VerticalScroll
 from guardian_tui.commands import Command
 from guardian_tui.protocol.backups import RunDetail, RunRef, RunRow
 from guardian_tui.protocol.errors import GuardianError
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from screens.base import GuardianScreen
 from screens.work import begin
 from widgets import figures
-from widgets.backups_list import progress_pieces, verdict_paint
+from widgets.backups_list import progress_facts, progress_pieces, verdict_paint
 from widgets.box import Box, Line, folded
+from widgets.told_log import log_lines
 
 FOLLOW_SECONDS = 2.0
 
@@ -110,7 +111,7 @@ class RunLogScreen(GuardianScreen):
         )
         if detail is not None:
             lines: list[Line] = [[(safe(words, 500), "warning")] for words in detail.warnings]
-            lines += [[(safe(line, 500), "text")] for line in detail.log.splitlines()]
+            lines += [[(safe(line, 500), "text")] for line in log_lines(detail.log)]
             self.query_one("#log", Box).show(
                 lines or [[("it has written nothing yet", "muted")]],
                 note="its end" if len(lines) > 390 else "",
@@ -134,6 +135,11 @@ _WAYS = {"backup": "to", "copy": "to", "restore": "from", "drill": "from"}
 def _words(row: RunRow, now: float, room: int) -> list[Line]:
     if row.state in ("queued", "running"):
         lines: list[Line] = [[(f"◷ {row.state}  ", "accent"), *progress_pieces(row, 30)]]
+        lines += [
+            line
+            for label, words in progress_facts(row)
+            for line in folded(f"{label:<10}", words, room, "text")
+        ]
     else:
         paint = verdict_paint(row.verdict)
         lines = folded(f"{row.verdict or row.state:<8}  ", safe(row.words, 400), room, "strong", paint)
@@ -142,8 +148,8 @@ def _words(row: RunRow, now: float, room: int) -> list[Line]:
     took = "" if row.started_at is None else f", {figures.age((row.ended_at or now) - row.started_at)}"
     rows = [
         ("by", f"{row.by}, attempt {row.attempt}{took}"), (_WAYS.get(row.operation, "in"), row.repository), ("snapshot", row.snapshot),
-        ("saved", f"{row.files} files, {figures.size(row.bytes or 0)}, {figures.size(row.added_bytes or 0)} new" if row.files is not None else ""),
-        ("compared", f"{row.compared} files, {len(row.mismatches)} differ" if row.compared else ""), ("differ", " ".join(row.mismatches[:10])),
+        ("saved", f"{counted(row.files, 'file')}, {figures.size(row.bytes or 0)}, {figures.size(row.added_bytes or 0)} new" if row.files is not None else ""),
+        ("compared", f"{counted(row.compared, 'file')}, {len(row.mismatches)} differ" if row.compared else ""), ("differ", " ".join(row.mismatches[:10])),
         ("warnings", f"{row.warnings}" if row.warnings else ""),
     ]  # fmt: skip
     return [

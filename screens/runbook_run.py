@@ -24,7 +24,7 @@ from guardian_tui.protocol.runbooks import (
     RunbookRunRef,
     RunbookWatcher,
 )
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from guardian_tui.world import Change
 from screens.ask_pane import AskPane
 from screens.base import GuardianScreen
@@ -133,7 +133,7 @@ class StepScreen(RunAnswers, GuardianScreen):
         run = self._run
         if run is None:
             return ("runbook", "…")
-        where = run.hosts[0] if run.hosts_count == 1 and run.hosts else f"{run.hosts_count} hosts"
+        where = run.hosts[0] if run.hosts_count == 1 and run.hosts else counted(run.hosts_count, "host")
         # on a narrow terminal the pane's title names the runbook
         narrow = self.has_class("narrow")
         return ("runbook", *(() if narrow else (safe(run.runbook, 60),)), safe(where, 60))

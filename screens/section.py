@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.section_kinds import Cell
 from guardian_tui.protocol.sections import SECTIONS, SectionQuery, SectionTable, Withheld
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from screens.base import GuardianScreen
 from screens.reports import ReportDialog
 from screens.work import begin
@@ -149,7 +149,9 @@ class SectionScreen(GuardianScreen):
         elif table.problems:
             left = [(f"! {table.problems[0]}", "warning")]
         elif table.left_out:
-            left = [(f"! {table.left_out} more rows are not shown: filter", "warning")]
+            left = [
+                (f"! {counted(table.left_out, 'more row is', 'more rows are')} not shown: filter", "warning")
+            ]
         elif not table.rows:
             left = [(f"{self.host_name} has none of these", "muted")]
         old = now - table.measured_at

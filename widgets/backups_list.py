@@ -14,10 +14,11 @@ from guardian_tui.protocol.backups import (
     RunRow,
     shown_job_state,
 )
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from widgets import figures
 from widgets.live_list import LiveList
 from widgets.painting import Piece, fit, width_of
+from widgets.room_words import soon_words
 
 JOB_GLYPHS: Mapping[JobState, tuple[str, str]] = {
     "ok": ("●", "ok"),
@@ -44,7 +45,6 @@ VERDICT_PAINTS: Mapping[str, str] = {
 }
 """All other verdicts are critical."""
 _NARROW = 100
-FULL_SOON_SECONDS = 90 * 86400.0
 _WIDE = 160
 """Cells from which there is room for what a snapshot holds and how soon it would be back."""
 _MORE = 31
@@ -109,6 +109,30 @@ def progress_pieces(run: RunRow, bar: int, *, told: bool = True) -> list[Piece]:
     elif not total and progress.stage:
         pieces.append((f" {safe(progress.stage, 60)}", "muted"))
     return pieces
+
+
+def is_going(run: RunRow | None) -> bool:
+    """Whether a run waits or is under way."""
+    return run is not None and run.state in ("queued", "running")
+
+
+def progress_facts(run: RunRow) -> list[tuple[str, str]]:
+    """What of a run's progress takes words: bytes and files of how many, and the file that it is at."""
+    progress = run.progress
+    if progress is None or run.state != "running":
+        return []
+    done = (
+        figures.share_of(progress.bytes_done, progress.bytes_total)
+        if progress.bytes_total
+        else figures.size(progress.bytes_done)
+    )
+    files = (
+        f"{progress.files_done} of {counted(progress.files_total, 'file')}"
+        if progress.files_total
+        else counted(progress.files_done, "file")
+    )
+    told = [("done", f"{done}, {files}")] if progress.bytes_done or progress.files_done else []
+    return [*told, *([("at", safe(progress.current, 1000))] if progress.current else [])]
 
 
 class _Rows(LiveList):
@@ -325,7 +349,7 @@ class RepositoriesList(_Rows):
         """The row, and its ages as they are shown."""
         row = self._repositories[id]
         ages = [ago(at, self._now) for at in (row.listed_at, row.newest_at, row.verified_at)]
-        return (row, *ages, full_words(row, self._now))
+        return (row, *ages, soon_words(row, self._now))
 
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
@@ -343,11 +367,10 @@ class RepositoriesList(_Rows):
         row, now = self._repositories[id], self._now
         name = 16 if width < _NARROW else 24
         words = width - 1 - 11 - name - 42
-        paint = verdict_paint(row.verdict)
-        glyph = "○" if row.verdict is None else "●" if row.verdict == "ok" else "✖"
+        glyph, paint = repository_glyph(row)
         well = row.verdict in (None, "ok")
         text = (
-            f"{full_words(row, now)}{safe(row.location, 300)} by {safe(row.host, 253)}"
+            f"{soon_words(row, now)}{safe(row.location, 300)} by {safe(row.host, 253)}"
             if well
             else f"{safe(row.words, 300)} {safe(row.advice, 300)}"
         )
@@ -358,11 +381,9 @@ class RepositoriesList(_Rows):
         ]  # fmt: skip
 
 
-def full_words(row: RepositoryRow, now: float) -> str:
-    """When a repository is full, if that is soon."""
-    if row.full_at is None or row.full_at - now > FULL_SOON_SECONDS:
-        return ""
-    return f"full in {figures.age(max(0.0, row.full_at - now))} · "
+def repository_glyph(row: RepositoryRow) -> tuple[str, str]:
+    """Glyph and paint of whether it could be read."""
+    return "○" if row.verdict is None else "●" if row.verdict == "ok" else "✖", verdict_paint(row.verdict)
 
 
 class RunsList(_Rows):
@@ -390,10 +411,10 @@ class RunsList(_Rows):
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
         name, when = (14, 6) if width < _NARROW else (22, 17)
-        words = width - 1 - 11 - 9 - name - when - 7
+        words = width - 1 - 12 - 9 - name - when - 7
         return [
             (
-                f"{'verdict':<11}{'what':<9}{fit('job', name)}{fit('began', when)}{'took':>6} {fit('', words)}",
+                f"{'verdict':<12}{'what':<9}{fit('job', name)}{fit('began', when)}{'took':>6} {fit('', words)}",
                 "muted",
             )
         ]
@@ -402,7 +423,7 @@ class RunsList(_Rows):
         """One run."""
         row = self._runs[id]
         name, when = (14, 6) if width < _NARROW else (22, 17)
-        words = width - 1 - 11 - 9 - name - when - 7
+        words = width - 1 - 12 - 9 - name - when - 7
         over = row.state in ("ended", "lost")
         paint = verdict_paint(row.verdict) if over else "accent"
         glyph = (
@@ -426,7 +447,7 @@ class RunsList(_Rows):
             )
         ]
         return [
-            (f"{glyph} {(row.verdict or row.state) if over else row.state:<9}", paint), (f"{row.operation:<9}", "text"),
+            (f"{glyph} {(row.verdict or row.state) if over else row.state:<10}", paint), (f"{row.operation:<9}", "text"),
             (fit(safe(row.job or row.repository, 60), name), "text"), (fit(at, when), "muted"), (f"{took:>6} ", "muted"),
             *(text if over else _filled(progress_within(row, words), words)),
         ]  # fmt: skip

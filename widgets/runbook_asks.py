@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guardian_tui.protocol.runbooks import RunbookProgress, RunbookRun
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from widgets import figures
 from widgets.box import Line
 from widgets.prose import text_lines, words_lines
@@ -170,7 +170,7 @@ def verdict_lines(run: RunbookRun, width: int) -> list[Line]:
     lines: list[Line] = [
         [
             (f"{word}{took}", paint),
-            (f" · {sum(m.state == 'done' for m in run.marks)} of {len(run.marks)} steps", "muted"),
+            (f" · {sum(m.state == 'done' for m in run.marks)} of {counted(len(run.marks), 'step')}", "muted"),
         ]
     ]
     if run.words:

@@ -13,7 +13,7 @@ from guardian_tui.protocol.runbooks import (
     RunbookRun,
     StepState,
 )
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from widgets import figures
 from widgets.live_list import LiveList
 from widgets.painting import Piece, fit
@@ -74,7 +74,7 @@ def hosts_words(hosts: Sequence[str], count: int) -> str:
     """Hosts by name, or how many they are."""
     if count == 1 and hosts:
         return safe(hosts[0], 253)
-    return f"{count} hosts" if count else "no host"
+    return counted(count, "host") if count else "no host"
 
 
 class _Rows(LiveList):

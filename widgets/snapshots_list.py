@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from guardian_tui.protocol.backups import Snapshot
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from widgets import figures
 from widgets.live_list import LiveList
 from widgets.painting import Piece, fit
@@ -74,7 +74,7 @@ def point_words(one: Snapshot, now: float) -> str:
     if one.bytes is not None:
         told.append(figures.size(one.bytes))
     if one.files is not None:
-        told.append(f"{one.files} files")
+        told.append(counted(one.files, "file"))
     return ", ".join([*told, *(_proofs(one) if one.good else [f"not whole: {one.why}"])])
 
 

@@ -27,7 +27,7 @@ from guardian_tui.protocol.backups import (
 )
 from guardian_tui.protocol.errors import InvalidRequest, NotFound
 from guardian_tui.protocol.routes import ROUTES
-from guardian_tui.text import json_safe, safe
+from guardian_tui.text import counted, json_safe, safe
 from widgets import figures
 
 LOOK_SECONDS = 1.0
@@ -91,7 +91,7 @@ def told_run(run: RunRow) -> str:
         return f"{what}: {run.state}. Follow it: guardian-tui backups log {run.id}"
     lines = [f"{what}: {run.verdict or run.state}", safe(run.words, 2000), safe(run.advice, 2000)]
     if run.snapshot:
-        told = [f"snapshot {safe(run.snapshot, 200)}", f"{run.files} files" if run.files else ""]
+        told = [f"snapshot {safe(run.snapshot, 200)}", counted(run.files, "file") if run.files else ""]
         told.append(figures.size(run.bytes) if run.bytes is not None else "")
         lines.append(", ".join(filter(None, told)))
     return "\n".join(line for line in lines if line)
@@ -122,14 +122,14 @@ async def settled(client: Client, order: Q) -> Q:
 def plan_words(plan: RestorePlan) -> str:
     """What a restore would do, as a person reads it."""
     lines = [
-        f"{plan.files} files, {figures.size(plan.bytes)}, to {safe(plan.target, 500)} on {safe(plan.host, 253)}"
+        f"{counted(plan.files, 'file')}, {figures.size(plan.bytes)}, to {safe(plan.target, 500)} on {safe(plan.host, 253)}"
     ]
     if plan.free_bytes is not None:
         lines.append(
             f"{figures.size(plan.free_bytes)} free there" + ("" if plan.fits else ": IT DOES NOT FIT")
         )
     if plan.overwritten_files:
-        lines.append(f"{plan.overwritten_files} files are there already and would be replaced:")
+        lines.append(f"{counted(plan.overwritten_files, 'file')} there would be replaced:")
         lines += [f"  {safe(one, 500)}" for one in plan.overwritten[:MOST_NAMED]]
         left = plan.overwritten_files - min(MOST_NAMED, len(plan.overwritten))
         lines += [f"  and {left} more"] if left > 0 else []
@@ -194,7 +194,7 @@ def _forget(job: str, as_json: bool, wait: bool, yes: bool) -> None:
             click.echo(words_of(plan), err=True)
             if plan.frozen or not plan.forgotten:
                 raise InvalidRequest(f"Nothing is forgotten. {safe(plan.frozen, 500)}".strip())
-            agree(f"Forget these {len(plan.forgotten)} snapshots, for good?", yes)
+            agree(f"Forget these {counted(len(plan.forgotten), 'snapshot')}, for good?", yes)
         run = await client.call("backups.retain", RunRow, JobRef(job=job))
         return await waited(client, run) if wait else run
 

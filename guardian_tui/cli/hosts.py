@@ -17,7 +17,7 @@ from guardian_tui.protocol.bulk import BulkEdit, BulkMaintenance, BulkReport
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.imports import Found, ImportPreview, ImportRequest, SourceFormat, SourceList
 from guardian_tui.source_files import RUN, is_script, read_source
-from guardian_tui.text import json_safe, safe
+from guardian_tui.text import counted, json_safe, safe
 
 MOST_SHOWN = 100
 FORMATS: tuple[SourceFormat, ...] = ("ssh_config", "ansible_ini", "ansible_yaml", "ansible_json", "csv")
@@ -125,14 +125,18 @@ def words_of_import(order: ImportRequest, answer: ImportPreview) -> str:
         if found.unsupported:
             lines.append(f"      not supported: {safe(', '.join(found.unsupported), 300)}")
     for gone in answer.gone:
-        behind = f" ({len(gone.behind)} hosts are reached through it)" if gone.behind else ""
+        behind = (
+            f" ({counted(len(gone.behind), 'host is', 'hosts are')} reached through it)"
+            if gone.behind
+            else ""
+        )
         lines.append(f"  - {safe(gone.name, 80)} is gone from the source{behind}")
     if same:
         lines.append(f"  {same} unchanged")
     lines += [f"  ! {safe(problem, 400)}" for problem in answer.problems]
     if acted:
         lines.append(
-            f"  {answer.added} added, {answer.changed} changed, {answer.removed} removed, {answer.pins} keys pinned."
+            f"  {answer.added} added, {answer.changed} changed, {answer.removed} removed, {counted(answer.pins, 'key')} pinned."
         )
     elif len(lines) > 1 + bool(same) + len(answer.problems):
         lines.append(
@@ -183,7 +187,7 @@ def bulk_command(
             return report
         names = safe(", ".join(report.hosts[:MOST_SHOWN]), 4000)
         more = " …" if len(report.hosts) > MOST_SHOWN else ""
-        ask_for_count(len(report.hosts), f"{len(report.hosts)} hosts: {names}{more}")
+        ask_for_count(len(report.hosts), f"{counted(len(report.hosts), 'host')}: {names}{more}")
         return await client.call(route, BulkReport, msgspec.structs.replace(order, count=len(report.hosts)))
 
     report = with_client(work)

@@ -15,7 +15,7 @@ import click
 from guardian_tui.cli.session import EXIT_REFUSED, ask_secret, raise_words
 from guardian_tui.config import Paths, find_paths, load_settings, paths_below
 from guardian_tui.protocol.errors import Conflict, GuardianError, StoreUnavailable
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 if TYPE_CHECKING:
     from guardian_tui.engine.own_state.archive import Manifest
@@ -90,7 +90,7 @@ def restore_command(file: Path, home: Path | None, store_url: str, force: bool) 
         click.echo(f"What was there is now {safe(str(aside), 500)}.")
     if done.verdict.ok:
         click.echo(
-            f"Restored. The audit log holds: {done.verdict.events} events, the restore is the last of them."
+            f"Restored. The audit log holds: {counted(done.verdict.events, 'event')}, the restore is the last of them."
         )
     else:
         click.echo(

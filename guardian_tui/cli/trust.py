@@ -12,7 +12,7 @@ from guardian_tui.client import Client
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.fleet import Question
 from guardian_tui.protocol.trust import AcceptKeys, AcceptReport, QuestionList, QuestionsQuery, SeenKey
-from guardian_tui.text import json_safe, safe
+from guardian_tui.text import counted, json_safe, safe
 
 
 @click.command("accept")
@@ -45,7 +45,7 @@ def accept_command(filter_: str, listed: Path | None, count: int | None, as_json
             raise InvalidRequest("No new host waits for its key to be accepted.")
         if count is None:
             lines = [f"{safe(q.host, 60):<30}  {q.algorithm}  {q.fingerprint}" for q in keys]
-            ask_for_count(len(keys), "\n".join([*lines, f"{len(keys)} keys to accept."]))
+            ask_for_count(len(keys), "\n".join([*lines, f"{counted(len(keys), 'key')} to accept."]))
         order = AcceptKeys(
             keys=tuple(SeenKey(question=q.id, fingerprint=q.fingerprint) for q in keys), count=len(keys) if count is None else count
         )  # fmt: skip
@@ -57,7 +57,7 @@ def accept_command(filter_: str, listed: Path | None, count: int | None, as_json
         return
     for one in report.refused:
         click.echo(f"{safe(one.host, 100)}: {safe(one.why, 200)}", err=True)
-    click.echo(f"{len(report.accepted)} keys pinned.")
+    click.echo(f"{counted(len(report.accepted), 'key')} pinned.")
 
 
 def _expected(path: Path) -> dict[str, str]:

@@ -24,7 +24,7 @@ from guardian_tui.protocol.backups import (
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.fleet import SecretSet
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from screens.backup import BackupScreen
 from screens.backups import BackupsScreen
 from screens.choice import ChoiceDialog
@@ -34,13 +34,14 @@ from screens.found import FoundScreen
 from screens.growth import GrowthDialog
 from screens.moment import restore_to_a_moment
 from screens.reports import ReportDialog
+from screens.repository import RepositoryScreen
 from screens.restore import RestoreScreen
 from screens.run_log import RunLogScreen
 from widgets.snapshots_list import point_words, when
 
 MOMENT_ENGINES = frozenset({"pgbackrest"})
 """Those that bring a database back to any moment of a window."""
-RUN_SCREENS = (BackupsScreen, BackupScreen, RunLogScreen)
+RUN_SCREENS = (BackupsScreen, BackupScreen, RepositoryScreen, RunLogScreen)
 
 
 class BackupCommands(CommandPart):
@@ -56,7 +57,11 @@ class BackupCommands(CommandPart):
             if row is None:
                 app.say(f"There is no backup job {arguments[0]}.", severity="error")
             return row
-        row = app.screen.job if isinstance(app.screen, BackupsScreen | BackupScreen) else None
+        row = (
+            app.screen.job
+            if isinstance(app.screen, BackupsScreen | BackupScreen | RepositoryScreen)
+            else None
+        )
         if row is None:
             app.say("Put the cursor on a job first, or name one.", severity="warning")
         return row
@@ -70,7 +75,7 @@ class BackupCommands(CommandPart):
             if row is None:
                 app.say(f"There is no repository {arguments[0]}.", severity="error")
             return row
-        row = app.screen.repository if isinstance(app.screen, BackupsScreen) else None
+        row = app.screen.repository if isinstance(app.screen, BackupsScreen | RepositoryScreen) else None
         if row is None:
             app.say("Put the cursor on a repository first, or name one.", severity="warning")
         return row
@@ -151,8 +156,18 @@ class BackupCommands(CommandPart):
 
         app.push_screen(EditJobDialog(host=hosts[0].name if hosts else "", repository=names[0]), entered)
 
+    def _repository_in_front(self, arguments: tuple[str, ...]) -> bool:
+        """Whether what is in front is a repository, and no job is named."""
+        screen = self._app.screen
+        if arguments or not isinstance(screen, BackupsScreen | RepositoryScreen):
+            return False
+        return screen.repository is not None and (isinstance(screen, RepositoryScreen) or screen.job is None)
+
     def command_backup_edit(self, arguments: tuple[str, ...]) -> None:
-        """`e`."""
+        """`e`: the job in front, or the repository."""
+        if self._repository_in_front(arguments):
+            self.command_repository_edit(())
+            return
         row = self._job(arguments)
         if row is not None:
             self._app.order("backups.show", JobDetail, JobRef(job=row.name), self._edit_job)
@@ -168,7 +183,10 @@ class BackupCommands(CommandPart):
         self._app.push_screen(EditJobDialog(detail.spec), entered)
 
     def command_backup_remove(self, arguments: tuple[str, ...]) -> None:
-        """`del`."""
+        """`del`: the job in front, or the repository."""
+        if self._repository_in_front(arguments):
+            self.command_repository_remove(())
+            return
         row = self._job(arguments)
         if row is None:
             return
@@ -181,7 +199,7 @@ class BackupCommands(CommandPart):
 
         lines = [
             f"{safe(row.name, 60)} on {safe(row.host, 100)} is no longer backed up, and its alerts end. A run that is under way is ended.",
-            f"Its {_counted(row.snapshots, 'snapshot')} in {safe(row.repository, 60)} stay there, and nobody judges them.",
+            f"Its {counted(row.snapshots, 'snapshot')} in {safe(row.repository, 60)} stay there, and nobody judges them.",
         ]
         self._app.push_screen(ConfirmDialog("remove the backup", lines, typed=row.name), answered)
 
@@ -392,19 +410,15 @@ class BackupCommands(CommandPart):
                 "forget the repository",
                 [
                     f"{safe(row.name, 60)} ({row.engine}, {safe(row.location, 200)}, read by {safe(row.host, 100)}) is no longer looked at.",
-                    f"Nothing in it is touched: its {_counted(row.snapshots, 'snapshot')} stay.",
+                    f"Nothing in it is touched: its {counted(row.snapshots, 'snapshot')} stay.",
                 ],
             ),
             answered,
         )
 
 
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
-
-
 def _retention_words(plan: RetentionPlan) -> str:
-    kept = f"{_counted(plan.kept, 'snapshot')} {'is' if plan.kept == 1 else 'are'} kept"
+    kept = f"{counted(plan.kept, 'snapshot')} {'is' if plan.kept == 1 else 'are'} kept"
     return (
         f"{kept}, {len(plan.forgotten)} would be forgotten."
         if plan.forgotten

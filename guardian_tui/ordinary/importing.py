@@ -10,6 +10,7 @@ from guardian_tui.ordinary.part import CommandPart
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.imports import Found, ImportPreview, ImportRequest
 from guardian_tui.source_files import known_hosts_text, read_source
+from guardian_tui.text import counted
 from screens.choosing import ChoiceDialog
 from widgets.choice_list import Choice
 
@@ -46,7 +47,7 @@ class ImportCommands(CommandPart):
         choices += [
             Choice(
                 _GONE + gone.name, "-", f"{gone.name}  is gone from the source", "muted",
-                (f"{len(gone.behind)} hosts are reached through it.",) if gone.behind else ("It is watched until you mark it and go on.",),
+                (f"{counted(len(gone.behind), 'host is', 'hosts are')} reached through it.",) if gone.behind else ("It is watched until you mark it and go on.",),
             )
             for gone in preview.gone
         ]  # fmt: skip
@@ -56,7 +57,7 @@ class ImportCommands(CommandPart):
         ]
         name = request.source.name if request.source else ""
         if not choices:
-            self._app.say(f"{len(preview.found)} hosts in {name}, all of them as they are here.")
+            self._app.say(f"{counted(len(preview.found), 'host')} in {name}, all of them as they are here.")
             return
         new = [found.spec.name for found in preview.found if found.status == "new"]
         same = sum(found.status == "unchanged" for found in preview.found)
@@ -73,10 +74,10 @@ class ImportCommands(CommandPart):
         self._app.push_screen(ChoiceDialog(title, choices, "take", marked=new), chosen)
 
     def _imported(self, done: ImportPreview) -> None:
-        words = [f"{done.added} hosts added"]
+        words = [f"{counted(done.added, 'host')} added"]
         words += [f"{done.changed} changed"] if done.changed else []
         words += [f"{done.removed} removed"] if done.removed else []
-        words += [f"{done.pins} keys pinned"] if done.pins else []
+        words += [f"{counted(done.pins, 'key')} pinned"] if done.pins else []
         left_out = [problem for problem in done.problems if "is left out" in problem]
         self._app.say(", ".join(words) + ".")
         if left_out:

@@ -6,7 +6,7 @@ from guardian_tui.ordinary.part import CommandPart
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.fleet import Answer, Question
 from guardian_tui.protocol.trust import AcceptKeys, AcceptReport, SeenKey
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from screens.choosing import ChoiceDialog
 from screens.dialogs import ConfirmDialog, TextDialog
 from widgets.choice_list import Choice
@@ -60,7 +60,7 @@ class QuestionCommands(CommandPart):
         )
 
     def _accepted(self, report: AcceptReport) -> None:
-        self._app.say(f"{len(report.accepted)} keys pinned.")
+        self._app.say(f"{counted(len(report.accepted), 'key')} pinned.")
         if report.refused:
             first = report.refused[0]
             self._app.say(

@@ -7,7 +7,7 @@ from guardian_tui.protocol.alerts import Alert
 from guardian_tui.protocol.base import Nothing
 from guardian_tui.protocol.fleet import HostRow
 from guardian_tui.protocol.runbooks import RunbookList, RunbookRow, RunbookRun
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from screens.choice import ChoiceDialog
 from screens.dialogs import TextDialog
 from screens.reports import ReportDialog
@@ -173,7 +173,9 @@ class RunbookCommands(CommandPart):
             "runbooks.reload",
             RunbookList,
             Nothing(),
-            lambda found: self._app.say(f"{len(found.runbooks)} runbooks are read."),
+            lambda found: self._app.say(
+                f"{counted(len(found.runbooks), 'runbook is', 'runbooks are')} read."
+            ),
         )
 
     def command_runbooks_find(self, arguments: tuple[str, ...]) -> None:
@@ -220,7 +222,7 @@ class RunbookCommands(CommandPart):
             or session.account in (run.by, run.leader)
         ):
             return
-        where = run.hosts[0] if run.hosts_count == 1 and run.hosts else f"{run.hosts_count} hosts"
+        where = run.hosts[0] if run.hosts_count == 1 and run.hosts else counted(run.hosts_count, "host")
         self._app.say(
             f"{run.title} on {where}, led by {run.leader}. :approvals opens it.",
             severity="warning",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from guardian_tui.ordinary.part import CommandPart
 from guardian_tui.protocol.trust import Authority, PinAuthority
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from screens.authorities import AuthoritiesScreen
 from screens.dialogs import ConfirmDialog
 
@@ -49,7 +49,7 @@ class TrustCommands(CommandPart):
 
     def _pinned(self, authority: Authority) -> None:
         self._app.say(
-            f"{authority.fingerprint} is pinned for {authority.pattern}; it covers {len(authority.hosts)} hosts."
+            f"{authority.fingerprint} is pinned for {authority.pattern}; it covers {counted(len(authority.hosts), 'host')}."
         )
         if isinstance(self._app.screen, AuthoritiesScreen):
             self._app.screen.read()

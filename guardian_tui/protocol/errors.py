@@ -167,6 +167,12 @@ class HostUnavailable(GuardianError):
     code, status, title = "host-unavailable", 502, "The host can't be reached"
 
 
+class RepositoryUnavailable(GuardianError):
+    """A repository of backups can't be used now; the detail says why in words, and what to do."""
+
+    code, status, title = "repository-unavailable", 502, "The repository can't be used now"
+
+
 class ChannelFailed(GuardianError):
     """A message could not be handed over; the detail says why in words."""
 

@@ -15,7 +15,7 @@ from tests.approvals.conftest import Lab
 async def test_a_restore_is_asked_for_by_one_approved_by_another_and_carried_out_once(lab: Lab) -> None:
     one = await lab.asks()
     assert (one.state, one.by, one.order, one.host) == ("waiting", "ada", "backups.restore", "here")
-    assert one.words.startswith("Restore 1 files of shop to ")
+    assert one.words.startswith("Restore 1 file of shop to ")
     assert not (lab.folder / "back").exists()
     # asked for again it is the same, and waits on
     assert (await lab.asks()).id == one.id
@@ -131,7 +131,7 @@ async def test_what_would_be_done_has_changed_and_is_asked_for_anew(lab: Lab) ->
 async def test_a_prune_is_bound_to_the_snapshots_that_it_forgets(lab: Lab) -> None:
     await lab.save()
     one = await lab.asks("backups.retain", JobRef(job="shop"))
-    assert one.words == "Forget 1 snapshots of shop in dumps, for good."
+    assert one.words == "Forget 1 snapshot of shop in dumps, for good."
     await lab.says(one, "grace")
     # one more backup: one more would be forgotten, which nobody has agreed to
     await lab.save()

@@ -103,7 +103,7 @@ def test_a_dump_of_postgresql_is_restored_checked_and_probed(
     )
     assert done.code == 0, done.err
     assert done.proof and done.proof.form == "restored" and done.proof.bytes == len(data)
-    assert done.proof.words == "1 tables, data checked by pg_amcheck, the probe answered"
+    assert done.proof.words == "1 table, data checked by pg_amcheck, the probe answered"
     written = drill(shop, data, DrillPolicy(probe_sql="DELETE FROM orders RETURNING 1"))
     assert written.code == 74 and "read-only" in written.err
     cut = drill(shop, data[:-5])
@@ -196,7 +196,7 @@ def test_a_database_of_sqlite_is_opened_checked_and_probed(
     dump = Dump("sqlite", str(path))
     data = dumped(dump)
     done = drill(dump, data, DrillPolicy(probe_sql="SELECT count(*), max(a) FROM t", probe_answer="500|499"))
-    assert done.proof and done.proof.words == "1 tables, PRAGMA integrity_check is ok, the probe answered", (
+    assert done.proof and done.proof.words == "1 table, PRAGMA integrity_check is ok, the probe answered", (
         done.err
     )
     assert drill(dump, data, DrillPolicy(probe_sql="DELETE FROM t")).code == 74
@@ -221,7 +221,7 @@ def test_a_dump_of_mariadb_is_restored_checked_and_probed(drill: Callable[..., D
         one, whole = Dump("mysql", "shop", "", options), Dump("mysql", "*", "", options)
         data, everything = dumped(one), dumped(whole)
     done = drill(one, data, DrillPolicy(probe_sql="SELECT n, w FROM t ORDER BY n DESC", probe_answer="2\tb"))
-    assert done.proof and done.proof.words == "1 tables, each table checked, the probe answered", done.err
+    assert done.proof and done.proof.words == "1 table, each table checked, the probe answered", done.err
     assert drill(one, data.replace(b"(1,'a')", b"\n\\! touch /tmp/never\n")).code == 65
     all_of_it = drill(
         whole, everything, DrillPolicy(probe_sql="SELECT count(*) FROM shop.t", probe_answer="2")

@@ -226,7 +226,7 @@ def test_snapshots_are_copied_once_and_told_each_time(lab: Lab):
     for _ in range(2):
         ran = lab.run("copy", lab.adapter.copy(lab.place, other, [snapshot]))
         assert ran.verdict == "ok", ran
-        assert "1 snapshots are in the other repository" in ran.words
+        assert "1 snapshot is in the other repository" in ran.words
     assert second != snapshot
     ran = lab.run("copy", lab.adapter.copy(lab.place, other, [second, "deadbeef"]))
     assert ran.verdict == "partial", ran

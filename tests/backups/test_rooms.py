@@ -43,8 +43,8 @@ def test_a_place_behind_ssh_is_asked_over_sftp(one: RepositorySpec, command: str
 @pytest.mark.parametrize(
     ("one", "words"),
     [
-        (spec("s3:https://s3.example.org/b"), "a store like s3: tells nobody"),
-        (spec("rest:http://h:8000/"), "a store like rest:"),
+        (spec("s3:https://s3.example.org/b"), "a store like s3 tells nobody"),
+        (spec("rest:http://h:8000/"), "a store like rest tells"),
         (spec("demo", "pgbackrest"), "own configuration"),
         (spec('sftp:h:/srv/"x'), "can't be asked about"),
     ],
@@ -76,7 +76,7 @@ def test_a_forecast_or_why_there_is_none() -> None:
 
     assert row() == (None, "it was not weighed yet")
     grown(memory, 0.0, Room(100, 1000, whole_disk=True))
-    assert row() == (None, "it wants sizes of 3 days, and there are 1")
+    assert row() == (None, "it wants sizes of 3 days, and has 1 so far")
     for day in (1, 2):
         grown(memory, day * DAY, Room(100, 1000, whole_disk=True))
     assert row() == (None, "it does not grow") and memory.bytes is None

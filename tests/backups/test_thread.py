@@ -168,7 +168,7 @@ async def test_a_dump_that_breaks_off_is_no_backup_and_a_whole_one_is_drilled(sa
     assert run.verdict == "ok", run
     drill = await saved.ended(await saved.client.call("backups.drill", RunRow, JobRef(job="web")))
     assert drill.verdict == "ok", drill
-    assert "was restored into a database: 1 tables, PRAGMA integrity_check is ok" in drill.words
+    assert "was restored into a database: 1 table, PRAGMA integrity_check is ok" in drill.words
     assert (drill.proof, drill.whole, drill.files) == ("restored", True, 1)
     row = await saved.drilled()
     assert row.measured_rto_seconds is not None

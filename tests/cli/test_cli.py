@@ -350,7 +350,7 @@ async def test_new_host_keys_are_accepted_as_a_list_or_only_those_of_a_file(tmp_
         known = tmp_path / "fingerprints"
         known.write_text(f"# from the console\nweb-0 {seen['web-0']}\nweb-1 SHA256:another\n")
         listed = await guardian("questions", "accept", "--list", str(known), feed="y\n")
-        assert listed.exit_code == 0 and "1 keys pinned" in listed.output, listed.output
+        assert listed.exit_code == 0 and "1 key pinned" in listed.output, listed.output
         assert f"web-1 shows {seen['web-1']}, but the list has SHA256:another" in listed.output
         refused = await guardian("questions", "accept", feed="8\n")
         assert (

@@ -201,7 +201,7 @@ def test_a_restore_and_a_run_are_told_in_words() -> None:
     for words in (
         "3 files, 4.0 KiB, to / on web-1",
         "IT DOES NOT FIT",
-        "2 files are there already",
+        "2 files there would be replaced",
         "and 1 more",
         "! the owner",
         "$ restic restore",

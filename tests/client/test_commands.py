@@ -32,6 +32,7 @@ from screens.found import FoundScreen
 from screens.host import HostScreen
 from screens.log import LogScreen
 from screens.people import PeopleScreen
+from screens.repository import RepositoryScreen
 from screens.restore import RestoreScreen
 from screens.run_log import RunLogScreen
 from screens.runbook import RunbookScreen
@@ -56,6 +57,7 @@ SCREENS = {
         LogScreen,
         BackupsScreen,
         BackupScreen,
+        RepositoryScreen,
         RestoreScreen,
         FoundScreen,
         AuthoritiesScreen,

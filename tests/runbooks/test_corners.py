@@ -55,7 +55,7 @@ async def test_health_is_judged_by_fresh_probes(monkeypatch: pytest.MonkeyPatch)
             host="web-0",
         )  # fmt: skip
         live.alerts.put(bad.id, bad)
-    assert await judged(live, clock, "h0") == "Bad began to fire on web-0 and 1 more alerts."
+    assert await judged(live, clock, "h0") == "Bad began to fire on web-0 and 1 more alert."
 
 
 def test_values_come_from_alerts_and_the_inventory() -> None:
@@ -228,7 +228,7 @@ async def test_a_rollback_is_not_begun_while_commands_run(lab_: Lab) -> None:
 
     await lab_.until(busy, "a command runs")
     await lab_.answer(run, "pause")
-    with pytest.raises(Conflict, match="Commands still run on 1 hosts"):
+    with pytest.raises(Conflict, match="Commands still run on 1 host;"):
         await lab_.answer(run, "rollback")
     hold.unlink()
 

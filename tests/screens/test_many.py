@@ -63,7 +63,7 @@ async def test_an_import_is_chosen_by_marks_and_shows_field_by_field_what_change
         await until(lambda: choices.chosen == ("web-1", "web-3"))
         assert [choice for choice in choices.ids if choice.startswith("problem:")]
         await pilot.press("home", "space", "enter")
-        await until(lambda: "1 hosts added" in words_of(app))
+        await until(lambda: "1 host added" in words_of(app))
         await until(lambda: "web-3" in names_in(app) and "web-1" not in names_in(app))
         table.write_text("name,address,user\nweb-1,127.0.0.9,ada\nweb-3,127.0.0.9,eve\n")
         await go(app, pilot, f"import {table}")
@@ -73,7 +73,7 @@ async def test_an_import_is_chosen_by_marks_and_shows_field_by_field_what_change
         await pilot.press("end")
         await until(lambda: "user: ada → eve" in str(app.screen.query_one("#about", Static).visual))
         await pilot.press("asterisk", "enter")
-        await until(lambda: "1 hosts added, 1 changed" in words_of(app))
+        await until(lambda: "1 host added, 1 changed" in words_of(app))
         table.write_text("name,address,user\nweb-1,127.0.0.9,ada\n")
         await go(app, pilot, f"import {table}")
         await dialog(app, ChoiceDialog)

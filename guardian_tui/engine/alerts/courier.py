@@ -25,6 +25,7 @@ from guardian_tui.engine.clock import Clock, Steady
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol.alerts import Channel
 from guardian_tui.protocol.errors import GuardianError, StoreUnavailable, VaultLocked
+from guardian_tui.text import counted
 
 log = logging.getLogger(__name__)
 
@@ -233,7 +234,7 @@ class Courier:
     async def _give_up(self, notes: Sequence[QueuedNote], words: str) -> None:
         log.error("channel %s: %d notes given up: %s", self.name, len(notes), words)
         await self._close(notes, "given_up", words)
-        self._set_failing(True, f"{len(notes)} notes given up: {words}")
+        self._set_failing(True, f"{counted(len(notes), 'note')} given up: {words}")
 
     def _failed(self, words: str) -> None:
         self.failures += 1
@@ -241,7 +242,7 @@ class Courier:
         if self.failures in (1, CHANNEL_FAILURES):
             log.warning("channel %s failed (%d in a row): %s", self.name, self.failures, words)
         if self.failures >= CHANNEL_FAILURES:
-            self._set_failing(True, f"{self.failures} failures in a row: {words}")
+            self._set_failing(True, f"{counted(self.failures, 'failure')} in a row: {words}")
 
     def _delivered(self) -> None:
         self.failures = 0

@@ -12,7 +12,7 @@ import msgspec
 
 from guardian_tui.engine.alerts.catalogue import quantity
 from guardian_tui.protocol.alerts import Alert
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 Kind = Literal["firing", "worse", "resolved", "test", "note"]
 
@@ -109,7 +109,7 @@ def _block(note: Note) -> str:
         f"  since {utc(alert.since)}" + (f", over {utc(alert.resolved_at)}" if alert.resolved_at else "")
     )
     if alert.folded:
-        lines.append(f"  {alert.folded} hosts behind it can't be reached")
+        lines.append(f"  {counted(alert.folded, 'host')} behind it can't be reached")
     if alert.acknowledged_by:
         lines.append(f"  acknowledged by {_safe(alert.acknowledged_by)}")
     lines.append(f"  rule {alert.rule}, alert {alert.id}")

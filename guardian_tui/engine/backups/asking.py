@@ -18,7 +18,7 @@ from guardian_tui.engine.remote.ways import Way
 from guardian_tui.protocol import backups as wire
 from guardian_tui.protocol.approvals import ApprovedOrder
 from guardian_tui.protocol.fleet import SecretRef
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 LINES = 40
 """Of files or snapshots that are named to whoever approves; the digest is of all that is known."""
@@ -37,11 +37,11 @@ class Asking:
         """A restore of files; the room that is free there may change meanwhile, what would be written and replaced may not."""
         job, repository, way = what
         lines = [
-            f"snapshot of {_at(snapshot.at)} ({snapshot.id[:12]})", f"{plan.files} files, {plan.bytes} bytes, below {safe(plan.target, 300)}",
-            f"{plan.overwritten_files} files that are there would be overwritten",
+            f"snapshot of {_at(snapshot.at)} ({snapshot.id[:12]})", f"{counted(plan.files, 'file')}, {plan.bytes} bytes, below {safe(plan.target, 300)}",
+            f"{counted(plan.overwritten_files, 'file')} there would be overwritten",
             *_some([f"  {path}" for path in plan.overwritten]), *plan.notes, *(f"$ {command}" for command in plan.commands),
         ]  # fmt: skip
-        words = f"Restore {plan.files} files of {job.spec.name} to {safe(plan.target, 200)} on {way.name}."
+        words = f"Restore {counted(plan.files, 'file')} of {job.spec.name} to {safe(plan.target, 200)} on {way.name}."
         seen = (snapshot.id, plan.files, plan.bytes, plan.overwritten_files, plan.overwritten, plan.commands)
         about = self._about(repository, job)
         return await self._book.ticket(call, Wanted(
@@ -76,10 +76,10 @@ class Asking:
         job, repository, way = what
         count = len(plan.forgotten)
         lines = [
-            f"{plan.kept} snapshots are kept",
+            f"{counted(plan.kept, 'snapshot is', 'snapshots are')} kept",
             *_some([f"- {_at(one.at)}  {one.id[:12]}" for one in plan.forgotten]),
         ]
-        words = f"Forget {count} snapshots of {job.spec.name} in {repository.spec.name}, for good."
+        words = f"Forget {counted(count, 'snapshot')} of {job.spec.name} in {repository.spec.name}, for good."
         return await self._book.ticket(call, Wanted(
             "backups.retain", request, job.spec.name, way.host_id, way.name, words, tuple(lines),
             (*_both(job, repository), sorted(one.id for one in plan.forgotten)), (job.host_id,), self._about(repository, job),
@@ -91,7 +91,7 @@ class Asking:
         """Locks of a repository, which may be those of a program that still writes into it."""
         jobs = self._jobs_of(repository)
         lines = [f"{repository.spec.engine}, {safe(repository.spec.location, 300)}", *_some([f"  {job.spec.name} on {job.spec.host}" for job in jobs])]  # fmt: skip
-        words = f"Remove the locks of the repository {repository.spec.name}, in which {len(jobs)} jobs keep their snapshots."
+        words = f"Remove the locks of the repository {repository.spec.name}, in which {counted(len(jobs), 'job keeps its', 'jobs keep their')} snapshots."
         return await self._book.ticket(call, Wanted(
             "repositories.unlock", request, repository.spec.name, way.host_id, way.name, words, tuple(lines),
             (repository.id, _fields(repository.spec)), (way.host_id,), self._about(repository),

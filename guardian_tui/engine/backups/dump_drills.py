@@ -80,7 +80,7 @@ def proof_of(output: bytes) -> Proof | None:
         return Proof("read", safe(said["read"], 300)) if "read" in said else None
     size, _, tables = said["restored"].partition(" ")
     told = [
-        f"{tables} tables",
+        f"{tables} table{'' if tables == '1' else 's'}",
         said.get("checked", ""),
         "the probe answered" if "rows" in said else "",
         said.get("unchecked", ""),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import nan
 from statistics import median
 
+from guardian_tui.engine.backups import rooms
 from guardian_tui.engine.backups.records import Job, Repository, RepositoryMemory
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.protocol.backups import (
@@ -20,6 +21,7 @@ from guardian_tui.protocol.backups import (
     TimerRow,
     Verdict,
 )
+from guardian_tui.text import counted
 
 DAY = 86400.0
 WORST_SECONDS = 30 * DAY
@@ -199,33 +201,48 @@ def repository_row(repository: Repository, jobs: int) -> RepositoryRow:
     """The line of the list."""
     spec, memory = repository.spec, repository.memory
     # what a person says that it may hold counts, unless all that is known is how full its disk is
-    capacity = (0 if memory.whole_disk else spec.capacity_bytes) or memory.room or 0
+    rooms_known = [room for room in (0 if memory.whole_disk else spec.capacity_bytes, memory.room) if room]
+    capacity = min(rooms_known, default=0)
+    slope = growth(memory.sizes)
     full = full_at(memory.sizes, capacity)
     return RepositoryRow(
         id=repository.id, name=spec.name, engine=spec.engine, location=spec.location, host=spec.host, verdict=memory.verdict,
         words=memory.words, advice=memory.advice, listed_at=memory.listed_at, tried_at=memory.tried_at, snapshots=memory.snapshots,
         oldest_at=memory.oldest_at, newest_at=memory.newest_at, bytes=memory.bytes, capacity_bytes=capacity,
-        full_at=full, forecast="" if full is not None else unforeseen(memory, capacity), verified_at=memory.verified_at, check_level=memory.check_level,
+        taken_bytes=memory.sizes[-1][1] if memory.sizes else None, whole_disk=memory.whole_disk, growth_bytes_per_day=None if slope is None else slope * DAY,
+        doubles_at=full_at(memory.sizes, 2 * memory.sizes[-1][1]) if memory.sizes else None,
+        full_at=full, forecast="" if full is not None else unforeseen(repository, capacity), verified_at=memory.verified_at, check_level=memory.check_level,
         version=memory.version, site=spec.site, keeper=spec.keeper, append_only=spec.append_only, jobs=jobs, source=repository.source,
     )  # fmt: skip
 
 
-def unforeseen(memory: RepositoryMemory, capacity: int) -> str:
-    """Why it is not known when a repository is full."""
+def unforeseen(repository: Repository, capacity: int) -> str:
+    """Why it is not known when a repository is full, and what to do about it."""
+    memory = repository.memory
     if memory.unweighed:
         return memory.unweighed
     if not memory.sizes:
         return "it was not weighed yet"
     if not capacity:
-        return "it is not known what it may hold: say so by capacity_bytes"
+        why = rooms.asking(repository.spec)[1] or "it is not known what it may hold"
+        return f"{why}: say it yourself (capacity_bytes)"
     if len(memory.sizes) < FEWEST_SIZES:
-        return f"it wants sizes of {FEWEST_SIZES} days, and there are {len(memory.sizes)}"
+        return f"it wants sizes of {FEWEST_SIZES} days, and has {len(memory.sizes)} so far"
     return "it does not grow"
 
 
 def full_at(sizes: Sequence[tuple[float, int]], capacity: int) -> float | None:
-    """When it is full if it grows on as it did: a straight line through its sizes by Theil and Sen (the median of all slopes)."""
-    if not capacity or len(sizes) < FEWEST_SIZES:
+    """When it is full if it grows on as it did."""
+    slope = growth(sizes)
+    if not capacity or slope is None:
+        return None
+    at, taken = sizes[-1]
+    return at + max(0.0, capacity - taken) / slope if slope > 0 else None
+
+
+def growth(sizes: Sequence[tuple[float, int]]) -> float | None:
+    """By how many bytes a second it grows: the slope of a straight line through its sizes by Theil and Sen (the median of all slopes)."""
+    if len(sizes) < FEWEST_SIZES:
         return None
     slopes = [
         (b[1] - a[1]) / (b[0] - a[0])
@@ -233,9 +250,7 @@ def full_at(sizes: Sequence[tuple[float, int]], capacity: int) -> float | None:
         for b in sizes[place + 1 :]
         if b[0] > a[0]
     ]
-    slope = median(slopes) if slopes else 0.0
-    at, taken = sizes[-1]
-    return at + max(0.0, capacity - taken) / slope if slope > 0 else None
+    return median(slopes) if slopes else 0.0
 
 
 def readiness(way: Way, rows: Iterable[JobRow], now: float) -> ReadinessRow:
@@ -339,7 +354,9 @@ def repository_troubles(
     if full is not None:
         series = space_series(name)
         values[series] = space_trouble(full, now)
-        words[series] = f"if it grows on like this it is full in {max(0.0, full - now) / DAY:.0f} days"
+        words[series] = (
+            f"if it grows on like this it is full in {counted(round(max(0.0, full - now) / DAY), 'day')}"
+        )
     return values, words
 
 

@@ -18,14 +18,16 @@ from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way, Ways
 from guardian_tui.engine.store.database import Store
-from guardian_tui.protocol.backups import Snapshot
+from guardian_tui.protocol.backups import RepositorySpec, Snapshot
 from guardian_tui.protocol.errors import GuardianError, VaultLocked
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 log = logging.getLogger(__name__)
 
 LIST_SECONDS = 300.0
 WEIGH_SECONDS = 120.0
+WEIGHT_BYTES = 1 << 20
+"""Borg tells of each of its caches too."""
 AT_ONCE = 4
 DAY = 86400.0
 SIZES_KEPT = 400
@@ -96,7 +98,9 @@ class Observer:
             memory.ours = listed.ours
             if judgement.verdict == "ok":
                 memory.listed_at = now
-                await self._weigh(repository, now)
+                if listed.snapshots:
+                    # one that is empty says nothing of how it grows
+                    await self._weigh(repository, now)
                 await self._ask_archive(repository)
                 await self._take(repository, listed.snapshots, list(jobs))
             else:
@@ -130,23 +134,52 @@ class Observer:
         """What a repository takes and what room there is, once a day; what can't be told is left as it is, and why is noted."""
         spec, memory = repository.spec, repository.memory
         way = self._ways.way(spec.host)
+        by_engine = rooms.by_engine(spec)
         due = not memory.sizes or now - memory.sizes[-1][0] >= DAY or memory.unweighed
-        if way is None or not due:
+        if way is None or not (due or (by_engine and memory.whole_disk)):
             return
+        memory.unweighed = ""
+        room = None if by_engine else await self._ask_place(way, spec, memory)
+        if room is None:
+            # a place that tells nobody, or whose key may do nothing but what its engine does
+            taken = await self._ask_engine(way, spec, memory)
+            room = None if taken is None else Room(taken, None)
+        if room is not None:
+            memory.unweighed = ""
+            grown(memory, now, room)
+
+    async def _ask_place(
+        self, way: Way, spec: RepositorySpec, memory: records.RepositoryMemory
+    ) -> Room | None:
         stage, memory.unweighed = rooms.asking(spec)
         if stage is None:
-            return
+            return None
         try:
             done = await self._sites.ask(way, spec, stage, WEIGH_SECONDS, limit_bytes=4096)
         except (ConnectFailed, GuardianError) as error:
             memory.unweighed = f"its place could not be asked: {error.detail}"
-            return
+            return None
         room = rooms.room_of(spec, done.out)
         if room is None:
-            said = safe(done.err[-300:].strip(), 300) or "it said nothing"
-            memory.unweighed = f"its place tells of no room ({' '.join(said.split())})"
-            return
-        grown(memory, now, room)
+            memory.unweighed = f"its place tells of no room ({_said(done.err)})"
+        return room
+
+    async def _ask_engine(
+        self, way: Way, spec: RepositorySpec, memory: records.RepositoryMemory
+    ) -> int | None:
+        why = ""
+        try:
+            place = await self._sites.place(way, spec)
+            for stage in adapter(spec.engine).weigh(place):
+                done = await self._sites.ask(way, spec, stage, WEIGH_SECONDS, limit_bytes=WEIGHT_BYTES)
+                taken = rooms.weight_of(done.out)
+                if taken is not None and done.exit_status in stage.exit_codes:
+                    return taken
+                why = f"{spec.engine} does not tell what it takes ({_said(done.err)})"
+        except (ConnectFailed, GuardianError) as error:
+            why = f"{spec.engine} could not be asked what it takes: {error.detail}"
+        memory.unweighed = memory.unweighed or why
+        return None
 
     async def _list(self, repository: Repository) -> Listed:
         spec = repository.spec
@@ -199,7 +232,7 @@ class Observer:
         if judgement.verdict not in ("ok", "partial"):
             return Listed(judgement)
         found = tuple(one.snapshots(place, out))
-        return Listed(Judgement("ok", f"{len(found)} snapshots"), found)
+        return Listed(Judgement("ok", f"{counted(len(found), 'snapshot')}"), found)
 
     async def _take(self, repository: Repository, found: Sequence[Snapshot], jobs: Sequence[Job]) -> None:
         known = await records.snapshot_ids(self._store, repository.id)
@@ -229,6 +262,10 @@ class Observer:
             await records.put_repository(tx, repository, new=False)
         self.touched |= {owner for _, owner in (*new, *changed)} | {known[id] for id in gone}
         self.touched.discard("")
+
+
+def _said(err: bytes) -> str:
+    return " ".join((safe(err[-300:].strip(), 300) or "it said nothing").split())
 
 
 def owner_of(snapshot: Snapshot, jobs: Sequence[Job], repository: Repository) -> str:

@@ -327,7 +327,14 @@ class BackupOrders:
     async def repository(self, call: Call, request: wire.RepositoryRef) -> wire.RepositoryDetail:
         """`repositories.show`."""
         repository = self._scope.repository(call, request.repository)
-        return wire.RepositoryDetail(row=self._backups.repository_row(repository), spec=repository.spec)
+        runs = await records.runs_in(self._store, repository.id, RUNS_SHOWN)
+        return wire.RepositoryDetail(
+            row=self._backups.repository_row(repository),
+            spec=repository.spec,
+            # jobs of other hosts may save there too
+            runs=tuple(run for run in runs if call.sees(self._scope.labels(run.host))),
+            sizes=tuple((at, float(taken)) for at, taken in repository.memory.sizes),
+        )
 
     def _sound(self, spec: wire.RepositorySpec) -> None:
         for name, reference in spec.secrets.items():

@@ -12,6 +12,7 @@ from guardian_tui.engine.backups.engines.base import Adapter, Judgement, StageEn
 from guardian_tui.engine.backups.script import Reader
 from guardian_tui.engine.backups.work import CLEAN, COUNT, DRILLS, FOLDER, ROOM, Backup, Drill, Restore, Work
 from guardian_tui.protocol.backups import JobSpec, Operation
+from guardian_tui.text import counted
 
 _OURS = (ROOM, FOLDER, COUNT, CLEAN, hashes.COMPARE, hashes.BEFORE, hashes.AFTER)
 _SHOWN = 5
@@ -48,7 +49,7 @@ def outcome(
     judgement = adapter.verdict(asked, job, own, reader.events)
     if judgement.verdict in ("ok", "partial") and len(own) < told:
         judgement = Judgement(
-            "failed", f"It ended after {len(own)} of {told} stages.", "Read its log: it was killed, or its time was over."
+            "failed", f"It ended after {len(own)} of {counted(told, 'stage')}.", "Read its log: it was killed, or its time was over."
         )  # fmt: skip
     if isinstance(work, Restore | Drill):
         return _restored(work, judgement, reader, run_id)
@@ -102,13 +103,15 @@ def _restored(work: Restore | Drill, judgement: Judgement, reader: Reader, run_i
     if judgement.verdict not in ("ok", "partial"):
         return result
     if bad:
-        words = f"{len(bad)} of {len(good) + len(bad)} files are not what they were when they were backed up: {', '.join(bad[:_SHOWN])}"
+        words = f"{len(bad)} of {counted(len(good) + len(bad), 'file')} {_differ(len(bad))}: {', '.join(bad[:_SHOWN])}"
         advice = "Don't rely on this snapshot: check the repository with all its data, and take a new backup elsewhere."
         return replace(result, judgement=Judgement("failed", words, advice))
     verified = [end.name for end in reader.ends if end.name.startswith("verify ")]
     said = [judgement.words]
     if good:
-        said.append(f"{len(good)} files are to the bit what they were when they were backed up.")
+        said.append(
+            f"{counted(len(good), 'file is to the bit what it was', 'files are to the bit what they were')} when backed up."
+        )
     if verified:
         proofs = {
             name.removeprefix("verify "): proof_of(bytes(reader.kept.get(name, b""))) for name in verified
@@ -173,3 +176,8 @@ def _counted(text: bytes) -> tuple[int | None, int | None]:
     if len(words) != 2 or not all(word.isdigit() and len(word) < 19 for word in words):
         return None, None
     return int(words[0]), int(words[1])
+
+
+def _differ(count: int) -> str:
+    one = count == 1
+    return f"{'is not what it was' if one else 'are not what they were'} when backed up"

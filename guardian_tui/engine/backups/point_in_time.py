@@ -25,6 +25,7 @@ from guardian_tui.engine.backups.engines.base import (
     Warned,
 )
 from guardian_tui.protocol.backups import Progress, Verdict
+from guardian_tui.text import counted
 
 STAGES = frozenset(("push the log on", "prepare", "start", "recover", "amcheck", "probe", "stop", "delete"))
 """Names of the stages here; those of the backup engine stand between ``prepare`` and ``start``."""
@@ -195,7 +196,7 @@ def archiver_of(out: bytes, earliest: float | None, words: str = "") -> Window:
     if mode == "off":
         told.append("archive_mode is off: nothing is archived")
     elif failed > archived:
-        told.append(f"archiving fails since {_told(failed)} ({fails:.0f} times in all)")
+        told.append(f"archiving fails since {_told(failed)} ({counted(round(fails), 'time')} in all)")
     archiving = mode != "off" and failed <= archived
     if archived < 0:
         return Window(earliest, None, None, "; ".join(told), server_at, archiving)

@@ -10,7 +10,7 @@ from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import FileEntry, RestoreOrder
 from guardian_tui.engine.backups.reach import hindrance
 from guardian_tui.engine.backups.records import Repository
-from guardian_tui.engine.backups.sites import Sites
+from guardian_tui.engine.backups.sites import Sites, cannot
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way
@@ -67,7 +67,8 @@ async def files_of(
     """Files of a snapshot in a folder; an empty one: all.
 
     Raises:
-        HostUnavailable: they could not be read; says why.
+        HostUnavailable: its host can't be reached.
+        RepositoryUnavailable: they could not be read; says why.
     """
     one, spec = adapter(repository.spec.engine), repository.spec
     try:
@@ -78,8 +79,7 @@ async def files_of(
             if done.truncated:
                 raise HostUnavailable("The snapshot has more files than are read of one; name a part of it.")
             if done.exit_status not in stage.exit_codes:
-                tail = safe((done.err or done.out)[-500:].strip(), 500)
-                raise HostUnavailable(f"{spec.engine} could not tell the files: {tail}")
+                raise cannot(spec, "files", stage, done)
             out += done.out
         return list(one.entries(out))
     except ConnectFailed as error:

@@ -13,6 +13,7 @@ from guardian_tui.engine.backups.planner import PARTS
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.scope import Scope
 from guardian_tui.engine.backups.service import Backups
+from guardian_tui.engine.backups.sites import cannot
 from guardian_tui.engine.backups.work import Check, Moment, Restore, Retain, Unlock
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
@@ -22,7 +23,7 @@ from guardian_tui.engine.remote.ways import Way
 from guardian_tui.engine.store.database import Store
 from guardian_tui.protocol import backups as wire
 from guardian_tui.protocol.errors import Conflict, HostUnavailable, InvalidRequest, NotFound
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 RETAIN_SECONDS = 300.0
 
@@ -107,7 +108,7 @@ class ProofOrders:
             raise Conflict(plan.hindered, field="host")
         if plan.overwritten_files and not request.overwrite:
             raise Conflict(
-                f"{plan.overwritten_files} files are there already, {plan.overwritten[0]} among them: agree to overwrite them, or name"
+                f"{counted(plan.overwritten_files, 'file is', 'files are')} there already, {plan.overwritten[0]} among them: agree to overwrite them, or name"
                 " another folder.",
                 field="overwrite",
             )
@@ -261,9 +262,7 @@ class ProofOrders:
             for stage in one.retain(place, job.spec, job.spec.keep, dry=True):
                 done = await self._backups.sites.ask(way, repository.spec, stage, RETAIN_SECONDS)
                 if done.exit_status not in stage.exit_codes:
-                    raise HostUnavailable(
-                        f"{repository.spec.engine} could not tell: {safe((done.err or done.out)[-500:].strip(), 500)}"
-                    )
+                    raise cannot(repository.spec, "retain", stage, done)
                 out += done.out + done.err
             doomed = set(one.doomed(out))
         except ConnectFailed as error:

@@ -279,6 +279,14 @@ async def runs_of(store: Store, job_id: str, *, before: float, limit: int) -> li
     return [msgspec.json.decode(row.row, type=RunRow) for row in rows]
 
 
+async def runs_in(store: Store, repository_id: str, limit: int) -> list[RunRow]:
+    """Runs in a repository, of whatever job, the newest first."""
+    query = select(backup_runs.c.row).where(backup_runs.c.repository_id == repository_id)
+    async with store.read() as conn:
+        rows = (await conn.execute(query.order_by(backup_runs.c.queued_at.desc()).limit(limit))).all()
+    return [msgspec.json.decode(row.row, type=RunRow) for row in rows]
+
+
 async def runs_ended_since(store: Store, since: float) -> list[RunRow]:
     """Runs that ended lately, the last of them first."""
     query = select(backup_runs.c.row).where(backup_runs.c.ended_at >= since)

@@ -35,6 +35,21 @@ class Room:
     whole_disk: bool = False
 
 
+_WEIGHT = re.compile(rb'"(?:total_size|unique_csize|weight)": ?(\d{1,18})\b')
+"""What engines call all that they keep, as it lies there."""
+
+
+def weight_of(out: bytes) -> int | None:
+    """What an engine's own ``weigh`` told; None: nothing."""
+    found = _WEIGHT.findall(out)
+    return int(found[-1]) if found else None
+
+
+def by_engine(spec: RepositorySpec) -> bool:
+    """Whether its engine is asked what it takes, because its place tells nobody, or because only so much of it may be its own."""
+    return asking(spec)[0] is None or bool(spec.capacity_bytes and not spec.location.startswith("/"))
+
+
 def asking(spec: RepositorySpec) -> tuple[Stage | None, str]:
     """The command that tells it, for :func:`room_of`; None: why there is none."""
     if spec.engine == "pgbackrest":
@@ -45,7 +60,7 @@ def asking(spec: RepositorySpec) -> tuple[Stage | None, str]:
     if not command:
         return (
             None,
-            f"a store like {safe(spec.location.partition(':')[0], 20)}: tells nobody how much room it has",
+            f"a store like {safe(spec.location.partition(':')[0], 20)} tells nobody how much room it has",
         )
     if not _SAFE.match(path):
         return None, "its path can't be asked about over SFTP"

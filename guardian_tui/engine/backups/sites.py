@@ -6,17 +6,28 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from guardian_tui.engine.backups.engines import adapter
-from guardian_tui.engine.backups.engines.base import Capabilities, Place, Stage
+from guardian_tui.engine.backups.engines.base import Capabilities, Place, Stage, StageEnd
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.connections import Completed
 from guardian_tui.engine.remote.secretly import exports, with_secrets
 from guardian_tui.engine.remote.ways import Way
-from guardian_tui.protocol.backups import BackupEngine, RepositorySpec
-from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.backups import BackupEngine, Operation, RepositorySpec
+from guardian_tui.protocol.errors import GuardianError, RepositoryUnavailable
+from guardian_tui.text import safe
 
 KNOWN_SECONDS = 3600.0
 PROBE_SECONDS = 20.0
 LIST_BYTES = 64 << 20
+
+
+def cannot(
+    spec: RepositorySpec, operation: Operation, stage: Stage, done: Completed
+) -> RepositoryUnavailable:
+    """Why a short command of an engine failed, as the verdict on a run would say it, and what to do."""
+    tail = "\n".join(safe(line, 500) for line in (done.err or done.out).splitlines()[-20:])
+    code = 255 if done.exit_status is None else done.exit_status
+    judgement = adapter(spec.engine).verdict(operation, None, [StageEnd(stage.name, code, 0, tail)], ())
+    return RepositoryUnavailable(f"{spec.name}: {judgement.words} {judgement.advice}".strip())
 
 
 class Sites:

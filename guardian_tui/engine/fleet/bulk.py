@@ -20,6 +20,7 @@ from guardian_tui.protocol.bulk import BulkEdit, BulkMaintenance, BulkReport, Ch
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, PermissionDenied
 from guardian_tui.protocol.fleet import HostSpec
 from guardian_tui.rows import host_columns, host_text
+from guardian_tui.text import counted
 
 _PLAIN = (
     "environment",
@@ -134,7 +135,9 @@ class BulkOrders:
             call.unchanged = True
             return False
         if request.count != count:
-            raise Conflict(f"It is {count} hosts now, not {request.count}; look again.", field="count")
+            raise Conflict(
+                f"It is {counted(count, 'host')} now, not {request.count}; look again.", field="count"
+            )
         return True
 
 

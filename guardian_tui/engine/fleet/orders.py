@@ -23,6 +23,7 @@ from guardian_tui.protocol import fleet as wire
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, PermissionDenied
 from guardian_tui.rows import host_columns, host_text
+from guardian_tui.text import counted
 
 
 class HostOrders:
@@ -125,7 +126,7 @@ class HostOrders:
         behind = inventory.behind(host)
         if behind and spec.name != host.spec.name:
             raise Conflict(
-                f"{len(behind)} hosts are reached through {host.spec.name} by this name; change their jump hosts first.",
+                f"{counted(len(behind), 'host is', 'hosts are')} reached through {host.spec.name} by this name; change their jump hosts first.",
                 field="name",
             )
         check_means(call, inventory, spec, host.spec)

@@ -21,7 +21,7 @@ from guardian_tui.protocol.sections import (
     SectionTable,
     Withheld,
 )
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 
 class SectionOrders:
@@ -81,7 +81,10 @@ class SectionOrders:
         host = host_asked(self._fleet.inventory, call, request.host)
         found = [one for one in self._fleet.drift.of(host.id) if request.section in ("", one.section)]
         if len(found) != request.count:
-            raise Conflict(f"{len(found)} items differ now, not {request.count}: look again.", field="count")
+            raise Conflict(
+                f"{counted(len(found), 'item differs', 'items differ')} now, not {request.count}: look again.",
+                field="count",
+            )
         items = [f"{one.kind} {one.section} {one.item}" for one in found[:100]]
         async with call.change(host.spec.name, body={"count": len(found), "items": items}) as tx:
             await self._fleet.drift.accept(tx, host.id, request.section, call.actor)

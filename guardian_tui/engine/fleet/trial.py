@@ -11,6 +11,7 @@ from guardian_tui.engine.fleet.channel import ProbeChannel
 from guardian_tui.engine.fleet.reading import parse
 from guardian_tui.engine.remote.connections import Connection, words_of
 from guardian_tui.engine.remote.target import ConnectFailed
+from guardian_tui.text import counted
 
 TRIAL_SECONDS = 10.0
 LIMIT_BYTES = 1 << 18
@@ -66,4 +67,4 @@ async def try_probe(connection: Connection) -> str:
         what = reading.problems[0] if reading.problems else "an empty answer"
         raise ConnectFailed("no_probe", f"It answers, but not as the probe does: {what}.")
     missing = f"; can't read {', '.join(reading.missing[:5])}" if reading.missing else ""
-    return f"{body.count(10)} lines in {seconds * 1000:.0f} ms{missing}"
+    return f"{counted(body.count(10), 'line')} in {seconds * 1000:.0f} ms{missing}"

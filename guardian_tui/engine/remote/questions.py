@@ -19,6 +19,7 @@ from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from guardian_tui.protocol.fleet import Answer, Question
 from guardian_tui.protocol.trust import AcceptKeys, AcceptReport, NotAccepted, QuestionList, QuestionsQuery
+from guardian_tui.text import counted
 
 _OF_OTHERS = "the key at its address counts for hosts outside your scope too"
 
@@ -123,7 +124,9 @@ class Questions:
         """`questions.accept`: pin the keys of many new hosts in one order; each fingerprint is compared again."""
         seen = {key.question: key.fingerprint for key in request.keys}
         if request.count != len(seen):
-            raise Conflict(f"It is {len(seen)} keys, not {request.count}; look again.", field="count")
+            raise Conflict(
+                f"It is {counted(len(seen), 'key')}, not {request.count}; look again.", field="count"
+            )
         pins: dict[str, Pin] = {}
         refused: list[NotAccepted] = []
         others = self._of_others(call)

@@ -14,6 +14,7 @@ from guardian_tui.engine.runbooks.run import Run
 from guardian_tui.engine.runbooks.runner import Runner
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, PermissionDenied
 from guardian_tui.protocol.runbooks import AnswerRunbook, ApproveRunbook
+from guardian_tui.text import counted
 
 GONE_ON = "The run has gone on meanwhile{by}: look at it again before you answer."
 
@@ -144,7 +145,7 @@ class Answers:
         first: list[AnyEntry] = []
         if standing.state == "paused":
             if run.busy:
-                raise Conflict(f"Commands still run on {len(run.busy)} hosts; wait for their end.")
+                raise Conflict(f"Commands still run on {counted(len(run.busy), 'host')}; wait for their end.")
             words = "It was left in the middle, to be taken back."
             first = [journal.Result(at=now, by=by, step=standing.step, state="failed", words=words)]
             standing = standing.after(first)

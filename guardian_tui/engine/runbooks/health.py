@@ -9,6 +9,7 @@ from contextlib import suppress
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.followed import Stop
+from guardian_tui.text import counted
 
 PATIENCE_SECONDS = 30.0
 """For a fresh probe; a host that is asked more seldom gets three of its intervals."""
@@ -55,7 +56,7 @@ def _bad(live: Live, hosts: Sequence[str], since: float) -> str:
     ]
     if alerts:
         first = alerts[0]
-        more = f" and {len(alerts) - 1} more alerts" if len(alerts) > 1 else ""
+        more = f" and {counted(len(alerts) - 1, 'more alert')}" if len(alerts) > 1 else ""
         return f"{first.title} began to fire on {first.host}{more}."
     for host in hosts:
         row = live.hosts.get(host)

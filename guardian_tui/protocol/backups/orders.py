@@ -77,6 +77,10 @@ class RepositoryDetail(Response, frozen=True):
 
     row: RepositoryRow
     spec: RepositorySpec
+    runs: tuple[RunRow, ...] = ()
+    """All that was done in it, the newest first."""
+    sizes: tuple[tuple[float, float], ...] = ()
+    """When it was weighed, and bytes that were taken there."""
 
 
 class ReadinessList(Response, frozen=True):

@@ -191,7 +191,15 @@ class RepositoryRow(Response, frozen=True):
     bytes: int | None = None
     """What it takes on its disk, where its engine tells."""
     capacity_bytes: int = 0
-    """What it may hold: as it was said, else as its place tells; 0: not known."""
+    """What it may hold: as it was said or as its place tells, the less of both; 0: not known."""
+    taken_bytes: int | None = None
+    """What was taken there when it was weighed last."""
+    whole_disk: bool = False
+    """Whether that, how it grows and what there is room for are of all that lies on its disk."""
+    growth_bytes_per_day: float | None = None
+    """By how much it grows; None: it was not weighed on enough days."""
+    doubles_at: float | None = None
+    """When it is twice as large if it grows on like this; None: it does not grow, or it is not known."""
     full_at: float | None = None
     """When it is full if it grows on like this."""
     forecast: str = ""

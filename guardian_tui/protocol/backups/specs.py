@@ -61,7 +61,7 @@ class RepositorySpec(Request, frozen=True):
     offline: bool = False
     """Whether it can't be reached all the time (a disk in a safe)."""
     capacity_bytes: Ordinal = 0
-    """What it may hold; 0: not known."""
+    """What it may hold, by contract or by quota; 0: what its place tells, where it does."""
     labels: dict[LabelText, LabelText] = msgspec.field(default_factory=dict)
 
 

@@ -206,6 +206,13 @@ class Adapter(Protocol):
         """
         ...
 
+    def weigh(self, place: Place) -> tuple[Stage, ...]:
+        """Tell what all that is in the repository takes there, where its place can't be asked; empty where the engine can't.
+
+        The answer has ``"total_size"``, ``"unique_csize"`` or ``"weight"``, in bytes.
+        """
+        ...
+
     def files(self, place: Place, snapshot: str, folder: str) -> tuple[Stage, ...]:
         """Tell the files of a snapshot in a folder; an empty folder: all files."""
         ...

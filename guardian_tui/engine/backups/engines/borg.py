@@ -146,6 +146,10 @@ class Borg:
         """What :meth:`list` told, oldest first; sizes would cost a request for each archive."""
         return borg_output.snapshots(place.spec.name, out)
 
+    def weigh(self, place: Place) -> tuple[Stage, ...]:
+        """Tell what its chunks take, by the host's cache of them."""
+        return (_stage(place, "size", "info", "--json", place.spec.location, kept=True),)
+
     def files(self, place: Place, snapshot: str, folder: str) -> tuple[Stage, ...]:
         """Tell what stands in a folder of an archive, itself included; an empty folder: all files."""
         inside = re.escape(folder.strip("/"))

@@ -13,7 +13,7 @@ from guardian_tui.engine.backups.dumping import dump_name
 from guardian_tui.engine.backups.engines.base import Event, Judgement, Signs, StageEnd, Summary, Warned
 from guardian_tui.engine.backups.engines.borg_output import BACKUP, DUMP, LOOK, NAME_LIMIT, TARGET, lines_of
 from guardian_tui.protocol.backups import JobSpec, Operation
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 Trouble = Literal["cancelled", "no_space", "locked", "network", "auth", "missing"]
 
@@ -93,7 +93,9 @@ def verdict(
         case "check":
             return _check(ends, summaries)
         case "retain":
-            return Judgement("ok", f"Forgot {sum(1 for one in summaries if one.snapshot)} archives.")
+            return Judgement(
+                "ok", f"Forgot {counted(sum(1 for one in summaries if one.snapshot), 'archive')}."
+            )
         case "init":
             return Judgement(
                 "ok", "The repository was made.",
@@ -201,7 +203,7 @@ def _backup(
                 "failed", f"{part}: the archive {archive} is empty.{why}",
                 "See that the sources are there (a disk that is not mounted is an empty folder), and forget the empty archive.",
             )  # fmt: skip
-        told.append(f"{files} files in {archive}" if part == BACKUP else f"{part} in {archive}")
+        told.append(f"{counted(files, 'file')} in {archive}" if part == BACKUP else f"{part} in {archive}")
     saved = "Saved " + ", ".join(told) + "."
     lacking = list(warned)
     if not lacking and any(end.exit_code for end in ends if end.name in wanted):
@@ -210,11 +212,11 @@ def _backup(
         return Judgement("ok", saved)
     if all(_CHANGED.search(words) for words in lacking):
         return Judgement(
-            "partial", f"{saved} What changed while it was read may not be whole: {_names(lacking)}.",
+            "partial", f"What changed while it was read may not be whole: {_names(lacking)}. {saved}",
             "Save databases as dumps, and exclude what is always written to.",
         )  # fmt: skip
     return Judgement(
-        "partial", f"{saved} What is wanted but lacks: {_names(lacking)}.",
+        "partial", f"Not all saved: {_names(lacking)}. {saved}",
         "See that the sources are there and may be read, or take them out of the job.",
     )  # fmt: skip
 
@@ -235,15 +237,17 @@ def _restore(ends: Sequence[StageEnd], summaries: Sequence[Summary], warned: Seq
         return _told("no_space", full)
     if unmatched:
         return Judgement(
-            "partial", f"Restored {files} files and folders. The archive does not hold: {_names([*unmatched, *others])}.",
+            "partial", f"Restored {counted(files, 'file or folder', 'files and folders')}. The archive does not hold: {_names([*unmatched, *others])}.",
             "Look the paths up in the snapshot's files.",
         )  # fmt: skip
     if others or any(end.exit_code for end in ends):
         return Judgement(
-            "partial", f"Not all of {files} files and folders could be restored as they were: {_names(others) or 'Borg does not say which'}.",
+            "partial",
+            f"Not all of {counted(files, 'file or folder', 'files and folders')} could be restored as they were:"
+            f" {_names(others) or 'Borg does not say which'}.",
             "Restore those again, or from another snapshot.",
         )  # fmt: skip
-    return Judgement("ok", f"Restored {files} files and folders.")
+    return Judgement("ok", f"Restored {counted(files, 'file or folder', 'files and folders')}.")
 
 
 def _check(ends: Sequence[StageEnd], summaries: Sequence[Summary]) -> Judgement:

@@ -134,6 +134,10 @@ class Dumps:
         found = (_snapshot(place.spec.name, run, dumps) for run, dumps in runs.items())
         return sorted(found, key=lambda snapshot: (snapshot.at, snapshot.id))
 
+    def weigh(self, place: Place) -> tuple[Stage, ...]:
+        """Nothing: it is a folder, and its place tells."""
+        return ()
+
     def files(self, place: Place, snapshot: str, folder: str) -> tuple[Stage, ...]:
         """Tell the dumps of a run; they lie in no folder."""
         _known(snapshot)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from guardian_tui.engine.backups.engines.base import Event, Judgement, Signs, StageEnd, Summary, Warned
 from guardian_tui.protocol.backups import JobSpec, Operation, Verdict
+from guardian_tui.text import counted
 
 _NO_SPACE = re.compile(
     r"No space left on device|Disk quota exceeded|errno:? 28\b|Errcode: 28|disk is full", re.I
@@ -55,9 +56,9 @@ def judged(
         if total is None or not total.files:
             return Judgement("failed", "No dump was copied.")
         done = "restored" if operation == "restore" else "copied"
-        return Judgement("ok", f"{_dumps(total.files)} {done}, hashes verified.")
+        return Judgement("ok", f"{counted(total.files, 'dump')} {done}, hashes verified.")
     if operation == "retain" and total is not None:
-        return Judgement("ok", f"{_dumps(total.files or 0)} forgotten.")
+        return Judgement("ok", f"{counted(total.files or 0, 'dump')} forgotten.")
     if operation == "check":
         return Judgement("failed", "The check did not come to its end.")
     return Judgement("ok", "done")
@@ -72,26 +73,26 @@ def _backup(
     # the verification of a dump that failed says nothing of its own
     first = next((end for end in failed if end.name.startswith("dump: ")), failed[0] if failed else None)
     if first is None and whole and wanted and len(kept) >= wanted:
-        return Judgement("ok", f"{_dumps(len(kept))} kept and verified.")
+        return Judgement("ok", f"{counted(len(kept), 'dump')} kept and verified.")
     if first is None:
-        return Judgement("failed", f"{len(kept)} of {wanted} dumps were kept.")
+        return Judgement("failed", f"{len(kept)} of {counted(wanted, 'dump')} kept.")
     why = _failure(first)
     if why.verdict == "cancelled" or not kept:
         return why
     if len(kept) >= wanted:
         return Judgement("partial", f"All dumps were kept, but {why.words}", why.advice)
-    return Judgement("partial", f"{len(kept)} of {wanted} dumps kept; {why.words}", why.advice)
+    return Judgement("partial", f"{len(kept)} of {counted(wanted, 'dump')} kept; {why.words}", why.advice)
 
 
 def _checked(total: Summary, bad: Sequence[str]) -> Judgement:
     if total.errors:
         return Judgement(
             "failed",
-            f"{total.errors} of {_dumps(total.files or 0)} damaged: {'; '.join(bad[:3])}",
+            f"{total.errors} of {counted(total.files or 0, 'dump')} damaged: {'; '.join(bad[:3])}",
             "Back up again now, and look at the disk: what is damaged can't be restored.",
         )
     return Judgement(
-        "ok", f"{_dumps(total.files or 0)} in order." if total.files else "No dump is there yet."
+        "ok", f"{counted(total.files or 0, 'dump')} in order." if total.files else "No dump is there yet."
     )
 
 
@@ -124,7 +125,3 @@ def _verdict(end: StageEnd) -> Verdict:
     if _AUTH.search(end.tail):
         return "auth"
     return "network" if _NETWORK.search(end.tail) else "failed"
-
-
-def _dumps(count: int) -> str:
-    return "1 dump" if count == 1 else f"{count} dumps"

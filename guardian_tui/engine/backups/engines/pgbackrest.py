@@ -143,6 +143,10 @@ class Pgbackrest:
         """The backups of the stanza."""
         return info.snapshots(place.spec.name, out)
 
+    def weigh(self, place: Place) -> tuple[Stage, ...]:
+        """Tell what backups and archive of the stanza take."""
+        return (info.weight(place.spec, _pgbackrest(place.spec)),)
+
     def files(self, place: Place, snapshot: str, folder: str) -> tuple[Stage, ...]:
         """Tell the databases of a backup: files of a cluster mean nothing by themselves."""
         _known(snapshot)

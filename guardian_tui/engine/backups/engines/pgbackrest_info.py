@@ -16,6 +16,7 @@ from guardian_tui.engine.backups.becoming import as_user
 from guardian_tui.engine.backups.engines.base import FileEntry, Stage, Summary
 from guardian_tui.engine.backups.point_in_time import Window, archiver_of
 from guardian_tui.protocol.backups import RepositorySpec, Snapshot
+from guardian_tui.text import counted
 
 _INFO = """
 said=$("$@" --log-level-console=off --output=json info)
@@ -59,6 +60,12 @@ END {
     }
     print "segments " count + 0
 }'
+"""
+# one that has no archive yet, or no backup, is as large as the other
+_WEIGHT = r"""
+for part in archive backup; do
+    "$@" --log-level-console=off --recurse --output=json repo-ls "$part/$GUARDIAN_STANZA" || exit
+done | tr ',{' '\n\n' | LC_ALL=C awk -F: '$1 == "\"size\"" { sum += $2 } END { printf "{\"weight\":%.0f}\n", sum }'
 """
 _GAP = re.compile(rb"gap ([0-9A-F]{24}) ([0-9A-F]{24})\Z")
 
@@ -116,6 +123,12 @@ def gaps(spec: RepositorySpec, program: tuple[str, ...]) -> Stage:
     return Stage("gaps", as_user(spec.options.get("user", ""), (*script, *program)))
 
 
+def weight(spec: RepositorySpec, program: tuple[str, ...]) -> Stage:
+    """Add up all that lies below the stanza."""
+    script = ("env", f"GUARDIAN_STANZA={spec.location}", "sh", "-c", _WEIGHT, "guardian-pgbackrest")
+    return Stage("size", as_user(spec.options.get("user", ""), (*script, *program)))
+
+
 def snapshots(repository: str, out: bytes) -> Sequence[Snapshot]:
     """The backups, oldest first.
 
@@ -170,7 +183,7 @@ def window(out: bytes, seen: float | None = None, silent: str = "") -> Window:
     ]
     # whole seconds, and pgBackRest takes a backup only for a moment in a later one
     earliest = min((float(backup.timestamp.stop + 1) for backup in whole), default=None)
-    words = f"{len(torn)} segments of the log are missing: older backups reach no further than them" if torn else ""  # fmt: skip
+    words = f"{counted(len(torn), 'segment of the log is', 'segments of the log are')} missing: older backups reach no further than them" if torn else ""  # fmt: skip
     if silent:
         told = (
             f"the server does not answer ({silent}): the window ends with what was last seen to be archived"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from guardian_tui.engine.backups.engines.base import Event, Judgement, Signs, StageEnd, Summary, Warned
 from guardian_tui.protocol.backups import Operation, Verdict
+from guardian_tui.text import counted
 
 _BY_CODE: dict[int, tuple[Verdict, str]] = {
     49: ("network", "See whether the repository's host answers and its pgBackRest runs."),
@@ -58,7 +59,7 @@ def judged(operation: Operation, ends: Sequence[StageEnd], events: Sequence[Even
         return Judgement("failed", "pgBackRest ended well but told of no restored file.")
     if operation == "retain":
         gone = sum(one.words.startswith("expired ") for one in summaries)
-        return Judgement("ok", f"{gone} backups expired." if gone else "Nothing to expire.")
+        return Judgement("ok", f"{counted(gone, 'backup')} expired." if gone else "Nothing to expire.")
     return Judgement("ok", "done")
 
 
@@ -84,7 +85,7 @@ def _checked(summaries: Sequence[Summary], warnings: Sequence[str]) -> Judgement
         return Judgement("failed", "The archive was not counted.")
     torn = [one for one in warnings if one.startswith("the log's segment")]
     if torn:
-        return Judgement("partial", f"{len(torn)} gaps in the archive: {torn[0]}",
+        return Judgement("partial", f"{counted(len(torn), 'gap')} in the archive: {torn[0]}",
                          "Make a full backup now: what came after a gap can't be restored from backups before it.")  # fmt: skip
     return Judgement("ok", "Backups and archive are in order.")
 

@@ -115,6 +115,10 @@ class Restic:
         """What :meth:`list` told, oldest first; a time may lie in the future where a clock was wrong."""
         return restic_lists.snapshots(place.spec.name, out)
 
+    def weigh(self, place: Place) -> tuple[Stage, ...]:
+        """Tell what its packs take: it reads the trees of all snapshots, and locks nobody out."""
+        return (Stage("size", (*base(place), "stats", "--mode=raw-data", "--no-lock", "--json"), kept=True),)
+
     def files(self, place: Place, snapshot: str, folder: str) -> tuple[Stage, ...]:
         """Tell what stands in a folder of a snapshot, itself included; an empty folder: all files."""
         argv = (*base(place), "ls", "--json", "--", snapshot, *([folder] if folder else []))

@@ -12,7 +12,7 @@ from guardian_tui.engine.backups.engines.base import Event, Judgement, StageEnd,
 from guardian_tui.engine.backups.engines.restic_output import BACKUP, DUMP, INCOMPLETE, lines_of, names
 from guardian_tui.engine.backups.engines.restic_words import Trouble, complaint
 from guardian_tui.protocol.backups import JobSpec, Operation
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 _CODES: dict[int, Trouble] = {10: "missing", 11: "locked", 12: "auth", 130: "cancelled", 143: "cancelled"}
 _STOPPED = (130, 143)
@@ -163,7 +163,7 @@ def _backup(
                 )
             told.append(f"{part} in snapshot {made.snapshot[:8]}")
             continue
-        told.append(f"{made.files} files in snapshot {made.snapshot[:8]}")
+        told.append(f"{counted(made.files or 0, 'file')} in snapshot {made.snapshot[:8]}")
         if not made.files:
             lacking.append("there was no file in any of the sources")
     if not lacking and any(end.exit_code == INCOMPLETE for end in ends):
@@ -171,7 +171,7 @@ def _backup(
     saved = "Saved " + ", ".join(told) + "."
     if lacking:
         return Judgement(
-            "partial", f"{saved} What is wanted but lacks: {names(lacking)}.",
+            "partial", f"Not all saved: {names(lacking)}. {saved}",
             "See that the sources are there (a disk that is not mounted is an empty folder) and may be read, or take them out of the job.",
         )  # fmt: skip
     return Judgement("ok", saved)
@@ -185,7 +185,7 @@ def _restore(ends: Sequence[StageEnd], summaries: Sequence[Summary], warned: Seq
             "Nothing was restored: the snapshot holds no such path.",
             "Look the path up in the snapshot's files.",
         )
-    words = f"Restored {sum(counts)} files and folders."
+    words = f"Restored {counted(sum(counts), 'file or folder', 'files and folders')}."
     if warned:
         return Judgement("partial", f"{words} Not as they were: {names(warned)}.")
     return Judgement("ok", words)
@@ -221,7 +221,7 @@ def _copy(summaries: Sequence[Summary], warned: Sequence[str]) -> Judgement:
             f"No snapshot was copied. {names(warned)}".strip(),
             "List the snapshots again: they may be forgotten.",
         )
-    words = f"{copied} snapshots are in the other repository."
+    words = f"{counted(copied, 'snapshot is', 'snapshots are')} in the other repository."
     return Judgement("partial", f"{words} {names(warned)}.") if warned else Judgement("ok", words)
 
 

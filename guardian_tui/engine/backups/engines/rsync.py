@@ -143,6 +143,10 @@ class Rsync:
         """The trees that are in the folder, oldest first."""
         return rsync_output.snapshots(place.spec.name, out)
 
+    def weigh(self, place: Place) -> tuple[Stage, ...]:
+        """Nothing: it is a folder, and its place tells."""
+        return ()
+
     def files(self, place: Place, snapshot: str, folder: str) -> tuple[Stage, ...]:
         """Tell what stands in a folder of a tree, itself included; an empty folder: all files."""
         _known(snapshot)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from guardian_tui.engine.backups.engines.base import Event, FileEntry, Stream, Summary, Warned
 from guardian_tui.protocol.backups import Operation, Progress, Snapshot
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 BACKUP = "backup"
 DUMP = "dump: "
@@ -56,7 +56,7 @@ def parse(operation: Operation, stage: str, line: bytes, stream: Stream) -> Even
         case ["total", trees, errors, hashed] if all(map(_NUMBER.match, (trees, errors, hashed))):
             return Summary(stage=stage, files=int(trees), errors=int(errors), words=hashed)
         case ["forgotten", number] if _NUMBER.match(number):
-            return Summary(stage=stage, words=f"Forgot {number} trees.")
+            return Summary(stage=stage, words=f"Forgot {counted(int(number), 'tree')}.")
         case ["bad", name, *words]:
             return Warned(safe(f"{name}: {' '.join(words)}", WORDS_LIMIT))
         case _:

@@ -10,7 +10,7 @@ from guardian_tui.engine.backups.engines.base import Event, Judgement, Signs, St
 from guardian_tui.engine.backups.engines.rsync_output import BACKUP, DUMP
 from guardian_tui.engine.backups.engines.rsync_scripts import NOT_WHOLE
 from guardian_tui.protocol.backups import JobSpec, Operation
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 Trouble = Literal["cancelled", "no_space", "locked", "network", "auth", "missing"]
 
@@ -157,13 +157,13 @@ def _backup(
     made = next((one for one in summaries if one.stage == BACKUP and one.snapshot), None)
     if made is None or not made.files:
         return Judgement("failed", "Nothing proves that a tree was kept.", "Read the log of the run.")
-    saved = f"Saved {made.files} files in {made.snapshot}."
+    saved = f"Saved {counted(made.files, 'file')} in {made.snapshot}."
     lacking = list(warned)
     if not lacking and any(end.exit_code for end in ends if end.name == BACKUP):
         lacking.append("rsync could not read something that it does not name")
     if lacking:
         return Judgement(
-            "partial", f"{saved} What is wanted but lacks: {_names(lacking)}.",
+            "partial", f"Not all saved: {_names(lacking)}. {saved}",
             "See that the sources are there and may be read, or take them out of the job.",
         )  # fmt: skip
     return Judgement("ok", saved)
@@ -176,7 +176,7 @@ def _restore(ends: Sequence[StageEnd], summaries: Sequence[Summary], warned: Seq
         return Judgement(
             "failed", f"Nothing was restored: the tree holds no such path.{why}", "Look the path up in the snapshot's files."
         )  # fmt: skip
-    words = f"Restored {sum(counts)} files and folders."
+    words = f"Restored {counted(sum(counts), 'file or folder', 'files and folders')}."
     if warned or any(end.exit_code for end in ends):
         return Judgement(
             "partial", f"{words} Not as it was wanted: {_names(warned) or 'rsync does not say what'}.",
@@ -191,9 +191,12 @@ def _check(ends: Sequence[StageEnd], summaries: Sequence[Summary], warned: Seque
         return Judgement("failed", "The check did not come to its end.", "Read the log of the run.")
     if total.errors or any(end.exit_code for end in ends):
         return Judgement(
-            "failed", f"{total.errors} trees are not what they were: {_names(warned) or 'it is not said which'}.",
+            "failed", f"{counted(total.errors, 'tree is not what it was', 'trees are not what they were')}: {_names(warned) or 'it is not said which'}.",
             "Forget nothing now. Take a new backup to another disk, and see to this one.",
         )  # fmt: skip
     if not total.files:
         return Judgement("ok", "The folder holds no trees yet.")
-    return Judgement("ok", f"{total.files} trees are as they were saved; {total.words} hashes were compared.")
+    return Judgement(
+        "ok",
+        f"{counted(total.files, 'tree is as it was saved', 'trees are as they were saved')}; {total.words} hashes were compared.",
+    )

@@ -8,10 +8,10 @@ import struct
 from pathlib import Path
 
 from guardian_tui.engine.fleet.checks import udp
-from guardian_tui.engine.fleet.checks.result import Failed, Result, Unsure, ok, plural
+from guardian_tui.engine.fleet.checks.result import Failed, Result, Unsure, ok
 from guardian_tui.engine.fleet.checks.site import Site, Stopwatch
 from guardian_tui.protocol.check_params import DnsParams
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 TYPES = {
     "A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "CAA": 257,
@@ -199,5 +199,5 @@ def _judge(values: list[str], params: DnsParams, seconds: float) -> Result:
         bool(missing), f"it lacks {', '.join(sorted(missing))[:80]}; it has {told or 'nothing'}"
     )
     return result.and_if(
-        bool(wanted) and params.exact and bool(more), f"{plural(len(more), 'value')} too many: {safe(', '.join(sorted(more)), 80)}"
+        bool(wanted) and params.exact and bool(more), f"{counted(len(more), 'value')} too many: {safe(', '.join(sorted(more)), 80)}"
     )  # fmt: skip

@@ -7,7 +7,7 @@ import shlex
 from guardian_tui.engine.fleet.checks.result import Failed, Figure, Result, Unsure, ok
 from guardian_tui.engine.fleet.checks.site import Site
 from guardian_tui.protocol.check_params import FileParams
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 _MISSING = "No such file"
 
@@ -46,7 +46,7 @@ def read_stat(text: str) -> tuple[float, int]:
 def judge(params: FileParams, age: float, size: int) -> Result:
     """Age and size against what is wanted."""
     result = ok(
-        f"{size} bytes, written {age:.0f} s ago",
+        f"{counted(size, 'byte')}, written {age:.0f} s ago",
         [Figure("check_file_age_seconds", age), Figure("check_file_bytes", float(size))],
     )
     for wrong, words in (
@@ -58,8 +58,11 @@ def judge(params: FileParams, age: float, size: int) -> Result:
             bool(params.age_min) and age < params.age_min,
             f"written {age:.0f} s ago, wanted {params.age_min:.0f} at least",
         ),
-        (size < params.size_min, f"{size} bytes, wanted at least {params.size_min}"),
-        (bool(params.size_max) and size > params.size_max, f"{size} bytes, wanted at most {params.size_max}"),
+        (size < params.size_min, f"{counted(size, 'byte')}, wanted at least {params.size_min}"),
+        (
+            bool(params.size_max) and size > params.size_max,
+            f"{counted(size, 'byte')}, wanted at most {params.size_max}",
+        ),
     ):
         result = result.and_if(wrong, words)
     return result

@@ -18,7 +18,7 @@ from guardian_tui.engine.fleet.checks.patterns import found
 from guardian_tui.engine.fleet.checks.result import Failed, Figure, Result, Unsure, ok
 from guardian_tui.engine.fleet.checks.site import Site, Stopwatch, Way
 from guardian_tui.protocol.check_params import HttpParams
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 BODY_LIMIT_BYTES = 4 << 20
 """What is read of a body; what is longer is cut there."""
@@ -210,9 +210,9 @@ def _faults(answer: Answer, params: HttpParams) -> Iterator[str]:
         yield from _body_faults(answer.text(), params)
     yield from _header_faults(answer, params)
     if answer.size < params.size_min:
-        yield f"{answer.size} bytes, wanted at least {params.size_min}"
+        yield f"{counted(answer.size, 'byte')}, wanted at least {params.size_min}"
     if params.size_max and answer.size > params.size_max:
-        yield f"{answer.size} bytes, wanted at most {params.size_max}"
+        yield f"{counted(answer.size, 'byte')}, wanted at most {params.size_max}"
     if params.first_byte_max and answer.first_byte_seconds > params.first_byte_max:
         yield f"first byte after {answer.first_byte_seconds * 1000:.0f} ms, wanted within {params.first_byte_max * 1000:.0f}"
 

@@ -10,6 +10,7 @@ import struct
 from guardian_tui.engine.fleet.checks.result import Figure, Result, Unsure, ok
 from guardian_tui.engine.fleet.checks.site import Site, Stopwatch
 from guardian_tui.protocol.check_params import IcmpParams
+from guardian_tui.text import counted
 
 PAUSE_SECONDS = 0.2
 _ECHO, _ECHO6 = (8, 0), (128, 129)
@@ -34,12 +35,12 @@ async def check_icmp(params: IcmpParams, site: Site) -> Result:
     loss = 1 - len(times) / params.count
     mean = sum(times) / len(times) if times else None
     figures = [Figure("check_loss_ratio", loss)]
-    words = f"{len(times)} of {params.count} echoes"
+    words = f"{len(times)} of {counted(params.count, 'echo', 'echoes')}"
     if mean is not None:
         figures.append(Figure("check_round_trip_seconds", mean))
         words += f", {mean * 1000:.1f} ms"
     result = ok(words, figures).and_if(
-        loss > params.loss_max, f"{len(times)} of {params.count} echoes came back"
+        loss > params.loss_max, f"{len(times)} of {counted(params.count, 'echo', 'echoes')} came back"
     )
     slow = bool(params.round_trip_max) and mean is not None and mean > params.round_trip_max
     return result.and_if(

@@ -10,10 +10,10 @@ import shlex
 from dataclasses import dataclass
 
 from guardian_tui.engine.fleet.checks.patterns import pattern
-from guardian_tui.engine.fleet.checks.result import Failed, Figure, Result, Unsure, ok, plural
+from guardian_tui.engine.fleet.checks.result import Failed, Figure, Result, Unsure, ok
 from guardian_tui.engine.fleet.checks.site import Site
 from guardian_tui.protocol.check_params import LogParams
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 READ_BYTES = 1 << 20
 """Most that is read of a file in one look; the rest is read in the next one."""
@@ -86,7 +86,7 @@ async def check_log(params: LogParams, site: Site) -> Result:
     site.memory.update(inode=now.inode, offset=offset)
     count = len(found)
     words = (
-        "no such line" if not count else f"{plural(count, 'line')}, the last: {safe(found[-1].strip(), 160)}"
+        "no such line" if not count else f"{counted(count, 'line')}, the last: {safe(found[-1].strip(), 160)}"
     )
     result = ok(words if before is not None else "first look", [Figure("check_log_matches", float(count))])
     return result.and_if(count > params.most, words, params.level)

@@ -8,10 +8,10 @@ import struct
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from guardian_tui.engine.fleet.checks.result import Failed, Figure, Result, Unsure, ok, plural
+from guardian_tui.engine.fleet.checks.result import Failed, Figure, Result, Unsure, ok
 from guardian_tui.engine.fleet.checks.site import Site, Stopwatch
 from guardian_tui.protocol.check_params import MysqlParams
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 _threads = ThreadPoolExecutor(16, thread_name_prefix="mysql check")
 _STATUS = (
@@ -108,7 +108,7 @@ def judge(found: Rows, params: MysqlParams, seconds: float) -> Result:
     ]  # fmt: skip
     words = f"{safe(str(found.get('version', '')), 40)}, {used or 0:.0f} of {most or 0:.0f} connections in {seconds * 1000:.0f} ms"
     if waiting:
-        words += f", {plural(int(waiting), 'lock wait')}"
+        words += f", {counted(int(waiting), 'lock wait')}"
     result = ok(words, figures)
     replica = found.get("replica")
     return _of_replica(result, replica, params) if isinstance(replica, dict) and replica else result

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 
 from guardian_tui.engine.fleet.checks.perfdata import Perf, parse_output
-from guardian_tui.engine.fleet.checks.result import Figure, Outcome, Result, Unsure, plural
+from guardian_tui.engine.fleet.checks.result import Figure, Outcome, Result, Unsure
 from guardian_tui.engine.fleet.checks.site import Site
 from guardian_tui.protocol.check_params import NagiosParams
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 _STATES: dict[int, Outcome] = {0: "ok", 1: "warning", 2: "failed", 3: "unknown"}
 NOT_FOUND = 127
@@ -34,7 +34,7 @@ async def check_nagios(params: NagiosParams, site: Site) -> Result:
         raise Unsure(f"{how}: {safe(text or done.err.decode('utf-8', 'replace').strip(), 200)}")
     words = safe(text, 300) or safe(done.err.decode("utf-8", "replace").strip(), 200) or "it says nothing"
     if len(values) > MOST_VALUES:
-        words += f" ({plural(len(values) - MOST_VALUES, 'value')} left out)"
+        words += f" ({counted(len(values) - MOST_VALUES, 'value')} left out)"
     return Result(_STATES[done.exit_status], words, tuple(map(figure_of, values[:MOST_VALUES])))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from guardian_tui.engine.fleet.checks.result import Failed, Figure, Result, Unsure, finite, ok, plural
+from guardian_tui.engine.fleet.checks.result import Failed, Figure, Result, Unsure, finite, ok
 from guardian_tui.engine.fleet.checks.site import Site, Stopwatch
 from guardian_tui.protocol.check_params import PostgresqlParams
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 _QUERY = """
 SELECT
@@ -87,7 +87,7 @@ def _judge(
     if standby:
         words += f", a standby {behind:.0f} s behind" if behind is not None else ", a standby"
     if replicas:
-        words += f", {plural(replicas, 'replica')}"
+        words += f", {counted(replicas, 'replica')}"
     if waiting:
         words += f", {waiting} wait for a lock"
     late = bool(params.lag_max) and behind is not None and behind > params.lag_max
@@ -95,7 +95,7 @@ def _judge(
         ok(words, figures)
         .and_if(late, f"{behind or 0:.0f} s behind, wanted within {params.lag_max:g}")
         .and_if(bool(cut_off), "a standby whose link to its primary is down")
-        .and_if(replicas < params.replicas, f"{plural(replicas, 'replica')}, wanted {params.replicas}")
+        .and_if(replicas < params.replicas, f"{counted(replicas, 'replica')}, wanted {params.replicas}")
         .and_if(
             bool(idle_slots),
             f"nobody reads the replication slot {safe(str(idle_slots), 150)}: its log is kept until somebody does",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from guardian_tui.engine.fleet.checks.patterns import pattern
-from guardian_tui.engine.fleet.checks.result import Figure, Result, Unsure, ok, plural
+from guardian_tui.engine.fleet.checks.result import Figure, Result, Unsure, ok
 from guardian_tui.engine.fleet.checks.site import Site, ended_well
 from guardian_tui.protocol.check_params import ProcessParams
+from guardian_tui.text import counted
 
 # busybox has no -e, and shows a title; a command line may be as long as a book
 COMMAND = "{ ps -eo user=,args= 2>/dev/null || ps -o user,args; } | cut -c1-1000"
@@ -29,7 +30,7 @@ async def check_process(params: ProcessParams, site: Site) -> Result:
     if not text.strip():
         raise Unsure("ps says nothing")
     count = count_processes(text, params.pattern, params.user)
-    words = plural(count, "process", "processes")
+    words = counted(count, "process", "processes")
     result = ok(words, [Figure("check_processes", float(count))])
     result = result.and_if(count < params.least, f"{words}, wanted at least {params.least}")
     return result.and_if(bool(params.most) and count > params.most, f"{words}, wanted at most {params.most}")

@@ -6,9 +6,10 @@ from itertools import islice
 
 from guardian_tui.engine.fleet.checks.exposition import chosen, matches, parse_exposition
 from guardian_tui.engine.fleet.checks.http import fetch
-from guardian_tui.engine.fleet.checks.result import Failed, Figure, Result, finite, ok, plural
+from guardian_tui.engine.fleet.checks.result import Failed, Figure, Result, finite, ok
 from guardian_tui.engine.fleet.checks.site import Site, Stopwatch
 from guardian_tui.protocol.check_params import HttpParams, PrometheusParams
+from guardian_tui.text import counted
 
 MOST_SERIES = 200
 
@@ -28,11 +29,11 @@ async def check_prometheus(params: PrometheusParams, site: Site) -> Result:
     figures = [
         Figure("check_prometheus", value.value, value.series, "count") for value in islice(found, MOST_SERIES) if finite(value.value)
     ]  # fmt: skip
-    words = f"{plural(len(values), 'sample')} in {watch.seconds * 1000:.0f} ms, {len(figures)} chosen"
+    words = f"{counted(len(values), 'sample')} in {watch.seconds * 1000:.0f} ms, {len(figures)} chosen"
     if len(found) > MOST_SERIES:
         words += f" ({len(found) - MOST_SERIES} more left out)"
     if bad:
-        words += f", {plural(bad, 'line')} can't be read"
+        words += f", {counted(bad, 'line')} can't be read"
     if answer.cut:
         words += ", cut at 4 MiB"
     missing = [name for name in params.metrics if not any(matches(value.name, (name,)) for value in values)]

@@ -6,10 +6,10 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 
-from guardian_tui.engine.fleet.checks.result import Failed, Figure, Result, Unsure, ok, plural
+from guardian_tui.engine.fleet.checks.result import Failed, Figure, Result, Unsure, ok
 from guardian_tui.engine.fleet.checks.site import Site, Stopwatch, read_line
 from guardian_tui.protocol.check_params import RedisParams
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 
 BULK_LIMIT_BYTES = 1 << 20
 MOST_ITEMS = 10_000
@@ -119,7 +119,7 @@ def judge(info: dict[str, str], params: RedisParams, slow: int | None, seconds: 
     }  # fmt: skip
     figures = [Figure(name, value) for name, value in values.items() if value is not None]
     role = safe(info.get("role", "?"), 20)
-    words = f"Redis {safe(info.get('redis_version', '?'), 20)}, {role}, {plural(int(used or 0), 'client')} in {seconds * 1000:.0f} ms"
+    words = f"Redis {safe(info.get('redis_version', '?'), 20)}, {role}, {counted(int(used or 0), 'client')} in {seconds * 1000:.0f} ms"
     result = ok(words, figures)
     if info.get("loading", "0").strip() == "1":
         result = result.and_if(True, "it is loading its data", "warning")

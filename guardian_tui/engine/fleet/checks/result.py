@@ -129,8 +129,3 @@ def tls_words(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError) and error.verify_message:
         return safe(error.verify_message, 200)
     return safe((error.reason or str(error)).replace("_", " ").lower(), 200)
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """``1 process``, ``2 processes``."""
-    return f"{count} {one if count == 1 else many or one + 's'}"

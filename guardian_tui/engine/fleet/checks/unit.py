@@ -31,7 +31,7 @@ async def check_unit(params: UnitParams, site: Site) -> Result:
     state, detail = safe(found["ActiveState"], 40), safe(found.get("SubState", ""), 40)
     words = f"{state} ({detail})"
     if (restarts := found.get("NRestarts", "0")) not in ("0", ""):
-        words += f", restarted {safe(restarts, 12)} times"
+        words += f", restarted {'once' if restarts == '1' else f'{safe(restarts, 12)} times'}"
     if (why := found.get("Result", "success")) not in ("success", ""):
         words += f", {safe(why, 40)}"
     active = state in ("active", "reloading")

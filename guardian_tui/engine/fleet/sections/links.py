@@ -11,6 +11,7 @@ from guardian_tui.engine.fleet.sections.base import Findings, Section, cell, few
 from guardian_tui.engine.fleet.sections.raw import Raw
 from guardian_tui.engine.fleet.sections.values import values_of
 from guardian_tui.protocol.section_kinds import Cell
+from guardian_tui.text import counted
 
 _FILES = re.compile(r"operstate|carrier|speed|duplex|mtu|address|flags|carrier_changes")
 _VIRTUAL = re.compile(
@@ -80,7 +81,7 @@ class Links(Section):
 
 def _words(bond: _Bond) -> str:
     inactive = bond.inactive()
-    words = f"{bond.mode or 'bond'}, {len(bond.members)} members"
+    words = f"{bond.mode or 'bond'}, {counted(len(bond.members), 'member')}"
     return f"{words}, inactive: {', '.join(inactive)}" if inactive else words
 
 
