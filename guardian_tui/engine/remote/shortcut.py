@@ -7,7 +7,7 @@ a packet, a window that is too small, a new key that is due, anything but data o
 
 from __future__ import annotations
 
-import os
+import random
 import struct
 import time
 from collections.abc import Callable
@@ -40,6 +40,15 @@ _of_connection = attrgetter(
 _of_channel = attrgetter(
     "_accept_data", "_conn", "_encoding", "_recv_state", "_recv_window", "_send_buf", "_send_chan", "_send_pktsize", "_send_state", "_send_window"
 )  # fmt: skip
+
+
+def _kept(cipher: Any) -> AESGCM:  # Any: as below
+    """What seals and opens with a key: asyncssh makes one anew for each packet."""
+    try:
+        kept: AESGCM = cipher.kept
+    except AttributeError:
+        kept = cipher.kept = AESGCM(cipher._key)
+    return kept
 
 
 def _has(whole: Any, of: Callable[[Any], object]) -> bool:  # Any: asyncssh's, with what it keeps to itself
@@ -94,7 +103,7 @@ class Shortcut:
             return 0
         cipher = encryption._cipher
         try:
-            packet = AESGCM(cipher._key).decrypt(cipher._iv, data[sealed:after], data[at:sealed])
+            packet = _kept(cipher).decrypt(cipher._iv, data[sealed:after], data[at:sealed])
         except InvalidTag:
             # asyncssh finds out by itself, and knows what to say
             return 0
@@ -124,6 +133,12 @@ def shorten(conn: Any) -> None:  # Any: as above
         conn.data_received = Shortcut(conn).data_received
 
 
+def forget_greetings(conn: Any) -> None:  # Any: as above
+    """Drop what both sides said first of all: it was part of the hash that was signed, and a later exchange of keys says it anew."""
+    if getattr(conn, "_kex_complete", False) and not conn._kex:
+        conn._client_kexinit = conn._server_kexinit = b""
+
+
 def writer_of(channel: Any) -> Callable[[bytes], None]:  # Any: as above
     """What writes on a channel without an encoding; it raises BrokenPipeError where that is not open."""
     whole = _has(channel, _of_channel) and _has(channel._conn, _of_connection)
@@ -143,9 +158,10 @@ def _send(channel: Any, data: bytes) -> None:  # Any: as above
     if padding < _LEAST_PADDING:
         padding += _BLOCK_BYTES
     head = _HEAD.pack(padding, _CHANNEL_DATA, channel._send_chan, len(data))
-    packet = b"".join((head, data, os.urandom(padding)))
+    # it is sealed like the rest: no attacker sees it, so it need not be of the kind that costs a system call
+    packet = b"".join((head, data, random.randbytes(padding)))  # noqa: S311  # no secret
     length, cipher = _LENGTH.pack(len(packet)), conn._send_encryption._cipher
-    sealed = AESGCM(cipher._key).encrypt(cipher._iv, packet, length)
+    sealed = _kept(cipher).encrypt(cipher._iv, packet, length)
     cipher._update_iv()
     channel._send_window -= len(data)
     conn._send_seq = conn._send_seq + 1 & 0xFFFFFFFF
