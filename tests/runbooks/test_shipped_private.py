@@ -22,15 +22,17 @@ from tests.support.sshd import free_port
 ALONE = ("unshare", "--mount", "--propagation", "private")
 
 
-def may_mount() -> bool:
-    """Whether this process may see other files than the rest of the machine."""
-    return (
-        os.geteuid() == 0
-        and subprocess.run([*ALONE, "true"], check=False, capture_output=True).returncode == 0
-    )
-
-
-pytestmark = pytest.mark.skipif(not may_mount(), reason="needs root, and to mount")
+@pytest.fixture(scope="module", autouse=True)
+def mounts() -> None:
+    """This process may see other files than the rest of the machine; what it lacks for that is told."""
+    if os.geteuid() != 0:
+        pytest.fail("Run these tests as root: only root gives a process files of its own in place of /etc.")
+    assert shutil.which("unshare"), "install util-linux"
+    done = subprocess.run([*ALONE, "true"], check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.fail(
+            f"Root may not mount here, a container needs CAP_SYS_ADMIN for that: {done.stderr.strip()}"
+        )
 
 
 def within(mounts: Mapping[str, Path], command: str) -> list[str]:
