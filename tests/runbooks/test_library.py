@@ -10,6 +10,7 @@ import pytest
 
 from guardian_tui.engine.runbooks.documents import folders
 from guardian_tui.engine.runbooks.documents import library as library_module
+from guardian_tui.engine.runbooks.documents import repository as repository_module
 from guardian_tui.engine.runbooks.documents.library import Entry, Library
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound
 from tests.runbooks.sample import step
@@ -268,3 +269,77 @@ def test_a_repository_without_a_commit_is_told(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
     made = library(tmp_path)
     assert "git can't read" in made.problem and one(made, "look").document is None
+
+
+def test_what_is_not_in_a_signed_commit_is_included_by_nothing(repository: Path, tmp_path: Path) -> None:
+    anna, _, signers = keys(tmp_path)
+    write(repository, "look.md", GOOD + "```include _part.md\n```\n")
+    write(repository, "_part.md", "```step more\ncheck: id\n```\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "Second", "-S", key=anna)
+    made = library(repository, signers)
+    assert len(made.get("look").steps) == 2
+    write(repository, "_part.md", "```step more\ncheck: rm\n```\n")
+    made.refresh()
+    assert "_part.md: It is not as in commit" in one(made, "look").problems[0]
+    (repository / "_part.md").unlink()
+    made.refresh()
+    assert "is not as in commit" in one(made, "look").problems[0]
+    git(repository, "rm", "-q", "--cached", "_part.md")
+    git(repository, "commit", "-qm", "Third", "-S", key=anna)
+    made.refresh()
+    assert "There is no _part.md in commit" in one(made, "look").problems[0]
+
+
+def test_a_signed_file_that_is_too_large_is_not_read(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna, _, signers = keys(tmp_path)
+    git(repository, "commit", "-q", "--amend", "--no-edit", "-S", key=anna)
+    monkeypatch.setattr(repository_module, "MOST_BYTES", 10)
+    (found,) = library(repository, signers).entries
+    assert found.document is None and found.problems
+
+
+def test_a_repository_of_somebody_else_is_not_asked_for_its_commit(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # whoever owns it could make git run programs
+    me, real = os.getuid(), Path.stat
+
+    def stat(path: Path, **more: bool) -> os.stat_result:
+        about = real(path, **more)
+        fields = list(about)
+        fields[4] = me + 4711
+        return os.stat_result(fields) if path.name == ".git" else about
+
+    monkeypatch.setattr(Path, "stat", stat)
+    made = library(repository)
+    assert f"belongs to user {me + 4711}, who could make git run programs" in made.problem
+    assert one(made, "look").document is None
+
+
+def test_a_git_that_is_not_there_says_nothing_or_does_not_answer_is_told(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    assert "git is not installed" in library(repository).problem
+    stand_in = write(programs, "git", "#!/bin/sh\necho odd\n")
+    stand_in.chmod(0o755)
+    assert "git says nothing of the commit" in library(repository).problem
+    stand_in.write_text("#!/bin/sh\nexit 3\n")
+    assert "git can't read" in library(repository).problem and "no word" in library(repository).problem
+    monkeypatch.setattr(repository_module, "SECONDS", 0.2)
+    stand_in.write_text("#!/bin/sh\nwhile :; do :; done\n")
+    assert "git did not answer" in library(repository).problem
+
+
+def test_what_leads_to_a_file_within_the_folder_by_a_link_is_not_read_either(tmp_path: Path) -> None:
+    write(tmp_path, "look.md", GOOD + "```include _link.md\n```\n")
+    write(tmp_path, "_real.md", "```step more\ncheck: id\n```\n")
+    (tmp_path / "_link.md").symlink_to("_real.md")
+    assert "_link.md can't be read" in one(library(tmp_path), "look").problems[0]
+    (tmp_path / "_link.md").unlink()
+    assert "There is no _link.md" in one(library(tmp_path), "look").problems[0]

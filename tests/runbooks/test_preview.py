@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from guardian_tui.engine.runbooks.places import Places
 from guardian_tui.engine.runbooks.planning import Planner
@@ -98,6 +99,10 @@ async def test_messages_that_would_reach_nobody_are_told_before_they_are_sent(la
     steps = lab_.runbooks.library.get("book").steps
     places = Places(lab_.hosts, lab_.gate.live)
     assert Planner(places, ["desk"]).warnings(steps) == ()
+    both = (replace(steps[-1], kind="notify", name="tell", channels=("desk", "pager")),)
+    assert Planner(places, ["desk"]).warnings(both) == (
+        "tell would not tell pager: there is no such channel.",
+    )
     assert Planner(places, ["mail", "chat"]).warnings(steps) == (
         "tell would tell nobody, and fail: desk is no channel; there is mail, chat.",
     )

@@ -13,15 +13,11 @@ from guardian_tui.protocol.runbooks import PlannedStep, RunbookPreview
 
 
 def not_done(house: House, run: Run) -> tuple[PlannedStep, ...]:
-    """Steps that were not done yet, beside the current one: what somebody approves.
-
-    Raises:
-        GuardianError: one can't be planned.
-    """
+    """Steps that were not done yet, beside the current one: what somebody approves; one that can't be planned says why."""
     standing = run.standing
     basis = basis_of(house, run)
     return tuple(
-        house.planner.step(basis, step)
+        _planned(house, run, basis, step, [], undo=False)
         for step in standing.document.steps
         if step.name != standing.step and standing.of(step.name).state == "todo"
     )

@@ -96,6 +96,8 @@ class Answers:
                 return [journal.Resumed(at=now, by=by)]
             case "rollback":
                 return self._rollback(run, by)
+            case "stop":
+                raise InvalidRequest("A run is stopped by runbooks.stop.", field="act")
         assert step is not None  # noqa: S101  # all that follows is asked of a step
         match request.act:
             case "go":
@@ -108,9 +110,8 @@ class Answers:
             case "back":
                 previous = standing.path[-1]
                 return self._runner.onward(run, previous, "back")
-            case "skip" | "accept":
+            case _:
                 return self._leave(run, step, request, by)
-        raise InvalidRequest(f"{request.act} is answered another way.", field="act")
 
     def _leave(self, run: Run, step: Step, request: AnswerRunbook, by: str) -> list[AnyEntry]:
         """A step is skipped, or taken as done though it failed or nothing is known of it."""

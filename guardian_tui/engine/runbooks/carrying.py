@@ -15,6 +15,7 @@ from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.engine.runbooks import health, journal, shell, verdicts, wording
 from guardian_tui.engine.runbooks.documents import Rendered, Step
+from guardian_tui.engine.runbooks.documents.model import Retry
 from guardian_tui.engine.runbooks.journal import AnyEntry, HostOutcome
 from guardian_tui.engine.runbooks.output import Ear, kept_bytes
 from guardian_tui.engine.runbooks.references import is_reference
@@ -163,14 +164,16 @@ class Carrying:
 
     async def _tries(self, way: Way) -> HostOutcome:
         """As many tries as the author allows."""
-        retry = self._step.retry if not self._undoing else None
-        for attempt in range(1, (retry.times if retry else 1) + 1):
+        allowed = (None if self._undoing else self._step.retry) or Retry(times=1)
+        outcome = await self._once(way)
+        for _ in range(allowed.times - 1):
+            if outcome.state != "failed":
+                break
+            await self._sleep(allowed.wait_seconds)
+            if self._run.stop.asked.is_set():
+                break
             outcome = await self._once(way)
-            last = retry is None or attempt >= retry.times
-            if outcome.state != "failed" or last or self._run.stop.asked.is_set():
-                return outcome
-            await asyncio.sleep(retry.wait_seconds if retry else 0.0)
-        raise AssertionError("a step is tried at least once")
+        return outcome
 
     async def _once(self, way: Way) -> HostOutcome:
         began = self._house.clock.now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,8 +20,16 @@ from guardian_tui.engine.runbooks.runner import Runner
 from guardian_tui.engine.runbooks.sight import basis_of
 from guardian_tui.protocol.alerts import AddSilence, EndSilence, Silence
 from guardian_tui.protocol.backups import CheckRepository, JobRef, RunRow
-from guardian_tui.protocol.errors import Conflict, NotFound
+from guardian_tui.protocol.errors import (
+    AuditUnavailable,
+    Conflict,
+    GuardianError,
+    NotFound,
+    StoreUnavailable,
+)
 from guardian_tui.protocol.fleet import Maintenance
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 PROOF_SECONDS = 180.0
@@ -240,6 +249,12 @@ class Doing:
             except NotFound:
                 # it is over already
                 pass
+            except (StoreUnavailable, AuditUnavailable):
+                # done again when the store is back
+                raise
+            except GuardianError as error:
+                log.error("%s, which run %s opened, could not be closed: %s", one.words, run.id, error.detail)
+                continue
             await self.runner.append(run, [journal.Closed(at=self._house.clock.now(), reference=reference)])
 
     async def _notify(self, run: Run, step: Step) -> journal.Result:

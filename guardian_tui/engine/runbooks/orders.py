@@ -289,8 +289,6 @@ class RunbookOrders:
     async def answer(self, call: Call, request: wire.AnswerRunbook) -> wire.RunbookRun:
         """`runbooks.answer`."""
         run = self._run(call, request.run)
-        if request.act == "stop":
-            raise InvalidRequest("A run is stopped by runbooks.stop.", field="act")
         await self._answers.answer(call, run, request)
         return run.row()
 

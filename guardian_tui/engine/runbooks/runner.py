@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
 
-from guardian_tui.engine.calls import Entry, Scope
+from guardian_tui.engine.calls import Entry
 from guardian_tui.engine.runbooks import beginning, course, journal, records, transcript
 from guardian_tui.engine.runbooks.display import Display
 from guardian_tui.engine.runbooks.documents import END, ROLLBACK, STOP, Step
@@ -32,14 +32,6 @@ SHOW_SECONDS = 0.25
 """Output and counts are shown at most so often."""
 IDLE_SECONDS = 10.0
 """What ended is taken away at most so late."""
-
-
-class _NoScope:
-    def covers(self, labels: Mapping[str, str]) -> bool:
-        return False
-
-
-NO_SCOPE: Scope = _NoScope()
 
 
 class Runner:
@@ -253,8 +245,7 @@ class Runner:
 
     def carry_on(self, run: Run) -> None:
         """Carry the current step in the background."""
-        if run.standing.state != "paused":
-            run.go.set()
+        run.go.set()
         run.task = asyncio.create_task(self._carrying(run), name=f"runbook run {run.id}")
         run.task.add_done_callback(self._told)
 
@@ -344,7 +335,8 @@ class Runner:
             if back := beginning.lapsed(self.house, run):
                 await self.append(run, back, expected=version)
                 return False
-            scope = run.principal.scopes.get("runbooks.run", NO_SCOPE)
+            # whoever goes on with a run came through a route that asks for this
+            scope = run.principal.scopes["runbooks.run"]
             try:
                 entry = beginning.starting(self.house, run, step, run.principal.name, scope)
             except GuardianError as error:
@@ -402,11 +394,8 @@ class Runner:
 
     async def finish(self, run: Run) -> None:
         """A run has ended: what it opened is closed, its transcript is hashed into the audit log."""
-        try:
-            await self._close(run)
-        except GuardianError as error:
-            log.error("what run %s opened could not be closed: %s", run.id, error.detail)
-        await self._flush_surely(run)
+        await self._surely(self._close, run)
+        await self._surely(self.flush, run)
         told = await transcript.markdown(self.house.store, run.id, run.standing.document)
         standing = run.standing
         body = {
@@ -421,12 +410,14 @@ class Runner:
         self.on_end(run)
         run.ended.set()
 
-    async def _flush_surely(self, run: Run) -> None:
+    async def _surely(self, work: Callable[[Run], Awaitable[None]], run: Run) -> None:
+        """Do what a run's end owes, as soon as the store lets it."""
         while True:
             try:
-                await self.flush(run)
+                await work(run)
                 return
-            except StoreUnavailable:
+            except (StoreUnavailable, AuditUnavailable) as error:
+                log.warning("the end of run %s can't be written yet: %s", run.id, error.detail)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _pause(self) -> None:

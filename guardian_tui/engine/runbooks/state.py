@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from guardian_tui.engine.runbooks import journal
 from guardian_tui.engine.runbooks.documents.model import Document, Step
@@ -115,10 +116,6 @@ class Standing:
         """What is known of a step."""
         return self.steps.setdefault(step, StepRecord())
 
-    def values_on(self, host: str) -> dict[str, str]:
-        """Values as a command on this host sees them."""
-        return {**self.values, **self.captured.get(host, {})}
-
     def after(self, entries: Iterable[AnyEntry]) -> Standing:
         """The run as it would be with these entries; it stays as it is itself."""
         ahead = replace(
@@ -223,8 +220,7 @@ class Standing:
             # a new pass: what was well in an earlier one is no reason to leave it out
             self.of(entry.step).outcomes = {}
         if entry.why == "back":
-            if entry.step in self.path:
-                del self.path[self.path.index(entry.step) :]
+            self.path = list(takewhile(lambda name: name != entry.step, self.path))
             # what was said of the way ahead may not hold on the new one
             self.judged = []
         elif entry.why != "retry" and self.step:

@@ -155,12 +155,7 @@ def _equal(left: Value, left_from: Operand, right: Value, right_from: Operand) -
 
 
 def _numbers(left: Value, left_from: Operand, right: Value, right_from: Operand) -> tuple[float, float]:
-    one, other = _quantity(left), _quantity(right)
-    for value, quantity, operand in ((left, one, left_from), (right, other, right_from)):
-        if quantity is None:
-            raise _Unknown(f"{_written(operand)} is no number: {_shown(value)}")
-    if one is None or other is None:
-        raise _Unknown("no number")
+    one, other = _number(left, left_from), _number(right, right_from)
     if one.dimension == other.dimension:
         return one.value, other.value
     # what has no unit has that of the other: used, captured as 83, is compared with 80% as 83%
@@ -171,6 +166,13 @@ def _numbers(left: Value, left_from: Operand, right: Value, right_from: Operand)
     raise _Unknown(
         f"{_written(left_from)} ({one.dimension}) can't be compared with {_written(right_from)} ({other.dimension})"
     )
+
+
+def _number(value: Value, operand: Operand) -> Quantity:
+    quantity = _quantity(value)
+    if quantity is None:
+        raise _Unknown(f"{_written(operand)} is no number: {_shown(value)}")
+    return quantity
 
 
 def _matches(text: str, wanted: str) -> bool:

@@ -74,10 +74,8 @@ def _share(fields: Fields, key: str, word: str) -> Share:
 
 def read_retry(fields: Fields) -> Retry | None:
     """What ``retry`` says: a number of tries, or ``times`` and ``wait``."""
-    if not fields.is_mapping("retry"):
-        return Retry(times=fields.integer("retry", 2, 2, 100)) if "retry" in fields else None
-    inner = fields.mapping("retry")
+    inner = fields.mapping("retry") if fields.is_mapping("retry") else None
     if inner is None:
-        return None
+        return Retry(times=fields.integer("retry", 2, 2, 100)) if "retry" in fields else None
     inner.only(("times", "wait"), "retry")
     return Retry(times=inner.integer("times", 2, 2, 100), wait_seconds=inner.seconds("wait", 5.0))
