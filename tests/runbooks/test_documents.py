@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from guardian_tui.engine.runbooks.documents import (
     render_text,
 )
 from guardian_tui.engine.runbooks.documents.model import Share
+from guardian_tui.engine.runbooks.documents.reading import MOST_INCLUDES
 from guardian_tui.protocol.errors import InvalidRequest
 from tests.runbooks.sample import document, found, step, steps
 
@@ -316,13 +319,36 @@ def test_any_text_is_a_document_or_refused(text: str | bytes) -> None:
     assert isinstance(parse(step("run: id", inside + "\n"), "a.md"), (Document, Findings))
 
 
+LAUGHS = "a: &a [x, x]\n" + "".join(
+    f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcdefghijklmnopqrstuvwxyz")
+)
+
+
 @pytest.mark.parametrize(
-    "bomb",
+    ("code", "bomb"),
     [
-        "\u200b" * 250_000, "> " * 120_000, "```step a\n" * 7000, step("wait: " + " for" * 4000), step("a: " + "{" * 8000), step("b: &b [x]\nc: [*b, *b]"),
-        step("run: id\n" + "".join(f"{'x' * 70}{number}: a\n" for number in range(900))), "---\n" + "a: b\n" * 7000 + "---\n",
+        ("too-large", "\u200b" * 270_000), ("too-large", "\n" * 9_000), ("no-front-matter", "> " * 120_000), ("open-fence", "```step a\n" * 7000),
+        ("bad-expression", step("wait: " + " for" * 4000)), ("no-yaml", step("a: " + "{" * 8000)), ("no-yaml", step("a: " + "[" * 7 + "]" * 7)),
+        ("no-yaml", step("b: &b [x]\nc: [*b, *b]")), ("no-yaml", step(LAUGHS)), ("no-yaml", LAUGHS.join(("---\n", "---\n"))),
+        ("no-yaml", step("run: id\n" + "".join(f"{'x' * 7}{number}: a\n" for number in range(1100)))), ("no-yaml", "---\n" + "a: b\n" * 7000 + "---\n"),
+        ("too-many-steps", steps("".join(f"```step s{number}\nrun: id\n```\n" for number in range(250)))),
     ],
-    ids=range(8),
+    ids=range(13),
 )  # fmt: skip
-def test_a_text_that_is_made_to_take_long_is_refused(bomb: str) -> None:
-    assert isinstance(parse(bomb, "a.md"), Findings)
+def test_a_text_that_is_made_to_take_long_is_refused_for_its_size(code: str, bomb: str) -> None:
+    told = found(bomb)
+    assert code in told, told
+    assert len(told) < 20
+
+
+def test_parts_that_include_each_other_are_read_once() -> None:
+    read: list[str] = []
+
+    def load(path: str) -> bytes:
+        read.append(path)
+        return "".join(f"```include _{name}.md\n```\n" for name in "abc").encode()
+
+    told = found(steps("```include _a.md\n```\n"), load=load)
+    assert "includes itself" in told["bad-include"]
+    # each level names three: 3 + 9 + 27 ways, of which no more are read than is allowed
+    assert len(read) <= MOST_INCLUDES

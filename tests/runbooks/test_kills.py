@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sqlalchemy import delete, update
@@ -17,6 +18,8 @@ from guardian_tui.protocol import runbooks as wire
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.fleet import HostList, HostsQuery
 from tests.runbooks.lab import Lab
+from tests.runbooks.test_joined import ROOMY, disk_alert, fix
+from tests.runbooks.test_people import approve
 from tests.support.engine import EngineProcess, engine_process
 
 EVERY_KIND = """
@@ -29,7 +32,10 @@ type: int
 ```
 ```step which
 choose: Which?
-options: {this: first, that: stop}
+options: {this: ok, that: stop}
+```
+```step ok
+approve: May it?
 ```
 ```step first
 run: echo first >> {{log}}
@@ -42,7 +48,7 @@ capture: {seen: '(long-ended)'}
 ```
 ```step wide
 run: echo wide >> {{log}}
-fanout: {serial: [1, 100%], gate: false}
+fanout: {serial: [1, 100%]}
 rollback: echo undo-wide >> {{log}}
 ```
 ```step pause
@@ -62,9 +68,11 @@ check: test {{seen}} != {{days}}; false
 """
 
 
-async def one_answer(lab: Lab, run: wire.RunbookRun) -> wire.RunbookRun:
-    """What a person would answer next; a step of which nobody knows is looked at and accepted."""
+async def one_answer(lab: Lab, run: wire.RunbookRun, other: str) -> wire.RunbookRun:
+    """What a person would answer next, or another one approve; a step of which nobody knows is looked at and accepted."""
     row = await lab.row(run)
+    if row.asked == "approve":
+        return await approve(lab, row, other)
     if row.asked == "input":
         return await lab.answer(run, value="7")
     if row.asked == "choose":
@@ -84,20 +92,23 @@ async def one_answer(lab: Lab, run: wire.RunbookRun) -> wire.RunbookRun:
         return await lab.answer(run, "rollback")
 
 
-async def to_the_end(lab: Lab, run: wire.RunbookRun) -> wire.RunbookRun:
+async def to_the_end(lab: Lab, run: wire.RunbookRun, other: str) -> wire.RunbookRun:
     for _ in range(40):
         row = await lab.settled(run)
         if row.state == "ended":
             return row
-        await one_answer(lab, run)
+        await one_answer(lab, run, other)
     raise AssertionError(f"it does not end: {await lab.row(run)}")
 
 
 async def test_a_kill_after_every_entry_of_a_journal(lab_: Lab) -> None:
     log = lab_.folder / "log"
     await lab_.book(EVERY_KIND, front="vars:\n  log: {type: path}\n", hosts="person")
+    grace = await lab_.colleague("grace", "operator")
+    # the roll-out stops by itself after its first batch, and waits for a person
+    lab_.well("web-1", state="down")
     run = await lab_.start(hosts=("web-1", "web-2"), values={"log": str(log)})
-    done = await to_the_end(lab_, run)
+    done = await to_the_end(lab_, run, grace)
     assert done.verdict == "rolled_back"
     store = lab_.gate.store
     whole = await records.entries_of(store, run.id)
@@ -105,7 +116,7 @@ async def test_a_kill_after_every_entry_of_a_journal(lab_: Lab) -> None:
     assert document is not None
     assert {type(entry) for entry in whole} >= {
         journal.Begun, journal.Planned, journal.Started, journal.HostsBegun, journal.HostsDone, journal.Result, journal.Moved,
-        journal.Opened, journal.RollingBack, journal.Closed, journal.Ended,
+        journal.Opened, journal.RollingBack, journal.Closed, journal.Ended, journal.Judged, journal.Paused, journal.Resumed,
     }  # fmt: skip
     ways = set()
     for length in range(1, len(whole)):
@@ -126,13 +137,24 @@ async def test_a_kill_after_every_entry_of_a_journal(lab_: Lab) -> None:
         if before.state == "running" and before.record.in_doubt and before.step != "long":
             assert after.state == "deciding", whole[length - 1]
         if length % 4 == 0:
-            assert (await to_the_end(lab_, run)).state == "ended"
+            assert (await to_the_end(lab_, run, grace)).state == "ended"
             await lab_.runbooks.stop()
         # the rest of the loop is made of the journal that there was
         async with store.write() as tx:
             await tx.execute(delete(runbook_journal))
             await records.append(tx, run.id, 0, whole)
-    assert {before for before, _ in ways} >= {"asking", "running", "deciding", "ended"}
+    assert {before for before, _ in ways} == set(get_args(wire.RunState))
+
+
+async def test_a_kill_while_the_rule_is_judged_anew_has_it_judged_once_more(lab_: Lab) -> None:
+    alert = await disk_alert(lab_)
+    run = await fix(lab_, alert)
+    await lab_.restart()
+    assert (await lab_.row(run)).proof == "waiting"
+    lab_.gate.clock.advance(1)
+    await lab_.wave(**ROOMY)
+    done = await lab_.settled(run, "ended")
+    assert (done.verdict, done.proof) == ("done", "fixed")
 
 
 BOOK = """---
