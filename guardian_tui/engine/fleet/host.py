@@ -6,9 +6,11 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from guardian_tui.engine.facts import AlertsOfHost, HostFacts, Layout
+from guardian_tui.engine.fleet.layouts import MOST_LAYOUTS
 from guardian_tui.engine.fleet.mounts import Mount, Room
 from guardian_tui.engine.fleet.reading import Counts
 from guardian_tui.engine.fleet.sections.kept import Kept
@@ -33,6 +35,8 @@ FILTERED_FACTS = (
     "packages",
     "product",
 )
+
+_SHOWN = ("cpu_busy_ratio", "memory_used_ratio", "load1_per_core", "uptime_seconds")
 
 Reach = Literal["never", "up", "failing", "unreachable", "unknown", "key_changed"]
 
@@ -107,6 +111,11 @@ class Host:
     """Between two polls, if it answers too slowly for what was asked for; else 0."""
     pace_words: str = ""
     fingerprint: str = ""
+    # made of the above, which is replaced and never changed in place: once, not for each row
+    _labels: dict[str, str] = field(default_factory=dict, init=False)
+    _labels_of: HostSpec | None = field(default=None, init=False)
+    _fullest: Room | None = field(default=None, init=False)
+    _fullest_of: list[Room] | None = field(default=None, init=False)
 
     def begin_anew(self) -> None:
         """Its probe was started: what it told before is no base for rates."""
@@ -117,7 +126,18 @@ class Host:
     @property
     def labels(self) -> dict[str, str]:
         """Its own labels with environment and name: what scopes are matched against."""
-        return {**self.spec.labels, "environment": self.spec.environment, "host": self.spec.name}
+        if self._labels_of is not self.spec:
+            own = {"environment": self.spec.environment, "host": self.spec.name}
+            self._labels, self._labels_of = {**self.spec.labels, **own}, self.spec
+        return self._labels
+
+    @property
+    def fullest(self) -> Room | None:
+        """The file system that is used most."""
+        if self._fullest_of is not self.rooms:
+            self._fullest = max(self.rooms, key=lambda room: room.used_ratio, default=None)
+            self._fullest_of = self.rooms
+        return self._fullest
 
     def grow(self, mount: str, at: float, available: float) -> None:
         """Remember how much room a mount had, for the forecast."""
@@ -195,17 +215,23 @@ def judge(host: Host, now: float, *, cut_off: bool) -> tuple[HostState, str]:
 
 def row_of(host: Host) -> HostRow:
     """The line of the hosts table."""
-    alerts = host.alerts
-    worst = max(host.rooms, key=lambda room: room.used_ratio, default=None)
+    alerts, worst = host.alerts, host.fullest
+    cpu = memory = load = uptime = received = sent = None
+    if host.layout is not None:
+        values, (places, receive, transmit) = host.values, _columns(host.layout)
+        # what is not equal to itself is a gap
+        cpu, memory, load, uptime = (
+            None if place is None or (value := values[place]) != value else value for place in places
+        )
+        received, sent = _sum(values, receive), _sum(values, transmit)
     return HostRow(
         id=host.id, name=host.spec.name, state=host.state, since=host.since, why=host.shown_why, measured_at=host.measured_at,
         interval_seconds=host.paced_seconds or host.spec.interval_seconds, environment=host.spec.environment, labels=host.spec.labels,
         groups=host.spec.groups, facts=_facts(host), jump=host.spec.jump,
-        behind=host.behind if host.state == "unreachable" else "", cpu=host.value("cpu_busy_ratio"), cpu_points=tuple(host.spark), memory=host.value("memory_used_ratio"),
+        behind=host.behind if host.state == "unreachable" else "", cpu=cpu, cpu_points=tuple(host.spark), memory=memory,
         disk=worst.used_ratio if worst else None, disk_mount=worst.mount if worst else "",
-        receive_bytes_per_second=_sum(host, "network_receive_bytes_per_second{"),
-        transmit_bytes_per_second=_sum(host, "network_transmit_bytes_per_second{"), load_per_core=host.value("load1_per_core"),
-        uptime_seconds=host.value("uptime_seconds"), alerts=alerts.count if alerts else 0,
+        receive_bytes_per_second=received, transmit_bytes_per_second=sent, load_per_core=load, uptime_seconds=uptime,
+        alerts=alerts.count if alerts else 0,
         severity=alerts.worst_severity if alerts else "", acknowledged=alerts.acknowledged if alerts else False,
         round_trip_seconds=None if math.isnan(host.round_trip) else host.round_trip,
     )  # fmt: skip
@@ -220,11 +246,18 @@ def _facts(host: Host) -> dict[str, str]:
     return host.row.facts if host.row is not None and host.row.facts == facts else facts
 
 
-def _sum(host: Host, prefix: str) -> float | None:
-    if host.layout is None:
-        return None
-    values = host.values
-    found = [values[place] for place in host.layout.places(prefix)]
+@lru_cache(maxsize=MOST_LAYOUTS)
+def _columns(layout: Layout) -> tuple[tuple[int | None, ...], tuple[int, ...], tuple[int, ...]]:
+    """Where a row's figures stand: those of the host, what all its interfaces receive, what they send."""
+    return (
+        tuple(layout.index.get(name) for name in _SHOWN),
+        layout.places("network_receive_bytes_per_second{"),
+        layout.places("network_transmit_bytes_per_second{"),
+    )
+
+
+def _sum(values: Sequence[float], places: tuple[int, ...]) -> float | None:
+    found = [values[place] for place in places]
     total = sum(found)
     if total != total:
         # a gap among them
