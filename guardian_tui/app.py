@@ -49,6 +49,7 @@ from screens.approvals import ApprovalsScreen
 from screens.audit import AuditScreen
 from screens.backup import BackupScreen
 from screens.backups import BackupsScreen
+from screens.base import GuardianScreen
 from screens.check import CheckScreen
 from screens.checks import ChecksScreen
 from screens.dialogs import CodeDialog
@@ -414,10 +415,14 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         self.push_screen(AlertScreen(alert_id))
 
     def go(self, mode: str) -> None:
-        """Go to a screen, remembering where we were."""
+        """Go to a screen, remembering where we were; from a page that lies over it, back to it."""
         if self.current_mode != mode:
             self._last_mode = self.current_mode
             self.switch_mode(mode)
+            return
+        # a page that stayed in front would hide that anything has happened; what hides the picture stays
+        while len(self.screen_stack) > 1 and isinstance(self.screen, GuardianScreen):
+            self.pop_screen()
 
     def go_last(self) -> None:
         """Back to the screen before; again returns."""

@@ -21,6 +21,9 @@ from widgets.prompt import Prompt
 if TYPE_CHECKING:
     from guardian_tui.app import GuardianApp
 
+LOW_ROWS = 32
+"""A terminal with fewer has no room that notices may hide."""
+
 
 class GuardianScreen(Screen[None]):
     """A screen after login: one line of header, the content, one line of footer.
@@ -33,6 +36,12 @@ class GuardianScreen(Screen[None]):
     FOOTER_FIRST: ClassVar[tuple[str, ...]] = ()
     """Names of the commands whose keys stand first in the footer: on a narrow terminal the others have no room."""
     AUTO_FOCUS: ClassVar[str | None] = None
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW_ROWS, "-tall")]  # as Textual has it
+    # where there are few rows a notice takes some of them, and hides none: what is in front has the rest
+    DEFAULT_CSS = """
+    GuardianScreen.-low ToastRack { layer: default; dock: bottom; margin: 0 0 1 0; max-height: 4; scrollbar-size: 0 0; visibility: visible; }
+    GuardianScreen.-low Toast { width: 1fr; max-width: 100%; margin: 0; padding: 0 1; }
+    """
 
     @property
     def console(self) -> GuardianApp:
@@ -196,6 +205,12 @@ class GuardianScreen(Screen[None]):
     def give_back_focus(self) -> None:
         """Focus what had it before the prompt."""
         self.set_focus(None)
+
+    def focus_shown(self) -> None:
+        """What has come into sight has the keys: arrows would move what nobody sees."""
+        focused = self.focused
+        if self.is_current and (focused is None or not focused.region.height):
+            self.give_back_focus()
 
     def command_line(self, arguments: tuple[str, ...]) -> None:
         """`:`."""

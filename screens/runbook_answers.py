@@ -25,7 +25,7 @@ from screens.choice import ChoiceDialog
 from screens.dialogs import ConfirmDialog, TextDialog
 from screens.reports import ReportDialog
 from screens.runbook_preview import PreviewDialog
-from widgets.runbook_asks import ACTS
+from widgets.runbook_asks import acts_of
 from widgets.runbooks_list import ResultsList
 
 if TYPE_CHECKING:
@@ -177,7 +177,6 @@ class RunAnswers:
         self._screen.query_one(AskPane).point(1)
 
     def _decide(self, run: RunbookRun) -> None:
-        choices = [(act, *ACTS[act]) for act in run.acts if act in ACTS]
         handlers = {
             "retry": self.command_runbook_retry, "accept": self.command_runbook_accept, "skip": self.command_runbook_skip,
             "back": self.command_runbook_previous, "rollback": self.command_runbook_rollback, "stop": self.command_runbook_stop,
@@ -188,7 +187,7 @@ class RunAnswers:
                 handlers[act](())
 
         self._screen.console.push_screen(
-            ChoiceDialog(f"step {run.number} was not well: what now?", choices), picked
+            ChoiceDialog(f"step {run.number} was not well: what now?", acts_of(run)), picked
         )
 
     # --- other ways -------------------------------------------------------------------------------

@@ -47,8 +47,8 @@ def asking_of(
     return Asking(title, paint, asking_lines(lines), entry, value, secret, options)
 
 
-def works(name: str, run: RunbookRun | None, hosts: int) -> bool:
-    """Whether a command of the registry can be answered by a run as it stands; ``hosts``: over how many its step goes."""
+def works(name: str, run: RunbookRun | None, hosts: int, me: str) -> bool:
+    """Whether a command of the registry can be answered by a run as it stands; ``hosts``: over how many its step goes; ``me``: who sits here."""
     if run is None or not name.startswith("runbook."):
         return True
     if name in _ACTS:
@@ -61,7 +61,8 @@ def works(name: str, run: RunbookRun | None, hosts: int) -> bool:
         case "runbook.stop":
             return "stop" in run.acts
         case "runbook.approve" | "runbook.refuse":
-            return run.asked == "approve"
+            # nobody is offered to approve their own
+            return run.asked == "approve" and me not in (run.by, run.leader)
         case "runbook.preview":
             return run.state != "ended"
         case "runbook.hand" | "runbook.lead":

@@ -70,7 +70,7 @@ class StepScreen(RunAnswers, GuardianScreen):
     StepScreen #results { height: 1fr; min-height: 4; display: none; }
     StepScreen.hosts #results { display: block; }
     StepScreen.hosts #output { display: none; }
-    StepScreen ToastRack { dock: top; align: right top; margin-top: 1; margin-bottom: 0; }
+    StepScreen.-tall ToastRack { dock: top; align: right top; margin-top: 1; margin-bottom: 0; }
     StepScreen.narrow #panes { layout: vertical; }
     StepScreen.narrow #left { width: 1fr; height: 1fr; min-height: 5; }
     StepScreen.narrow #lead { display: none; }
@@ -341,7 +341,8 @@ class StepScreen(RunAnswers, GuardianScreen):
         if self.has_class("narrow") and not (self.has_class("output") or self.has_class("hosts")):
             # a short list of steps leaves its room to what will run
             steps = self.query_one("#steps", LinesPane).fits(self.size.height)
-            most = max(most, self.size.height - 2 - self.query_one(AskPane).outer_size.height - max(5, steps))
+            room = self.query_one("#panes").size.height - self.query_one(AskPane).outer_size.height
+            most = max(most, room - max(5, steps))
         pane.styles.height = pane.fits(most)
 
     def _draw_output(self, run: RunbookRun, now: float) -> None:
@@ -398,6 +399,7 @@ class StepScreen(RunAnswers, GuardianScreen):
             many = running and run.current is not None and run.current.hosts > 1
             self.set_class(running and not many, "output")
             self.set_class(many, "hosts")
+            self.call_after_refresh(self.focus_shown)
         self._was_running = running
 
     # --- the frame --------------------------------------------------------------------------------
@@ -410,7 +412,9 @@ class StepScreen(RunAnswers, GuardianScreen):
 
     def offered(self) -> list[Command]:
         """Of the commands of a step those that can be answered now."""
-        return [command for command in super().offered() if works(command.name, self._run, self._hosts)]
+        return [
+            command for command in super().offered() if works(command.name, self._run, self._hosts, self.me)
+        ]
 
     def footer_keys(self) -> tuple[FooterKey, ...]:
         """While something is typed, the keys of the field."""
@@ -426,6 +430,8 @@ class StepScreen(RunAnswers, GuardianScreen):
             for command in offered
             if self.CONTEXT in command.where and command.name != "runbook.transcript"
         ]
+        if self._run is not None and self._run.state == "paused":
+            own.sort(key=lambda command: command.name != "runbook.pause")
         others = [command for command in offered if command not in own and command.name != "line"]
         keys = [FooterKey(console.key_of(one), word_of(one, self._run)) for one in (*own, *others)]
         if self.has_class("narrow"):

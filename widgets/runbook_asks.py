@@ -19,6 +19,20 @@ ACTS: dict[str, tuple[str, str]] = {
     "stop": ("stop", "Ends the run here; what it opened is closed."),
 }
 """What can be decided: its word, and what it does."""
+UNKNOWN = "Nobody knows how it ended: look on the host first. To try again runs it there once more, whatever was done."
+
+
+def acts_of(run: RunbookRun) -> list[tuple[str, str, str]]:
+    """What can be decided now; of a step of which nobody knows how it ended, what that would mean."""
+    words = dict(ACTS)
+    if _unknown(run):
+        words["retry"] = ("try again", "Runs it once more; it may have been done there: look first.")
+        words["accept"] = ("take as done", "You have looked, and it was done; a reason is asked for.")
+    return [(act, *words[act]) for act in run.acts if act in words]
+
+
+def _unknown(run: RunbookRun) -> bool:
+    return any(mark.step == run.step and mark.state == "unknown" for mark in run.marks)
 
 
 def question_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool) -> list[Line]:
@@ -56,7 +70,11 @@ def question_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool
         case "approve":
             lines += approval_lines(run, width, mine=mine, may_approve=may_approve)
         case "decide":
-            lines += words_lines([(safe(run.words or "The step was not well.", 900), "critical")], width)
+            unknown = _unknown(run)
+            paint = "warning" if unknown else "critical"
+            lines += words_lines([(safe(run.words or "The step was not well.", 900), paint)], width)
+            if unknown:
+                lines += words_lines([(UNKNOWN, "text")], width)
             told: Line = [("⏎ ", "title"), ("decide: ", "text")]
             told.append((", ".join(ACTS[act][0] for act in run.acts if act in ACTS), "muted"))
             lines.append(told)
@@ -71,7 +89,7 @@ def _others(run: RunbookRun) -> Line:
 def approval_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool) -> list[Line]:
     """What an approval is bound to, who has given theirs, and what this person can do."""
     lines = text_lines(safe(run.current.words if run.current else "", 900, newlines=True), "strong", width)
-    bound = f"bound to {run.digest[:16]}: this document, and each command above as it stands"
+    bound = f"bound to {run.digest[:16]}: the document and each command as they stand"
     lines += words_lines([(bound, "muted")], width)
     for one in run.approvals:
         word, paint = (
@@ -85,12 +103,8 @@ def approval_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool
         lines += words_lines([(f"{safe(one.by, 60)} {word}{note}", paint)], width)
     given = sum(one.ok and not one.void for one in run.approvals)
     if mine:
-        lines.append(
-            [
-                (f"{given} of {run.quorum}: ", "text"),
-                ("it waits for another person; you lead it and can't approve it yourself", "warning"),
-            ]
-        )
+        waits = "it waits for somebody who neither began nor leads it"
+        lines += words_lines([(f"{given} of {run.quorum}: ", "text"), (waits, "warning")], width)
     elif may_approve:
         lines.append(
             [

@@ -17,9 +17,7 @@ class ApprovalCommands(CommandPart):
 
     def command_go_approvals(self, arguments: tuple[str, ...]) -> None:
         """`g 8`, `:approvals [FILTER]`."""
-        self._app.go("approvals")
-        if arguments:
-            self._app.call_after_refresh(self._filter_here, " ".join(arguments))
+        self._go_list("approvals", arguments)
 
     def open_asked(self, ident: str, *, run: bool) -> None:
         """What would be done, and what this person can do about it."""

@@ -81,18 +81,8 @@ class BackupCommands(CommandPart):
         return row
 
     def command_go_backups(self, arguments: tuple[str, ...]) -> None:
-        """`g 3`, `:backups [FILTER]`; from a page of a backup: back to the lists."""
-        self._to_lists()
-        if arguments:
-            self._app.call_after_refresh(self._filter_here, " ".join(arguments))
-
-    def _to_lists(self) -> None:
-        app = self._app
-        if app.current_mode == "backups":
-            # a page that lies over them would hide that anything has happened
-            while len(app.screen_stack) > 1 and not isinstance(app.screen, BackupsScreen):
-                app.pop_screen()
-        app.go("backups")
+        """`g 3`, `:backups [FILTER]`."""
+        self._go_list("backups", arguments)
 
     # --- runs -----------------------------------------------------------------------------------------
 
@@ -282,7 +272,9 @@ class BackupCommands(CommandPart):
     def command_backups_copies(self, arguments: tuple[str, ...]) -> None:
         """`:copies [FILTER]`: the list of copies, from anywhere."""
         app = self._app
-        self._to_lists()
+        app.go("backups")
+        # the list, whatever page was left open over it
+        app.go("backups")
 
         def opened() -> None:
             if isinstance(app.screen, BackupsScreen):

@@ -15,9 +15,7 @@ class CheckCommands(CommandPart):
 
     def command_go_checks(self, arguments: tuple[str, ...]) -> None:
         """`g 5`, `:checks [FILTER]`."""
-        self._app.go("checks")
-        if arguments:
-            self._app.call_after_refresh(self._filter_here, " ".join(arguments))
+        self._go_list("checks", arguments)
 
     def _check(self, arguments: tuple[str, ...]) -> CheckRow | None:
         """The check named, or the one in front."""

@@ -10,21 +10,15 @@ class GoingCommands(CommandPart):
 
     def command_go_fleet(self, arguments: tuple[str, ...]) -> None:
         """`g 1`, `:hosts [FILTER]`."""
-        self._app.go("fleet")
-        if arguments:
-            self._app.call_after_refresh(self._filter_here, " ".join(arguments))
+        self._go_list("fleet", arguments)
 
     def command_go_alerts(self, arguments: tuple[str, ...]) -> None:
         """`g 2`, `:alerts [FILTER]`."""
-        self._app.go("alerts")
-        if arguments:
-            self._app.call_after_refresh(self._filter_here, " ".join(arguments))
+        self._go_list("alerts", arguments)
 
     def command_go_audit(self, arguments: tuple[str, ...]) -> None:
         """`g 4`, `:audit [FILTER]`."""
-        self._app.go("audit")
-        if arguments:
-            self._app.call_after_refresh(self._filter_here, " ".join(arguments))
+        self._go_list("audit", arguments)
 
     def command_go_people(self, arguments: tuple[str, ...]) -> None:
         """`g 6`, `:people`."""

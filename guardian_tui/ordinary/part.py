@@ -31,6 +31,13 @@ class CommandPart:
         hosts = [app.world.hosts[id] for id in host_ids if id in app.world.hosts]
         return hosts, [app.world.alerts[id] for id in alert_ids if id in app.world.alerts]
 
+    def _go_list(self, mode: str, arguments: tuple[str, ...]) -> None:
+        """Go to a screen; with a filter to its list, whatever page was left open over it."""
+        self._app.go(mode)
+        if arguments:
+            self._app.go(mode)
+            self._app.call_after_refresh(self._filter_here, " ".join(arguments))
+
     def _filter_here(self, text: str) -> None:
         if isinstance(self._app.screen, GuardianScreen):
             self._app.screen.filter_typed(text, done=True)

@@ -23,9 +23,7 @@ class RunbookCommands(CommandPart):
 
     def command_go_runbooks(self, arguments: tuple[str, ...]) -> None:
         """`g 7`, `:runbooks [FILTER]`."""
-        self._app.go("runbooks")
-        if arguments:
-            self._app.call_after_refresh(self._filter_here, " ".join(arguments))
+        self._go_list("runbooks", arguments)
 
     # --- where they are opened ------------------------------------------------------------------------
 

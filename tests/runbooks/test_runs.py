@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import msgspec
 import pytest
@@ -195,6 +196,33 @@ async def test_a_run_is_stopped_and_what_runs_is_ended(lab_: Lab) -> None:
     idle = await lab_.run(HELLO)
     await lab_.gate.call("runbooks.stop", wire.StopRunbook(run=idle.id))
     assert (await lab_.settled(idle, "ended")).verdict == "stopped"
+
+
+async def test_what_a_step_before_wrote_is_never_shown_as_what_this_one_writes(lab_: Lab) -> None:
+    steps = """
+```step first
+run: echo from the first
+```
+```step silent
+run: timeout 60 tail -F --retry -- {{there}} 2>/dev/null | head -n 1
+```
+"""
+    there = lab_.folder / "there"
+    run = await lab_.run(steps, front="vars: {there: {type: path}}\n", values={"there": str(there)})
+    run = await lab_.answer(run)
+    tails: list[str] = []
+    put = lab_.gate.live.runbook_progress.put
+
+    def noted(id: str, row: wire.RunbookProgress, labels: Mapping[str, str] | None = None) -> None:
+        tails.append(f"{row.step} {row.attempt}: {row.tail}")
+        put(id, row, labels)
+
+    lab_.gate.live.runbook_progress.put = noted  # type: ignore[method-assign]  # it is listened to
+    await lab_.gate.call("runbooks.answer", wire.AnswerRunbook(run=run.id, version=run.version))
+    there.write_text("its own\n")
+    await lab_.settled(run, "ended")
+    assert "silent 1: " in tails
+    assert not [told for told in tails if "from the first" in told]
 
 
 async def test_a_document_that_is_edited_in_mid_run_changes_nothing_for_the_run(lab_: Lab) -> None:

@@ -8,9 +8,16 @@ from functools import partial
 import pytest
 from textual.app import App, ComposeResult
 from textual.containers import Vertical
+from textual.widgets._toast import Toast, ToastRack
 
+from screens.alerts import AlertsScreen
 from screens.base import GuardianScreen
+from screens.fleet import FleetScreen
+from screens.host import HostScreen
+from screens.runbooks import RunbooksScreen
 from screens.work import begin
+from tests.screens.test_pictures import picture
+from tests.support.canned import canned
 from tests.support.console import until
 from themes import load_themes
 from widgets.alerts_list import AlertsList
@@ -78,3 +85,56 @@ async def test_work_that_would_fail_without_a_word_is_refused_aloud() -> None:
         begin(app, work)
         begin(app, partial(work, "partial"))
         await until(lambda: done == ["plain", "partial"])
+
+
+async def test_from_a_page_of_any_screen_its_list_is_one_key_away() -> None:
+    async with canned((80, 24)) as (app, pilot, _client):
+        row = next(iter(app.world.hosts.values()))
+
+        async def there(kind: type[GuardianScreen]) -> None:
+            await until(lambda: isinstance(app.screen, kind) and app.screen.composed, kind.__name__)
+
+        for key, kind in (("1", FleetScreen), ("7", RunbooksScreen)):
+            await pilot.press("g", key)
+            await there(kind)
+            app.open_host(row.id)
+            await there(HostScreen)
+            await pilot.press("g", key)
+            await there(kind)
+            assert len(app.screen_stack) == 1
+        # whoever comes from elsewhere finds the page that was left open; to filter the list it is left
+        app.go("alerts")
+        app.open_host(row.id)
+        await there(HostScreen)
+        app.go("fleet")
+        await there(FleetScreen)
+        app.go("alerts")
+        await there(HostScreen)
+        app.go("fleet")
+        await there(FleetScreen)
+        app.run_line("alerts critical")
+        await there(AlertsScreen)
+        await until(lambda: "critical" in "\n".join(picture(app)))
+
+
+@pytest.mark.parametrize(("size", "covers"), [((80, 24), False), ((120, 30), False), ((120, 40), True)])
+async def test_where_there_are_few_rows_a_notice_hides_none_of_them(
+    size: tuple[int, int], covers: bool
+) -> None:
+    async with canned(size, notices=True) as (app, _pilot, _client):
+        app.say("Nothing was done. " * 40, severity="error")
+        app.say("The last one is what can be read.", severity="warning")
+        shown = app.screen.query_one("#hosts")
+        await until(
+            lambda: len(app.screen.query(Toast)) == 2 and app.screen.query(Toast).last().region.height
+        )
+        rack = app.screen.query_one(ToastRack).region
+        await until(lambda: (shown.region.bottom > app.screen.query_one(ToastRack).region.y) == covers)
+        assert shown.region.height > 10
+        if not covers:
+            assert rack.height <= 4
+            await until(lambda: "The last one is what can be read." in "\n".join(picture(app)))
+            assert rack.bottom == app.screen.query_one(Footer).region.y
+        app.clear_notifications()
+        await until(lambda: not app.screen.query(Toast))
+        await until(lambda: shown.region.bottom >= size[1] - 2)

@@ -500,7 +500,10 @@ async def test_an_approval_shows_what_it_binds_and_is_another_person_s(size: tup
         order = last(client, "runbooks.approve")
         assert order == ApproveRunbook(run="r1", version=made.RUN.version, digest="d" * 64)
         app._changed(made.delta(replace(APPROVE, version=70, leader=SESSION.account)))
-        await seen(app, "you lead it and can't approve it")
+        await seen(app, "it waits for somebody who neither began nor leads it")
+        assert "approve" not in "\n".join(picture(app)).splitlines()[-1], (
+            "nobody is offered what they can't do"
+        )
 
 
 async def test_whoever_may_approve_is_told_and_finds_it_counted() -> None:
@@ -759,3 +762,26 @@ def test_the_whole_picture(snap_compare: Callable[..., bool], size: tuple[int, i
             await pilot.pause()
 
         assert snap_compare(app, terminal_size=size, run_before=begin)
+
+
+async def test_hosts_that_come_into_sight_have_the_arrows_and_what_goes_on_stands_first() -> None:
+    async with step(made.at(4), (120, 40)) as (app, pilot, _client):
+        paused = replace(made.FANNED, state="paused", acts=("resume", "rollback", "stop"), version=90)
+        for run in (made.FANNED, paused):
+            app._changed(made.delta(run, runbook_results=made.RESULTS, runbook_progress=(made.PROGRESS,)))
+            await until(lambda: isinstance(app.screen.focused, ResultsList))
+            await pilot.press("down")
+        await until(lambda: "p go on" in "\n".join(picture(app)).splitlines()[-1].strip()[:8])
+
+
+async def test_of_a_step_nobody_knows_the_end_of_it_is_said_to_look_before_anything_is_decided() -> None:
+    marks = tuple(replace(m, state="unknown") if m.step == "vacuum" else m for m in made.RUN.marks)
+    lost = replace(
+        made.RUN, state="deciding", asked="decide", acts=("retry", "accept", "skip", "stop"), phrase="", marks=marks,
+        words="The link was cut in the middle of it: nobody knows how it ended there.", version=91,
+    )  # fmt: skip
+    async with step(lost, (80, 24)) as (app, pilot, _client):
+        await seen(app, "nobody knows how it ended there", "look on the host first")
+        await pilot.press("enter")
+        await dialog(app, ChoiceDialog)
+        await seen(app, "it may have been done there: look first.", "You have looked, and it was done")

@@ -287,9 +287,14 @@ def standing_still() -> Iterator[None]:
 
 @asynccontextmanager
 async def canned(
-    size: tuple[int, int], theme: str = "guardian-dark", *, login: bool = True, paints: bool = False
+    size: tuple[int, int],
+    theme: str = "guardian-dark",
+    *,
+    login: bool = True,
+    paints: bool = False,
+    notices: bool = False,
 ) -> AsyncIterator[tuple[GuardianApp, Pilot[int], CannedClient]]:
-    """The console at a size, logged in and its fleet shown; ``paints``: into the painting driver."""
+    """The console at a size, logged in and its fleet shown; ``paints``: into the painting driver; ``notices``: they are drawn."""
     with standing_still():
         nowhere = Path("/nonexistent")
         app = GuardianApp(
@@ -298,7 +303,7 @@ async def canned(
         if paints:
             PaintingDriver.painted.clear()
             app.driver_class = PaintingDriver
-        async with app.run_test(size=size, headless=not paints) as pilot:
+        async with app.run_test(size=size, headless=not paints, notifications=notices) as pilot:
             await until(lambda: app.hello is not None and isinstance(app.screen, LoginScreen))
             if login:
                 app.begin(SESSION)

@@ -55,7 +55,7 @@ class Display:
 
     def new_tail(self, run: Run, *, named: bool) -> None:
         """A step begins: its output is shown from its beginning."""
-        run.tail = Tail(named=named)
+        run.tail = Tail(named=named, of=run.place)
 
     def ended(self, run: Run) -> None:
         """A run has ended: it is shown for a while."""

@@ -79,6 +79,8 @@ class Tail:
 
     named: bool
     """Whether lines begin with the name of their host."""
+    of: tuple[str, int, bool] = ("", 0, False)
+    """Whose end it is: a step, which attempt at it, whether that is taken back."""
     _lines: deque[tuple[str, str]] = field(default_factory=deque)
     _open: dict[str, str] = field(default_factory=dict)
     changed: bool = False

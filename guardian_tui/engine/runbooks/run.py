@@ -114,6 +114,12 @@ class Run:
             led_since=standing.led_since, taken=standing.taken,
         )  # fmt: skip
 
+    @property
+    def place(self) -> tuple[str, int, bool]:
+        """The current step, which attempt at it, whether that is taken back."""
+        record = self.standing.record
+        return self.standing.step, record.attempt, record.undoing
+
     def progress(self, now: float) -> RunbookProgress:
         """How the current step gets on."""
         record = self.standing.record if self.standing.step else None
@@ -121,10 +127,12 @@ class Run:
             return RunbookProgress(id=self.id, step="", attempt=0, measured_at=now, words=self.words)
         states = [outcome.state for outcome in record.outcomes.values()]
         begun = len(record.batch_of)
+        # until a step has begun there is the end of the one before: nobody may take that for what this one wrote
+        tail = self.tail.text() if self.tail.of == self.place else ""
         return RunbookProgress(
             id=self.id, step=self.standing.step, attempt=record.attempt, batch=max(record.batch_of.values(), default=0),
             batches=len(record.batches), waiting=len(record.hosts) - begun, running=len(record.in_doubt), ok=states.count("ok"),
-            failed=states.count("failed"), unknown=states.count("unknown"), tail=self.tail.text(), bytes=self.output.total_bytes,
+            failed=states.count("failed"), unknown=states.count("unknown"), tail=tail, bytes=self.output.total_bytes,
             measured_at=now, until=record.until or None, words=self.words,
         )  # fmt: skip
 
