@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from guardian_tui.engine.backups import rooms
 from guardian_tui.engine.backups.dumping import dump_name
 from guardian_tui.protocol.backups import Dump, Progress, Retention
 from tests.support.borg_lab import PROGRAMS, Lab
@@ -90,6 +91,14 @@ def test_an_unreadable_file_makes_a_backup_partial_and_is_named(users_lab: Lab):
     assert ran.verdict == "partial", ran
     assert "secret" in ran.words and "Permission denied" in ran.words
     assert "3 files" in ran.words
+
+
+def test_what_its_chunks_take_is_told(lab: Lab):
+    (lab.source / "large").write_bytes(os.urandom(3 << 20))
+    lab.backup()
+    weight = rooms.weight_of(lab.run("list", lab.adapter.weigh(lab.place)).told)
+    kept = sum(file.stat().st_size for file in (lab.repository / "data").rglob("*") if file.is_file())
+    assert weight is not None and 3 << 20 <= weight <= kept
 
 
 def test_a_wrong_passphrase_and_a_missing_repository_are_told_apart(lab: Lab):

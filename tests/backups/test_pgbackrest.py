@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardian_tui.engine.backups import point_in_time
+from guardian_tui.engine.backups import point_in_time, rooms
 from guardian_tui.engine.backups.engines.base import Capabilities, Place, RestoreOrder, StageEnd
 from guardian_tui.engine.backups.engines.pgbackrest import Pgbackrest, server_of
 from guardian_tui.engine.backups.work import Restore, stages_of
@@ -97,6 +97,21 @@ def test_backups_are_snapshots_of_their_job_full_first_and_then_what_changed(
     assert any(isinstance(event, Progress) and "%" in event.stage for event in ran.events)
     databases = ADAPTER.entries(runner.run("files", ADAPTER.files(place, newest.id, "")).told)
     assert [entry.path for entry in databases] == ["/postgres"]
+
+
+def test_what_a_stanza_takes_is_told_with_its_archive(lab: Archived, runner: Runner, place: Place) -> None:
+    ran = runner.run("list", ADAPTER.weigh(place))
+    weight = rooms.weight_of(ran.out["size"])
+    kept = sum(
+        file.stat().st_size
+        for part in ("archive", "backup")
+        for file in next(lab.folder.rglob(f"{part}/main")).rglob("*")
+        if file.is_file() and not file.is_symlink()
+    )
+    assert weight is not None and 0.9 * kept <= weight <= kept
+    assert rooms.weight_of(
+        runner.run("list", ADAPTER.weigh(runner.place("none", options=lab.options))).out["size"]
+    ) in (0, None)
 
 
 @pytest.mark.parametrize(

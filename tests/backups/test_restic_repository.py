@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from guardian_tui.engine.backups import rooms
 from guardian_tui.protocol.backups import Dump, Retention
 from tests.support.restic_lab import PROGRAMS, Lab, small_disk, words
 
@@ -156,6 +157,16 @@ def test_a_snapshot_of_the_future_keeps_its_time(lab: Lab):
     now, later = lab.snapshots()
     assert now.at <= time.time()
     assert later.at > now.at + 40 * 365 * 86400
+
+
+def test_what_its_packs_take_is_told_also_while_others_have_it_locked(lab: Lab):
+    (lab.source / "large").write_bytes(os.urandom(3 << 20))
+    lab.backup()
+    with lab.locked():
+        ran = lab.run("list", lab.adapter.weigh(lab.place))
+    packs = sum(file.stat().st_size for file in (lab.repository / "data").rglob("*") if file.is_file())
+    weight = rooms.weight_of(ran.told)
+    assert weight is not None and 3 << 20 <= weight <= packs
 
 
 def test_an_empty_repository_has_no_snapshots(lab: Lab):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from guardian_tui.engine.backups import judge, rooms
@@ -112,6 +115,57 @@ async def test_the_real_disk_and_the_real_sftp_tell(home: House, tmp_path: Path)
     shut = Repository("r", spec("sftp://nobody@127.0.0.1:1//x"), "screen", 0.0)
     await home.backups.observer._weigh(shut, 5.0)
     assert "Connection refused" in shut.memory.unweighed
+
+
+async def test_what_it_may_hold_by_contract_is_held_against_what_its_engine_tells(
+    home: House, tmp_path: Path
+) -> None:
+    place, server = tmp_path / "vault", "/usr/lib/openssh/sftp-server"
+    # as the house resolves every reference
+    secret, password = "secret:backups/v", "the secret behind secret:backups/v"
+    (tmp_path / "data").write_bytes(os.urandom(1 << 20))
+    for words in (("init",), ("backup", str(tmp_path / "data"))):
+        subprocess.run(
+            ["restic", "-r", str(place), *words], check=True, capture_output=True, env={**os.environ, "RESTIC_PASSWORD": password},
+        )  # fmt: skip
+
+    def far(**more: object) -> Repository:
+        fields = {"secrets": {"RESTIC_PASSWORD": secret}, "capacity_bytes": 10 << 20, **more}
+        found = msgspec.structs.replace(spec(f"sftp:far:{place}", **{"sftp.command": server}), **fields)
+        return Repository("r", found, "screen", 0.0)
+
+    one = far()
+    # of the whole disk nothing counts any more
+    grown(one.memory, 5.0, Room(7 << 40, 8 << 40, whole_disk=True))
+    await home.backups.observer._weigh(one, 10.0)
+    taken = one.memory.sizes[-1][1]
+    assert (one.memory.unweighed, one.memory.whole_disk, len(one.memory.sizes)) == ("", False, 1)
+    assert 1 << 20 <= taken < 2 << 20
+    row = judge.repository_row(one, 1)
+    assert (row.capacity_bytes, row.taken_bytes, row.whole_disk) == (10 << 20, taken, False)
+    shut = far(secrets={"RESTIC_PASSWORD": "secret:backups/other"})
+    await home.backups.observer._weigh(shut, 10.0)
+    assert shut.memory.unweighed.startswith("restic does not tell what it takes (") and not shut.memory.sizes
+
+
+def test_a_repository_that_grows_without_bounds_is_told_when_it_is_twice_as_large() -> None:
+    one = Repository("r", spec("s3:https://s3.example.org/b"), "screen", 0.0)
+    one.memory.sizes = [(day * DAY, 100 + day * 10) for day in range(3)]
+    row = judge.repository_row(one, 1)
+    assert (row.growth_bytes_per_day, row.taken_bytes, row.full_at) == (10.0, 120, None)
+    assert row.doubles_at == 14 * DAY
+    assert (
+        row.forecast == "a store like s3 tells nobody how much room it has: say it yourself (capacity_bytes)"
+    )
+    # the less of what was said and of what its disk has
+    for said, room, counts in ((500, 200, 200), (150, 200, 150), (0, 200, 200), (150, None, 150)):
+        here = Repository(
+            "r", msgspec.structs.replace(one.spec, location="/srv/x", capacity_bytes=said), "screen", 0.0
+        )
+        here.memory.sizes, here.memory.room = one.memory.sizes, room
+        assert judge.repository_row(here, 1).capacity_bytes == counts
+    one.memory.sizes = [(day * DAY, 100) for day in range(3)]
+    assert judge.repository_row(one, 1).doubles_at is None
 
 
 async def test_a_repository_that_is_full_soon_is_told_of_the_host_that_reads_it(home: House) -> None:
