@@ -29,6 +29,7 @@ LONGEST_FIRST = (
     "backups/test_dump_drills.py",
     "backups/test_at_scale.py",
     "backups/test_dumping.py",
+    "backups/test_resisting.py",
     "faults/test_broken_hosts.py",
     "faults/test_cut_off.py",
     "faults/test_two_engines.py",

@@ -7,7 +7,9 @@ import shlex
 import shutil
 import signal
 import sqlite3
+import struct
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -170,6 +172,30 @@ def test_a_damaged_segment_is_found_by_reading_it_and_not_by_the_structure(lab: 
     assert ran.verdict in ("failed", "partial"), ran
 
 
+def test_what_only_decryption_finds_is_found_by_a_check_of_all_data(lab: Lab):
+    """A disk, or whoever owns it, that gives back other bytes under a checksum that fits them."""
+    (lab.source / "big").write_bytes(os.urandom(MIB))
+    assert lab.backup().verdict == "ok"
+    segment = max(lab.segments, key=lambda path: path.stat().st_size)
+    data, place = bytearray(segment.read_bytes()), 8
+    assert data[:place] == b"BORG_SEG"
+    entries = []
+    while place < len(data):
+        # checksum, size of all of it, tag: https://borgbackup.readthedocs.io/en/stable/internals/data-structures.html#segments
+        _, size, tag = struct.unpack_from("<IIB", data, place)
+        entries.append((size, place, tag))
+        place += size
+    size, place, tag = max(entries)
+    assert tag == 0, "what is largest is data"
+    data[place + size // 2] ^= 1
+    struct.pack_into("<I", data, place, zlib.crc32(data[place + 4 : place + size]))
+    segment.write_bytes(data)
+    assert lab.check("sample").verdict == "ok", "its checksums are right"
+    ran = lab.check("all")
+    assert ran.verdict == "failed", ran
+    assert "damaged" in ran.words
+
+
 def test_a_full_disk_at_the_repository_is_told_as_such(lab: Lab):
     (lab.source / "big").write_bytes(os.urandom(24 * MIB))
     with small_disk(lab.folder / "small", 12) as disk:
@@ -187,6 +213,20 @@ def test_a_full_disk_at_the_target_is_told_as_such(lab: Lab):
     with small_disk(lab.folder / "small", 2) as disk:
         ran = lab.restore(archive, target=disk)
     assert ran.verdict == "no_space", ran
+
+
+def test_a_full_disk_of_the_host_is_told_as_such(lab: Lab):
+    """Borg can't do without its cache: what it knows of the repository's chunks lies there."""
+    (lab.source / "big").write_bytes(os.urandom(4 * MIB))
+    with small_disk(lab.folder / "small", 2) as disk:
+        lab.runner.env["BORG_CACHE_DIR"] = str(disk)
+        with (disk / "rest").open("wb", buffering=0) as rest, pytest.raises(OSError):
+            while True:
+                rest.write(bytes(4096))
+        ran = lab.backup()
+        assert ran.verdict == "no_space", ran
+    del lab.runner.env["BORG_CACHE_DIR"]
+    assert lab.backup(run_id="r2").verdict == "ok"
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guardian_tui.engine.backups.engines.base import Stage
 from guardian_tui.engine.backups.hashes import Hash, compared, comparing, taken, taking
 from guardian_tui.protocol.backups import DrillPolicy, JobSpec
+from tests.support.disks import small_disk
 
 ODD = (
     b"plain",
@@ -83,6 +86,26 @@ def test_pinned_files_are_always_among_them_and_one_that_is_not_there_is_not(tmp
     found = {one.path for one in taken(run(before), run(after))}
     assert str(large) in found
     assert len(found) == 2
+
+
+def test_a_host_that_can_keep_no_list_loses_a_proof_and_no_backup(tmp_path: Path) -> None:
+    filled(tmp_path / "data")
+    before, after = taking(job(tmp_path / "data", random_files=100), "t4")  # type: ignore[misc]  # as above
+
+    def kept_in(folder: Path) -> tuple[bytes, bytes]:
+        first, last = (
+            replace(stage, argv=tuple(word.replace("/tmp/guardian-hashes-t4", f"{folder}/list") for word in stage.argv))
+            for stage in (before, after)
+        )  # fmt: skip
+        return run(first), run(last)
+
+    assert taken(*kept_in(tmp_path / "none")) == ()
+    with small_disk(tmp_path / "full", 1) as full:
+        with (full / "rest").open("wb", buffering=0) as rest, pytest.raises(OSError):
+            while True:
+                rest.write(bytes(4096))
+        files = {str(path) for path in (tmp_path / "data").iterdir()}
+        assert {one.path for one in taken(*kept_in(full))} <= files
 
 
 def test_without_sources_or_policy_nothing_is_hashed(tmp_path: Path) -> None:

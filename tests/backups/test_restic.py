@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -194,6 +195,35 @@ def test_a_full_disk_at_the_repository_is_told_as_such(lab: Lab):
         # not even a lock can be written: 0.14 buries that below forty lines of stack
         ran = lab.run("backup", lab.adapter.backup(place, job, "r"), job)
         assert ran.verdict == "no_space", ran
+
+
+def test_a_full_disk_of_the_host_is_told_where_it_hinders_and_costs_nothing_where_it_does_not(lab: Lab):
+    """What lies on the host that saves: packs on their way, restic's cache, the copy of a database."""
+    (lab.source / "big").write_bytes(os.urandom(24 * MIB))
+    with small_disk(lab.folder / "small", 1024) as disk:
+        lab.runner.env["XDG_CACHE_HOME"] = str(disk / "cache")
+        with (disk / "rest").open("wb", buffering=0) as rest, pytest.raises(OSError):
+            while True:
+                rest.write(bytes(4096))
+        # a cache can be done without: the snapshot is whole all the same
+        ran = lab.backup()
+        assert ran.verdict == "ok", ran
+        assert "Saved 4 files" in ran.words and len(lab.snapshots()) == 1
+        del lab.runner.env["XDG_CACHE_HOME"]
+        (lab.source / "big").write_bytes(os.urandom(24 * MIB))
+        lab.runner.env["TMPDIR"] = str(disk)
+        ran = lab.backup()
+        assert ran.verdict == "no_space", ran
+        assert "no space left on device" in ran.words and len(lab.snapshots()) == 1
+        base = lab.folder / "shop.db"
+        with sqlite3.connect(base) as db:
+            db.execute("CREATE TABLE t (x)")
+            db.execute("INSERT INTO t VALUES (zeroblob(4000000))")
+        del lab.runner.env["TMPDIR"]
+        dump = Dump(kind="sqlite", database=str(base), options={"scratch": str(disk)})
+        ran = lab.backup(lab.job(dumps=(dump,), sources=()))
+        assert ran.verdict == "no_space", ran
+        assert "broke off" in ran.words and "full" in ran.words
 
 
 def _dump_place(lab: Lab) -> Dump:

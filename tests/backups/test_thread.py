@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -143,6 +145,32 @@ async def test_a_password_that_is_wrong_and_a_repository_that_is_not_there_are_t
     await password("wrong", "failed", "no", "can't be read")
     assert (await saved.row()).good_at is not None
     await password("another", "ok", "yes")
+
+
+async def test_an_engine_that_is_killed_in_the_midst_of_a_backup_finds_it_again_and_tells_its_end(
+    saved: Saved,
+) -> None:
+    await saved.repository()
+    (saved.data / "large").write_bytes(os.urandom(6 << 20))
+    await saved.job(upload_kib=1024)
+    run = await saved.client.call("backups.run", RunRow, JobRef(job="web"))
+
+    async def writes() -> bool:
+        progress = (await saved.detail(run)).row.progress
+        return progress is not None and progress.bytes_done > 0
+
+    await saved.until(writes, "restic is at work")
+    saved.engine.kill()
+    await saved.engine.start()
+    done = await saved.ended(run)
+    assert (done.verdict, done.attempt, done.files) == ("ok", 1, 31), done
+    kept = json.loads(
+        subprocess.check_output(
+            ["restic", "-r", str(saved.folder / "vault"), "snapshots", "--json"],
+            env={"RESTIC_PASSWORD": PASSWORD, "HOME": str(saved.folder), "PATH": "/usr/bin:/bin"},
+        )
+    )
+    assert [one["short_id"] for one in kept] == [done.snapshot[:8]]
 
 
 async def test_one_source_that_is_missing_makes_no_good_snapshot(saved: Saved) -> None:

@@ -22,8 +22,9 @@ TEXT_BYTES = 100_000
 """The longest word that Linux hands to a program is 128 KiB."""
 _HEX = frozenset("0123456789abcdef")
 
+# a folder that can't be written to costs a proof, and no backup
 _TAKE = (
-    'list=$1; chance=$2; most=$3; pinned=$4; shift 4; umask 077; : >"$list.z" || exit 1; '
+    'list=$1; chance=$2; most=$3; pinned=$4; shift 4; umask 077; true >"$list.z" || exit 0; '
     'while [ "$pinned" -gt 0 ]; do [ -f "$1" ] && printf "%s\\0" "$1" >>"$list.z"; shift; pinned=$((pinned-1)); done; '
     'find "$@" -xdev -type f -size "-${most}c" -print0 2>/dev/null | shuf -z -n "$chance" >>"$list.z"; '
     '[ -s "$list.z" ] && xargs -0 sha256sum -- <"$list.z" 2>/dev/null >"$list"; cat "$list" 2>/dev/null; rm -f "$list.z"; exit 0'

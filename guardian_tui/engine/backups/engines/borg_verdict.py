@@ -12,6 +12,7 @@ from typing import Literal
 from guardian_tui.engine.backups.dumping import dump_name
 from guardian_tui.engine.backups.engines.base import Event, Judgement, Signs, StageEnd, Summary, Warned
 from guardian_tui.engine.backups.engines.borg_output import BACKUP, DUMP, LOOK, NAME_LIMIT, TARGET, lines_of
+from guardian_tui.engine.backups.engines.broken import broken_dump
 from guardian_tui.protocol.backups import JobSpec, Operation
 from guardian_tui.text import counted, safe
 
@@ -121,12 +122,7 @@ def _trouble(operation: Operation, end: StageEnd, summaries: Sequence[Summary]) 
     if source and not (source == _BROKEN_PIPE and code):
         if end.name == LOOK:
             return _named(end, source, list(lines_of(end.tail)))
-        last = next(lines_of(end.tail), "it said nothing")
-        return Judgement(
-            "failed",
-            f"The dump {end.name.removeprefix(DUMP)} broke off with exit code {source}: {last}. What was saved of it is not whole.",
-            "See why the database can't be dumped, then run the backup again.",
-        )  # fmt: skip
+        return broken_dump(end.name.removeprefix(DUMP), source, list(lines_of(end.tail)))
     warns = code == 1 or 100 <= code < 126
     if code == 0 or (warns and operation in ("backup", "restore", "drill", "check")):
         return None

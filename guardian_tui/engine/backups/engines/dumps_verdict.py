@@ -6,12 +6,10 @@ import re
 from collections.abc import Sequence
 
 from guardian_tui.engine.backups.engines.base import Event, Judgement, Signs, StageEnd, Summary, Warned
+from guardian_tui.engine.backups.engines.broken import NO_SPACE
 from guardian_tui.protocol.backups import JobSpec, Operation, Verdict
 from guardian_tui.text import counted
 
-_NO_SPACE = re.compile(
-    r"No space left on device|Disk quota exceeded|errno:? 28\b|Errcode: 28|disk is full", re.I
-)
 _AUTH = re.compile(
     r"password authentication failed|no password supplied|Access denied|Permission denied|a password is required"
     r"|authentication failed|no pg_hba\.conf entry|permission denied|must be superuser|is not allowed to execute",
@@ -32,7 +30,7 @@ _ADVICE: dict[Verdict, str] = {
 }
 LOCKED = Signs((75,))
 CUT = Signs(words=_NETWORK.pattern)
-LASTING = Signs(words=f"{_NO_SPACE.pattern}|{_GONE.pattern}|{_AUTH.pattern}")
+LASTING = Signs(words=f"{NO_SPACE.pattern}|{_GONE.pattern}|{_AUTH.pattern}")
 _CANCELLED = (129, 130, 143)
 _DAMAGED, _MISSING, _IN_USE = 65, 66, 75
 
@@ -114,7 +112,7 @@ def _failure(end: StageEnd) -> Judgement:
 def _verdict(end: StageEnd) -> Verdict:
     if end.exit_code in _CANCELLED:
         return "cancelled"
-    if _NO_SPACE.search(end.tail):
+    if NO_SPACE.search(end.tail):
         return "no_space"
     if end.exit_code == _MISSING and re.search("there is no (folder|run) ", end.tail):
         return "missing"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from guardian_tui.engine.backups.dumping import dump_name
 from guardian_tui.engine.backups.engines.base import Event, Judgement, StageEnd, Summary, Warned
+from guardian_tui.engine.backups.engines.broken import broken_dump
 from guardian_tui.engine.backups.engines.restic_output import BACKUP, DUMP, INCOMPLETE, lines_of, names
 from guardian_tui.engine.backups.engines.restic_words import Trouble, complaint
 from guardian_tui.protocol.backups import JobSpec, Operation
@@ -74,12 +75,7 @@ def _trouble(
     if source in _STOPPED:
         return _told("cancelled", "")
     if source and not (source == _BROKEN_PIPE and code):
-        last = next(lines_of(end.tail), "it said nothing")
-        name = end.name.removeprefix(DUMP)
-        return Judgement(
-            "failed", f"The dump {name} broke off with exit code {source}: {last}. What was saved of it is not whole.",
-            "See why the database can't be dumped, then run the backup again.",
-        )  # fmt: skip
+        return broken_dump(end.name.removeprefix(DUMP), source, list(lines_of(end.tail)))
     if code == 0 or (code == INCOMPLETE and operation == "backup"):
         return None
     said = [one.words for one in reversed(summaries) if one.stage == end.name and one.errors and one.words]
