@@ -221,6 +221,7 @@ class FleetScreen(GuardianScreen):
         if wanted is None:
             return
         self._filter = text
+        self._hosts.expect_filtered()
         self._hosts.set_filter(_passes(wanted) if text.strip() else None)
         self._say_nothing()
         self.refresh_frame()

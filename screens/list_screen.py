@@ -98,6 +98,7 @@ class ListScreen(GuardianScreen):
         wanted = self.parsed_filter(text, done=done)
         if wanted is not None:
             self.wanted = wanted
+            self.listing.expect_filtered()
             self._draw(self.console.world.now())
             self.refresh_frame()
 

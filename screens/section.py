@@ -32,6 +32,9 @@ class SectionScreen(GuardianScreen):
     """
 
     CONTEXT: ClassVar[str] = "section"
+    FOOTER_FIRST = (
+        "unit.log", "process.signal", "unit.act", "section.tree", "filter", "section.sort", "host.logs", "host.section",
+    )  # fmt: skip
     DEFAULT_CSS = """
     SectionScreen #state { height: 1; }
     SectionScreen #rows { height: 1fr; }
@@ -165,6 +168,7 @@ class SectionScreen(GuardianScreen):
         if wanted is None:
             return
         self._filter = text
+        self.rows.expect_filtered()
         self.rows.set_filter(wanted.matches if text.strip() else None)
         self._draw()
 

@@ -91,6 +91,7 @@ class LiveList(Scrolled, can_focus=True):
         self._mark_from = ""
         self._touched = False
         """Whether a person has put the cursor somewhere."""
+        self._filtered = False
         self._first_at = 0.0
         self.idle_seconds: Callable[[], float] = _never_idle
         """How long ago the last key was pressed."""
@@ -138,6 +139,7 @@ class LiveList(Scrolled, can_focus=True):
 
     def set_order(self, ids: Sequence[str]) -> None:
         """Show these rows, in this order; the cursor stays on its row, or near where that was."""
+        filtered, self._filtered = self._filtered, False
         if list(ids) == self._order:
             return
         longer = len(ids) != len(self._order)
@@ -158,10 +160,16 @@ class LiveList(Scrolled, can_focus=True):
             if moved and self.is_mounted:
                 self._keep_in_view()
         elif self._order:
-            self._put_cursor(min(self._cursor_place, len(self._order) - 1))
+            self._put_cursor(0 if filtered else min(self._cursor_place, len(self._order) - 1))
+            if filtered and self.is_mounted:
+                self._keep_in_view()
         else:
             self._cursor_id, self._cursor_place = "", 0
         self.redraw_changed()
+
+    def expect_filtered(self) -> None:
+        """Other rows are about to pass a filter: if that under the cursor does not, the cursor goes to the first that does, not to where it was."""
+        self._filtered = True
 
     def _settled(self) -> bool:
         """Whether a person has put the cursor somewhere, or had the time to see where it is."""

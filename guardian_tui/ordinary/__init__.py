@@ -12,6 +12,7 @@ from guardian_tui.ordinary.hosts import HostCommands
 from guardian_tui.ordinary.importing import ImportCommands
 from guardian_tui.ordinary.looking import LookingCommands
 from guardian_tui.ordinary.questions import QuestionCommands
+from guardian_tui.ordinary.reaching import ReachingCommands
 from guardian_tui.ordinary.runbooks import RunbookCommands
 from guardian_tui.ordinary.saving import SavingCommands
 from guardian_tui.ordinary.sections import SectionCommands
@@ -29,6 +30,7 @@ class OrdinaryCommands(
     ImportCommands,
     TrustCommands,
     AlertCommands,
+    ReachingCommands,
     CheckCommands,
     BackupCommands,
     RunbookCommands,

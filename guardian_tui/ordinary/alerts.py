@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from guardian_tui.moments import parse_duration
 from guardian_tui.ordinary.part import DEFAULT_SILENCE_SECONDS, CommandPart, clock_words
+from guardian_tui.ordinary.reaching import what_is_silent
 from guardian_tui.protocol.alerts import Acknowledge, AddSilence, Alert, Silence
 from guardian_tui.text import safe
 from screens.dialogs import TextDialog
@@ -50,11 +51,20 @@ class AlertCommands(CommandPart):
             )
 
     def command_alert_silence(self, arguments: tuple[str, ...]) -> None:
-        """`s`, `:silence [DURATION] [REASON]`."""
+        """`s`, `:silence [DURATION] [REASON]`: the alerts in front; hosts on which none fires, beforehand."""
         app, alerts = self._app, self._alerts_in_front()
-        if not alerts:
+        hosts, over = self._subjects()
+        about = [(alert.rule, alert.host, alert.instance) for alert in alerts]
+        if not alerts and hosts and not over:
+            about = [("", row.name, "") for row in hosts]
+        if not about:
             self._none()
             return
+
+        def done(silence: Silence) -> None:
+            app.say(
+                f"{what_is_silent(silence)}: silent until {clock_words(silence.until)}; :silences ends it."
+            )
 
         def entered(text: str | None) -> None:
             if text is None:
@@ -65,25 +75,24 @@ class AlertCommands(CommandPart):
                 app.say(f"{words[0]} is no duration; write 30m, 2h or 1d.", severity="error")
                 return
             reason = " ".join(words[1:] if seconds else words)
-            for alert in alerts:
+            for rule, host, instance in about:
                 order = AddSilence(
-                    rule=alert.rule,
-                    host=alert.host,
-                    instance=alert.instance,
+                    rule=rule,
+                    host=host,
+                    instance=instance,
                     reason=reason,
                     seconds=seconds or DEFAULT_SILENCE_SECONDS,
                 )
-                app.order(
-                    "silences.add",
-                    Silence,
-                    order,
-                    lambda silence: app.say(f"Silent until {clock_words(silence.until)}."),
-                )
+                app.order("silences.add", Silence, order, done)
 
         if arguments:
             entered(" ".join(arguments))
         else:
             what = f"{alerts[0].title} on {alerts[0].host}" if len(alerts) == 1 else f"{len(alerts)} alerts"
+            if not alerts:
+                what = (
+                    f"all alerts of {hosts[0].name if len(hosts) == 1 else f'{len(hosts)} hosts'}, beforehand"
+                )
             app.push_screen(
                 TextDialog("silence", f"{safe(what, 200)}: for how long, and why?", "1h "), entered
             )

@@ -61,7 +61,9 @@ class ImportCommands(CommandPart):
             return
         new = [found.spec.name for found in preview.found if found.status == "new"]
         same = sum(found.status == "unchanged" for found in preview.found)
-        title = f"{len(new)} new hosts in {name}" + (f", {same} unchanged" if same else "")
+        other = sum(found.status not in ("new", "unchanged") for found in preview.found)
+        title = f"{len(new)} new host{'s' if len(new) != 1 else ''} in {name}"
+        title += (f", {other} changed" if other else "") + (f", {same} unchanged" if same else "")
 
         def chosen(ids: tuple[str, ...] | None) -> None:
             if ids:

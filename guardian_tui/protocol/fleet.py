@@ -98,6 +98,8 @@ class HostRow(Response, frozen=True):
     """Worst severity firing: ``""``, ``info``, ``warning``, ``critical``."""
     acknowledged: bool = False
     round_trip_seconds: float | None = None
+    until: float | None = None
+    """When its planned work ends; None: there is none."""
 
 
 class FileSystem(Response, frozen=True):

@@ -267,6 +267,21 @@ async def test_trouble_that_comes_while_nobody_is_there_comes_into_view() -> Non
         assert table.cursor_id == "h020"
 
 
+async def test_a_filter_that_lets_the_cursor_s_row_go_leads_to_the_first_that_passes(app: FleetApp) -> None:
+    table = await show(app, [row(f"web-{place:02}") for place in range(20)])
+    table.move_to(table.ids[15])
+    table.expect_filtered()
+    table.set_filter(lambda one: one.name < "web-10")
+    assert table.cursor_id == table.ids[0]
+    table.move_to(table.ids[7])
+    table.expect_filtered()
+    table.set_filter(lambda one: one.name < "web-09")
+    assert table.cursor_id == table.ids[7]
+    # a row that goes by itself leaves the cursor near where it was
+    table.apply([], [table.ids[7]], NOW)
+    assert table.cursor_id == table.ids[7]
+
+
 async def test_nothing_left_leaves_no_cursor(app: FleetApp) -> None:
     table = await show(app, [row("a")])
     table.apply((), ["a", "never known"], NOW)

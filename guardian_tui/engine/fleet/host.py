@@ -234,6 +234,7 @@ def row_of(host: Host) -> HostRow:
         alerts=alerts.count if alerts else 0,
         severity=alerts.worst_severity if alerts else "", acknowledged=alerts.acknowledged if alerts else False,
         round_trip_seconds=None if math.isnan(host.round_trip) else host.round_trip,
+        until=host.maintenance_until if host.state == "maintenance" else None,
     )  # fmt: skip
 
 
