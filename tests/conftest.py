@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 from hypothesis import HealthCheck, settings
 
 from guardian_tui.config import StoreSettings
@@ -30,6 +33,20 @@ MEASURED_ROOMS = frozenset({"cli", "client", "own_state", "server"})
 MEASURED_OF_PROCESSES = ":".join(
     f"guardian_tui/{path}" for path in ("attach.py", "cli", "client.py", "installing.py", "engine/listener.py", "engine/main.py", "engine/own_state", "engine/recovery.py", "engine/server.py")
 )  # fmt: skip
+
+
+class OnUvloop:
+    """Tests on the product's event loop; Python's own tells of more that is wrong."""
+
+    def pytest_asyncio_loop_factories(self) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+        """The one loop."""
+        return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """GUARDIAN_TEST_LOOP=uvloop: on the product's event loop."""
+    if os.environ.get("GUARDIAN_TEST_LOOP") == "uvloop":
+        config.pluginmanager.register(OnUvloop())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

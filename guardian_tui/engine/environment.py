@@ -10,11 +10,19 @@ import msgspec
 
 _hidden = {"CREDENTIALS_DIRECTORY"}
 _REFERENCE = "env:"
+_NEEDED = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ"})
+"""No secrets, and no command does without them."""
 
 
 def hide_secrets(settings: msgspec.Struct) -> None:
     """Keep to the engine what settings name as ``env:NAME``: passwords, and addresses with passwords in them."""
     _hidden.update(_named(msgspec.to_builtins(settings)))
+
+
+def hide(name: str) -> None:
+    """Keep to the engine what was given as a secret, also where no settings name it: a host, check or repository that was made on screen."""
+    if name not in _NEEDED:
+        _hidden.add(name)
 
 
 def _named(value: Any) -> Iterator[str]:  # Any: JSON values

@@ -12,6 +12,7 @@ from guardian_tui.config import AlertsSettings, ChannelSettings, Settings, Store
 from guardian_tui.engine import environment
 from guardian_tui.engine.remote.commands import run_here
 from guardian_tui.engine.remote.followed import Stop, follow_here
+from guardian_tui.engine.vault.references import resolve_outside
 
 
 @pytest.mark.parametrize("turns", [*range(12), 16, 24, 40])
@@ -40,8 +41,12 @@ async def test_a_command_on_this_machine_gets_the_engines_environment_but_not_it
     environment.hide_secrets(
         Settings(store=StoreSettings(url="env:STORE_URL"), alerts=AlertsSettings(channels={"mail": channel}))
     )
-    for name in ("MAIL_PASSWORD", "STORE_URL", "CREDENTIALS_DIRECTORY", "HARMLESS"):
+    for name in ("MAIL_PASSWORD", "STORE_URL", "REPOSITORY_PASSWORD", "CREDENTIALS_DIRECTORY", "HARMLESS"):
         monkeypatch.setenv(name, "battery horse")
+    # one that is named on screen, in no settings
+    assert await resolve_outside("env:REPOSITORY_PASSWORD") == "battery horse"
+    assert await resolve_outside("env:PATH")
+    assert "PATH" in environment.for_commands()
     done = await run_here("env", timeout=60, limit_bytes=1 << 20)
     heard: list[bytes] = []
 
@@ -52,6 +57,12 @@ async def test_a_command_on_this_machine_gets_the_engines_environment_but_not_it
     await follow_here("env", seconds=60, stdin=b"", hear=hear, stop=Stop())
     for out in (done.out, b"".join(heard)):
         assert [line.partition(b"=")[0] for line in out.splitlines() if b"horse" in line] == [b"HARMLESS"]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 4, 6, 9, 16, 40])
+def test_commands_are_given_up_in_the_same_way_under_the_engines_own_loop(turns: int) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(test_a_command_that_is_given_up_while_it_is_started_ends(turns))
 
 
 async def test_more_complaints_than_are_kept_hinder_no_command() -> None:
@@ -67,6 +78,7 @@ def test_what_a_command_leaves_running_holds_nothing_of_it_under_the_engines_own
         return (await run_here(command, timeout=60, limit_bytes=100)).out
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(test_more_complaints_than_are_kept_hinder_no_command())
         left = psutil.Process(int(runner.run(leave())))
     try:
         assert left.is_running()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from guardian_tui.engine.access import codes, people
 from guardian_tui.engine.access.first_code import FirstCode
-from guardian_tui.engine.access.login import Logins
+from guardian_tui.engine.access.login import NOBODY, Logins
 from guardian_tui.engine.access.passwords import check_password
 from guardian_tui.engine.access.people import Person
 from guardian_tui.engine.access.sessions import Sessions
@@ -116,6 +116,7 @@ class Enrolments:
         self._logins.begin(request.name, call.peer)
         async with self._store.read() as conn:
             person = await people.find(conn, name=request.name)
+        call.target = request.name if person else NOBODY
         invited = person is not None and person.state == "invited"
         salt = person.salt if person and invited else bytes(SALT_BYTES)
         given = await self._stretcher.stretch(codes.normal(request.enrolment_code), salt)

@@ -20,6 +20,12 @@ FREE_TRIES_ACCOUNT = 4
 FREE_TRIES_PEER = 20
 _DUMMY_SALT = os.urandom(SALT_BYTES)
 _DUMMY_SECRET = new_totp_secret()
+NOBODY = "(nobody's name)"
+"""In an audit event, in place of a name that no account has: what was typed may be a password in the wrong field."""
+
+
+class NameUnknown(LoginRefused):
+    """Nobody's name: whoever asks is told the same."""
 
 
 class Proof:
@@ -108,8 +114,11 @@ class Logins:
         step = matching_step(secret, code, self._clock.now())
         async with self._store.read() as conn:
             fits = await people.has_recovery_code(conn, who, code) or step is not None
-        if person is None or not (right and data_key and fits and person.state == "active"):
-            raise self.refuse(name, peer)
+        refusal = self.refuse(name, peer)
+        if person is None:
+            raise NameUnknown(refusal.detail, retry_after_seconds=refusal.retry_after_seconds)
+        if not (right and data_key and fits and person.state == "active"):
+            raise refusal
         return Proof(person, data_key, code, step)
 
     async def _unsealed(self, account_id: str, totp_sealed: bytes, slot_key: bytes) -> tuple[bytes, str]:

@@ -11,7 +11,7 @@ from guardian_tui.engine.access import codes, people
 from guardian_tui.engine.access.cleaning import Cleaning
 from guardian_tui.engine.access.enrolment import Enrolments
 from guardian_tui.engine.access.first_code import FirstCode
-from guardian_tui.engine.access.login import Logins
+from guardian_tui.engine.access.login import NOBODY, Logins, NameUnknown
 from guardian_tui.engine.access.passwords import check_password
 from guardian_tui.engine.access.people import Person
 from guardian_tui.engine.access.profiles import (
@@ -160,7 +160,11 @@ class Access:
         """`login`: a session for name, password and code."""
         call.target = safe(request.name, 64)
         name = request.name.strip().lower()
-        proof = await self._logins.prove(name, request.password, request.code.strip(), call.peer)
+        try:
+            proof = await self._logins.prove(name, request.password, request.code.strip(), call.peer)
+        except NameUnknown:
+            call.target = NOBODY
+            raise
         async with call.change(name, actor=name, body={"kind": request.kind}) as tx:
             await self._logins.use(tx, proof, call.peer)
             known, token = await self._sessions.open(tx, proof.person, request.kind, call.peer)

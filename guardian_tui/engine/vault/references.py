@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from guardian_tui.engine.environment import hide
 from guardian_tui.engine.vault.keyrings import ask_keyring
 from guardian_tui.protocol.errors import InvalidRequest, NotFound
 
@@ -20,6 +21,7 @@ async def resolve_outside(reference: str) -> str:
         value = os.environ.get(name)
         if value is None:
             raise NotFound(f"The environment variable {name} is not set for the engine.")
+        hide(name)
         return value
     if kind == "keyring" and "/" in name:
         return await _from_keyring(*name.split("/", 1))
