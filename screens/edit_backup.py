@@ -123,7 +123,7 @@ class EditRepositoryDialog(_SpecDialog[tuple[RepositorySpec, str]]):
             Input(
                 written_size(one.capacity_bytes) if one and one.capacity_bytes else "",
                 id="capacity_bytes",
-                placeholder="2T · 500G; empty: as its place tells (S3 and REST tell nobody)",
+                placeholder="2T · 500G; empty: as its place tells, if it does",
                 max_length=20,
             ),
         )

@@ -15,6 +15,8 @@ LONGEST_FIRST = (
     "faults/test_kills.py",
     "alerts/test_delivery.py",
     "screens/test_console.py",
+    "screens/test_backups.py",
+    "screens/test_repository.py",
     "remote/test_detached.py",
     "audit/test_tamper.py",
     "demo/test_demo.py",

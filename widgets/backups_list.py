@@ -353,11 +353,11 @@ class RepositoriesList(_Rows):
 
     def titles(self, width: int) -> list[Piece]:
         """Column titles."""
-        name = 16 if width < _NARROW else 24
-        words = width - 1 - 11 - name - 42
+        name, engine = _repository_widths(width)
+        words = width - 1 - 11 - name - engine - 31
         return [
             (
-                f"{'read':<11}{fit('repository', name)}{'engine':<11}{'snapshots':>9}{'newest':>8}{'read':>7}{'check':>7}{fit(' where', words)}",
+                f"{'read':<11}{fit('repository', name)}{fit('engine', engine)}{'snapshots':>9}{'newest':>8}{'read':>7}{'check':>7}{fit(' where', words)}",
                 "muted",
             )
         ]
@@ -365,8 +365,8 @@ class RepositoriesList(_Rows):
     def line(self, id: str, width: int) -> list[Piece]:
         """One repository."""
         row, now = self._repositories[id], self._now
-        name = 16 if width < _NARROW else 24
-        words = width - 1 - 11 - name - 42
+        name, engine = _repository_widths(width)
+        words = width - 1 - 11 - name - engine - 31
         glyph, paint = repository_glyph(row)
         well = row.verdict in (None, "ok")
         text = (
@@ -376,9 +376,14 @@ class RepositoriesList(_Rows):
         )
         return [
             (f"{glyph} {row.verdict or 'not yet':<9}", paint), (fit(safe(row.name, 60), name), "text" if well else "strong"),
-            (f"{row.engine:<11}", "muted"), (f"{row.snapshots:>9}{ago(row.newest_at, now):>8}{ago(row.listed_at, now):>7}", "muted"),
+            (fit(row.engine, engine), "muted"), (f"{row.snapshots:>9}{ago(row.newest_at, now):>8}{ago(row.listed_at, now):>7}", "muted"),
             (f"{ago(row.verified_at, now):>7}", "muted"), (fit(" " + text, words), "muted" if well else paint),
         ]  # fmt: skip
+
+
+def _repository_widths(width: int) -> tuple[int, int]:
+    """Cells of name and engine; where there is little room words are of more use than the engine, which its page tells."""
+    return (16, 0) if width < _NARROW else (24, 11)
 
 
 def repository_glyph(row: RepositoryRow) -> tuple[str, str]:

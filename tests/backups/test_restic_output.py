@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardian_tui.engine.backups.engines import adapter
-from guardian_tui.engine.backups.engines.base import Capabilities, Event, Place, StageEnd, Summary, Warned
+from guardian_tui.engine.backups.engines.base import (
+    Capabilities,
+    Event,
+    Place,
+    Stage,
+    StageEnd,
+    Summary,
+    Warned,
+)
+from guardian_tui.engine.backups.sites import cannot
+from guardian_tui.engine.remote.connection import Completed
 from guardian_tui.protocol.backups import Dump, JobSpec, Operation, Progress, RepositorySpec, Retention
 
 RESTIC = adapter("restic")
@@ -111,6 +121,17 @@ def test_codes_and_words_of_trouble(code: int, tail: str, verdict: str):
     judgement = RESTIC.verdict("backup", None, [StageEnd("backup", code, 0, tail)], saved)
     assert judgement.verdict == verdict, judgement
     assert judgement.advice or verdict == "failed"
+
+
+def test_a_short_command_that_fails_says_what_a_run_would_say_and_what_to_do():
+    spec = RepositorySpec(name="vault", engine="restic", location="/srv/vault", host="here")
+    said = b"unable to create lock in backend: repository is already locked by PID 7 on web by root"
+    error = cannot(spec, "retain", Stage("forget", ("restic",)), Completed(1, b"", said))
+    assert error.title == "The repository can't be used now"
+    assert error.detail.startswith("vault: The repository is locked. restic says: unable to create lock")
+    assert error.detail.endswith("unlock the repository: only stale locks are removed.")
+    cut = cannot(spec, "files", Stage("files", ("restic",)), Completed(None, b"", b""))
+    assert cut.detail.startswith("vault: ")
 
 
 def test_a_locked_check_that_counts_an_error_is_no_damage():
