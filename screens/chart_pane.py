@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from textual import events
+from textual.message import Message
 
 from guardian_tui.commands import Command
 from guardian_tui.moments import parse_duration
@@ -104,6 +105,16 @@ class ChartPane(Chart):
     def has_values(self) -> bool:
         """Whether what was read holds any value."""
         return self._history is not None and any(value is not None for value in self._history.mean)
+
+    class Looked(Message):
+        """Another moment is looked at, or the present again."""
+
+    @property
+    def looked_at(self) -> float | None:
+        """The moment in the past that is looked at: the cursor's, or the chart's end; None: it follows the present."""
+        if self._window.end is None:
+            return None
+        return self._window.end if self.cursor is None else self.cursor
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -217,6 +228,7 @@ class ChartPane(Chart):
         if window != self._window:
             self._window = window
             self.load()
+            self.post_message(self.Looked())
 
     def wider(self) -> None:
         """1 h, 6 h, 24 h, 7 d, and again from the start."""
@@ -240,6 +252,8 @@ class ChartPane(Chart):
         """Move the cursor; beyond the edge the chart moves under it."""
         if not self.move_cursor(cells):
             self.move(-0.5 if cells < 0 else 0.5)
+        elif not self.follows:
+            self.post_message(self.Looked())
 
     def zoom(self, factor: float) -> None:
         """Look closer or wider, around the cursor."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -17,6 +20,7 @@ from screens.base import GuardianScreen
 from screens.chart_pane import ChartCommands, ChartPane, view_of
 from screens.host_lines import device_lines, fact_lines, gauge_lines, readiness_line
 from screens.host_panes import ChangesPane, LogPane, Pane, ProcessesPane, UnitsPane
+from screens.host_past import detail_at
 from screens.reports import ReportDialog
 from screens.work import begin
 from widgets import figures
@@ -36,6 +40,8 @@ VIEWS = (
 """What `m` goes through."""
 
 
+SETTLE_SECONDS = 0.25
+"""The panes follow the chart to a moment when it has stayed there for so long."""
 PANES_SECONDS = 5.0
 """How often the panes below the chart are read while the page is open."""
 
@@ -88,6 +94,9 @@ class HostScreen(ChartCommands, GuardianScreen):
         self._asked = 0.0
         self._panes_at = 0.0
         self._reading_panes = False
+        self._past: HostDetail | None = None
+        """What it was like at the moment that the chart looks at; None: the present is shown."""
+        self._past_at = 0.0
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -153,7 +162,34 @@ class HostScreen(ChartCommands, GuardianScreen):
         if alerts and self.focused is None:
             shown.focus()
 
+    def on_chart_pane_looked(self, event: ChartPane.Looked) -> None:
+        """Every pane follows the chart through time."""
+        begin(self, self._travel, exclusive=True, group="past")
+
+    async def _travel(self) -> None:
+        at = self.chart.looked_at
+        changes = self.query_one(ChangesPane)
+        changes.moment = math.inf if at is None else at
+        if at is None:
+            self._past = None
+            self._draw()
+            self._load_panes()
+            return
+        # a key that is held goes through many moments
+        await asyncio.sleep(SETTLE_SECONDS)
+        if self._detail is None:
+            return
+        self._past, self._past_at = await detail_at(self.console, self._detail, at), at
+        self._draw()
+        await changes.read(self.console, self._host_id)
+        minute = _minute(at, self.console.world.now())
+        changes.set_caption(changes.heading, "", f"before {minute}", "accent")
+        for pane in (one for one in self.query(Pane) if one is not changes):
+            pane.show([[("not kept: . returns to now", "muted")]], note=minute, note_paint="accent")
+
     def _load_panes(self) -> None:
+        if self._past is not None:
+            return
         if not self._reading_panes:
             self._reading_panes = True
             self._panes_at = self.console.world.now()
@@ -163,7 +199,7 @@ class HostScreen(ChartCommands, GuardianScreen):
         try:
             # one after another: a person looks at one host, and the host need not be asked four things at once
             for pane in self.query(Pane):
-                if pane.display and pane.size.height:
+                if pane.display and pane.size.height and self._past is None:
                     await pane.read(self.console, self._host_id)
         finally:
             self._reading_panes = False
@@ -246,6 +282,7 @@ class HostScreen(ChartCommands, GuardianScreen):
         if detail is None:
             self._draw_state()
             return
+        detail = self._past or detail
         disks = self.query_one("#disks", Box)
         room = disks.size.width - 1
         self._show_figures(
@@ -261,6 +298,11 @@ class HostScreen(ChartCommands, GuardianScreen):
 
     def _show_figures(self, box: Box, lines: list[Line]) -> None:
         """Show what was measured; what is old is faint, and says how old it is."""
+        if self._past is not None:
+            box.show(
+                lines, note=f"at {_minute(self._past_at, self.console.world.now())}", note_paint="accent"
+            )
+            return
         row, now = self.console.world.hosts.get(self._host_id), self.console.world.now()
         at = row.measured_at if row else None
         if row is None or at is None or not is_stale(row, now):
@@ -298,3 +340,9 @@ class HostScreen(ChartCommands, GuardianScreen):
     def command_zoom(self, arguments: tuple[str, ...]) -> None:
         """`z`: the chart takes all the room."""
         self.toggle_class("zoom")
+
+
+def _minute(at: float, now: float) -> str:
+    """A moment in few characters, with its day where that is not today."""
+    there = time.localtime(at)
+    return time.strftime("%H:%M" if there[:3] == time.localtime(now)[:3] else "%a %d %H:%M", there)

@@ -10,6 +10,12 @@ from widgets.backups_list import READY_GLYPHS, ago
 from widgets.box import WIDE, Line, gauge
 from widgets.painting import fit
 
+GAUGED = (
+    "cpu_busy_ratio", "cpu_iowait_ratio", "cpu_steal_ratio", "memory_total_bytes", "memory_available_bytes", "memory_used_ratio", "swap_total_bytes",
+    "swap_used_ratio", "load1_per_core", "pressure_cpu_some_ratio", "pressure_memory_full_ratio", "pressure_io_full_ratio",
+    "file_descriptors_used_ratio", "pids_used_ratio", "tasks_blocked", "clock_offset_seconds",
+)  # fmt: skip
+"""Series that the box of gauges shows."""
 WORDS_ROOM = 12
 """Cells that the box has behind a bar of the usual length."""
 

@@ -141,11 +141,14 @@ class ChangesPane(Pane):
     """What changed in the last day, and who did what, newest first."""
 
     heading = "what changed"
+    moment = math.inf
+    """What came after it is left out."""
 
     async def load(self, console: GuardianApp, host_id: str) -> None:
         """The engine's notes, the alerts, and the audit log's events about this host where that may be seen."""
         now = console.world.now()
-        self.show(await self._changed(console, host_id, now) or [[("nothing in the last day", "muted")]])
+        nothing = "nothing in the last day" if math.isinf(self.moment) else "nothing in the day before"
+        self.show(await self._changed(console, host_id, now, self.moment) or [[(nothing, "muted")]])
 
     async def _changed(
         self, console: GuardianApp, host_id: str, now: float, until: float = math.inf
@@ -173,11 +176,9 @@ class ChangesPane(Pane):
 
 
 class BeforePane(ChangesPane):
-    """What changed in the day before an alert: the newest stands nearest to it."""
+    """What changed in the day before an alert, which began at its moment: the newest stands nearest to it."""
 
     heading = "what changed before"
-    moment = math.inf
-    """When the alert began."""
 
     async def load(self, console: GuardianApp, host_id: str) -> None:
         """The same as on the host's page, up to that moment and not a second longer."""

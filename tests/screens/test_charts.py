@@ -16,6 +16,7 @@ from screens.chart_pane import FAR_CELLS, ChartPane
 from screens.chart_views import Limits, View, limits_of, view_of, views_beside
 from screens.chart_window import LEAST_SECONDS, SPANS, Window
 from screens.host import VIEWS, HostScreen
+from screens.host_lines import GAUGED
 from tests.support.canned import CannedClient, canned
 from tests.support.console import until
 from tests.widgets.fleet_app import NOW
@@ -285,3 +286,33 @@ def test_a_chart_that_shall_hold_a_moment_takes_the_shortest_span_that_does(
     hours: float, span: float
 ) -> None:
     assert Window.holding(NOW - hours * HOUR, NOW) == Window(span)
+
+
+async def test_every_pane_of_a_host_s_page_follows_the_chart_through_time_and_back() -> None:
+    async with canned((120, 40)) as (app, pilot, client):
+        app.run_line("host web-eu-12")
+        chart = await page(app)
+        gauges, changes, processes = (
+            app.screen.query_one(f"#{name}", Box) for name in ("gauges", "changes", "processes")
+        )
+        await until(lambda: processes.caption.startswith("processes  ") and "ago" not in processes.caption)
+        await pilot.press("[")
+        await until(lambda: "at 07:30" in gauges.caption and "07:30" in processes.caption)
+        assert "before 07:30" in changes.caption
+        asked = [query for query in queries(client) if query.points == 1]
+        assert {query.metric for query in asked} >= {
+            *GAUGED,
+            "filesystem_used_ratio{/var}",
+            "disk_busy_ratio{nvme0n1}",
+        }
+        assert all(query.start == NOW - 1860 and query.end == NOW - 1740 for query in asked)
+        assert "not kept" in processes._lines[0][0][0]
+        # the panes below are not read anew under it
+        app._tick()
+        await pilot.press("left")
+        await until(lambda: "at 07:29" in gauges.caption)
+        await pilot.press(".")
+        await until(
+            lambda: "at" not in gauges.caption.split() and "not kept" not in processes._lines[0][0][0]
+        )
+        assert chart.looked_at is None

@@ -105,7 +105,7 @@ def duration(seconds: float) -> str:
         return "never"
     whole = int(seconds)
     if whole < 60:
-        return f"{seconds:.3g}s" if seconds < 10 and seconds != whole else f"{whole}s"
+        return f"{seconds:.2g}s" if seconds < 10 and seconds != whole else f"{whole}s"
     if whole < 3600:
         return f"{whole // 60}m{whole % 60}s" if whole % 60 and whole < 600 else f"{whole // 60}m"
     if whole < 2 * 86400:
