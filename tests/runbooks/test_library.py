@@ -188,6 +188,26 @@ def test_a_repository_shows_its_commit(repository: Path) -> None:
     assert one(made, "look").commit == git(repository, "rev-parse", "HEAD").strip() != first
 
 
+def test_what_stands_in_no_commit_shows_none(repository: Path) -> None:
+    write(repository, "look.md", GOOD + "```include _part.md\n```\n")
+    write(repository, "_part.md", "```step more\ncheck: id\n```\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "Second")
+    write(repository, "new.md", GOOD.replace("id: look", "id: new"))
+    made = library(repository)
+    second = git(repository, "rev-parse", "HEAD").strip()
+    assert (one(made, "look").commit, one(made, "new").commit) == (second, "")
+    write(repository, "_part.md", "```step more\ncheck: id -u\n```\n")
+    made.refresh()
+    found = one(made, "look")
+    assert found.commit == "" and found.document is not None, (
+        "a part is edited: it is run, and is in no commit"
+    )
+    git(repository, "checkout", "-q", "_part.md")
+    made.refresh()
+    assert one(made, "look").commit == second
+
+
 def test_only_a_commit_that_an_allowed_signer_signed_is_run(repository: Path, tmp_path: Path) -> None:
     anna, bert, signers = keys(tmp_path)
     made = library(repository, signers)

@@ -15,7 +15,14 @@ from guardian_tui.engine.runbooks.documents.folders import ENDING, PART, Folder,
 from guardian_tui.engine.runbooks.documents.known import Known
 from guardian_tui.engine.runbooks.documents.model import Document
 from guardian_tui.engine.runbooks.documents.reading import parse
-from guardian_tui.engine.runbooks.documents.repository import Commit, committed, head, is_repository, marks
+from guardian_tui.engine.runbooks.documents.repository import (
+    Commit,
+    committed,
+    differing,
+    head,
+    is_repository,
+    marks,
+)
 from guardian_tui.protocol.errors import Conflict, GuardianError, InvalidRequest, NotFound
 
 log = logging.getLogger(__name__)
@@ -142,6 +149,7 @@ class Library:
             # it changes with the program alone
             return False
         work, commit, refused = survey(shelf.root), None, dict[str, str]()
+        edited: frozenset[str] = frozenset()
         seen = (work.files, work.problem, marks(shelf.root, self._signers) if shelf.origin == "own" else ())
         if seen == shelf.seen:
             return False
@@ -149,6 +157,8 @@ class Library:
             commit = self._commit(shelf)
             if commit is not None and self._signers is not None:
                 work, refused = committed(shelf.root, commit, work)
+            elif commit is not None:
+                edited = differing(shelf.root, commit, work)
             shelf.problem = work.problem
         except (GuardianError, OSError) as error:
             words = error.detail if isinstance(error, GuardianError) else str(error)
@@ -158,7 +168,7 @@ class Library:
         shelf.entries = {
             path: _refused(shelf, path, refused[path])
             if path in refused
-            else _read(shelf, path, work, commit, self._rules, self._known)
+            else _read(shelf, path, work, commit, edited, self._rules, self._known)
             for path in {**work.files, **refused}
             if path.endswith(ENDING) and not path.rpartition("/")[2].startswith(PART)
         }
@@ -178,10 +188,16 @@ class Library:
 
 
 def _read(
-    shelf: _Shelf, path: str, folder: Folder, commit: Commit | None, rules: Collection[str] | None, known: Known | None
+    shelf: _Shelf, path: str, folder: Folder, commit: Commit | None, edited: Collection[str], rules: Collection[str] | None, known: Known | None
 ) -> Entry:  # fmt: skip
+    used = {path}
+
+    def load(name: str) -> bytes:
+        used.add(name)
+        return folder.read(name)
+
     try:
-        read = parse(folder.read(path), path, load=folder.read, rules=rules, known=known)
+        read = parse(folder.read(path), path, load=load, rules=rules, known=known)
     except GuardianError as error:
         return _refused(shelf, path, error.detail)
     except Exception as error:
@@ -190,6 +206,9 @@ def _read(
         return _refused(shelf, path, f"It can't be read: {type(error).__name__}, a fault of Guardian's own.")
     document = read if isinstance(read, Document) else None
     findings = read.found if isinstance(read, Findings) else read.findings
+    if not used.isdisjoint(edited):
+        # what is run stands in no commit: none is shown
+        commit = None
     return Entry(
         read.id or _stem(path), path, shelf.origin, read.hash, document, findings, commit.id if commit else "",
         commit.signer if commit else "",

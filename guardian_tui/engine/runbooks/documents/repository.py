@@ -6,6 +6,7 @@ Git is asked for objects only, with everything off by which a repository could m
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import subprocess  # git, with a list of arguments
 from dataclasses import dataclass
@@ -130,6 +131,23 @@ def committed(root: Path, commit: Commit, work: Folder) -> tuple[Folder, dict[st
         return _blob(root, blobs[path])
 
     return Folder({path: work.files.get(path, (0, 0, 0)) for path in blobs}, read, work.problem), refused
+
+
+def differing(root: Path, commit: Commit, work: Folder) -> frozenset[str]:
+    """The files of the work tree that are not in a commit, or not as they are in it: nobody finds them there."""
+    blobs = _blobs(root, commit)
+
+    def same(path: str) -> bool:
+        name = blobs.get(path, "")
+        try:
+            text = work.read(path)
+        except (NotFound, InvalidRequest):
+            return False
+        # as git names what it keeps
+        hashed = hashlib.sha256 if len(name) == 64 else hashlib.sha1
+        return hashed(b"blob %d\0%b" % (len(text), text)).hexdigest() == name
+
+    return frozenset(path for path in work.files if not same(path))
 
 
 def _blobs(root: Path, commit: Commit) -> dict[str, str]:
