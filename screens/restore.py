@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
+from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Input
@@ -263,13 +264,14 @@ class RestoreScreen(GuardianScreen):
         try:
             plan = await console.ask("backups.preview", RestorePlan, query)
             self._draw()
+            carry = bool(plan.hindered) and plan.carriable
+            accept = "let the engine carry it" if carry else "" if plan.hindered else "restore"
             if not await console.push_screen_wait(
-                ReportDialog(
-                    "restore: nothing was changed yet",
-                    plan_lines(plan),
-                    accept="" if plan.hindered else "restore",
-                )
+                ReportDialog("restore: nothing was changed yet", plan_lines(plan), accept=accept)
             ):
+                return
+            if carry:
+                await self._preview(replace(query, carried=True))
                 return
             fields = {name: getattr(query, name) for name in query.__struct_fields__}
             run = await console.ask(

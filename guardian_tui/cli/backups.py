@@ -172,7 +172,8 @@ def _restore(as_json: bool, wait: bool, yes: bool, **given: Any) -> None:  # Any
         exact = await settled(client, order)
         if not yes:
             query = RestoreQuery(
-                job=exact.job, snapshot=exact.snapshot, includes=exact.includes, host=exact.host, target=exact.target, at=exact.at
+                job=exact.job, snapshot=exact.snapshot, includes=exact.includes, host=exact.host, target=exact.target, at=exact.at,
+                carried=exact.carried,
             )  # fmt: skip
             plan = await client.call("backups.preview", RestorePlan, query)
             click.echo(plan_words(plan), err=True)

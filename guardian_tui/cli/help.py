@@ -80,6 +80,7 @@ WORDS: Mapping[str, str] = {
     "older_than": "Only runs older than this one.",
     "old": "The present one; asked for when not given.",
     "options": "What the engine's adapter knows beside.",
+    "carried": "Have the engine carry the files from the host that reads the repository, for one that does not get at it.",
     "overwrite": "Replace files that are there.",
     "own_state": "Save Guardian's own state.",
     "params": "A parameter of its kind: url=https://…",

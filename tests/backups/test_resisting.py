@@ -229,6 +229,15 @@ async def test_a_snapshot_that_a_wrong_clock_dated_makes_nothing_look_fresh(home
     await home.until(good, "what the right clock dated counts")
 
 
+async def test_a_restore_without_the_room_is_told_before_anything_is_written(home: House) -> None:
+    job = await home.job("web", "vault", sources=(str(home.folder / "data"),))
+    saved = await home.ended((await home.queue(job)).row.id)
+    target = home.folder / "restored"
+    row = await home.ended((await home.queue(job, Restore(saved.snapshot, (), str(target), 1 << 60))).row.id)
+    assert row.verdict == "no_space" and "are needed" in row.words, row
+    assert not target.exists()
+
+
 MANY = 10_000
 
 

@@ -252,6 +252,37 @@ def test_a_host_that_does_not_get_at_the_repository_is_told_in_the_preview() -> 
     assert ("web-2 does not get at vault", "error") in plan_lines(plan)
 
 
+async def test_where_a_host_does_not_get_at_the_repository_the_engine_can_be_let_carry_it() -> None:
+    files = FileList(files=(SnapshotFile(path="/etc", kind="dir"),))
+    plan = RestorePlan(host="web-2", target="/", files=1, bytes=5)
+    async with canned((120, 40)) as (app, pilot, client):
+        client.answers |= {
+            "backups.show": DETAIL, "backups.snapshots": SNAPSHOTS, "backups.files": files, "backups.restore": RUNNING,
+            "backups.preview": replace(plan, hindered="web-2 does not get at vault", carriable=True),
+            "backups.log": RunDetail(row=RUNNING, log="restoring"),
+        }  # fmt: skip
+        app._changed(ROWS)
+        app.open_backup("j0")
+        await until(lambda: isinstance(app.screen, BackupScreen) and "60.0 MiB" in words_of(app))
+        await pilot.press("R")
+        await until(lambda: isinstance(app.screen, RestoreScreen) and "etc/" in words_of(app))
+        await pilot.press("R")
+        await until(lambda: "What: all" in words_of(app))
+        await pilot.press("enter", "enter")
+        await until(lambda: "web-2 does not get at vault" in words_of(app))
+        client.answers["backups.preview"] = plan
+        before = app.screen
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, ReportDialog) and app.screen is not before)
+        assert "does not get at" not in words_of(app)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, RunLogScreen))
+        queries = [request for request in client.asked if isinstance(request, RestoreQuery)]
+        assert [one.carried for one in queries] == [False, True, True]
+        order = next(request for name, request in client.orders if name == "backups.restore")
+        assert isinstance(order, RestoreOrder) and order.carried
+
+
 async def test_how_a_job_has_grown_is_a_chart() -> None:
     async with canned((120, 40)) as (app, pilot, client):
         client.answers["backups.show"] = replace(

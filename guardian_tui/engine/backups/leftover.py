@@ -31,6 +31,9 @@ def taken_up(
         job = Job(stored.job_id, spec, way.host_id, repository.id, "removed", row.queued_at)
         ending = ending or (REMOVED if ends_with_job(work) else "")
     marks = msgspec.json.decode(plan.marks, type=tuple[Mark, ...])
-    return Run(
+    run = Run(
         row, work, job, repository, way, plan.word, marks, plan.not_before, limit=plan.limit, passing=plan.passing, ending=ending
     )  # fmt: skip
+    # nothing of it is on any host
+    run.on_its_host = not run.carried
+    return run

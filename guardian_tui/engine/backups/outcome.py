@@ -52,7 +52,7 @@ def outcome(
             "failed", f"It ended after {len(own)} of {counted(told, 'stage')}.", "Read its log: it was killed, or its time was over."
         )  # fmt: skip
     if isinstance(work, Restore | Drill):
-        return _restored(work, judgement, reader, run_id)
+        return restored(work, judgement, reader, run_id)
     if isinstance(work, Backup):
         judgement = _after(judgement, reader)
     return Outcome(judgement)
@@ -88,7 +88,8 @@ def _after(judgement: Judgement, reader: Reader) -> Judgement:
     )
 
 
-def _restored(work: Restore | Drill, judgement: Judgement, reader: Reader, run_id: str) -> Outcome:
+def restored(work: Restore | Drill, judgement: Judgement, reader: Reader, run_id: str) -> Outcome:
+    """What came of a restore: the engine's word, and what was compared and counted."""
     root = work.target if isinstance(work, Restore) else f"{DRILLS}{run_id}"
     good, bad = hashes.compared(bytes(reader.kept.get(hashes.COMPARE, b"")), root)
     files, size = _counted(bytes(reader.kept.get(COUNT, b"")))

@@ -6,8 +6,10 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from guardian_tui.engine.backups.carrier import taking
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import FileEntry, RestoreOrder
+from guardian_tui.engine.backups.engines.carrying import ENGINES, carrying, parts_of
 from guardian_tui.engine.backups.reach import hindrance
 from guardian_tui.engine.backups.records import Repository
 from guardian_tui.engine.backups.sites import Sites, cannot
@@ -124,6 +126,8 @@ async def preview(
         HostUnavailable: the host can't be asked.
         GuardianError: a secret of the repository can't be had.
     """
+    if query.carried and way.host_id != reader.host_id:
+        return await _preview_carried(commands, sites, way, reader, repository, query, wanted)
     root = query.target.rstrip("/")
     names = [root + entry.path for entry in wanted.entries if entry.kind != "dir"]
     try:
@@ -142,5 +146,46 @@ async def preview(
         host=way.name, target=query.target, files=wanted.files, bytes=wanted.bytes,
         overwritten=tuple(safe(name, 500) for name in found[:SHOWN]), overwritten_files=len(found), free_bytes=room,
         fits=room is None or room > wanted.bytes, commands=tuple(safe(shlex.join(stage.argv), 1000) for stage in stages), notes=tuple(notes),
-        hindered=hindered,
+        hindered=hindered, carriable=bool(hindered) and way.host_id != reader.host_id and repository.spec.engine in ENGINES,
+    )  # fmt: skip
+
+
+async def _preview_carried(
+    commands: Commands, sites: Sites, way: Way, reader: Way, repository: Repository, query: RestoreQuery, wanted: Wanted
+) -> RestorePlan:  # fmt: skip
+    """The same of a restore that the engine carries."""
+    root = query.target.rstrip("/")
+    names = [root + entry.path for entry in wanted.entries if entry.kind != "dir"]
+    try:
+        found, room = await look(commands, way, query.target, names)
+        tar = await commands.run(way.target, "command -v tar", timeout=LOOK_SECONDS, limit_bytes=4096)
+    except ConnectFailed as error:
+        raise HostUnavailable(f"{way.name} can't be asked: {error.detail}") from error
+    try:
+        place = await sites.place(reader, repository.spec)
+    except ConnectFailed as error:
+        raise HostUnavailable(f"{reader.name} can't be asked: {error.detail}") from error
+    hindered = (
+        ""
+        if tar.exit_status == 0
+        else f"{way.name} has no tar, which unpacks what is carried there. Install it."
+    )
+    shown: list[str] = []
+    try:
+        parts = parts_of(repository.spec.engine, query.includes, wanted.entries)
+        shown = [shlex.join(carrying(place, query.snapshot, part).argv) for part in parts]
+    except ValueError as error:
+        hindered = f"It can't be carried: {error}."
+    notes = [
+        "It is carried by the engine: extended attributes and ACLs do not come along, and hard links come as files of their own."
+    ]
+    if len(names) > LOOKED_AT:
+        notes.append(f"Only the first {LOOKED_AT} files were looked at; more may be overwritten.")
+    lines = [f"{reader.name}: {one}" for one in shown[:SHOWN]] + [
+        f"{way.name}: {shlex.join(taking(query.target))}"
+    ]
+    return RestorePlan(
+        host=way.name, target=query.target, files=wanted.files, bytes=wanted.bytes,
+        overwritten=tuple(safe(name, 500) for name in found[:SHOWN]), overwritten_files=len(found), free_bytes=room,
+        fits=room is None or room > wanted.bytes, commands=tuple(safe(line, 1000) for line in lines), notes=tuple(notes), hindered=hindered,
     )  # fmt: skip

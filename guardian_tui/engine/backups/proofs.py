@@ -9,6 +9,7 @@ from guardian_tui.engine.backups.asking import Asking
 from guardian_tui.engine.backups.copies import copies_row, rank
 from guardian_tui.engine.backups.drills import Unprovable
 from guardian_tui.engine.backups.engines import adapter
+from guardian_tui.engine.backups.engines.carrying import parts_of
 from guardian_tui.engine.backups.planner import PARTS
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.scope import Scope
@@ -117,6 +118,7 @@ class ProofOrders:
                 f"It needs {plan.bytes} bytes, and {plan.free_bytes} are free below {plan.target}.",
                 field="target",
             )
+        carried = request.carried and way.host_id != reader.host_id
         paths = {entry.path for entry in wanted.entries}
         known = await records.hashes_of(self._store, repository.id, snapshot.id)
         work = Restore(
@@ -125,10 +127,12 @@ class ProofOrders:
             request.target,
             wanted.bytes,
             tuple(one for one in known if one[0] in paths),
+            parts_of(repository.spec.engine, request.includes, wanted.entries) if carried else (),
         )
         body: dict[str, object] = {
             "snapshot": snapshot.id, "host": way.name, "target": request.target, "files": plan.files, "overwritten": plan.overwritten_files,
             "includes": [safe(one, 200) for one in request.includes[:20]],
+            **({"carried_from": reader.name} if carried else {}),
         }  # fmt: skip
         ticket = await self._asking.restore(call, (job, repository, way), snapshot, request, plan)
         return await self._queue(call, body, ticket, (work, job, repository, way))

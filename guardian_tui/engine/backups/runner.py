@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from guardian_tui.engine.backups import records
+from guardian_tui.engine.backups.carrier import Carrier
 from guardian_tui.engine.backups.endings import ended_row, event, judged, most_seconds
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import Judgement, Place
@@ -76,14 +77,16 @@ class Runner:
         ended: called after a run's end is on disk.
         own_state: makes the archive that a job of Guardian's own state saves.
         at_once: runs beside each other on one host.
+        carrier: brings what is restored to hosts that don't get at a repository.
     """
 
     def __init__(
         self, store: Store, live: Live, clock: Clock, audit: AuditSink, ways: Ways, sites: Sites, detached: DetachedRuns, ended: Ended,
-        own_state: OwnState, at_once: int,
+        own_state: OwnState, at_once: int, carrier: Carrier,
     ) -> None:  # fmt: skip
         self.runs: dict[str, Run] = {}
         self._at_once = at_once
+        self._carrier = carrier
         self._store = store
         self._live = live
         self._clock = clock
@@ -217,7 +220,9 @@ class Runner:
             except StoreUnavailable:
                 run.ending = before
                 raise
-            await self._detached.cancel(run.way.target, run.detached_id)
+            run.to_end.set()
+            if not run.carried:
+                await self._detached.cancel(run.way.target, run.detached_id)
         elif run.task is not None:
             run.task.cancel()
             await asyncio.gather(run.task, return_exceptions=True)
@@ -252,6 +257,8 @@ class Runner:
         """One attempt, from its start (or from where it is) to its end."""
         if run.row.state == "queued" and run.cancelled:
             return _unbegun(run)
+        if run.carried:
+            return await self._attempt_carried(run)
         try:
             if run.row.state == "queued":
                 fault = await (self._host_begins(run) if run.by_timer else self._begin(run))
@@ -282,6 +289,23 @@ class Runner:
         if look is None or look.state in ("lost", "absent"):
             return RESTARTED
         return judged(run, look, self._spec(run))
+
+    async def _attempt_carried(self, run: Run) -> Judgement:
+        """The same of what the engine carries itself."""
+        if run.row.state == "running":
+            return Judgement(
+                "failed", "The engine ended while it carried the files: what came until then is there.", "Restore again."
+            )  # fmt: skip
+        run.on_its_host = False
+        run.row = replace(run.row, state="running", started_at=self._clock.now(), progress=None)
+        await self._write(run)
+        self._show(run)
+        try:
+            return await self._carrier.restore(run, self._show)
+        except ConnectFailed as error:
+            return Judgement("network", error.detail, "Test the connections of both hosts.")
+        except GuardianError as error:
+            return Judgement("auth", error.detail, "Unlock the vault, or give the repository its secret.")
 
     async def _host_begins(self, run: Run) -> Judgement | None:
         """Wait until its host's timer has begun it again."""

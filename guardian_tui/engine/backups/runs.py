@@ -12,7 +12,7 @@ from guardian_tui.engine.backups.engines.base import Judgement
 from guardian_tui.engine.backups.outcome import Outcome
 from guardian_tui.engine.backups.records import Job, Limit, Passing, Plan, Repository
 from guardian_tui.engine.backups.script import Mark, Reader
-from guardian_tui.engine.backups.work import Work
+from guardian_tui.engine.backups.work import Restore, Work
 from guardian_tui.engine.remote.detached_looks import Look
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.protocol.backups import RunRow
@@ -60,6 +60,8 @@ class Run:
     """What ends it if nothing else does, beside the job's own limit."""
     passing: Passing = "locked"
     """Why it waits, where it is to be tried again."""
+    to_end: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set where the engine itself carries it, and somebody wants it ended."""
     on_its_host: bool = True
     """Whether its host was told to begin: nobody asks about it before."""
     task: asyncio.Task[None] | None = None
@@ -73,6 +75,11 @@ class Run:
     def by_timer(self) -> bool:
         """Whether its host's own timer began it: then nobody else begins it again."""
         return self.row.by == TIMER
+
+    @property
+    def carried(self) -> bool:
+        """Whether the engine itself carries what it restores: then nothing of it goes on without the engine."""
+        return isinstance(self.work, Restore) and bool(self.work.carried)
 
     @property
     def detached_id(self) -> str:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 from guardian_tui.engine.backups import judge, recall, records, settle
+from guardian_tui.engine.backups.carrier import Carrier
 from guardian_tui.engine.backups.engines.base import Judgement
 from guardian_tui.engine.backups.following import tell_fault
 from guardian_tui.engine.backups.observer import Observer
@@ -77,6 +78,7 @@ class Backups:
         runs = detached or DetachedRuns(commands)
         self.runner = Runner(
             store, live, clock, audit, ways, self.sites, runs, self._run_ended, self.own_state, at_once,
+            Carrier(ways, self.sites, commands, clock),
         )  # fmt: skip
         self.timers = Timers(
             store,

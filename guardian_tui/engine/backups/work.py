@@ -11,6 +11,7 @@ from guardian_tui.engine.backups.becoming import as_user
 from guardian_tui.engine.backups.dump_drills import restoring, source_of
 from guardian_tui.engine.backups.dumping import dump_name
 from guardian_tui.engine.backups.engines.base import Adapter, Place, RestoreOrder, Stage
+from guardian_tui.engine.backups.engines.carrying import Part
 from guardian_tui.engine.backups.engines.pgbackrest import Pgbackrest, server_of
 from guardian_tui.engine.backups.hashes import Hash
 from guardian_tui.protocol.backups import BackupEngine, CheckLevel, DrillPolicy, Dump, JobSpec, Operation
@@ -67,6 +68,8 @@ class Restore(msgspec.Struct, frozen=True, tag="restore"):
     """What it needs."""
     known: tuple[tuple[str, str], ...] = ()
     """Path and SHA-256 of files that it restores."""
+    carried: tuple[Part, ...] = ()
+    """What the engine carries from the host that reads the repository; none: the host that it goes to reads it by itself."""
 
 
 class Drill(msgspec.Struct, frozen=True, tag="drill"):
@@ -212,7 +215,7 @@ def _restore(work: Restore, adapter: Adapter, place: Place) -> tuple[Stage, ...]
     order = RestoreOrder(work.snapshot, work.includes, work.target)
     stages = [room_stage(work.target, work.bytes), *adapter.restore(place, order)]
     if work.target != "/":
-        stages.insert(1, _target_folder(work.target, place.spec.options.get("user", "")))
+        stages.insert(1, folder_stage(work.target, place.spec.options.get("user", "")))
     if work.known:
         stages.append(hashes.comparing([Hash(*one) for one in work.known], work.target))
     return tuple(stages)
@@ -227,7 +230,7 @@ mkdir -p -- "$folder" && chmod 700 "$folder" && chown -- "$user" "$folder"
 """
 
 
-def _target_folder(target: str, user: str) -> Stage:
+def folder_stage(target: str, user: str) -> Stage:
     """Makes the folder that is restored into; where an engine runs as another user it is theirs, wherever root may make it."""
     make = ("mkdir", "-p", "--", target)
     if not user:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import IO
 
 from guardian_tui.engine.remote.connections import Completed, Remote
 from guardian_tui.engine.remote.followed import Ending, Hear, Stop, follow_here, follow_on
+from guardian_tui.engine.remote.handed_over import HandedOver, Side, hand_over
 from guardian_tui.engine.remote.here import CHUNK_BYTES, begin, ended_of, feed, reading, signal_all
 from guardian_tui.engine.remote.target import ConnectFailed, Target
 
@@ -62,6 +64,16 @@ class Commands:
             return await follow_here(command, seconds=seconds, stdin=stdin, hear=hear, stop=stop)
         async with self._remote.borrowed(target) as connection:
             return await follow_on(connection, command, seconds=seconds, stdin=stdin, hear=hear, stop=stop)
+
+    async def hand_over(
+        self, source: Side, sink: Side, *, told: Callable[[int], None], stop: asyncio.Event
+    ) -> HandedOver:
+        """Run a command on one host, and hand what it writes over to one on another; see :func:`hand_over`.
+
+        Raises:
+            ConnectFailed: a host can't be reached.
+        """
+        return await hand_over(self._remote, source, sink, told, stop)
 
 
 async def run_here(command: str, *, timeout: float, limit_bytes: int, stdin: bytes = b"") -> Completed:

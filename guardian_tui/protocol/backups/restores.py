@@ -25,6 +25,8 @@ class RestoreQuery(Request, frozen=True):
     host: Annotated[str, msgspec.Meta(max_length=253)] = ""
     target: Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"^/[^\0]*\Z")] = "/"
     at: Moment = 0.0
+    carried: bool = False
+    """The engine carries the files from the host that reads the repository to one that does not get at it."""
 
 
 class Restore(RestoreQuery, frozen=True):
@@ -51,6 +53,8 @@ class RestorePlan(Response, frozen=True):
     """What a person should know before: an owner that is not there, a snapshot that is not whole."""
     hindered: str = ""
     """Why it can't be done from that host, and what to do: it does not get at the repository, or lacks the engine's program."""
+    carriable: bool = False
+    """Whether the engine could carry them there all the same."""
 
 
 class Window(Response, frozen=True):

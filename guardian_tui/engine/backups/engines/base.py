@@ -139,6 +139,8 @@ class FileEntry:
     size: int = 0
     modified_at: float | None = None
     mode: int = 0
+    owner: tuple[int, int] = (0, 0)
+    """User and group by their numbers, where the engine tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,6 +246,12 @@ class Borg:
         return borg_verdict.verdict(operation, job, ends, events)
 
 
+def exporting(place: Place, snapshot: str, path: str) -> Stage:
+    """Write a path of an archive as a tar archive to standard output."""
+    wanted = () if path == "/" else (_literal(path),)
+    return _stage(place, "carry", "export-tar", "--", _archive(place, snapshot), "-", *wanted)
+
+
 def _borg(place: Place) -> tuple[str, ...]:
     remote = place.spec.options.get("remote-path")
     return (

@@ -237,6 +237,11 @@ class Restic:
         return restic_verdict.verdict(operation, job, ends, events)
 
 
+def dumping(place: Place, snapshot: str, path: str) -> Stage:
+    """Write a folder of a snapshot as a tar archive, or a file as it is, to standard output."""
+    return Stage("carry", (*base(place), "dump", "--archive=tar", "--", snapshot, path))
+
+
 def _backup(place: Place, job: JobSpec, run_id: str, part: str) -> tuple[str, ...]:
     tags = (OURS, f"job={job.name}", f"run={run_id}", part_tag(part))
     return (

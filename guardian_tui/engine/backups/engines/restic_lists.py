@@ -44,6 +44,8 @@ class _Node(msgspec.Struct):
     type: str = ""
     size: int = 0
     mode: int = 0
+    uid: int = 0
+    gid: int = 0
     mtime: _Instant | None = None
 
 
@@ -147,4 +149,5 @@ def _entry(node: _Node) -> FileEntry:
     special = (node.mode >> 23 & 1) << 11 | (node.mode >> 22 & 1) << 10 | (node.mode >> 20 & 1) << 9
     return FileEntry(
         node.path, _KINDS.get(node.type, "other"), bounded(node.size) or 0, node.mtime.timestamp() if node.mtime else None, node.mode & 0o777 | special,
+        (node.uid, node.gid),
     )  # fmt: skip

@@ -1,0 +1,77 @@
+"""What a host that reads a repository runs, to have files of a snapshot taken to one that does not get at it: they come as a tar archive."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Sequence
+
+import msgspec
+
+from guardian_tui.engine.backups.engines import borg, restic
+from guardian_tui.engine.backups.engines.base import FileEntry, Place, Stage
+
+ENGINES = ("restic", "borg")
+CARRY = "carry"
+MOST = 200
+"""Of so many paths each is fetched by a command of its own."""
+BLOCK = 512
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One thing that is carried: a folder with all that is in it, or a file."""
+
+    path: str
+    file: bool = False
+    """Whether its bytes come bare, without a tar archive around them: then the rest is needed."""
+    size: int = 0
+    mode: int = 0o600
+    modified_at: float = 0.0
+    owner: tuple[int, int] = (0, 0)
+
+    def head(self) -> bytes:
+        """What stands before a bare file in a tar archive."""
+        if not self.file:
+            return b""
+        info = tarfile.TarInfo(self.path.lstrip("/"))
+        info.size, info.mode, info.mtime = self.size, self.mode, int(self.modified_at)
+        info.uid, info.gid = self.owner
+        return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+    def tail(self) -> bytes:
+        """What stands after it."""
+        return bytes(-self.size % BLOCK + 2 * BLOCK) if self.file else b""
+
+
+def parts_of(engine: str, includes: Sequence[str], entries: Sequence[FileEntry]) -> tuple[Part, ...]:
+    """What is to be carried.
+
+    Raises:
+        ValueError: it can't be; says why, and what to do.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"What {engine} keeps can't be carried")
+    if not includes or "/" in includes:
+        return (Part("/"),)
+    if len(includes) > MOST:
+        raise ValueError(
+            f"More than {MOST} paths are not carried one by one; choose the folder that they are in"
+        )
+    if engine == "borg":
+        return tuple(Part(path) for path in includes)
+    known = {entry.path: entry for entry in entries}
+    return tuple(_part(path.rstrip("/"), known.get(path.rstrip("/"))) for path in includes)
+
+
+def _part(path: str, entry: FileEntry | None) -> Part:
+    if entry is None or entry.kind == "dir":
+        return Part(path)
+    if entry.kind != "file":
+        raise ValueError(f"{path} is neither a file nor a folder; choose the folder that it is in")
+    return Part(path, True, entry.size, entry.mode, entry.modified_at or 0.0, entry.owner)
+
+
+def carrying(place: Place, snapshot: str, part: Part) -> Stage:
+    """The command that writes it to its standard output."""
+    if place.spec.engine == "borg":
+        return borg.exporting(place, snapshot, part.path)
+    return restic.dumping(place, snapshot, part.path)

@@ -1,0 +1,326 @@
+"""Restores to a host that does not get at the repository, carried by the engine: two Unix users behind two real sshd, real restic and Borg."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from guardian_tui.engine.backups import previews, records
+from guardian_tui.engine.backups.engines.base import FileEntry
+from guardian_tui.engine.backups.engines.carrying import Part, parts_of
+from guardian_tui.engine.backups.records import Job, Repository
+from guardian_tui.engine.backups.runs import Run
+from guardian_tui.engine.backups.service import Backups
+from guardian_tui.engine.backups.work import Restore
+from guardian_tui.engine.remote.commands import Commands
+from guardian_tui.engine.remote.ways import Way
+from guardian_tui.protocol.backups import JobSpec, RepositorySpec, RestoreQuery, RunRow
+from tests.fleet.conftest import *  # noqa: F403  # its fixtures: a fleet with a real store and real SSH
+from tests.fleet.test_sshd import watched
+from tests.fleet.world import World
+from tests.support.disks import small_disk
+from tests.support.sshd import Sshd, SshUser, ssh_user
+
+PASSWORD = "behind secret:backups/v"
+NAMES = (b"plain", b"new\nline", b"esc\x1b[2J", b"caf\xc3\xa9", b"\xff\xfe.bin")
+
+
+@dataclass
+class Two:
+    """A host that reads a repository, and one that may not."""
+
+    world: World
+    backups: Backups
+    keeper: SshUser
+    far: SshUser
+    servers: list[Sshd]
+    folder: Path
+    """Of the keeper's, with ``data`` and the repository."""
+    password: list[str]
+
+    @property
+    def way(self) -> Way:
+        found = self.world.fleet.inventory.way("far")
+        assert found is not None
+        return found
+
+    @property
+    def reader(self) -> Way:
+        found = self.world.fleet.inventory.way("keeper")
+        assert found is not None
+        return found
+
+    def become(self, *argv: str) -> str:
+        """As the keeper's user, by hand."""
+        env = [
+            f"HOME={self.keeper.home}",
+            "PATH=/usr/bin:/bin",
+            f"RESTIC_PASSWORD={PASSWORD}",
+            f"BORG_PASSPHRASE={PASSWORD}",
+        ]
+        user = ["setpriv", "--reuid", self.keeper.name, "--regid", self.keeper.name, "--init-groups"]
+        done = subprocess.run(
+            ["env", "-i", *env, *user, *argv],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=self.keeper.home,
+        )
+        return done.stdout
+
+    def own(self) -> None:
+        subprocess.run(["chown", "-R", f"{self.keeper.name}:", str(self.folder)], check=True)
+
+    async def saved(self, engine: str) -> tuple[Job, Repository, str]:
+        """The data in a repository that was made by hand; a job that looks at it, and its snapshot."""
+        vault, data = str(self.folder / engine), str(self.folder / "data")
+        if engine == "restic":
+            self.become("restic", "-q", "-r", vault, "init")
+            self.become("restic", "-q", "-r", vault, "backup", "--tag=guardian,job=web", data)
+        else:
+            self.become("borg", "init", "-e", "repokey-blake2", vault)
+            self.become("borg", "create", f"{vault}::guardian~web~files~r1~20260101T000000", data)
+        name = "RESTIC_PASSWORD" if engine == "restic" else "BORG_PASSPHRASE"
+        now = self.world.clock.now()
+        spec = RepositorySpec(
+            name="v", engine=engine, location=vault, host="keeper", secrets={name: "secret:backups/v"}  # type: ignore[arg-type]  # one of both
+        )  # fmt: skip
+        repository = Repository("r1", spec, "screen", now)
+        job = Job(
+            "j1",
+            JobSpec(name="web", host="keeper", repository="v", sources=(data,), tries=1),
+            self.reader.host_id,
+            "r1",
+            "screen",
+            now,
+        )
+        async with self.world.store.write() as tx:
+            await records.put_repository(tx, repository, new=True)
+            await records.put_job(tx, job, new=True)
+        self.backups.repositories["r1"], self.backups.jobs["j1"] = repository, job
+        assert (await self.backups.read(repository)).verdict == "ok", repository.memory
+        (snapshot,) = (await records.snapshots_of(self.world.store, "j1", before=0.0, limit=9))[0]
+        return job, repository, snapshot.id
+
+    async def queue(
+        self, saved: tuple[Job, Repository, str], target: Path, *includes: str, known: tuple[tuple[str, str], ...] = (), size: int = 100
+    ) -> Run:  # fmt: skip
+        job, repository, snapshot = saved
+        entries = (
+            (
+                await previews.wanted_of(self.backups.sites, self.reader, repository, snapshot, includes)
+            ).entries
+            if includes
+            else ()
+        )
+        parts = parts_of(repository.spec.engine, includes, entries)
+        work = Restore(snapshot, includes, str(target), size, known, parts)
+        async with self.world.store.write() as tx:
+            return await self.backups.runner.queue(tx, work, job, repository, self.way, "ada")
+
+    async def row(self, run: Run) -> RunRow:
+        found = await records.run_named(self.world.store, run.row.id)
+        assert found is not None
+        return found[0]
+
+    async def ended(self, run: Run) -> RunRow:
+        async def over() -> bool:
+            return (await self.row(run)).state == "ended"
+
+        await until(over)
+        return await self.row(run)
+
+
+async def until(look: Callable[[], Awaitable[bool]], seconds: float = 90.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not await look():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def another() -> Iterator[SshUser]:
+    with ssh_user() as user:
+        yield user
+
+
+@contextmanager
+def another_sshd(user: SshUser) -> Iterator[Sshd]:
+    folder = Path(tempfile.mkdtemp(prefix="sshd-"))
+    folder.chmod(0o755)
+    server = Sshd(folder / "one", user, "127.0.0.3", {})
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def begun(world: World, password: list[str]) -> Backups:
+    async def resolve(reference: str) -> str:
+        return f"{password[-1]}{reference}"
+
+    inventory = world.fleet.inventory
+    return Backups(
+        world.store,
+        world.bus,
+        world.live,
+        world.clock,
+        world.sink,
+        inventory,
+        Commands(world.remote),
+        resolve,
+        400.0,
+    )
+
+
+@pytest.fixture
+async def two(
+    world: World, sshd: Callable[..., Sshd], unix_user: SshUser, another: SshUser
+) -> AsyncIterator[Two]:
+    folder = unix_user.home / f"carried-{os.urandom(4).hex()}"
+    (folder / "data").mkdir(parents=True)
+    for name in NAMES:
+        Path(os.fsdecode(os.fsencode(folder / "data") + b"/" + name)).write_bytes(name)
+    (folder / "data/plain").chmod(0o640)
+    os.utime(folder / "data/plain", (1_700_000_000, 1_700_000_000))
+    password = ["behind "]
+    with another_sshd(another) as server:
+        one = Two(world, begun(world, password), unix_user, another, [sshd(), server], folder, password)
+        one.own()
+        await watched(world, one.servers[0], "keeper")
+        await watched(world, server, "far")
+        await one.backups.start()
+        yield one
+        await one.backups.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+async def test_files_come_whole_to_a_host_that_can_t_read_the_repository_and_are_compared_there(
+    two: Two,
+) -> None:
+    saved = await two.saved("restic")
+    _, repository, snapshot = saved
+    query = RestoreQuery(job="web", snapshot=snapshot, host="far", target=str(two.far.home / "back"))
+    wanted = await previews.wanted_of(two.backups.sites, two.reader, repository, snapshot, ())
+    commands, sites = Commands(two.world.remote), two.backups.sites
+    refused = await previews.preview(commands, sites, two.way, two.reader, repository, query, wanted)
+    assert "far does not get at v" in refused.hindered and refused.carriable
+    query = RestoreQuery(job="web", snapshot=snapshot, host="far", target=query.target, carried=True)
+    plan = await previews.preview(commands, sites, two.way, two.reader, repository, query, wanted)
+    assert (plan.hindered, plan.files, plan.fits, plan.overwritten_files) == ("", 5, True, 0)
+    assert plan.commands[0].startswith("keeper: restic ") and plan.commands[1].startswith("far: /bin/sh -c ")
+    assert "ACLs" in plan.notes[0]
+
+    data = two.folder / "data"
+    known = (
+        (f"{data}/plain", hashlib.sha256(b"plain").hexdigest()),
+        (f"{data}/new\nline", hashlib.sha256(b"new\nline").hexdigest()),
+    )
+    row = await two.ended(await two.queue(saved, Path(query.target), known=known))
+    assert (row.verdict, row.files, row.compared, row.mismatches) == ("ok", 5, 2, ()), row.words
+    assert "carried by the engine from keeper" in row.words and "2 files are to the bit" in row.words
+    back = os.fsencode(query.target) + os.fsencode(data)
+    assert set(os.listdir(back)) == set(NAMES)
+    assert all(Path(os.fsdecode(back + b"/" + name)).read_bytes() == name for name in NAMES)
+    told = os.stat(back + b"/plain")
+    assert (told.st_mode & 0o777, told.st_mtime, told.st_uid) == (
+        0o640,
+        1_700_000_000,
+        pwd.getpwnam(two.far.name).pw_uid,
+    )
+
+    # one file alone, and what is not what it was when it was saved
+    target = two.far.home / "one"
+    wrong = ((f"{data}/plain", "0" * 64),)
+    row = await two.ended(await two.queue(saved, target, f"{data}/plain", known=wrong))
+    assert (row.verdict, row.files, row.mismatches) == ("failed", 1, (f"{data}/plain",)), row
+    (only,) = [path for path in target.rglob("*") if path.is_file()]
+    assert (only.read_bytes(), only.stat().st_mode & 0o777, only.stat().st_mtime) == (
+        b"plain",
+        0o640,
+        1_700_000_000,
+    )
+
+    # whoever reads may not, and whoever unpacks can't
+    two.password.append("wrong ")
+    row = await two.ended(await two.queue(saved, two.far.home / "none"))
+    assert row.verdict == "auth", row
+    two.password.pop()
+    with small_disk(two.far.home / "small", 1) as disk:
+        with (disk / "rest").open("wb", buffering=0) as rest, pytest.raises(OSError):
+            while True:
+                rest.write(bytes(4096))
+        row = await two.ended(await two.queue(saved, disk, size=0))
+    assert row.verdict == "no_space", row
+
+
+async def test_what_is_ended_cut_or_left_by_the_engine_in_the_midst_says_so_and_goes_no_further(
+    two: Two,
+) -> None:
+    (two.folder / "data/large").write_bytes(os.urandom(96 << 20))
+    two.own()
+    saved = await two.saved("restic")
+
+    async def carried(target: str) -> Run:
+        run = await two.queue(saved, two.far.home / target)
+
+        async def moves() -> bool:
+            now = two.backups.runner.runs[run.row.id].row.progress
+            return now is not None and now.bytes_done > 1 << 20
+
+        await until(moves)
+        return run
+
+    run = await carried("ended")
+    await two.backups.runner.cancel(run)
+    row = await two.ended(run)
+    assert (row.verdict, row.words) == ("cancelled", "It was ended by a person."), row
+    run = await carried("cut")
+    two.servers[1].stop()
+    row = await two.ended(run)
+    assert row.verdict == "network" and "from keeper to far" in row.words, row
+    two.servers[1].start()
+    run = await carried("left")
+    await two.backups.stop()
+    two.backups = begun(two.world, two.password)
+    await two.backups.start()
+    row = await two.ended(run)
+    assert (row.state, row.verdict) == ("ended", "failed") and "The engine ended while" in row.words, row
+    for target in ("ended", "cut", "left"):
+        part = two.far.home / f"{target}{two.folder}/data/large"
+        assert not part.exists() or part.stat().st_size < 96 << 20
+
+
+async def test_borg_writes_it_too_as_a_whole_or_a_path_of_it(two: Two) -> None:
+    saved = await two.saved("borg")
+    row = await two.ended(await two.queue(saved, two.far.home / "whole"))
+    assert (row.verdict, row.files) == ("ok", 5), row
+    back = os.fsencode(two.far.home / "whole") + os.fsencode(two.folder / "data")
+    assert set(os.listdir(back)) == set(NAMES)
+    path = str(two.folder / "data/plain")
+    row = await two.ended(await two.queue(saved, two.far.home / "part", path))
+    assert (row.verdict, row.files) == ("ok", 1), row
+    assert (two.far.home / f"part{path}").read_bytes() == b"plain"
+
+
+def test_what_can_t_be_carried_says_why() -> None:
+    link = FileEntry("/etc/link", "link")
+    for engine, includes, words in (
+        ("dumps", (), "dumps keeps can't be carried"), ("restic", ("/etc/link",), "neither a file nor a folder"),
+        ("restic", tuple(f"/{number}" for number in range(201)), "More than 200 paths"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=words):
+            parts_of(engine, includes, (link,))
+    assert parts_of("restic", ("/etc/",), (FileEntry("/etc", "dir"),)) == (Part("/etc"),)
