@@ -35,6 +35,11 @@ _CHANGE_GLYPHS = {"mark": ("◆", "mark"), "reboot": ("↻", "warning")}
 """Of a host's changes, those that its charts show."""
 
 
+LEAST_POINTS, MOST_POINTS = 20, 400
+SAMPLE_ROOM = 1.25
+"""A column holds a sample also where one comes late by a quarter of the interval."""
+
+
 class ChartPane(Chart):
     """Reads and shows one series of a host at a time.
 
@@ -125,7 +130,10 @@ class ChartPane(Chart):
 
     @property
     def _points(self) -> int:
-        return max(20, min(400, self.columns))
+        row = self.console.world.hosts.get(self._host_id)
+        # finer than its samples lie, a chart would be a fence of gaps
+        samples = int(self._window.seconds / (SAMPLE_ROOM * row.interval_seconds)) if row else MOST_POINTS
+        return max(LEAST_POINTS, min(MOST_POINTS, self.columns, samples))
 
     def load(self) -> None:
         """Read what is to be shown."""

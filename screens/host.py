@@ -288,9 +288,8 @@ class HostScreen(ChartCommands, GuardianScreen):
         self._show_figures(
             self.query_one("#gauges", Box), gauge_lines(detail, narrow=self.has_class("narrow"))
         )
-        self._show_figures(
-            disks, file_system_lines(detail.file_systems, 8, room) or [[("not measured yet", "muted")]]
-        )
+        nothing = "not measured yet" if self._past is None else "not measured then"
+        self._show_figures(disks, file_system_lines(detail.file_systems, 8, room) or [[(nothing, "muted")]])
         self._show_figures(
             self.query_one("#network", Box), [*nic_lines(detail.nics, 5, room), *device_lines(detail, room)]
         )

@@ -288,6 +288,19 @@ def test_a_chart_that_shall_hold_a_moment_takes_the_shortest_span_that_does(
     assert Window.holding(NOW - hours * HOUR, NOW) == Window(span)
 
 
+async def test_a_chart_has_no_more_columns_than_its_host_has_samples() -> None:
+    async with canned((120, 40)) as (app, pilot, client):
+        app.run_line("host web-eu-12")
+        chart = await page(app)
+        assert queries(client)[-1].points == chart.columns
+        for _ in range(4):
+            await pilot.press("x")
+        seconds = HOUR / 16
+        await until(lambda: (last := queries(client)[-1]).end - last.start == pytest.approx(seconds))
+        # polled every 5 s
+        assert queries(client)[-1].points == int(seconds / 6.25)
+
+
 async def test_every_pane_of_a_host_s_page_follows_the_chart_through_time_and_back() -> None:
     async with canned((120, 40)) as (app, pilot, client):
         app.run_line("host web-eu-12")
