@@ -197,7 +197,7 @@ async def test_other_ciphers_are_asyncssh_s(cipher: str) -> None:
 async def test_keys_may_change_at_any_time() -> None:
     # the server wants new ones after 3,000 bytes of its own, we after 500 of ours
     async with connected(server={"rekey_bytes": 3000}, client={"rekey_bytes": 500}) as (conn, _):
-        shortcut.forget_greetings(conn)
+        shortcut.forget_beginning(conn)
         talk = await Talk(conn).open()
         keys = set()
         for number in range(5 * ROUNDS):
@@ -290,3 +290,15 @@ async def test_nothing_of_a_connection_is_made_into_words() -> None:
         # a server's connection tells as ever
         Loud(asyncssh.logging.logger.logger).info("said")
     assert words == ["said"]
+
+
+async def test_channels_are_opened_by_the_options_that_the_login_had() -> None:
+    wanted = ("command", "subsystem", "env", "send_env", "request_pty", "term_type", "term_size", "term_modes", "encoding", "errors", "window",
+              "max_pktsize", "x11_forwarding")  # fmt: skip
+    async with connected() as (conn, _):
+        whole: Any = conn
+        before = [getattr(whole._options, name) for name in wanted]
+        shortcut.forget_beginning(conn)
+        assert [getattr(whole._options, name) for name in wanted] == before
+        talk = await Talk(conn).open()
+        await talk.ask(100)

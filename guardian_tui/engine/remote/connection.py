@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import asyncssh
 
 from guardian_tui.engine.remote.failures import words_of
-from guardian_tui.engine.remote.shortcut import forget_greetings
+from guardian_tui.engine.remote.shortcut import forget_beginning
 from guardian_tui.engine.remote.target import ConnectFailed, Target
 
 WINDOW_BYTES = 2 << 20
@@ -32,7 +32,7 @@ class Connection:
         self.parent = parent
         self.ssh = conn
         self.fingerprint = _fingerprint(conn)
-        forget_greetings(conn)
+        forget_beginning(conn)
 
     @property
     def closed(self) -> bool:

@@ -11,10 +11,11 @@ import random
 import struct
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from operator import attrgetter
 from typing import Any, Final
 
+import asyncssh
 from asyncssh.encryption import GCMEncryption
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -133,10 +134,23 @@ def shorten(conn: Any) -> None:  # Any: as above
         conn.data_received = Shortcut(conn).data_received
 
 
-def forget_greetings(conn: Any) -> None:  # Any: as above
-    """Drop what both sides said first of all: it was part of the hash that was signed, and a later exchange of keys says it anew."""
+@cache
+def _for_channels() -> asyncssh.SSHClientConnectionOptions:
+    return asyncssh.SSHClientConnectionOptions(
+        config=None, known_hosts=None, client_keys=None, agent_path=None, username="-"
+    )
+
+
+def forget_beginning(conn: Any) -> None:  # Any: as above
+    """Drop what an open connection was begun with and has no more use for, some 6 KB of each.
+
+    That is what both sides said first of all (it was part of the hash that was signed, and a later exchange of keys says it anew), and the options of the
+    login; what channels want of options is the same for all connections, as we set none of it.
+    """
     if getattr(conn, "_kex_complete", False) and not conn._kex:
         conn._client_kexinit = conn._server_kexinit = b""
+    if isinstance(getattr(conn, "_options", None), asyncssh.SSHClientConnectionOptions):
+        conn._options = _for_channels()
 
 
 def writer_of(channel: Any) -> Callable[[bytes], None]:  # Any: as above
