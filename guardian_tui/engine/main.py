@@ -299,12 +299,21 @@ class JsonLines(logging.Formatter):
         return json_safe(json.dumps(fields, ensure_ascii=False))
 
 
+class LogFile(logging.handlers.RotatingFileHandler):
+    """The log; a disk that takes no more lines costs them, and a trace on standard error for each of them is no help."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # as in the base class
+        """Pass over what the disk refused."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+
 def open_log(paths: Paths) -> None:
     """Write the log to ``engine.log`` in the state folder: 10 MB, three old ones kept, 0600."""
     paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = paths.state / "engine.log"
     file.touch(mode=0o600)
-    handler = logging.handlers.RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=3)
+    handler = LogFile(file, maxBytes=LOG_BYTES, backupCount=3)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for chatty in ("uvicorn", "alembic", "httpx", "asyncio"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
 import json
 import logging
 import re
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from guardian_tui.engine import listener, server
-from guardian_tui.engine.main import JsonLines
+from guardian_tui.engine.main import JsonLines, LogFile
 from guardian_tui.protocol.fleet import HostRow, HostSpec
 from guardian_tui.protocol.routes import PUBLIC, ROUTES
 from guardian_tui.protocol.system import Hello
@@ -58,6 +60,29 @@ async def test_orders_and_refusals_are_in_the_log_under_their_request_ids(
     assert any(re.fullmatch(r"hosts\.add by uid \d+", message) for message in told.values())
     assert told[refused.headers["x-request-id"]] == "hosts.list refused: not-authenticated"
     assert "dead" not in " ".join(told.values())
+
+
+class Full(io.StringIO):
+    """A file whose disk is full."""
+
+    def write(self, text: str) -> int:
+        """Refuse."""
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_whose_disk_is_full_loses_lines_and_says_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = LogFile(tmp_path / "engine.log", delay=True)
+    log.stream = Full()  # type: ignore[assignment]  # as a file
+    record = logging.LogRecord("x", logging.INFO, "", 0, "words", None, None)
+    log.handle(record)
+    assert capsys.readouterr().err == ""
+    # a fault of ours is told
+    record.args = (1,)
+    log.handle(record)
+    assert "not all arguments converted" in capsys.readouterr().err
+    log.close()
 
 
 async def test_the_openapi_document_has_every_route_and_every_reference_leads_somewhere(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -128,6 +129,56 @@ async def test_a_store_of_a_newer_program_is_refused_and_left_alone(
     for _ in range(2):
         with pytest.raises(StoreUnavailable, match="newer version"):
             await Store.open(settings, tmp_path, clock)
+
+
+KILLED = """
+import asyncio, sys, time
+from pathlib import Path
+from guardian_tui.config import StoreSettings
+from guardian_tui.engine.clock import SystemClock
+from guardian_tui.engine.store import migrate
+from guardian_tui.engine.store.database import Store
+run = migrate.run_alembic
+def and_wait(*args):
+    run(*args)
+    print("migrated, not committed", flush=True)
+    time.sleep(600)
+migrate.run_alembic = and_wait
+asyncio.run(Store.open(StoreSettings(url=sys.argv[1]), Path(sys.argv[2]), SystemClock()))
+"""
+
+
+async def test_an_engine_that_is_killed_while_it_migrates_leaves_the_store_as_it_was(
+    engine: AsyncEngine, bare_store_url: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    if not bare_store_url:
+        await engine.dispose()
+        engine = engine_of(tmp_path / "state.db", "FULL")
+    await migrate(engine, STATE, "s0006")
+    async with engine.begin() as conn:
+        await conn.execute(insert(meta), {"key": "k", "value": "v"})
+    command = [sys.executable, "-c", KILLED, bare_store_url, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "migrated, not committed\n"
+        process.kill()
+    async with engine.connect() as conn:
+        assert await conn.run_sync(stored_revision, STATE) == "s0006"
+    await engine.dispose()
+    settings = StoreSettings(url=bare_store_url)
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                store = await Store.open(settings, tmp_path, clock)
+                break
+            except StoreUnavailable as error:
+                # PostgreSQL needs a moment to notice that its client is gone
+                assert "Another engine" in error.detail
+                await asyncio.sleep(0.05)
+    async with store.read() as conn:
+        assert (await conn.execute(text("SELECT value FROM meta WHERE key = 'k'"))).scalar_one() == "v"
+        assert await conn.run_sync(stored_revision, STATE) == HEADS[STATE]
+    await store.close()
 
 
 def test_alembic_is_not_imported_when_there_is_nothing_to_migrate(tmp_path: Path) -> None:
