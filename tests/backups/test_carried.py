@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from guardian_tui.engine.backups import previews, records
 from guardian_tui.engine.backups.engines.base import FileEntry
@@ -25,7 +26,21 @@ from guardian_tui.engine.backups.service import Backups
 from guardian_tui.engine.backups.work import Restore
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.ways import Way
-from guardian_tui.protocol.backups import JobSpec, RepositorySpec, RestoreQuery, RunRow
+from guardian_tui.protocol.audit import AuditPage, AuditQuery
+from guardian_tui.protocol.backups import (
+    JobSpec,
+    RepositorySpec,
+    RestorePlan,
+    RestoreQuery,
+    RunRow,
+    SnapshotList,
+    SnapshotsQuery,
+)
+from guardian_tui.protocol.backups import Restore as RestoreOrder
+from guardian_tui.protocol.errors import Conflict
+from guardian_tui.protocol.fleet import HostRow, HostSpec
+from guardian_tui.protocol.imports import ImportPreview, ImportRequest
+from tests.backups.conftest import Saved
 from tests.fleet.conftest import *  # noqa: F403  # its fixtures: a fleet with a real store and real SSH
 from tests.fleet.test_sshd import watched
 from tests.fleet.world import World
@@ -324,3 +339,41 @@ def test_what_can_t_be_carried_says_why() -> None:
         with pytest.raises(ValueError, match=words):
             parts_of(engine, includes, (link,))
     assert parts_of("restic", ("/etc/",), (FileEntry("/etc", "dir"),)) == (Part("/etc"),)
+
+
+async def test_by_the_order_of_a_person_from_the_machine_of_the_engine(
+    saved: Saved, sshd: Callable[..., Sshd]
+) -> None:
+    """The whole way: the preview refuses and offers it, the order carries it, the audit log says from where."""
+    await saved.repository()
+    await saved.job()
+    run = await saved.run()
+    assert run.verdict == "ok", run
+    server = sshd()
+    key = saved.folder / "key"
+    shutil.copy(server.client_key, key)
+    key.chmod(0o600)
+    known = f"[{server.address}]:{server.port} {server.host_key}"
+    call = saved.client.call
+    await call("hosts.import", ImportPreview, ImportRequest(known_hosts=known, names=()))
+    spec = HostSpec(
+        name="far", address=server.address, port=server.port, user=server.user, credential=f"key:{key}"
+    )
+    await call("hosts.add", HostRow, spec)
+    target = server.home / f"back-{os.urandom(4).hex()}"
+    snapshots = await call("backups.snapshots", SnapshotList, SnapshotsQuery(job="web"))
+    order = RestoreOrder(job="web", snapshot=snapshots.snapshots[0].id, host="far", target=str(target))
+    query = RestoreQuery(job="web", snapshot=order.snapshot, host="far", target=order.target)
+    plan = await call("backups.preview", RestorePlan, query)
+    assert "does not get at vault" in plan.hindered and plan.carriable
+    with pytest.raises(Conflict, match="does not get at vault"):
+        await call("backups.restore", RunRow, order)
+    done = await saved.ended(await call("backups.restore", RunRow, replace(order, carried=True)))
+    assert (done.verdict, done.host, done.files) == ("ok", "far", 30), done
+    assert done.compared > 0 and done.mismatches == ()
+    back = target / str(saved.data)[1:]
+    assert {path.name for path in back.iterdir()} == {path.name for path in saved.data.iterdir()}
+    page = await call("audit.list", AuditPage, AuditQuery(limit=50))
+    bodies = [str(event.body) for event in page.events if event.action == "backups.restore"]
+    here = await saved.here()
+    assert any("carried_from" in body and here in body for body in bodies), bodies
