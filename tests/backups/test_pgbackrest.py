@@ -22,6 +22,7 @@ from guardian_tui.engine.backups.engines.base import Capabilities, Place, Restor
 from guardian_tui.engine.backups.engines.pgbackrest import Pgbackrest, server_of
 from guardian_tui.engine.backups.work import Restore, stages_of
 from guardian_tui.protocol.backups import Dump, JobSpec, Progress, RepositorySpec, Retention, Snapshot
+from guardian_tui.text import counted
 from tests.support.disks import small_disk
 from tests.support.pgbackrest import Archived, archived
 from tests.support.stages import Ran, Runner
@@ -311,7 +312,7 @@ def test_what_is_expired_is_what_the_dry_run_showed(lab: Archived, runner: Runne
     assert dry.verdict == "ok" and doomed == before - {max(before)}
     assert {one.id for one in listed(runner, place)} == before
     ran = runner.run("retain", ADAPTER.retain(place, JOB, keep, dry=False))
-    assert ran.words.strip() == f"{len(doomed)} backups expired.", ran
+    assert ran.words.strip() == f"{counted(len(doomed), 'backup')} expired.", ran
     assert {one.id for one in listed(runner, place)} == before - doomed
 
 

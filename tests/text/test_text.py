@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardian_tui.text import LIMIT, MOST_MARKS, HostText, json_safe, safe
+from guardian_tui.text import LIMIT, MOST_MARKS, HostText, counted, json_safe, safe
 
 anything = st.text(alphabet=st.characters(codec=None, categories=None), max_size=600)
 HARMFUL = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
@@ -140,3 +140,11 @@ def test_the_terminal_pays_for_no_heavy_import() -> None:
     code = f"import sys, guardian_tui.text; print([m for m in sys.modules if m.split('.')[0] in {heavy}])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_one_is_no_many() -> None:
+    assert [counted(n, "file") for n in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+    assert (
+        counted(1, "host is", "hosts are") == "1 host is"
+        and counted(2, "host is", "hosts are") == "2 hosts are"
+    )
