@@ -12,7 +12,11 @@ import slipcover
 from tests.measuring.sitecustomize import ALL, NOT_MEANT_TO_RUN, OMITTED, ROOT
 
 OVERALL = 90
-CRITICAL = ("guardian_tui/engine/dispatch.py", "guardian_tui/engine/access/", "guardian_tui/engine/audit/", "guardian_tui/engine/vault/")  # fmt: skip
+CRITICAL = (
+    "guardian_tui/engine/dispatch.py", "guardian_tui/engine/access/", "guardian_tui/engine/audit/", "guardian_tui/engine/vault/",
+    "guardian_tui/engine/runbooks/",
+)  # fmt: skip
+CRITICAL_WORDS = "dispatch, access, audit, vault and runbooks"
 
 
 def added_up(notes: Iterable[Path]) -> dict[str, Any]:
@@ -41,9 +45,7 @@ def held(folder: Path) -> bool:
     critical = part_of(whole, CRITICAL)
     slipcover.print_coverage(whole, skip_covered=True, missing_width=60)
     overall, least = whole["summary"]["percent_covered"], critical["summary"]["percent_covered"]
-    print(
-        f"\ncoverage by lines and branches: {overall:.2f} % overall, {least:.2f} % of dispatch, access, audit and vault"
-    )
+    print(f"\ncoverage by lines and branches: {overall:.2f} % overall, {least:.2f} % of {CRITICAL_WORDS}")
     if (
         overall >= OVERALL
         and not critical["summary"]["missing_lines"]
@@ -51,5 +53,5 @@ def held(folder: Path) -> bool:
     ):
         return True
     slipcover.print_coverage(critical, skip_covered=True)
-    print(f"coverage gate: {OVERALL} % overall, 100 % of dispatch, access, audit and vault")
+    print(f"coverage gate: {OVERALL} % overall, 100 % of {CRITICAL_WORDS}")
     return False

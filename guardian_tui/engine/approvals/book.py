@@ -8,18 +8,19 @@ it still is the same, it goes through, and the ticket is spent in the transactio
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
 from guardian_tui.config import ApprovalSettings
 from guardian_tui.engine.approvals import records
-from guardian_tui.engine.approvals.counting import Hosts, May, check_another, uids_of_others, voids
+from guardian_tui.engine.approvals.counting import May, check_another, uids_of_others, voids
 from guardian_tui.engine.approvals.policy import Concerned, Demand, Policy
 from guardian_tui.engine.approvals.records import About, Said, Waiting
+from guardian_tui.engine.approvals.views import shared_labels, view
+from guardian_tui.engine.approvals.wanted import Wanted
 from guardian_tui.engine.calls import Call
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.live import Live
@@ -30,9 +31,7 @@ from guardian_tui.protocol.approvals import (
     Approval,
     ApprovalState,
     ApprovedOrder,
-    GivenApproval,
 )
-from guardian_tui.protocol.base import Request
 from guardian_tui.protocol.errors import ApprovalNeeded, Conflict, TooManyRequests
 
 GIVE = "approvals.give"
@@ -44,31 +43,6 @@ SHOWN_SECONDS = 86400.0
 """How long one that is over stays on screens."""
 LOOK_SECONDS = 2.0
 """So soon everybody sees that an approval no longer holds; whoever carries it out is told at once."""
-_SCHEMA = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What would be done, exactly."""
-
-    order: ApprovedOrder
-    request: Request
-    target: str
-    host_id: str
-    host: str
-    words: str
-    lines: tuple[str, ...]
-    bound_to: tuple[object, ...]
-    """What of the preview must still be so when it is done; JSON values."""
-    host_ids: tuple[str, ...]
-    """Hosts that whoever approves it must be allowed to on: those that its own route asks for."""
-    about: About = field(default_factory=About)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the order and of its preview."""
-        body = [_SCHEMA, self.order, self.request, self.host_id, self.bound_to]
-        return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
 
 
 @dataclass(slots=True)
@@ -345,7 +319,7 @@ class Book:
             self._due.setdefault(one.id, self._clock.monotonic() + left)
         else:
             self._due.pop(one.id, None)
-        self._live.approvals.put(one.id, view(one), _shared(self.labels(one)))
+        self._live.approvals.put(one.id, view(one), shared_labels(self.labels(one)))
 
     async def seen(self, one: Waiting) -> Approval:
         """One as clients see it, with what counts by now of what was said."""
@@ -354,21 +328,3 @@ class Book:
         if state == "approved" and self.counted(one, void) < quorum:
             state = "waiting"
         return msgspec.structs.replace(view(one, void), state=state, quorum=quorum)
-
-
-def _shared(hosts: Hosts) -> Mapping[str, str]:
-    """Labels that all of these hosts have: who may see them sees all of the hosts.  Never empty, which would be everybody's to see."""
-    first, *others = hosts
-    shared = {key: value for key, value in first.items() if all(o.get(key) == value for o in others)}
-    return shared or {"host": ""}
-
-
-def view(one: Waiting, void: Mapping[str, str] | None = None) -> Approval:
-    """One as clients see it."""
-    return Approval(
-        id=one.id, order=one.order, target=one.target, host=one.host, words=one.words, lines=one.lines, digest=one.digest, by=one.by,
-        asked_at=one.asked_at, expires_at=one.expires_at, state=one.state, quorum=one.quorum, why=one.why, run=one.run,
-        given=tuple(
-            GivenApproval(by=s.by, at=s.at, ok=s.ok, until=s.until, note=s.note, void=(void or {}).get(s.account, "")) for s in one.said
-        ),
-    )  # fmt: skip

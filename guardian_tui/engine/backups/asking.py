@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from guardian_tui.engine.approvals.book import Book, Ticket, Wanted
+from guardian_tui.engine.approvals.book import Book, Ticket
 from guardian_tui.engine.approvals.records import About
+from guardian_tui.engine.approvals.wanted import Wanted
 from guardian_tui.engine.backups import own_state
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.service import Backups

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from guardian_tui.engine.approvals.counting import check_another, uids_of_others
 from guardian_tui.engine.calls import Call, Principal
-from guardian_tui.engine.runbooks import beginning, course, journal
+from guardian_tui.engine.runbooks import beginning, course, journal, leading
 from guardian_tui.engine.runbooks.documents import Document, Step, check_value
 from guardian_tui.engine.runbooks.journal import AnyEntry
 from guardian_tui.engine.runbooks.references import check_reference, is_reference
@@ -109,7 +109,7 @@ class Answers:
                 return self._retry(run, step)
             case "back":
                 previous = standing.path[-1]
-                return self._runner.onward(run, previous, "back")
+                return leading.onward(self._house, run, previous, "back")
             case _:
                 return self._leave(run, step, request, by)
 
@@ -127,19 +127,19 @@ class Answers:
             words = f"taken as done: {request.reason}"
             result = journal.Result(at=now, by=by, step=step.name, state="done", words=words, undo=undo)
         if undo:
-            return [result, *self._runner.next_undo(run.standing.after([result]))]
+            return [result, *leading.next_undo(self._house, run.standing.after([result]))]
         return [result, *self._onward(run, result, run.standing.document.following(step))]
 
     def _onward(self, run: Run, result: journal.Result, target: str) -> list[AnyEntry]:
         """Where the run goes after a result that is not written yet."""
-        return self._runner.onward(run, target, standing=run.standing.after([result]))
+        return leading.onward(self._house, run, target, standing=run.standing.after([result]))
 
     def _retry(self, run: Run, step: Step) -> list[AnyEntry]:
         if run.standing.rolling_back:
             return [
                 journal.Planned(at=self._house.clock.now(), step=step.name, words="Shall this be taken back?")
             ]
-        return self._runner.onward(run, step.name, "retry")
+        return leading.onward(self._house, run, step.name, "retry")
 
     def _rollback(self, run: Run, by: str) -> list[AnyEntry]:
         standing, now = run.standing, self._house.clock.now()
@@ -150,7 +150,7 @@ class Answers:
             words = "It was left in the middle, to be taken back."
             first = [journal.Result(at=now, by=by, step=standing.step, state="failed", words=words)]
             standing = standing.after(first)
-        return [*first, *self._runner.rolling_back(standing)]
+        return [*first, *leading.rolling_back(self._house, standing)]
 
     async def _go(self, call: Call, run: Run, step: Step, request: AnswerRunbook) -> list[AnyEntry]:
         by, now = call.actor, call.now

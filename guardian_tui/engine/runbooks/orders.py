@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from guardian_tui.engine.calls import Call, Handler
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.remote.ways import Way
-from guardian_tui.engine.runbooks import ahead, journal, records, searching, transcript, wording
+from guardian_tui.engine.runbooks import ahead, journal, leading, records, searching, transcript, wording
 from guardian_tui.engine.runbooks.answers import Answers, check_roles
 from guardian_tui.engine.runbooks.documents import Document
 from guardian_tui.engine.runbooks.dry import dry_run
@@ -184,7 +184,7 @@ class RunbookOrders:
         )  # fmt: skip
         run.standing = Standing(document)
         begins = run.standing.after([begun])
-        entries = [begun, *self._runner.onward(run, document.steps[0].name, standing=begins)]
+        entries = [begun, *leading.onward(self._runner.house, run, document.steps[0].name, standing=begins)]
         body = {
             "run": run.id,
             "hash": document.hash,
@@ -306,13 +306,10 @@ class RunbookOrders:
                 raise Conflict("The run has ended.")
             body = {"run": run.id, "step": run.standing.step, "reason": request.reason}
             busy = run.task is not None and not run.task.done()
+            run.stopped_by, run.stop_reason = call.actor, request.reason
             async with call.change(run.standing.document.id, body=body) as tx:
                 if not busy:
-                    reason = f": {request.reason}" if request.reason else ""
-                    await self._runner.write(
-                        tx, run, self._runner.ending("stopped", f"It was stopped by {call.actor}{reason}.")
-                    )
-            run.stopped_by, run.stop_reason = call.actor, request.reason
+                    await self._runner.write(tx, run, leading.stopped(self._runner.house, run))
             run.stop.ask()
             run.go.set()
             if not busy:

@@ -11,16 +11,16 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from guardian_tui.engine.calls import Entry
-from guardian_tui.engine.runbooks import beginning, course, journal, records, transcript
+from guardian_tui.engine.runbooks import beginning, course, journal, leading, records, transcript
 from guardian_tui.engine.runbooks.display import Display
-from guardian_tui.engine.runbooks.documents import END, ROLLBACK, STOP, Step
+from guardian_tui.engine.runbooks.documents import ROLLBACK, Step
 from guardian_tui.engine.runbooks.house import House
 from guardian_tui.engine.runbooks.journal import AnyEntry
 from guardian_tui.engine.runbooks.output import Output
 from guardian_tui.engine.runbooks.planning import missing_values, person_for
 from guardian_tui.engine.runbooks.run import Run
 from guardian_tui.engine.runbooks.sight import basis_of, see
-from guardian_tui.engine.runbooks.state import Standing, replay
+from guardian_tui.engine.runbooks.state import replay
 from guardian_tui.engine.store.database import Tx
 from guardian_tui.protocol.errors import AuditUnavailable, GuardianError, StoreUnavailable
 
@@ -190,42 +190,7 @@ class Runner:
             async with self.house.store.write() as tx:
                 await self._put_output(tx, run)
 
-    # --- where it goes --------------------------------------------------------------------------------
-
-    def onward(
-        self, run: Run, target: str, why: str = "next", standing: Standing | None = None
-    ) -> list[AnyEntry]:
-        """Entries that bring a run to a step, or to its end, from where it stands or is about to."""
-        now, standing = self.house.clock.now(), standing or run.standing
-        if target == STOP:
-            return self.ending("failed", "The runbook ends here, without success.")
-        if target == END:
-            if standing.alert and standing.proof in ("", "waiting"):
-                return [
-                    journal.Proved(
-                        at=now, proof="waiting", words="The alert's rule is judged again with fresh probes."
-                    )
-                ]
-            return self.ending("done", "")
-        return [
-            journal.Moved(at=now, step=target, why=why),  # type: ignore[arg-type]  # one of its words
-            journal.Planned(at=now, step=target, commands=self._commands(run, target, standing)),
-        ]
-
-    def ending(self, verdict: str, words: str) -> list[AnyEntry]:
-        """Entries with which a run ends; what it opened is closed by whoever writes them."""
-        return [journal.Ended(at=self.house.clock.now(), verdict=verdict, words=words)]  # type: ignore[arg-type]  # one of its words
-
-    def _commands(self, run: Run, target: str, standing: Standing) -> tuple[journal.Command, ...]:
-        step = standing.document.step(target)
-        if not step.acts:
-            return ()
-        try:
-            planned = self.house.planner.step(basis_of(self.house, run, standing), step)
-        except GuardianError:
-            # said when it is to be started
-            return ()
-        return tuple(journal.Command(one.command, one.hosts, step.user) for one in planned.commands)
+    # --- seen anew ------------------------------------------------------------------------------------
 
     async def look(self, run: Run) -> None:
         """Plan the current step anew, with what is known now."""
@@ -268,20 +233,15 @@ class Runner:
     async def _epilogue(self, run: Run) -> None:
         if run.stop.asked.is_set() and run.standing.state != "ended":
             # it was stopped between two steps
-            await self.append(run, self._stopped(run))
+            await self.append(run, leading.stopped(self.house, run))
         if run.standing.state == "ended":
             await self.finish(run)
-
-    def _stopped(self, run: Run) -> list[AnyEntry]:
-        who = f" by {run.stopped_by}" if run.stopped_by else ""
-        reason = f": {run.stop_reason}" if run.stop_reason else ""
-        return self.ending("stopped", f"It was stopped{who}{reason}.")
 
     async def _one(self, run: Run) -> bool:
         """Carry one step; whether the next one was begun."""
         step, now = run.standing.current, self.house.clock.now
         if run.standing.proof == "waiting":
-            await self.append(run, [await self._prove(run), *self.ending("done", "")])
+            await self.append(run, [await self._prove(run), *leading.ending(self.house, "done")])
             return False
         assert step is not None  # noqa: S101  # a run that is carried stands at a step
         try:
@@ -303,15 +263,15 @@ class Runner:
         ok = result.state in ("done", "undone")
         ahead = run.standing.after([result])
         if run.stop.asked.is_set():
-            entries += self._stopped(run)
+            entries += leading.stopped(self.house, run)
         elif undo:
-            entries += self.next_undo(ahead) if ok else []
+            entries += leading.next_undo(self.house, ahead) if ok else []
         else:
             target = course.after(run.standing, step, ok=ok)
             if ok or (target not in ("ask", ROLLBACK) and result.state == "failed"):
-                entries += self.onward(run, target, "next" if ok else "failed", ahead)
+                entries += leading.onward(self.house, run, target, "next" if ok else "failed", ahead)
             elif target == ROLLBACK and result.state == "failed" and course.undoable(ahead):
-                entries += self.rolling_back(ahead)
+                entries += leading.rolling_back(self.house, ahead)
         await self.append(run, entries, beginning.outcome(run, step, result))
         self.display.drop_results(run, keep=run.standing.step == step.name)
         if run.standing.proof == "waiting":
@@ -326,7 +286,10 @@ class Runner:
                 value = run.standing.values[step.name]
                 result = journal.Result(at=now, step=step.name, state="done", value=value)
                 ahead = run.standing.after([result])
-                entries = [result, *self.onward(run, run.standing.document.following(step), standing=ahead)]
+                entries = [
+                    result,
+                    *leading.onward(self.house, run, run.standing.document.following(step), standing=ahead),
+                ]
                 if not await self.append(run, entries, expected=version):
                     return False
                 if run.standing.proof == "waiting":
@@ -364,21 +327,6 @@ class Runner:
         ):
             return None
         return step
-
-    def rolling_back(self, standing: Standing) -> list[AnyEntry]:
-        """Entries that begin to take steps back."""
-        names = course.undoable(standing)
-        now = self.house.clock.now()
-        begun = journal.RollingBack(at=now, steps=names)
-        return [begun, *self.next_undo(standing.after([begun]))]
-
-    def next_undo(self, standing: Standing) -> list[AnyEntry]:
-        """Entries that lead to the next step that can be taken back, or end the run."""
-        now = self.house.clock.now()
-        if not standing.rollback:
-            words = "What could be taken back was asked for, the newest first."
-            return [journal.Ended(at=now, verdict="rolled_back", words=words)]
-        return [journal.Planned(at=now, step=standing.rollback[0], words="Shall this be taken back?")]
 
     def end_soon(self, run: Run) -> None:
         """See to what follows from a run's end, in the background."""
