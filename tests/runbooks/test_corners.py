@@ -133,6 +133,16 @@ def test_the_end_of_a_tail_and_the_shares_of_output() -> None:
     assert ear.hear("out", b"x") > 0
 
 
+def test_the_end_of_hostile_output_is_inert_where_it_is_shown() -> None:
+    clock = ManualClock()
+    tail, output = Tail(named=False), Output(clock, Budget(clock.monotonic, 1e12))
+    ear = output.ear("s", 1, "web", (), tail)
+    ear.hear("out", "\x1b]52;c;aGk=\x07\x9b31m\u202eevil\n\x1b[2J open".encode())
+    assert tail.text() == "␛]52;c;aGk=␇\\x9b31m‹U+202E›evil\n␛[2J open"
+    ear.close()
+    assert ear.last_line == "␛[2J open"
+
+
 async def test_a_dry_run_says_why_a_check_could_not_be_made(
     lab_: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
