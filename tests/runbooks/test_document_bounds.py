@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from guardian_tui.engine.runbooks.documents import render_text
+from guardian_tui.engine.runbooks.documents import Variable, check_value, render_text
 from guardian_tui.engine.runbooks.documents.fields import MOST_WORDS
-from guardian_tui.engine.runbooks.documents.findings import Notes
+from guardian_tui.engine.runbooks.documents.findings import MOST_FINDINGS, Notes
 from guardian_tui.engine.runbooks.documents.front import MOST_VARIABLES
 from guardian_tui.engine.runbooks.documents.judging import wanted_series
 from guardian_tui.engine.runbooks.documents.reading import MOST_DEPTH
@@ -115,3 +115,18 @@ def test_a_text_keeps_what_has_no_value_yet() -> None:
 
 def test_a_condition_and_its_opposite_want_the_same_series() -> None:
     assert wanted_series("not (load1 > 2 or uptime_seconds < 9)", {}) == ("load1", "uptime_seconds")
+
+
+def test_no_more_findings_are_told_than_anybody_reads() -> None:
+    notes = Notes("a.md")
+    for number in range(MOST_FINDINGS + 50):
+        notes.add("odd", f"It is odd {number}.", line=number + 1)
+    told = notes.all()
+    assert (len(told), told[-1].code) == (MOST_FINDINGS + 1, "too-many-findings")
+
+
+def test_an_answer_is_one_of_those_that_there_are() -> None:
+    variable = Variable(name="x", type="enum", options=("blue", "green"))
+    assert check_value(variable, "blue") == "blue"
+    with pytest.raises(InvalidRequest, match="Choose one of blue, green"):
+        check_value(variable, "red")

@@ -71,7 +71,7 @@ def test_values_are_refused_where_quoting_does_not_reach(code: str, command: str
     [
         ('ls -- "$NAME"', ""), ("sh -c 'echo \"$1\"' x \"$NAME\"", ""), ('n="$(wc -l < "$NAME")"; echo "$n"', ""), ('echo "${NAME:-none}"', ""),
         ('{ echo a; echo b; } > "$NAME"', ""), ('(ls) 2> "$NAME"', ""),
-        ('if id; then id; fi >> "$NAME"', ""), ('exec > "$NAME"', ""), ("ls -- $NAME", "bare-variable"), ("ls -- ${NAME}", "bare-variable"), ('echo "$(cat $NAME)"', "bare-variable"),
+        ('if id; then id; fi >> "$NAME"', ""), ('exec > "$NAME"', ""), ('cat <<< "$NAME"', ""), ('echo "${NAME:-\'none\'}"', ""), ("ls -- $NAME", "bare-variable"), ("ls -- ${NAME}", "bare-variable"), ('echo "$(cat $NAME)"', "bare-variable"),
         ('sh -c "echo $NAME"', "value-as-code"), ('sudo bash -lc "$NAME"', "value-as-code"), ('eval "$NAME"', "value-as-code"),
         ('eval "${A:+$NAME}"', "value-as-code"), ('ssh web "ls $NAME"', "value-as-code"), ('awk "$NAME" f', "value-as-code"), ('psql -c "$NAME"', "value-as-code"),
         ('su -c "$NAME"', "value-as-code"),

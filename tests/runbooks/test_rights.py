@@ -218,7 +218,7 @@ async def test_waits_on_the_state_of_a_host_and_on_the_alert(
 async def test_a_step_is_tried_as_often_as_its_author_says(lab_: Lab) -> None:
     count = lab_.folder / "count"
     run = await lab_.run(
-        f"```step one\nrun: echo x >> {count}; test $(wc -l < {count}) -ge 3\nretry: {{times: 3, wait: 0s}}\n```\n"
+        f"```step one\nrun: echo x >> {count}; test $(wc -l < {count}) -ge 3\nretry: {{times: 5, wait: 0s}}\n```\n"
     )
     done = await lab_.answer(run)
     assert done.verdict == "done"

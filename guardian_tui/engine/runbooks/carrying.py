@@ -35,6 +35,12 @@ UNHEARD_SECONDS = 10.0
 LOST_SECONDS = 900.0
 """A detached command whose host has not answered for so long after its time is over is told as unknown."""
 
+_GONE = {
+    "lost": "The host was restarted, or its traces are gone, before it was known how it ended.",
+    "absent": "The host knows nothing of it: it was not begun there, or its traces are gone.",
+}
+"""Of a detached command, by what its host says of it: nobody knows how it ended."""
+
 
 class Carrying:
     """Carries the command of a run's current step over its hosts."""
@@ -309,12 +315,7 @@ class Carrying:
         return True
 
     def _judge_look(self, way: Way, look: Look, ear: Ear, began: float, cancelled: bool) -> HostOutcome:
-        if look.state in ("lost", "absent"):
-            words = (
-                "The host was restarted, or its traces are gone, before it was known how it ended."
-                if look.state == "lost"
-                else "The host knows nothing of it: it was not begun there, or its traces are gone."
-            )
+        if words := _GONE.get(look.state):
             return HostOutcome(host=way.host_id, state="unknown", words=words, started_at=began)
         why = "stopped" if cancelled or look.cancelled else "timeout" if look.timed_out else "exited"
         return self._judge(way, Ending(why, look.exit_code), ear, began)  # type: ignore[arg-type]  # one of its words

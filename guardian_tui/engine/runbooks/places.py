@@ -83,7 +83,7 @@ class Places:
                 if value is None:
                     return None
                 found = self.named([value])
-            case "filter":
+            case _:
                 text = render_text(document, hosts.filter, values, partial=True)
                 if "{{" in text:
                     return None
