@@ -353,10 +353,9 @@ class RunAnswers:
         def shown(answer: RunbookOutput) -> None:
             text = "".join(piece.text for piece in answer.pieces if piece.attempt == one.attempt)
             lines = text.rstrip("\n").split("\n")[-HOST_OUTPUT_LINES:]
-            head = (
-                f"{one.state}{'' if one.exit_code is None else f', exit {one.exit_code}'} {one.words}".strip(),
-                "strong",
-            )
+            said = one.exit_code is None or one.words.startswith("exit status ")
+            code = "," if said and one.words else "" if said else f", exit {one.exit_code}"
+            head = (f"{one.state}{code} {one.words}".strip(), "strong")
             more = [("… more is in the transcript", "muted")] if answer.more else []
             screen.console.push_screen(
                 ReportDialog(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from guardian_tui.commands import Command
 from guardian_tui.protocol.runbooks import RunbookProgress, RunbookResult, RunbookRun
 from screens.ask_pane import Asking, asking_lines
 from widgets import figures
-from widgets.runbook_asks import question_lines, running_lines, verdict_lines
+from widgets.runbook_asks import not_well, question_lines, running_lines, verdict_lines
 
 _ACTS = {
     "runbook.skip": "skip", "runbook.retry": "retry", "runbook.previous": "back", "runbook.accept": "accept", "runbook.rollback": "rollback",
@@ -19,7 +21,7 @@ def asking_of(
     """What a run asks of a person, or how it gets on, or how it ended."""
     if run.state == "ended":
         paint = {"done": "ok", "failed": "critical"}.get(run.verdict, "warning")
-        if run.proof in ("not_fixed", "unknown") and run.verdict == "done":
+        if run.verdict == "done" and (run.proof in ("not_fixed", "unknown") or not_well(run)):
             paint = "warning"
         return Asking("verdict", paint, asking_lines(verdict_lines(run, width)))
     if run.state in ("running", "paused"):
@@ -107,3 +109,15 @@ def output_note(run: RunbookRun, results: list[RunbookResult], now: float) -> tu
         took = f" · {figures.span(one.ended_at - one.started_at)}" if one.started_at and one.ended_at else ""
         return (f"step {run.number} · exit {one.exit_code}{took}", "ok" if one.state == "ok" else "critical")
     return ("", "muted")
+
+
+def rows_of_what(run: RunbookRun, classes: Collection[str], height: int, room: int, steps: int) -> int:
+    """How many rows what runs may have at most: of a screen with these classes, of the room it shares with so long a list of steps."""
+    most = max(5, height * 2 // 5)
+    if "narrow" not in classes or "output" in classes:
+        return most
+    if "hosts" in classes:
+        # while hosts fan out their table has the room
+        return most if run.asked else 7
+    # a short list of steps leaves its room to what will run
+    return max(most, room - max(5, steps))

@@ -30,7 +30,7 @@ from screens.ask_pane import AskPane
 from screens.base import GuardianScreen
 from screens.presence import Presence
 from screens.runbook_answers import RunAnswers
-from screens.runbook_asking import asking_of, output_note, word_of, works
+from screens.runbook_asking import asking_of, output_note, rows_of_what, word_of, works
 from screens.work import begin
 from widgets.footer import FooterKey
 from widgets.lines_pane import LinesPane
@@ -337,13 +337,9 @@ class StepScreen(RunAnswers, GuardianScreen):
         pane.show(
             lines, title, name if self.has_class("narrow") else "", f"step {run.number} of {len(run.marks)}"
         )
-        most = max(5, self.size.height * 2 // 5)
-        if self.has_class("narrow") and not (self.has_class("output") or self.has_class("hosts")):
-            # a short list of steps leaves its room to what will run
-            steps = self.query_one("#steps", LinesPane).fits(self.size.height)
-            room = self.query_one("#panes").size.height - self.query_one(AskPane).outer_size.height
-            most = max(most, room - max(5, steps))
-        pane.styles.height = pane.fits(most)
+        steps = self.query_one("#steps", LinesPane).fits(self.size.height)
+        room = self.query_one("#panes").size.height - self.query_one(AskPane).outer_size.height
+        pane.styles.height = pane.fits(rows_of_what(run, self.classes, self.size.height, room, steps))
 
     def _draw_output(self, run: RunbookRun, now: float) -> None:
         pane = self.query_one("#output", LinesPane)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from guardian_tui.protocol.runbooks import RunbookProgress, RunbookRun
 from guardian_tui.text import counted, safe
 from widgets import figures
@@ -19,6 +21,8 @@ ACTS: dict[str, tuple[str, str]] = {
     "stop": ("stop", "Ends the run here; what it opened is closed."),
 }
 """What can be decided: its word, and what it does."""
+_PARTLY = re.compile(r"\d+ of \d+ well, ")
+"""How the engine begins where a step's hosts fared differently."""
 UNKNOWN = "Nobody knows how it ended: look on the host first. To try again runs it there once more, whatever was done."
 
 
@@ -174,6 +178,15 @@ def running_lines(
     return [*lines, stop]
 
 
+def not_well(run: RunbookRun) -> list[str]:
+    """Steps that counted as done though some of their hosts were not well: as many as the document allows."""
+    return [
+        f"step {place}: {safe(mark.words, 300)}"
+        for place, mark in enumerate(run.marks, 1)
+        if mark.state == "done" and _PARTLY.match(mark.words)
+    ]
+
+
 def verdict_lines(run: RunbookRun, width: int) -> list[Line]:
     """How a run has ended, and whether the rule that fired is proven fixed."""
     word, paint = {
@@ -189,6 +202,8 @@ def verdict_lines(run: RunbookRun, width: int) -> list[Line]:
     ]
     if run.words:
         lines += words_lines([(safe(run.words, 600), "text")], width)
+    for words in not_well(run)[:3]:
+        lines += words_lines([(words, "warning")], width)
     if run.rule:
         words, proof_paint = proof_piece(run)
         lines += words_lines(

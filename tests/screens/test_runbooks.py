@@ -29,6 +29,7 @@ from guardian_tui.protocol.runbooks import (
     StartRunbook,
     StopRunbook,
 )
+from screens.ask_pane import AskPane
 from screens.choice import ChoiceDialog
 from screens.dialogs import ConfirmDialog, TextDialog
 from screens.fleet import FleetScreen
@@ -785,3 +786,17 @@ async def test_of_a_step_nobody_knows_the_end_of_it_is_said_to_look_before_anyth
         await pilot.press("enter")
         await dialog(app, ChoiceDialog)
         await seen(app, "it may have been done there: look first.", "You have looked, and it was done")
+
+
+async def test_hosts_that_were_not_well_are_told_at_the_end_and_have_the_room_while_they_fan_out() -> None:
+    async with step(made.FANNED, (80, 24)) as (app, _pilot, _client):
+        app._changed(made.delta(made.FANNED, runbook_results=made.RESULTS, runbook_progress=(made.PROGRESS,)))
+        await until(lambda: app.screen.query_one(ResultsList).size.height >= 8)
+        assert "$ journalctl --vacuum-time=7d" in "\n".join(picture(app))
+        words = "16 of 20 well, 4 failed (web-eu-01, web-eu-05, web-eu-11 and 1 more)."
+        marks = tuple(
+            replace(m, state="done", words=words if m.step == "vacuum" else "") for m in made.RUN.marks
+        )
+        app._changed(made.delta(replace(made.ENDED, id="r1", version=95, marks=marks, rule="")))
+        await seen(app, "✓ done", "step 4: 16 of 20 well, 4 failed (web-eu-01")
+        assert app.screen.query_one(AskPane).has_class("warning"), "it is no clean end"
