@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from guardian_tui.engine.alerts import records as alert_records
 from guardian_tui.engine.runbooks import doing, journal
 from guardian_tui.protocol import runbooks as wire
 from guardian_tui.protocol.backups import RunRow
@@ -154,3 +155,25 @@ async def test_what_a_person_does_is_never_carried_by_itself(lab_: Lab) -> None:
     held = lab_.runbooks.runner.runs[run.id]
     with pytest.raises(Conflict, match="two is nothing that runs by itself"):
         await lab_.runbooks.runner._carry(held, held.standing.document.steps[0])
+
+
+async def test_a_message_that_was_handed_over_when_the_engine_ended_is_sent_once(lab_: Lab) -> None:
+    run = await lab_.run("```step tell\nnotify: Look.\nchannels: [desk]\n```\n" + TWO)
+    held = lab_.runbooks.runner.runs[run.id]
+    started = journal.Started(at=lab_.gate.clock.now(), by="ada", step="tell")
+    await lab_.runbooks.runner.append(held, [started])
+
+    async def queued() -> int:
+        async with lab_.gate.store.read() as conn:
+            return (await alert_records.count_waiting(conn)).get("desk", 0)
+
+    # handed over, and then killed before what came of it was written
+    told = await lab_.runbooks.runner._carry(held, held.standing.document.steps[0])
+    assert told.state == "done"
+    assert await lab_.until(queued, "it waits to be sent") == 1
+    await lab_.restart()
+    row = await lab_.settled(run)
+    assert (row.step, row.marks[0].words) == ("two", "Handed over to desk.")
+    await lab_.gate.call("runbooks.stop", wire.StopRunbook(run=run.id))
+    await lab_.settled(run, "ended")
+    assert await queued() == 1
