@@ -23,7 +23,7 @@ ALWAYS = """
 [fleet]
 interval_seconds = 1
 [alerts.rules.memory_low]
-warning = 2.0
+warning = 0.9999
 for_seconds = 0
 """
 """Settings with an alert that fires at once and for ever: there is always something to acknowledge."""
