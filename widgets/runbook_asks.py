@@ -107,7 +107,7 @@ def approval_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool
         lines += words_lines([(f"{safe(one.by, 60)} {word}{note}", paint)], width)
     given = sum(one.ok and not one.void for one in run.approvals)
     if mine:
-        waits = "it waits for somebody who neither began nor leads it"
+        waits = "it waits for another person, not who began or leads it"
         lines += words_lines([(f"{given} of {run.quorum}: ", "text"), (waits, "warning")], width)
     elif may_approve:
         lines.append(

@@ -501,7 +501,7 @@ async def test_an_approval_shows_what_it_binds_and_is_another_person_s(size: tup
         order = last(client, "runbooks.approve")
         assert order == ApproveRunbook(run="r1", version=made.RUN.version, digest="d" * 64)
         app._changed(made.delta(replace(APPROVE, version=70, leader=SESSION.account)))
-        await seen(app, "it waits for somebody who neither began nor leads it")
+        await seen(app, "it waits for another person, not who began or leads it")
         assert "approve" not in "\n".join(picture(app)).splitlines()[-1], (
             "nobody is offered what they can't do"
         )
