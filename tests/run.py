@@ -1,4 +1,4 @@
-"""Runs all tests, four at a time (they wait half of their time), with coverage, then holds the coverage against its gates."""
+"""Runs all tests, five at a time (they wait half of their time), with coverage, then holds the coverage against its gates."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tests(noted: str) -> int:
         "pytest",
         "-q",
         "-n",
-        "4",
+        "5",
         "--dist",
         "loadscope",
         "--no-loadscope-reorder",

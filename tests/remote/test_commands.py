@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Callable
 
 import psutil
 import pytest
@@ -12,6 +14,7 @@ from guardian_tui.config import AlertsSettings, ChannelSettings, Settings, Store
 from guardian_tui.engine import environment
 from guardian_tui.engine.remote.commands import run_here
 from guardian_tui.engine.remote.followed import Stop, follow_here
+from guardian_tui.engine.remote.here import Given
 from guardian_tui.engine.vault.references import resolve_outside
 
 
@@ -84,3 +87,48 @@ def test_what_a_command_leaves_running_holds_nothing_of_it_under_the_engines_own
         assert left.is_running()
     finally:
         left.kill()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_an_end_of_a_pipe_that_a_loop_was_given_is_closed_once_and_by_the_loop(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """uvloop closes it twice, the second time by the object: a file that another thread opened in between would be closed."""
+
+    async def hand_over() -> None:
+        theirs, ours = os.pipe()
+        with os.fdopen(ours, "wb", buffering=0), os.fdopen(theirs, "rb", buffering=0) as pipe:
+            given = Given(pipe)
+            assert pipe.closed
+            number, reader = given.fileno(), asyncio.StreamReader()
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), given
+            )
+            os.fstat(number)
+            transport.close()
+            assert await reader.read() == b""
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(number)
+            # another file has its number by now: whatever closes the object does not close that
+            os.dup2(ours, number)
+            given.close()
+            os.fstat(number)
+            os.close(number)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(hand_over())
+        given = runner.run(_given_and_kept())
+        held = given.fileno()
+        given.close()
+        if loop is uvloop.new_event_loop:
+            # it is closed by libuv alone
+            os.close(held)
+        else:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.close(held)
+
+
+async def _given_and_kept() -> Given:
+    theirs, ours = os.pipe()
+    os.close(ours)
+    return Given(os.fdopen(theirs, "rb", buffering=0))

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 
 from guardian_tui.engine.fleet import probe
-from guardian_tui.engine.remote.here import ended_of, signal_all
+from guardian_tui.engine.remote.here import Given, ended_of, signal_all
 
 ANSWER_LIMIT_BYTES = 4 << 20
 GONE_SECONDS = 2.0
@@ -40,10 +40,10 @@ class _Child:
         )
         try:
             heard, _ = await loop.connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(answers), process.stdout
+                lambda: asyncio.StreamReaderProtocol(answers), Given(process.stdout)
             )
             try:
-                questions, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, process.stdin)
+                questions, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, Given(process.stdin))
             except BaseException:
                 heard.close()
                 raise

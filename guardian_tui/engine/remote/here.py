@@ -47,10 +47,36 @@ def _reap(process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, tol
         loop.call_soon_threadsafe(told.set)
 
 
+class Given:
+    """An end of a pipe that a loop has from here on, and closes.
+
+    uvloop closes the number that it was given, and then the object once more: by then another thread may have opened a file under that number, of the
+    database say, and lost it.  So the object that it closes does nothing, and nobody else has one of that number.
+
+    Args:
+        pipe: closed here; a duplicate goes on.
+    """
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        assert pipe is not None  # noqa: S101  # a pipe, by its maker
+        self._number = os.dup(pipe.fileno())
+        pipe.close()
+        self._ours = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
+
+    def fileno(self) -> int:
+        """The kernel's number of it."""
+        return self._number
+
+    def close(self) -> None:
+        """Close it, if the loop leaves that to us."""
+        number, self._number = self._number, -1
+        if self._ours and number >= 0:
+            os.close(number)
+
+
 async def feed(pipe: IO[bytes] | None, data: bytes) -> None:
     """Write its input, and end it."""
-    assert pipe is not None  # noqa: S101  # a pipe, by its maker
-    transport, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, pipe)
+    transport, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, Given(pipe))
     transport.write(data)
     # what is buffered is written before it is closed
     transport.close()
@@ -59,10 +85,9 @@ async def feed(pipe: IO[bytes] | None, data: bytes) -> None:
 @asynccontextmanager
 async def reading(pipe: IO[bytes] | None) -> AsyncIterator[asyncio.StreamReader]:
     """What it writes, as long as somebody reads."""
-    assert pipe is not None  # noqa: S101  # a pipe, by its maker
     reader = asyncio.StreamReader(limit=CHUNK_BYTES)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), pipe
+        lambda: asyncio.StreamReaderProtocol(reader), Given(pipe)
     )
     try:
         yield reader
