@@ -105,6 +105,11 @@ class AskPane(Vertical):
         options = self._asking.options
         return options[min(self._choice, len(options) - 1)] if options else ""
 
+    @property
+    def typing(self) -> bool:
+        """Whether a field of it has the keys."""
+        return isinstance(self.screen.focused, Input) and self.screen.focused in self.query(Input)
+
     def show(self, asking: Asking, *, anew: bool) -> None:
         """Show what is asked; ``anew``: it is another question than before, so nothing is typed yet."""
         if anew:
@@ -126,7 +131,7 @@ class AskPane(Vertical):
             found = self.entry
             if found is not None:
                 found.focus()
-            elif isinstance(self.screen.focused, Input) and self.screen.focused in self.query(Input):
+            elif self.typing:
                 self.screen.set_focus(None)
 
     def refuse(self, words: str) -> None:

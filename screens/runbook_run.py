@@ -10,7 +10,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Input
 
 from guardian_tui.commands import Command
 from guardian_tui.protocol.errors import GuardianError
@@ -398,6 +397,11 @@ class StepScreen(RunAnswers, GuardianScreen):
             self.call_after_refresh(self.focus_shown)
         self._was_running = running
 
+    def focus_shown(self) -> None:
+        """What has come into sight has the keys; but a field that was just asked for keeps them, though it is not laid out yet."""
+        if not self.query_one(AskPane).typing:
+            super().focus_shown()
+
     # --- the frame --------------------------------------------------------------------------------
 
     @property
@@ -414,7 +418,7 @@ class StepScreen(RunAnswers, GuardianScreen):
 
     def footer_keys(self) -> tuple[FooterKey, ...]:
         """While something is typed, the keys of the field."""
-        if isinstance(self.focused, Input) and self.focused in self.query_one(AskPane).query(Input):
+        if self.query_one(AskPane).typing:
             run = self._run
             words = {"input": "answer", "undo": "take it back"}
             word = words.get(run.asked if run is not None else "", "run it")

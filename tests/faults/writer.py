@@ -14,7 +14,7 @@ from pathlib import Path
 from guardian_tui.client import Client
 from guardian_tui.protocol.alerts import Acknowledge, AddSilence, Alert, EndSilence, Silence
 from guardian_tui.protocol.base import Done
-from guardian_tui.protocol.errors import EngineUnreachable, NotFound
+from guardian_tui.protocol.errors import Conflict, EngineUnreachable, NotFound
 from guardian_tui.protocol.fleet import HostRow, HostSpec
 
 KEPT = 5
@@ -70,6 +70,9 @@ async def main() -> None:
         try:
             await writer.write(number)
         except EngineUnreachable:
+            await asyncio.sleep(0.01)
+        except Conflict:
+            # this machine was not heard of for so long, on a busy one, that its alert is over: the others go on
             await asyncio.sleep(0.01)
         except NotFound:
             # an engine that has just begun does not offer everything yet, or our end was carried out and not told
