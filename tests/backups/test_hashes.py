@@ -85,7 +85,9 @@ def test_pinned_files_are_always_among_them_and_one_that_is_not_there_is_not(tmp
     before, after = taking(job(tmp_path / "data", **policy), "t3")  # type: ignore[misc]  # as above
     found = {one.path for one in taken(run(before), run(after))}
     assert str(large) in found
-    assert len(found) == 2
+    assert str(tmp_path / "none") not in found
+    # the one that is taken by chance may be the pinned one
+    assert len(found) <= 2
 
 
 def test_a_host_that_can_keep_no_list_loses_a_proof_and_no_backup(tmp_path: Path) -> None:
