@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from guardian_tui.engine.vault import keyrings, references
 from guardian_tui.engine.vault.sealing import SealBroken, Stretcher, new_key, seal, unseal
-from guardian_tui.protocol.errors import InvalidRequest, NotFound, VaultLocked
+from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound, VaultLocked
 from guardian_tui.protocol.fleet import SecretRef, SecretSet
 from tests.support.gate import CHEAP, gate
 
@@ -45,7 +45,13 @@ async def test_one_run_yields_two_keys_that_differ() -> None:
     assert Stretcher().parameters.memory_kib == 65536
 
 
-async def test_secrets_go_in_and_no_order_brings_them_out(tmp_path: Path, store_url: str) -> None:
+async def _none() -> list[str]:
+    return []
+
+
+async def test_secrets_go_in_and_no_order_brings_them_out(
+    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with gate(tmp_path, store_url) as one:
         await one.set_up()
         for value in ("first", "second"):
@@ -53,6 +59,12 @@ async def test_secrets_go_in_and_no_order_brings_them_out(tmp_path: Path, store_
         assert (await one.call("secrets.list")).names == ("mail",)
         assert await one.vault.resolve("secret:mail") == "second"
         assert "second" not in "".join(event.body for event in one.events())
+        # somebody else was faster: what they set is not replaced unseen
+        with monkeypatch.context() as patched:
+            patched.setattr(one.vault, "names", _none)
+            with pytest.raises(Conflict, match="at this moment"):
+                await one.call("secrets.set", SecretSet(name="mail", value="third"))
+        assert await one.vault.resolve("secret:mail") == "second"
         await one.call("secrets.remove", SecretRef(name="mail"))
         with pytest.raises(NotFound):
             await one.call("secrets.remove", SecretRef(name="mail"))
