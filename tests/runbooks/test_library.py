@@ -206,6 +206,11 @@ def test_what_stands_in_no_commit_shows_none(repository: Path) -> None:
     git(repository, "checkout", "-q", "_part.md")
     made.refresh()
     assert one(made, "look").commit == second
+    commit, work = repository_module.head(repository, None), folders.survey(repository)
+    assert repository_module.differing(repository, commit, work) == {"new.md"}
+    # nor does what can't be read any more
+    (repository / "look.md").chmod(0o666)
+    assert repository_module.differing(repository, commit, work) == {"look.md", "new.md"}
 
 
 def test_only_a_commit_that_an_allowed_signer_signed_is_run(repository: Path, tmp_path: Path) -> None:
