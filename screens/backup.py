@@ -9,7 +9,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from guardian_tui.commands import Command
 from guardian_tui.protocol.backups import (
     JobDetail,
     JobRef,
@@ -23,21 +22,19 @@ from guardian_tui.protocol.backups import (
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.text import safe
 from guardian_tui.world import Change
-from screens.base import GuardianScreen
+from screens.backup_page import BackupPage
 from screens.work import begin
 from widgets import figures
 from widgets.backups_list import (
     JOB_GLYPHS,
     RunsList,
     ago,
-    is_going,
     progress_facts,
     progress_pieces,
     verdict_paint,
 )
 from widgets.box import Box, Line, folded
 from widgets.heat_map import day_strip, heat_map
-from widgets.live_list import LiveList
 from widgets.painting import width_of
 from widgets.snapshots_list import SnapshotsList
 
@@ -48,10 +45,9 @@ DAYS = 60
 """Of the strip that stands in for the calendar on a narrow terminal."""
 REASON_LINES = 3
 """Of a reason, and of what to do: not so many that the facts below are out of sight; the run's log has all of it."""
-_PANES = ("runs", "snapshots")
 
 
-class BackupScreen(GuardianScreen):
+class BackupScreen(BackupPage):
     """A job's page.
 
     Args:
@@ -59,6 +55,7 @@ class BackupScreen(GuardianScreen):
     """
 
     CONTEXT: ClassVar[str] = "backup"
+    PANES: ClassVar[tuple[str, ...]] = ("runs", "snapshots")
     DEFAULT_CSS = """
     BackupScreen #top { height: 15; max-height: 60%; }
     BackupScreen #words { width: 1fr; height: 1fr; }
@@ -77,7 +74,6 @@ class BackupScreen(GuardianScreen):
         self._row: JobRow | None = None
         self._detail: JobDetail | None = None
         self._read_of: tuple[object, ...] = ()
-        self._pane = "runs"
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -93,7 +89,7 @@ class BackupScreen(GuardianScreen):
     def run(self) -> RunRow | None:
         """The run under the cursor, else the one that is under way."""
         detail = self._detail
-        if self._pane == "runs" and detail is not None:
+        if self.pane == "runs" and detail is not None:
             found = next((run for run in detail.runs if run.id == self.query_one(RunsList).cursor_id), None)
             if found is not None:
                 return self.console.world.runs.get(found.id, found)
@@ -117,10 +113,6 @@ class BackupScreen(GuardianScreen):
         with Horizontal(id="lists"), Vertical():
             yield RunsList(id="runs")
             yield SnapshotsList(id="snapshots")
-
-    def on_mount(self) -> None:
-        """Focus the runs."""
-        self.query_one(RunsList).focus()
 
     def on_resize(self) -> None:
         """The calendar needs room; where there is none, a strip of days stands in for it."""
@@ -162,10 +154,6 @@ class BackupScreen(GuardianScreen):
         self.query_one(SnapshotsList).show(found.snapshots, found.total, console.world.now())
         self._draw()
 
-    def in_footer(self, command: Command) -> bool:
-        """What is over can't be ended."""
-        return super().in_footer(command) and (command.name != "backup.cancel" or is_going(self.run))
-
     def _draw(self) -> None:
         if not self.composed:
             return
@@ -201,32 +189,13 @@ class BackupScreen(GuardianScreen):
 
     # --- commands ------------------------------------------------------------------------------
 
-    def on_descendant_focus(self, event: object) -> None:
-        """The list in focus is the one that commands act on."""
-        if self.focused is not None and self.focused.id in _PANES:
-            self._pane = self.focused.id
-
-    def command_pane_next(self, arguments: tuple[str, ...]) -> None:
-        """The other list."""
-        self._pane = _PANES[(_PANES.index(self._pane) + 1) % len(_PANES)]
-        self.query_one(f"#{self._pane}", LiveList).focus()
-
     def command_open(self, arguments: tuple[str, ...]) -> None:
         """The run's log; a snapshot is restored from."""
-        if self._pane == "runs":
+        if self.pane == "runs":
             if self.run is not None:
                 self.console.open_run(self.run)
         else:
             self.console.command_backup_restore(())
-
-    def on_live_list_chosen(self, event: LiveList.Chosen) -> None:
-        """A double click opens."""
-        self._pane = event.list.id or "runs"
-        self.command_open(())
-
-    def command_back(self, arguments: tuple[str, ...]) -> None:
-        """Back to where it was opened."""
-        self.console.pop_screen()
 
 
 TIMER_WORDS = {

@@ -7,25 +7,22 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from guardian_tui.commands import Command
 from guardian_tui.protocol.backups import JobRow, RepositoryDetail, RepositoryRef, RepositoryRow, RunRow
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.text import counted, safe
 from guardian_tui.world import Change
-from screens.base import GuardianScreen
+from screens.backup_page import BackupPage
 from screens.work import begin
 from widgets import figures
 from widgets.backups_list import JobsList, RunsList, ago, is_going, progress_pieces, repository_glyph
 from widgets.box import Box, Line, folded
-from widgets.live_list import LiveList
 from widgets.room_words import CROWDED, growth_words, room_words
 
-_PANES = ("jobs", "runs")
 _BAR = 16
 SIZES_SHOWN = 60
 
 
-class RepositoryScreen(GuardianScreen):
+class RepositoryScreen(BackupPage):
     """A repository's page.
 
     Args:
@@ -33,6 +30,7 @@ class RepositoryScreen(GuardianScreen):
     """
 
     CONTEXT: ClassVar[str] = "repository"
+    PANES: ClassVar[tuple[str, ...]] = ("jobs", "runs")
     FOOTER_FIRST: ClassVar[tuple[str, ...]] = (
         "open",
         "repository.read",
@@ -53,7 +51,6 @@ class RepositoryScreen(GuardianScreen):
         self._row: RepositoryRow | None = None
         self._detail: RepositoryDetail | None = None
         self._read_of: tuple[object, ...] = ()
-        self._pane = "jobs"
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -68,7 +65,7 @@ class RepositoryScreen(GuardianScreen):
     @property
     def job(self) -> JobRow | None:
         """The job under the cursor."""
-        if self._pane != "jobs":
+        if self.pane != "jobs":
             return None
         return self.console.world.backups.get(self.query_one(JobsList).cursor_id)
 
@@ -76,7 +73,7 @@ class RepositoryScreen(GuardianScreen):
     def run(self) -> RunRow | None:
         """The run under the cursor, else the one that is under way here."""
         runs = self._runs()
-        if self._pane == "runs":
+        if self.pane == "runs":
             cursor = self.query_one(RunsList).cursor_id
             return next((run for run in runs if run.id == cursor), None)
         return next((run for run in runs if is_going(run)), None)
@@ -94,10 +91,6 @@ class RepositoryScreen(GuardianScreen):
         with Vertical(id="lists"):
             yield JobsList(id="jobs")
             yield RunsList(id="runs")
-
-    def on_mount(self) -> None:
-        """Focus the jobs."""
-        self.query_one(JobsList).focus()
 
     def on_resize(self) -> None:
         """Words are folded anew."""
@@ -138,10 +131,6 @@ class RepositoryScreen(GuardianScreen):
         here = {run.id: run for run in world.runs.values() if row and run.repository == row.name}
         return sorted((known | here).values(), key=lambda run: (run.state not in ("running", "queued"), -run.queued_at))  # fmt: skip
 
-    def in_footer(self, command: Command) -> bool:
-        """What is over can't be ended."""
-        return super().in_footer(command) and (command.name != "backup.cancel" or is_going(self.run))
-
     def _draw(self) -> None:
         if not self.composed:
             return
@@ -165,32 +154,13 @@ class RepositoryScreen(GuardianScreen):
 
     # --- commands ------------------------------------------------------------------------------
 
-    def on_descendant_focus(self, event: object) -> None:
-        """The list in focus is the one that commands act on."""
-        if self.focused is not None and self.focused.id in _PANES:
-            self._pane = self.focused.id
-
-    def command_pane_next(self, arguments: tuple[str, ...]) -> None:
-        """The other list."""
-        self._pane = _PANES[(_PANES.index(self._pane) + 1) % len(_PANES)]
-        self.query_one(f"#{self._pane}", LiveList).focus()
-
     def command_open(self, arguments: tuple[str, ...]) -> None:
         """The job's page, or the run's log."""
         job, run = self.job, self.run
-        if self._pane == "jobs" and job is not None:
+        if self.pane == "jobs" and job is not None:
             self.console.open_backup(job.id)
-        elif self._pane == "runs" and run is not None:
+        elif self.pane == "runs" and run is not None:
             self.console.open_run(run)
-
-    def on_live_list_chosen(self, event: LiveList.Chosen) -> None:
-        """A double click opens."""
-        self._pane = event.list.id or "jobs"
-        self.command_open(())
-
-    def command_back(self, arguments: tuple[str, ...]) -> None:
-        """Back to where it was opened."""
-        self.console.pop_screen()
 
 
 def reason_lines(row: RepositoryRow, room: int) -> list[Line]:
