@@ -399,7 +399,7 @@ class StepScreen(RunAnswers, GuardianScreen):
 
     def focus_shown(self) -> None:
         """What has come into sight has the keys; but a field that was just asked for keeps them, though it is not laid out yet."""
-        if not self.query_one(AskPane).typing:
+        if self.focused is None or self.focused is not self.query_one(AskPane).entry:
             super().focus_shown()
 
     # --- the frame --------------------------------------------------------------------------------

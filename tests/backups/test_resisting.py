@@ -23,6 +23,7 @@ from guardian_tui.engine.backups.work import Restore, Retain, Unlock
 from guardian_tui.protocol.backups import Retention
 from tests.backups.house import HERE, House, house
 from tests.backups.test_runner import waiting
+from tests.support.console import until
 from tests.support.restic_key import add_files, make_cheap
 
 SECRET = "secret:backups/vault"
@@ -100,7 +101,8 @@ async def test_a_job_is_removed_and_its_backup_is_ended_and_told_and_leaves_noth
     await removed(home, job)
     row = await home.ended(run.row.id)
     assert (row.verdict, row.words) == ("cancelled", REMOVED), row
-    assert not saving(home)
+    # what was killed is a process until the kernel is through with it
+    await until(lambda: not saving(home))
     assert home.live.backups.get(job.id) is None
     # what came of it is kept: in the history, on screen and in the audit log
     assert home.live.runs.get(row.id).verdict == "cancelled"

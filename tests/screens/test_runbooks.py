@@ -772,6 +772,10 @@ async def test_hosts_that_come_into_sight_have_the_arrows_and_what_goes_on_stand
             app._changed(made.delta(run, runbook_results=made.RESULTS, runbook_progress=(made.PROGRESS,)))
             await until(lambda: isinstance(app.screen.focused, ResultsList))
             await pilot.press("down")
+            # a field that got the keys when it was asked for no more gives them back
+            app.screen.set_focus(app.screen.query("AskPane Input").first())
+            app.screen.focus_shown()
+            await until(lambda: isinstance(app.screen.focused, ResultsList))
         await until(lambda: "p go on" in "\n".join(picture(app)).splitlines()[-1].strip()[:8])
 
 
