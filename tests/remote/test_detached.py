@@ -72,6 +72,16 @@ async def test_cancel_ends_grandchildren_that_ignore_it_and_left_the_group(bench
     assert (await bench.look("b")).state == "absent"
 
 
+async def test_many_may_cancel_a_run_in_the_same_moment(bench: Bench) -> None:
+    """A person, and who follows the run and finds that it was not told: whoever is second must not be told that it failed."""
+    await bench.start("a", "trap '' TERM INT; echo up; sleep 300 & wait; sleep 301")
+    await bench.until("a", lambda look: look.out)
+    await asyncio.gather(*(bench.runs.cancel(None, "a") for _ in range(6)))
+    look = await bench.over("a")
+    assert (look.state, look.cancelled, look.exit_code) == ("ended", True, 128 + signal.SIGKILL)
+    await bench.gone("a")
+
+
 async def test_a_run_that_cleans_up_when_it_is_cancelled_tells_its_own_code(bench: Bench) -> None:
     await bench.start("a", "trap 'echo cleaned; exit 9' TERM; echo ready; while :; do sleep 0.1; done")
     await bench.until("a", lambda look: look.out)

@@ -215,8 +215,8 @@ g_cancel() { # folder, id, grace, shell
             # shellcheck disable=SC2086  # a program and its arguments
             (g_alone $4 "$g_dir/supervisor" finish "$g_dir" "$3") </dev/null >/dev/null 2>&1 &
             g_tried=$!
-            # until it is in its session the end of this one would be its end
-            until g_read ender && [ "$g_pid" = "$g_tried" ]; do
+            # until it is in its session the end of this one would be its end.  Where two order it at once, the one that is noted last stands for both
+            until g_read ender && { [ "$g_pid" = "$g_tried" ] || g_lives "$g_pid" "$g_born"; }; do
                 g_works "$g_tried" || g_fail start "nothing that would end it can be started"
                 g_nap
             done
