@@ -26,10 +26,10 @@ from guardian_tui.protocol.runbooks import (
 from guardian_tui.text import counted, safe
 from guardian_tui.world import Change
 from screens.ask_pane import AskPane
-from screens.base import GuardianScreen
 from screens.presence import Presence
 from screens.runbook_answers import RunAnswers
 from screens.runbook_asking import asking_of, output_note, rows_of_what, word_of, works
+from screens.runbook_focus import RunFocus
 from screens.work import begin
 from widgets.footer import FooterKey
 from widgets.lines_pane import LinesPane
@@ -49,7 +49,7 @@ _PANES = 7
 """Of the screen: steps, who leads, what runs, output, hosts, the question and its words."""
 
 
-class StepScreen(RunAnswers, GuardianScreen):
+class StepScreen(RunAnswers, RunFocus):
     """One run.
 
     Args:
@@ -397,11 +397,6 @@ class StepScreen(RunAnswers, GuardianScreen):
             self.call_after_refresh(self.focus_shown)
         self._was_running = running
 
-    def focus_shown(self) -> None:
-        """What has come into sight has the keys; but a field that was just asked for keeps them, though it is not laid out yet."""
-        if self.focused is None or self.focused is not self.query_one(AskPane).entry:
-            super().focus_shown()
-
     # --- the frame --------------------------------------------------------------------------------
 
     @property
@@ -461,20 +456,6 @@ class StepScreen(RunAnswers, GuardianScreen):
         return {"steps": "output", "output": "hosts" if many else "steps", "hosts": "steps"}[stage]
 
     # --- going about ------------------------------------------------------------------------------
-
-    def action_leave_field(self) -> None:
-        """To the keys."""
-        self.give_back_focus()
-        self.refresh_frame()
-
-    def give_back_focus(self) -> None:
-        """To what is read."""
-        for name in ("#results", "#output", "#steps"):
-            pane = self.query_one(name)
-            if pane.display and pane.region.height:
-                pane.focus()
-                return
-        self.set_focus(None)
 
     def command_pane_next(self, arguments: tuple[str, ...]) -> None:
         """`tab`: steps, output, hosts."""

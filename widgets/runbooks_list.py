@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from textual.message import Message
+
 from guardian_tui.protocol.runbooks import (
     HostState,
     RunbookMatch,
@@ -227,6 +229,13 @@ class RunbookRunsList(_Rows):
 
 class ResultsList(_Rows):
     """What came of a step on each host, the failed ones first."""
+
+    class InSight(Message):
+        """It has come into sight."""
+
+    def on_show(self) -> None:
+        """Tell it: only now would it take the keys."""
+        self.post_message(self.InSight())
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -482,7 +482,7 @@ async def test_a_link_that_fails_is_tried_again_by_the_host_too_and_a_key_that_i
     says.write_text("far: Permission denied (publickey).\n")
     host.due()
     assert host.cron().returncode == 0
-    await kept.until(lambda: kept.backups.jobs["j1"].last != row, "it is taken up")
+    await kept.until(lambda: (last := kept.backups.jobs["j1"].last) and last.id != row.id, "it is taken up")
     refused = await kept.ended()
     assert (refused.verdict, refused.attempt) == ("auth", 1), refused
 
