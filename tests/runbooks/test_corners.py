@@ -143,6 +143,15 @@ def test_the_end_of_hostile_output_is_inert_where_it_is_shown() -> None:
     assert ear.last_line == "␛[2J open"
 
 
+def test_the_last_line_of_a_command_is_the_last_that_says_something() -> None:
+    clock = ManualClock()
+    ear = Output(clock, Budget(clock.monotonic, 1e12)).ear("s", 1, "web", (), Tail(named=False))
+    ear.hear("out", b"freed 1.2G\n")
+    for nothing in (b"\n", b"  \r\n", b"\n\n"):
+        ear.hear("out", nothing)
+    assert ear.last_line == "freed 1.2G"
+
+
 async def test_a_dry_run_says_why_a_check_could_not_be_made(
     lab_: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
