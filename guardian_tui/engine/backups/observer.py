@@ -105,7 +105,7 @@ class Observer:
                 await self._take(repository, listed.snapshots, list(jobs))
             else:
                 async with self._store.write() as tx:
-                    await records.put_repository(tx, repository, new=False)
+                    await records.remember_repository(tx, repository)
         self._told(repository)
         return judgement
 
@@ -114,7 +114,7 @@ class Observer:
         async with self._reading.setdefault(repository.id, asyncio.Lock()), self._turn:
             await self._ask_archive(repository)
             async with self._store.write() as tx:
-                await records.put_repository(tx, repository, new=False)
+                await records.remember_repository(tx, repository)
 
     async def _ask_archive(self, repository: Repository) -> None:
         """What can't be asked leaves what was known as it was: it grows old."""
@@ -254,12 +254,14 @@ class Observer:
         memory.oldest_at = min((s.at for s in found), default=None)
         memory.newest_at = max((s.at for s in found), default=None)
         async with self._store.write() as tx:
+            if not await records.remember_repository(tx, repository):
+                # removed while it was read: nothing of it is kept
+                return
             await records.add_snapshots(tx, repository.id, new)
             for snapshot, owner in changed:
                 await records.put_snapshot(tx, repository.id, snapshot, owner)
             gone = set(known) - set(here)
             await records.drop_snapshots(tx, repository.id, gone)
-            await records.put_repository(tx, repository, new=False)
         self.touched |= {owner for _, owner in (*new, *changed)} | {known[id] for id in gone}
         self.touched.discard("")
 

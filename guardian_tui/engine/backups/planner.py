@@ -85,7 +85,8 @@ class Planner:
         """Queue what is due now."""
         now = self._clock.now()
         for job in list(self._backups.jobs.values()):
-            await self._look_at(job, now)
+            if self._as_it_was(job):
+                await self._look_at(job, now)
         if now - self._proofs_at >= PROOF_SECONDS:
             self._proofs_at = now
             await self._checks(now)
@@ -126,10 +127,17 @@ class Planner:
                 self._backups.timers.expect(job, due)
             else:
                 await self._begin_backup(job, now)
+        if not self._as_it_was(job):
+            # its new schedule is looked at the next time
+            return
         memory.next_at = self.next_at(job, now)
         if memory.next_at != due:
             async with self._store.write() as tx:
-                await records.put_job(tx, job, new=False)
+                await records.remember_job(tx, job)
+
+    def _as_it_was(self, job: Job) -> bool:
+        """Whether nobody has changed or removed it since it was looked up."""
+        return self._backups.jobs.get(job.id) is job
 
     async def _begin_backup(self, job: Job, now: float) -> None:
         """What was due while nobody was there to see runs now, once."""
@@ -183,7 +191,7 @@ class Planner:
 
     async def _drills(self, now: float) -> None:
         """Begin one drill that is due."""
-        for job in self._backups.jobs.values():
+        for job in list(self._backups.jobs.values()):
             every, memory = job.spec.drill.every_days, job.memory
             repository = self._backups.repositories.get(job.repository_id)
             if not every or not job.spec.enabled or repository is None or self._busy(repository):
@@ -198,6 +206,8 @@ class Planner:
                 )
             except (Unprovable, HostUnavailable) as error:
                 log.info("no drill of %s: %s", job.spec.name, error)
+                continue
+            if not self._as_it_was(job):
                 continue
             await self._queue(work, job, repository, way)
             return

@@ -194,6 +194,18 @@ async def put_repository(tx: Tx, repository: Repository, *, new: bool) -> None:
         await tx.execute(update(backup_repositories).where(where).values(**values))
 
 
+async def remember_repository(tx: Tx, repository: Repository) -> bool:
+    """Write what is known of a repository, never how it is set up: somebody may have changed that meanwhile.
+
+    Returns:
+        Whether it is there still.
+    """
+    memory = msgspec.json.encode(repository.memory).decode()
+    where = backup_repositories.c.id == repository.id
+    done = await tx.execute(update(backup_repositories).where(where).values(memory=memory))
+    return done.rowcount > 0
+
+
 async def remove_repository(tx: Tx, repository_id: str) -> None:
     """Delete a repository, and what was read of it."""
     await tx.execute(delete(backup_snapshots).where(backup_snapshots.c.repository_id == repository_id))
@@ -227,6 +239,12 @@ async def put_job(tx: Tx, job: Job, *, new: bool) -> None:
         await tx.execute(insert(backup_jobs), {**own, **values})
     else:
         await tx.execute(update(backup_jobs).where(backup_jobs.c.id == job.id).values(**values))
+
+
+async def remember_job(tx: Tx, job: Job) -> None:
+    """Write what is known of a job, never how it is set up: somebody may have changed that meanwhile."""
+    memory = msgspec.json.encode(job.memory).decode()
+    await tx.execute(update(backup_jobs).where(backup_jobs.c.id == job.id).values(memory=memory))
 
 
 async def remove_job(tx: Tx, job_id: str) -> None:

@@ -281,7 +281,9 @@ class Backups:
             log.error("%s failed in a way that is not foreseen", task.get_name(), exc_info=error)
 
     def _read(self, repository: Repository) -> None:
-        self._show_repository(repository)
+        # it may have been changed or removed while it was read
+        if (now := self.repositories.get(repository.id)) is not None:
+            self._show_repository(now)
 
     def repository_row(self, repository: Repository) -> RepositoryRow:
         """The repository's line, as it was when it was last read."""

@@ -42,9 +42,11 @@ async def write(store: Store, run: Run) -> None:
     marked = await _marked(store, run)
     saved = await records.snapshot_named(store, repository.id, row.snapshot) if row.snapshot else None
     async with store.write() as tx:
-        await records.put_repository(tx, repository, new=False)
         if job is not None:
-            await records.put_job(tx, job, new=False)
+            await records.remember_job(tx, job)
+        if not await records.remember_repository(tx, repository):
+            # removed meanwhile, and all that was read of it
+            return
         for snapshot, owner in marked:
             await records.put_snapshot(tx, repository.id, snapshot, owner)
         if row.operation == "backup" and saved is not None and run.reader is not None:
