@@ -25,7 +25,7 @@ import asyncssh
 import psutil
 import uvloop
 from peers import PROC, Environment, Ssh, cpu_of
-from support import admit, follow, surveyed, watch_many
+from support import admit, awake, follow, surveyed, watch_many
 
 from guardian_tui.attach import start_engine, wait_until_listening
 from guardian_tui.client import Client
@@ -271,7 +271,7 @@ def main() -> None:
     size = QUICK if parser.parse_args().quick else FULL
     others = Environment()
     values: dict[str, float] = {}
-    with real_server() as server, tempfile.TemporaryDirectory(prefix="gb") as folder:
+    with awake(), real_server() as server, tempfile.TemporaryDirectory(prefix="gb") as folder:
         os.environ["GUARDIAN_HOME"] = folder
         ssh = Ssh(server, Path(folder))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -241,6 +241,30 @@ async def surveyed(client: Client) -> None:
 
 
 @contextlib.contextmanager
+def awake() -> Iterator[None]:
+    """No processor falls asleep: on each runs something that gives way to everything else (`SCHED_IDLE`).
+
+    What waking costs is the machine's, not ours: a virtual machine's processor comes back with cold caches, and a sample that is answered
+    every few milliseconds then costs up to six times as much as the same sample on a processor that had something to do.
+    """
+    spin = (
+        "import os, sys; cpu, parent = map(int, sys.argv[1:]); os.sched_setaffinity(0, {cpu})\n"
+        "os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\n"
+        "while os.getppid() == parent:\n    sum(range(10_000))"
+    )
+    spinning = [
+        subprocess.Popen([sys.executable, "-S", "-c", spin, str(cpu), str(os.getpid())])
+        for cpu in sorted(os.sched_getaffinity(0))
+    ]
+    try:
+        yield
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
 def simulated(
     hosts: int, *, cpu: int | None = None, disks: int = 2, nics: int = 2, processes: int = 400
 ) -> Iterator[Simulated]:
