@@ -7,13 +7,12 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 import click
 from msgspec import structs
 from textual.app import App
-from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 
 from guardian_tui import frame
@@ -41,6 +40,7 @@ from guardian_tui.protocol.events import Delta, Heartbeat
 from guardian_tui.protocol.system import Hello
 from guardian_tui.remembered import remembered_theme
 from guardian_tui.ringing import ring
+from guardian_tui.terminal import own_encoding
 from guardian_tui.text import safe
 from guardian_tui.world import World
 from screens.alert import AlertScreen
@@ -64,7 +64,6 @@ from screens.repository import RepositoryScreen
 from screens.run_log import RunLogScreen
 from screens.runbooks import RunbooksScreen
 from themes import DEFAULT, ThemeSet, folder_signature, for_terminal, load_themes
-from widgets.backstop import Backstop
 from widgets.header import HeaderLine
 
 R = TypeVar("R", bound=Response)
@@ -89,6 +88,7 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         process: the private engine that was just started, if one was.
         read_only: offer nothing that changes anything.
         theme: theme to begin with.
+        encoding: of a terminal that has few signs; empty: it has all.
         clock: wall clock, for the header.
     """
 
@@ -116,10 +116,10 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         *,
         read_only: bool = False,
         theme: str = "",
+        encoding: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._backstop = Backstop()
-        super().__init__()
+        super().__init__(encoding)
         self.paths = paths
         self.settings = settings
         self.read_only = read_only
@@ -138,8 +138,6 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         self._process = process
         self.picture = Picture(self)
         self._touched_at = 0.0
-        self.on_terminal = False
-        """Whether a real terminal is drawn on, whose end is ours too."""
         self._last_mode = ""
 
     # --- coming up ---------------------------------------------------------------------------
@@ -452,25 +450,15 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
         await self.client.close()
         self.exit(0)
 
-    def write_raw(self, sequence: str) -> None:
-        """Send the terminal what is no text."""
-        if sequence and self.on_terminal and self._driver is not None:
-            self._driver.write(sequence)
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Nothing but printable characters leaves, whatever a widget drew."""
-        # a terminal without colours is served by a theme: greys of the others could not be told apart
-        others = [one for one in super().get_line_filters() if not isinstance(one, Monochrome)]
-        return [*others, self._backstop]
-
-    def _fatal_error(self) -> None:
-        """End after a fault of ours without printing locals: they may hold passwords."""
-        self.bell()
-        self._close_messages_no_wait()
-
 
 def run_console(
-    paths: Paths, process: subprocess.Popen[bytes] | None, *, read_only: bool, mouse: bool, theme: str
+    paths: Paths,
+    process: subprocess.Popen[bytes] | None,
+    *,
+    read_only: bool,
+    mouse: bool,
+    theme: str,
+    ascii: bool = False,
 ) -> int:
     """Run the console; returns the exit code."""
     try:
@@ -478,7 +466,8 @@ def run_console(
     except GuardianError as error:
         click.echo(f"{error.title}: {error.detail}", err=True)
         return 2
-    app = GuardianApp(paths, settings, process, read_only=read_only, theme=theme)
+    encoding = own_encoding(ascii=ascii or settings.ui.ascii)
+    app = GuardianApp(paths, settings, process, read_only=read_only, theme=theme, encoding=encoding)
     app.on_terminal = True
     app.run(mouse=mouse and settings.ui.mouse)
     if app.farewell:

@@ -229,6 +229,8 @@ class UiSettings(Section, frozen=True):
     desktop: Literal["off", "osc9", "osc777"] = "off"
     """Notices of the desktop for new critical alerts, by the sequence that the terminal knows."""
     mouse: bool = True
+    ascii: bool = False
+    """Draw with no other signs than those of ASCII."""
 
 
 class Settings(Section, frozen=True):

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.message_pump import MessagePump
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
@@ -17,9 +17,11 @@ from textual.widgets import Input
 from guardian_tui.commands import Command, Registry, shown_key
 from guardian_tui.protocol.access import Session
 from guardian_tui.protocol.errors import ApprovalNeeded, GuardianError, InvalidRequest
+from guardian_tui.terminal import TerminalApp
 from guardian_tui.text import safe
 from screens.base import GuardianScreen
 from screens.forms import Field
+from widgets.painting import LEVEL_SIGNS
 
 HELD_SECONDS = 5.0
 """Keys are held for a dialog that is coming up at most so long."""
@@ -30,7 +32,7 @@ ENTER_SECONDS = 2.0
 """Keys are held for the field that follows at most so long."""
 
 
-class KeyboardApp(App[int]):
+class KeyboardApp(TerminalApp):
     """An app whose keys, `:` line and palette are the registry's.
 
     Attributes:
@@ -43,8 +45,8 @@ class KeyboardApp(App[int]):
     session: Session | None = None
     read_only = False
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, encoding: str = "") -> None:
+        super().__init__(encoding)
         self.said: deque[tuple[float, str, str, str]] = deque(maxlen=NOTICES)
         """Notices of late: when, how grave, title, words."""
         self._pressed_at = time.monotonic()
@@ -67,7 +69,12 @@ class KeyboardApp(App[int]):
         self.said.append((time.time(), kind, safe(title, 80), safe(words, 600)))
         # as long as it takes to look up and read it; what went by is in `:notices`
         seconds = min(LONGEST_NOTICE_SECONDS, (4.0 if kind == "information" else 7.0) + len(words) / 20)
-        self.notify(safe(words, 600), title=safe(title, 80), severity=kind, timeout=seconds, markup=False)  # type: ignore[arg-type]  # checked above
+        # how grave it is is said by a sign too, not by a colour alone
+        sign = LEVEL_SIGNS.get({"error": "critical"}.get(kind, kind), "")
+        title, words = (f"{sign} {title}", words) if title else ("", f"{sign} {words}")
+        self.notify(
+            safe(words.lstrip(), 600), title=safe(title.strip(), 80), severity=kind, timeout=seconds, markup=False,  # type: ignore[arg-type]  # checked above
+        )  # fmt: skip
 
     def say_error(self, error: GuardianError) -> None:
         """What happened, what it means, what to do next."""

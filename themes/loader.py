@@ -64,6 +64,12 @@ class ThemeFile:
             "ansi-background": c["background"], "ansi-foreground": c["text"],
         }  # fmt: skip
         variables["g-cursor-style"] = "reverse" if self.ansi else "none"
+        # what colour can't say is said by weight and line
+        plain = c["critical"] == c["text"]
+        variables |= {
+            "g-warning-style": "bold" if plain else "none",
+            "g-critical-style": "bold underline" if plain else "none",
+        }
         variables["g-badge-style"] = "bold reverse" if c["prod"] == "ansi_default" else "bold"
         return Theme(
             name=self.name, primary=c["accent"], secondary=c["mark"], accent=c["accent"], warning=c["warning"], error=c["critical"],

@@ -11,12 +11,27 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
+from widgets.plain_signs import in_plain_signs
+
 
 class Backstop(LineFilter):
-    """Takes characters that are not printable out of a line; its width in cells stays as it was."""
+    """Takes characters that are not printable out of a line; its width in cells stays as it was.
+
+    Args:
+        encoding: of the terminal, where that has few signs: the others are drawn by those; empty: it has all.
+    """
+
+    def __init__(self, encoding: str = "") -> None:
+        super().__init__()
+        self._encoding = encoding
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The same segments, unless one holds something that must not leave."""
+        if self._encoding:
+            segments = [
+                Segment(in_plain_signs(segment.text, self._encoding), segment.style, segment.control)
+                for segment in segments
+            ]
         if all(segment.text.isprintable() for segment in segments):
             return segments
         return [

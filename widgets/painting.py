@@ -19,8 +19,8 @@ PAINTS: dict[str, str] = {
     "accent": "color: $g-accent;",
     "title": "color: $g-accent; text-style: bold;",
     "ok": "color: $g-ok;",
-    "warning": "color: $g-warning;",
-    "critical": "color: $g-critical;",
+    "warning": "color: $g-warning; text-style: $g-warning-style;",
+    "critical": "color: $g-critical; text-style: $g-critical-style;",
     "mark": "color: $g-mark;",
     "meter": "color: $g-meter;",
     "rest": "color: $g-rest;",
@@ -46,6 +46,9 @@ SEVERITY_GLYPHS: dict[str, tuple[str, str]] = {
     "warning": ("▲", "warning"),
     "info": ("·", "muted"),
 }
+
+LEVEL_SIGNS = {"critical": "✖", "warning": "▲"}
+"""What stands beside a figure or a line in one of these paints, so that it reads without colour; a blank beside any other."""
 
 Piece = tuple[str, str]
 """Text and the name of its paint."""
@@ -79,7 +82,13 @@ class Painted(Widget):
                 if ground.reverse:
                     # one bar: each ink reversed would be a row of patches
                     ink = self.get_component_rich_style("paint--text", partial=True)
-                    full = Style(color=ink.color, bgcolor=ground.bgcolor, reverse=True, bold=full.bold)
+                    full = Style(
+                        color=ink.color,
+                        bgcolor=ground.bgcolor,
+                        reverse=True,
+                        bold=full.bold,
+                        underline=full.underline,
+                    )
                 else:
                     full += Style(bgcolor=ground.bgcolor)
             elif full.bgcolor is None:

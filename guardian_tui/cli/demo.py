@@ -23,8 +23,15 @@ from guardian_tui.demo.script import KINDS
 @click.option("--no-console", is_flag=True, help="Only run it, and say how to attach and log in.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse alone (slow links).")
 @click.option("--theme", default="", help="Theme to begin with.")
+@click.option("--ascii", is_flag=True, help="Draw with no other signs than those of ASCII.")
 def demo_command(
-    hosts: int, speed: float, faults: tuple[str, ...], no_console: bool, no_mouse: bool, theme: str
+    hosts: int,
+    speed: float,
+    faults: tuple[str, ...],
+    no_console: bool,
+    no_mouse: bool,
+    theme: str,
+    ascii: bool,
 ) -> None:
     """Show a simulated fleet: real SSH servers on this machine's loopback that live a day of faults.
 
@@ -42,7 +49,7 @@ def demo_command(
         else:
             from guardian_tui.demo.console import run_demo
 
-            code = run_demo(backstage, mouse=not no_mouse, theme=theme)
+            code = run_demo(backstage, mouse=not no_mouse, theme=theme, ascii=ascii)
     finally:
         backstage.close()
     click.echo("The demo is over; nothing of it is left.")

@@ -61,8 +61,9 @@ class _LazyGroup(click.Group):
 @click.option("--read-only", is_flag=True, help="Offer no command that changes anything.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse alone (slow links).")
 @click.option("--theme", default="", help="Theme to begin with.")
+@click.option("--ascii", is_flag=True, help="Draw with no other signs than those of ASCII.")
 @click.pass_context
-def main(context: click.Context, read_only: bool, no_mouse: bool, theme: str) -> None:
+def main(context: click.Context, read_only: bool, no_mouse: bool, theme: str, ascii: bool) -> None:
     """Guardian: the live health, alerts and audit log of your servers, over nothing but SSH."""
     if context.invoked_subcommand is not None:
         return
@@ -73,4 +74,4 @@ def main(context: click.Context, read_only: bool, no_mouse: bool, theme: str) ->
     process = None if paths.shared or engine_listens(paths.socket) else start_engine(paths, linger=False)
     from guardian_tui.app import run_console
 
-    sys.exit(run_console(paths, process, read_only=read_only, mouse=not no_mouse, theme=theme))
+    sys.exit(run_console(paths, process, read_only=read_only, mouse=not no_mouse, theme=theme, ascii=ascii))

@@ -20,6 +20,7 @@ from guardian_tui.own_keys import load_keys
 from guardian_tui.protocol.access import Session
 from guardian_tui.protocol.errors import EngineUnreachable
 from guardian_tui.protocol.system import Hello
+from guardian_tui.terminal import own_encoding
 from screens.lock import LockScreen
 from screens.reports import ReportDialog
 
@@ -48,10 +49,11 @@ class DemoApp(GuardianApp):
     Args:
         backstage: the demo.
         theme: theme to begin with.
+        encoding: of a terminal that has few signs; empty: it has all.
     """
 
-    def __init__(self, backstage: Backstage, *, theme: str = "") -> None:
-        super().__init__(backstage.paths, Settings(environment="demo"), theme=theme)
+    def __init__(self, backstage: Backstage, *, theme: str = "", encoding: str = "") -> None:
+        super().__init__(backstage.paths, Settings(environment="demo"), theme=theme, encoding=encoding)
         self._backstage = backstage
         self._admin: Admin | None = None
         self._told = asyncio.Event()
@@ -154,11 +156,11 @@ class DemoApp(GuardianApp):
             self.say("The demo's stage has ended.", severity="error")
 
 
-def run_demo(backstage: Backstage, *, mouse: bool, theme: str) -> int:
+def run_demo(backstage: Backstage, *, mouse: bool, theme: str, ascii: bool = False) -> int:
     """Show a demo; returns the exit code."""
     # nobody's own agent is handed to a demo
     os.environ.pop("SSH_AUTH_SOCK", None)
-    app = DemoApp(backstage, theme=theme)
+    app = DemoApp(backstage, theme=theme, encoding=own_encoding(ascii=ascii))
     app.on_terminal = True
     app.run(mouse=mouse)
     return farewell_of(app)

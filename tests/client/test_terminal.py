@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import signal
@@ -10,7 +11,25 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from guardian_tui.terminal import encoding_of
 from tests.support.engine import QUIET, ROOT
+
+
+@pytest.mark.parametrize(
+    ("encoding", "ascii", "few"),
+    [
+        ("utf-8", False, ""),
+        ("UTF8", False, ""),
+        ("iso-8859-1", False, "iso-8859-1"),
+        ("utf-8", True, "ascii"),
+    ],
+)
+def test_a_terminal_whose_locale_is_not_utf_8_has_few_signs(encoding: str, ascii: bool, few: str) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    assert encoding_of(terminal, ascii=ascii) == few
+    assert encoding_of(None, ascii=ascii) == ("ascii" if ascii else "")
 
 
 def test_a_console_whose_terminal_is_gone_ends_though_nobody_hung_up_on_it(tmp_path: Path) -> None:
@@ -26,6 +45,13 @@ def test_a_console_whose_terminal_is_gone_ends_though_nobody_hung_up_on_it(tmp_p
     painted, deadline = b"", time.monotonic() + 90
     while b"welcome" not in painted:
         assert time.monotonic() < deadline, painted[-500:]
+        painted += os.read(ours, 65536)
+    # bytes that are no UTF-8 are no key, and end nothing
+    os.write(ours, b"\xe4\xff")
+    while b"nobody-else" not in painted:
+        assert time.monotonic() < deadline, painted[-500:]
+        time.sleep(0.2)
+        os.write(ours, b"\x15nobody-else")
         painted += os.read(ours, 65536)
     os.close(ours)
     try:

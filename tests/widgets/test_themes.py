@@ -104,6 +104,10 @@ def test_without_colour_there_is_none_and_what_needs_a_ground_is_reversed() -> N
     variables = colourless.textual_theme().variables
     assert (variables["g-cursor-style"], variables["g-badge-style"]) == ("reverse", "bold reverse")
     assert OURS[DEFAULT].textual_theme().variables["g-cursor-style"] == "none"
+    # what is wrong stands out all the same, and the gravest most
+    styles = [variables[f"g-{level}-style"] for level in ("warning", "critical")]
+    assert styles == ["bold", "bold underline"]
+    assert OURS[DEFAULT].textual_theme().variables["g-critical-style"] == "none"
     filled, rest = figures.meter(0.5, 4)
     assert filled[0] != rest[0]
 
