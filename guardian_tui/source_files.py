@@ -10,6 +10,7 @@ from pathlib import Path
 
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.imports import SourceFormat, SourceText
+from guardian_tui.ssh_includes import with_includes
 from guardian_tui.text import safe
 
 SCRIPT_SECONDS = 60.0
@@ -55,8 +56,11 @@ def read_source(name: str, format: SourceFormat | None = None) -> SourceText:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise InvalidRequest(f"{path} can't be read: {error.strerror}.") from error
+    format = format or format_of(str(path), text)
+    if format == "ssh_config":
+        text = with_includes(path, text)
     _bounded(text, str(path))
-    return SourceText(format=format or format_of(str(path), text), name=str(path), text=text)
+    return SourceText(format=format, name=str(path), text=text)
 
 
 def is_script(path: Path) -> bool:

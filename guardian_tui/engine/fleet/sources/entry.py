@@ -6,6 +6,7 @@ about it; the rest of the file counts.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,10 +42,16 @@ class Reading:
     """How the source is called in problems."""
     entries: list[Entry] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    pieces: list[tuple[int, str, int]] = field(default_factory=list)
+    """Where the text goes on with another file: the line of the text from which on, that file, and the line of it."""
 
     def at(self, line: int) -> str:
         """A place in the source."""
-        return f"{self.file}:{line}" if line else self.file
+        place = bisect_right(self.pieces, line, key=lambda piece: piece[0]) - 1
+        if place < 0:
+            return f"{self.file}:{line}" if line else self.file
+        begins, file, first = self.pieces[place]
+        return f"{file}:{line - begins + first}"
 
     def problem(self, line: int, words: str) -> None:
         """Something can't be read; ``words`` say what, and what to do."""

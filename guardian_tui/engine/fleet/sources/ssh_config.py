@@ -7,6 +7,7 @@ behaves otherwise than `ssh` does.  Nothing is ever executed: no `ProxyCommand`,
 from __future__ import annotations
 
 import fnmatch
+import re
 import shlex
 from dataclasses import dataclass, field
 
@@ -19,6 +20,9 @@ IGNORED = frozenset(
      "hashknownhosts", "identitiesonly", "loglevel", "sendenv", "serveralivecountmax", "serveraliveinterval",
      "setenv", "tcpkeepalive", "visualhostkey", "requesttty", "escapechar", "updatehostkeys"}
 )  # fmt: skip
+
+_MOVED = re.compile(r"#@ (\d{1,7}) (.+)")
+"""What the client writes before the text of an included file, and after it: line and file."""
 
 
 @dataclass(slots=True)
@@ -59,6 +63,8 @@ def _blocks(text: str, reading: Reading) -> list[_Block]:
     blocks = [current]
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
+        if moved := _MOVED.match(line):
+            reading.pieces.append((number + 1, moved[2], int(moved[1])))
         if not line or line.startswith("#"):
             continue
         keyword, _, rest = line.replace("=", " ", 1).replace("\t", " ").partition(" ")
@@ -79,11 +85,14 @@ def _blocks(text: str, reading: Reading) -> list[_Block]:
             blocks.append(current)
             reading.problem(number, "Match is not supported; its settings are left out")
         elif keyword == "include":
-            reading.problem(number, f"Include is not followed; import {words[0][:100]} by itself")
+            # the client puts in those that hold for every host
+            why = "Include is not followed below Host or Match, nor where it can't be read"
+            reading.problem(number, f"{why}; import {words[0][:100]} by itself")
         elif keyword in TAKEN:
             current.settings.setdefault(keyword, words[0])
         elif keyword not in IGNORED:
-            current.unsupported.append(f"{keyword} (line {number})")
+            place = reading.at(number) if reading.pieces else f"line {number}"
+            current.unsupported.append(f"{keyword} ({place})")
     return blocks
 
 
