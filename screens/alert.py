@@ -124,9 +124,14 @@ class AlertScreen(ChartCommands, GuardianScreen):
             "ok" if over else paint,
         )
         box.show(
-            [*title, [("", "text")], *_facts(alert, now), *self._runbook_lines(alert)],
+            [
+                *title,
+                [("", "text")],
+                *_facts(alert, now, self._key("alert.acknowledge")),
+                *self._runbook_lines(alert),
+            ],
             title=f"{safe(alert.title, 100)} · {safe(alert.host or 'engine', 100)}",
-            note=_keys(alert),
+            note=self._keys(alert),
         )
 
     def _runbook_lines(self, alert: Alert) -> list[Line]:
@@ -143,8 +148,22 @@ class AlertScreen(ChartCommands, GuardianScreen):
         fitting = world.runbooks_for(alert.rule) if alert.state == "firing" else []
         if fitting and not runs:
             names = ", ".join(safe(row.title, 80) for row in fitting[:4])
-            lines.append([(f"{'runbook':<12}", "muted"), (names, "title"), ("  r starts it", "muted")])
+            key = self._key("runbook.open")
+            how = f"  {key} starts it" if key else ""
+            lines.append([(f"{'runbook':<12}", "muted"), (names, "title"), (how, "muted")])
         return lines
+
+    def _key(self, name: str) -> str:
+        """The key of a command as this person has it; empty: they may not give it."""
+        return next((self.console.key_of(one) for one in self.offered() if one.name == name), "")
+
+    def _keys(self, alert: Alert) -> str:
+        """What can be done with it, for the box's border."""
+        if alert.state != "firing":
+            return ""
+        can = {"alert.acknowledge": "acknowledge", "alert.silence": "silence", "runbook.open": "runbook"}
+        can |= {"open": "host"} if alert.host_id else {}
+        return " · ".join(f"{key} {word}" for name, word in can.items() if (key := self._key(name)))
 
     def _chart_it(self, alert: Alert) -> None:
         """Its series from before it began, with the threshold that it was judged by; behind it what its host's page charts."""
@@ -189,7 +208,7 @@ class AlertScreen(ChartCommands, GuardianScreen):
             self.console.open_host(self._alert.host_id)
 
 
-def _facts(alert: Alert, now: float) -> list[Line]:
+def _facts(alert: Alert, now: float, take_key: str) -> list[Line]:
     def at(moment: float) -> str:
         return (
             f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(moment))}, {figures.age(now - moment)} ago"
@@ -206,16 +225,14 @@ def _facts(alert: Alert, now: float) -> list[Line]:
         if alert.acknowledged_by and alert.acknowledged_at
         else "nobody took it"
         if alert.state != "firing"
-        else "nobody; a takes it"
+        else f"nobody; {take_key} takes it"
+        if take_key
+        else "nobody"
     )
     rows = [
         ("host", f"{alert.host or 'the engine'} {alert.instance}"), ("since", at(alert.since)), ("resolved", at(alert.resolved_at) if alert.resolved_at else ""),
         ("value", value if alert.value is not None else ""), ("rule", f"{alert.rule} ({alert.tier})"), ("who has it", has), ("told", told),
-        ("silenced", f"until {time.strftime('%H:%M', time.localtime(alert.silenced_until))}" if alert.silenced_until else ""),
+        ("silenced", f"until {figures.clock(alert.silenced_until, now)}" if alert.silenced_until else ""),
         ("behind it", f"{counted(alert.folded, 'host is', 'hosts are')} unreachable because of it" if alert.folded else ""),
     ]  # fmt: skip
     return [[(f"{label:<12}", "muted"), (safe(words, 300), "text")] for label, words in rows if words.strip()]
-
-
-def _keys(alert: Alert) -> str:
-    return "" if alert.state != "firing" else "a acknowledge · s silence · r runbook · ⏎ host"

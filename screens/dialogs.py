@@ -76,7 +76,7 @@ class ConfirmDialog(ModalScreen[bool]):
             if self._typed:
                 yield Field("Type it", Input(id="typed", placeholder=safe(self._typed, 100)))
             yield Words(
-                "⏎ when it stands there · esc no" if self._typed else "y yes · n no",
+                "⏎ when it stands there · esc no" if self._typed else "y or ⏎ yes · n or esc no",
                 id="words",
                 classes="muted",
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -182,7 +181,7 @@ class HostScreen(ChartCommands, GuardianScreen):
         self._past, self._past_at = await detail_at(self.console, self._detail, at), at
         self._draw()
         await changes.read(self.console, self._host_id)
-        minute = _minute(at, self.console.world.now())
+        minute = figures.clock(at, self.console.world.now())
         changes.set_caption(changes.heading, "", f"before {minute}", "accent")
         for pane in (one for one in self.query(Pane) if one is not changes):
             pane.show([[("not kept: . returns to now", "muted")]], note=minute, note_paint="accent")
@@ -299,7 +298,9 @@ class HostScreen(ChartCommands, GuardianScreen):
         """Show what was measured; what is old is faint, and says how old it is."""
         if self._past is not None:
             box.show(
-                lines, note=f"at {_minute(self._past_at, self.console.world.now())}", note_paint="accent"
+                lines,
+                note=f"at {figures.clock(self._past_at, self.console.world.now())}",
+                note_paint="accent",
             )
             return
         row, now = self.console.world.hosts.get(self._host_id), self.console.world.now()
@@ -339,9 +340,3 @@ class HostScreen(ChartCommands, GuardianScreen):
     def command_zoom(self, arguments: tuple[str, ...]) -> None:
         """`z`: the chart takes all the room."""
         self.toggle_class("zoom")
-
-
-def _minute(at: float, now: float) -> str:
-    """A moment in few characters, with its day where that is not today."""
-    there = time.localtime(at)
-    return time.strftime("%H:%M" if there[:3] == time.localtime(now)[:3] else "%a %d %H:%M", there)

@@ -19,7 +19,7 @@ from guardian_tui.text import safe
 from widgets import figures
 from widgets.box import Box, Line
 from widgets.log_list import PRIORITY_PAINTS
-from widgets.painting import fit
+from widgets.painting import LEVEL_SIGNS, fit
 
 if TYPE_CHECKING:
     from guardian_tui.app import GuardianApp
@@ -228,7 +228,9 @@ class LogPane(Pane):
     def _line(self, line: LogLine) -> Line:
         when = time.strftime("%H:%M:%S", time.localtime(line.at)) if line.at else ""
         words = f"{line.source}: {line.text}" if line.source else line.text
+        paint = PRIORITY_PAINTS[line.priority]
         return [
-            (fit(when, 8) + "  ", "muted"),
-            (fit(words, max(10, self.room - 11)), PRIORITY_PAINTS[line.priority]),
+            (fit(when, 8) + " ", "muted"),
+            (f"{LEVEL_SIGNS.get(paint, ' ')} ", paint),
+            (fit(words, max(10, self.room - 12)), paint),
         ]

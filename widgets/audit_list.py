@@ -15,7 +15,7 @@ from widgets.painting import Piece, fit
 _OUTCOMES = {
     "ok": ("✓", "ok"),
     "denied": ("✗", "critical"),
-    "failed": ("✗", "warning"),
+    "failed": ("!", "warning"),
     "intent": ("…", "muted"),
 }
 

@@ -12,7 +12,7 @@ from guardian_tui.protocol.fleet import FileSystem, Nic
 from guardian_tui.text import safe
 from widgets import figures
 from widgets.caption import Captioned
-from widgets.painting import Piece, clip, fit, paint_css
+from widgets.painting import LEVEL_SIGNS, Piece, clip, fit, paint_css
 
 Line = list[Piece]
 
@@ -83,7 +83,7 @@ def gauge(
         (fit(label, 13), "muted"),
         (filled, paint),
         (rest, "rest"),
-        (f"  {words}", "text" if paint == "meter" else paint),
+        (f"{LEVEL_SIGNS.get(paint, ' ')} {words}", "text" if paint == "meter" else paint),
     ]
 
 
@@ -94,9 +94,11 @@ def file_system_lines(rooms: Sequence[FileSystem], most: int, width: int = WIDE)
     for room in sorted(rooms, key=lambda r: -r.used_ratio)[:most]:
         filled, rest = figures.meter(room.used_ratio, bar)
         paint = "critical" if room.used_ratio >= 0.95 else "warning" if room.used_ratio >= 0.9 else "meter"
+        sign = LEVEL_SIGNS.get(paint, " ")
         line: Line = [
             (fit(safe(room.mount, 200), label) + " ", "text"), (filled, paint), (rest, "rest"),
-            (f" {figures.percent(room.used_ratio):>3} %", "text" if paint == "meter" else paint), (f"  {figures.size(room.available_bytes)}{free}", "muted"),
+            (f"{sign}{figures.percent(room.used_ratio):>3} %", "text" if paint == "meter" else paint),
+            (f"  {figures.size(room.available_bytes)}{free}", "muted"),
         ]  # fmt: skip
         if room.hours_to_full is not None and room.hours_to_full < 24 * 90:
             left = figures.age(room.hours_to_full * 3600)

@@ -57,6 +57,9 @@ class ChoiceList(LiveList):
             self.marked |= dict.fromkeys(free)
         self.redraw_changed()
 
+    def say_marks(self) -> None:
+        """Its dialog says how many of them can be chosen."""
+
     def look(self, id: str, width: int) -> object:
         """A choice never changes."""
         return self._choices[id]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _UNITS = ("", "K", "M", "G", "T", "P")
+_NAMED_DAYS_SECONDS = 6 * 86400.0
+"""A day within so long is known by its name alone."""
 
 
 def age(seconds: float) -> str:
@@ -23,6 +27,18 @@ def span(seconds: float) -> str:
     if 0 < seconds < 0.9995:
         return f"{seconds * 1000:.1f}ms" if seconds < 0.00995 else f"{seconds * 1000:.0f}ms"
     return age(seconds)
+
+
+def clock(at: float, now: float) -> str:
+    """The minute of a moment: ``14:05``; with its day where that is another, ``Tue 14:05``, and its date where that is far: ``Tue 12 Jan 14:05``."""
+    there, here = time.localtime(at), time.localtime(now)
+    if there[:3] == here[:3]:
+        form = "%H:%M"
+    elif there.tm_year != here.tm_year and abs(at - now) > _NAMED_DAYS_SECONDS:
+        form = "%a %d %b %Y %H:%M"
+    else:
+        form = "%a %H:%M" if abs(at - now) < _NAMED_DAYS_SECONDS else "%a %d %b %H:%M"
+    return time.strftime(form, there)
 
 
 def amount(value: float | None, *, base: float = 1024.0) -> str:

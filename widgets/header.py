@@ -24,6 +24,7 @@ class HeaderLine:
     states: Mapping[HostState, int] = field(default_factory=dict)
     alerts: int = 0
     critical: int = 0
+    """Of the alerts those that are critical."""
     who: str = ""
     role: str = ""
     advisory: bool = False
@@ -69,7 +70,8 @@ class Header(Painted):
                 ]
         middle += [
             ("⚑ ", "warning" if line.alerts else "faint"),
-            (f"{line.alerts}", "critical" if line.critical else "text"),
+            (f"{line.alerts}", "text"),
+            (f" {line.critical}!" if line.critical else "", "critical"),
         ]
         runs: list[Piece] = []
         if line.runs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -307,7 +306,7 @@ class HostsTable(LiveList):
         if state in ("down", "unreachable", "unknown", "maintenance") or row.measured_at is None:
             why = row.why if state == row.state else "no news of it"
             if row.until is not None:
-                why = f"{safe(why, 100)} until {_clock(row.until, self._now)}"
+                why = f"{safe(why, 100)} until {figures.clock(row.until, self._now)}"
             room = width - 1 - width_of(pieces) - 1
             return [
                 *pieces,
@@ -361,12 +360,6 @@ class HostsTable(LiveList):
             (f"{glyph} ", colour), (fit(title, c.name) + " ", "strong"), (fit("unreachable", STATE_CELLS) + "  ", "muted"),
             (f"{safe(name, 60)} does not answer  {figures.age(self._now - since)}  ", "muted"), (hint, "faint"),
         ]  # fmt: skip
-
-
-def _clock(at: float, now: float) -> str:
-    """The minute of a moment, with its day where that is another."""
-    there, here = time.localtime(at), time.localtime(now)
-    return time.strftime("%H:%M" if there[:3] == here[:3] else "%a %d %H:%M", there)
 
 
 def _since(row: HostRow, state: HostState) -> float:

@@ -147,6 +147,7 @@ class LiveList(Scrolled, can_focus=True):
         self._place = {id: place for place, id in enumerate(self._order)}
         for id in [id for id in self.marked if id not in self._place]:
             del self.marked[id]
+        self.say_marks()
         if longer:
             self.virtual_size = Size(self.width, len(self._order) + self.head)
         if self._order and (not self._settled() or self._left_alone()):
@@ -269,6 +270,7 @@ class LiveList(Scrolled, can_focus=True):
         else:
             self.marked[self._cursor_id] = None
             self._mark_from = self._cursor_id
+        self.say_marks()
         self.action_move(1)
         self.redraw_changed()
 
@@ -277,14 +279,23 @@ class LiveList(Scrolled, can_focus=True):
         start = self._place.get(self._mark_from, self._cursor_place)
         low, high = sorted((start, self._cursor_place))
         self.marked |= dict.fromkeys(self._order[low : high + 1])
+        self.say_marks()
         self.redraw_changed()
 
     def clear_marks(self) -> bool:
         """Unmark all; False if nothing was marked."""
         had = bool(self.marked)
         self.marked.clear()
+        self.say_marks()
         self.redraw_changed()
         return had
+
+    def say_marks(self) -> None:
+        """How many a command would act on, in the border."""
+        words = f"{len(self.marked)} marked" if self.marked else ""
+        if words != self.said_first:
+            self.said_first = words
+            self._draw_caption()
 
     # --- drawing ---------------------------------------------------------------------------------
 

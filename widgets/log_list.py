@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from guardian_tui.protocol.acts import LogLine
 from widgets.live_list import LiveList
-from widgets.painting import Piece, fit
+from widgets.painting import LEVEL_SIGNS, Piece, fit
 
 MOST_LINES = 5000
 """Kept; the oldest go first."""
@@ -100,12 +100,13 @@ class LogList(LiveList):
         one = self._by_id[id]
         line = one.line
         when = time.strftime("%H:%M:%S", time.localtime(line.at)) if line.at else "        "
-        pieces: list[Piece] = [(when + "  ", "muted")]
+        paint = PRIORITY_PAINTS[line.priority]
+        pieces: list[Piece] = [(when + " ", "muted"), (f"{LEVEL_SIGNS.get(paint, ' ')} ", paint)]
         if self._many:
             pieces.append((fit(one.host, 14) + " ", "accent"))
         source = 14 if width >= 100 else 0
         if source:
             pieces.append((fit(line.source, source) + "  ", "muted"))
-        taken = 1 + 10 + (15 if self._many else 0) + (source + 2 if source else 0)
-        pieces.append((fit(line.text, max(10, width - taken)), PRIORITY_PAINTS[line.priority]))
+        taken = 1 + 11 + (15 if self._many else 0) + (source + 2 if source else 0)
+        pieces.append((fit(line.text, max(10, width - taken)), paint))
         return pieces

@@ -46,6 +46,11 @@ class PeopleList(LiveList):
         self.redraw_changed()
 
     @property
+    def people(self) -> list[Account]:
+        """Everybody, in the order shown."""
+        return [self._people[id] for id in self.ids if id in self._people]
+
+    @property
     def session(self) -> Session | None:
         """The session under the cursor."""
         return self._sessions.get(self.cursor_id)

@@ -91,7 +91,9 @@ async def test_forms_and_dialogs_fit(size: tuple[int, int], monkeypatch: pytest.
         await until(lambda: isinstance(app.screen, FleetScreen) and app.screen.composed)
         app.run_line("key")
         await until(lambda: isinstance(app.screen, ConfirmDialog))
-        await shown(app, "fingerprint  SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDFyYqVvVPqPhPmZRE", "y yes · n no")
+        await shown(
+            app, "fingerprint  SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDFyYqVvVPqPhPmZRE", "y or ⏎ yes · n or esc no"
+        )
         await leave(app, pilot)
         app.run_line("add web-9 10.0.0.9")
         await until(lambda: isinstance(app.screen, EditHostDialog))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,21 @@ from widgets import figures
 )  # fmt: skip
 def test_ages(seconds: float, words: str) -> None:
     assert figures.age(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("day", "words"),
+    [
+        (0, "14:05"),
+        (1, "Wed 14:05"),
+        (-4, "Fri 14:05"),
+        (20, "Mon 01 Feb 14:05"),
+        (-20, "Wed 23 Dec 2026 14:05"),
+    ],
+)
+def test_a_moment_of_another_day_names_its_day(day: int, words: str) -> None:
+    now = time.mktime((2027, 1, 12, 20, 0, 0, 0, 0, -1))
+    assert figures.clock(time.mktime((2027, 1, 12 + day, 14, 5, 0, 0, 0, -1)), now) == words
 
 
 @pytest.mark.parametrize(

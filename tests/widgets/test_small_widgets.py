@@ -11,6 +11,7 @@ from textual.color import Color
 from textual.widget import Widget
 from textual.widgets import Input
 
+from guardian_tui.protocol.acts import LogLine
 from guardian_tui.protocol.fleet import FileSystem, Nic
 from tests.widgets.fleet_app import NOW, FleetApp, alert, alerts, events
 from themes import load_themes
@@ -23,6 +24,7 @@ from widgets.chart import Chart
 from widgets.counts_line import Count, CountsLine
 from widgets.footer import Footer, FooterKey
 from widgets.header import Header, HeaderLine
+from widgets.log_list import HostLine, LogList
 from widgets.painting import clip, fit, width_of
 from widgets.plot import ChartData
 from widgets.prompt import Prompt
@@ -63,7 +65,7 @@ FULL = HeaderLine("prod", ("fleet", "web-1"), {"up": 3, "down": 1}, 2, 1, "ada",
 
 @pytest.mark.parametrize(
     ("width", "there", "gone"),
-    [(140, ["guardian", " prod ", "› web-1", "● 3", "✖ 1", "⚑ 2", "ada · admin (advisory)", "14:02:33"], ["◌"]), (100, ["ada · admin", "14:02:33"], ["advisory"]),
+    [(140, ["guardian", " prod ", "› web-1", "● 3", "✖ 1", "⚑ 2 1!", "ada · admin (advisory)", "14:02:33"], ["◌"]), (100, ["ada · admin", "14:02:33"], ["advisory"]),
      (72, ["14:02 ", "● 3"], ["14:02:33"]), (30, ["guardian", "14:02 "], ["ada"]), (5, [], [])],
 )  # fmt: skip
 async def test_the_header_drops_what_has_no_room(width: int, there: list[str], gone: list[str]) -> None:
@@ -175,6 +177,8 @@ def test_interfaces_tell_errors_only_when_there_are_some() -> None:
 def test_gauges_take_colour_only_when_something_is_wrong() -> None:
     assert gauge("cpu", None, "")[1][1] == "rest"
     assert [gauge("cpu", ratio, "x")[1][1] for ratio in (0.5, 0.9, 0.99)] == ["meter", "warning", "critical"]
+    # and a sign with it
+    assert [gauge("cpu", ratio, "x")[-1][0] for ratio in (0.5, 0.9, 0.99)] == ["  x", "▲ x", "✖ x"]
 
 
 async def test_a_box_is_as_high_as_its_lines_and_takes_titles_as_words() -> None:
@@ -306,3 +310,12 @@ def test_fitting_keeps_cells() -> None:
     assert fit("abc", 0) == "" and fit("abcdef", 3) == "ab…"
     assert width_of(clip([("abc", "text"), ("漢字", "text")], 5)) == 5
     assert clip([("abc", "text"), ("d", "text")], 3) == [("abc", "text")]
+
+
+@pytest.mark.parametrize(("priority", "sign"), [(2, "✖"), (3, "✖"), (4, "▲"), (6, " ")])
+def test_how_grave_a_line_of_a_log_is_reads_without_colour(priority: int, sign: str) -> None:
+    listing = LogList(many=False)
+    listing._by_id = {"1": HostLine("web-1", LogLine(None, priority, "sshd", "said"))}
+    for width in (60, 120):
+        line = "".join(text for text, _ in listing.line("1", width))
+        assert line[8:11] == f" {sign} " and line.rstrip().endswith("said") and len(line) < width
