@@ -1,20 +1,30 @@
-"""The documents keep to what there is: their commands are commands, their links lead somewhere."""
+"""The documents keep to what there is: their commands are commands, their `:` lines and keys are the screen's, their links lead somewhere."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import click
 import pytest
 
+from guardian_tui.cli.keys import keys_page
 from guardian_tui.cli.main import main
+from guardian_tui.commands import COMMANDS, shown_key
+from guardian_tui.demo.console import DEMO_COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 _CODE = re.compile(r"`([^`\n]+)`")
+_LINE = re.compile(r":([a-z][a-z-]*)")
+_KEYS = {shown_key(key) for command in COMMANDS.values() for key in command.keys}
+_WORDS = {word for command in (*COMMANDS.values(), *DEMO_COMMANDS) for word in command.words}
+_LEAST_SHARE = 0.9
+_KEY_COLUMNS = {("press or type", ""), ("key", "`:`"), ("key", "shows"), ("key", "does")}
+"""Headings of a column of keys, each with that of the next one: a key of a document is another thing."""
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -31,6 +41,14 @@ def commands_of(page: Path) -> Iterator[str]:
                 kept = ""
         else:
             yield from (code for code in _CODE.findall(line) if code.startswith("guardian-tui "))
+            yield from (f"guardian-tui {code}" for code in _CODE.findall(line) if names_a_verb(code))
+
+
+def names_a_verb(code: str) -> bool:
+    """Whether a code in a text is an order of the command line without the program's name: `hosts list`."""
+    group, _, rest = code.partition(" ")
+    found = main.get_command(click.Context(main), group) if group.isalpha() and rest else None
+    return isinstance(found, click.Group) and rest[:1].isalpha() and rest[:1].islower()
 
 
 def words_of(line: str) -> list[str]:
@@ -73,6 +91,49 @@ def test_commands_of_the_documents_are_there(page: Path) -> None:
 def test_links_of_the_documents_lead_somewhere(page: Path) -> None:
     links = [link for link in _LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def unknown_lines(text: str) -> list[str]:
+    """`:` lines in a text that the screen does not know."""
+    found = [match for code in _CODE.findall(text) if (match := _LINE.match(code))]
+    return [match.string for match in found if match[1] not in _WORDS]
+
+
+def unknown_keys(text: str) -> list[str]:
+    """What stands in the column of keys of a text's tables, and is no key of the screen."""
+    found, column = [], -1
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if not cells:
+            column = -1
+        elif column < 0:
+            column = next((at for at, pair in enumerate(pairwise([*cells, ""])) if pair in _KEY_COLUMNS), -1)
+        elif column < len(cells):
+            codes = [
+                code for code in _CODE.findall(cells[column]) if not code.startswith((":", "guardian-tui "))
+            ]
+            found += [code for code in codes if code not in _KEYS and code != "state restore FILE"]
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_the_documents_type_on_screen_is_known_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert (unknown_lines(text), unknown_keys(text)) == ([], [])
+
+
+def test_what_is_not_known_on_screen_would_be_found() -> None:
+    assert unknown_lines("Type `:silense 2h`, or `:silence 2h`, or `:trouble disk`.") == [":silense 2h"]
+    table = "| to do this | press or type |\n|---|---|\n| a | `é` or `:rules` |\n| b | `g 1` |\n\n| x |\n|---|\n| `ö` |"
+    assert unknown_keys(table) == ["é"]
+
+
+def test_nine_of_ten_commands_of_the_screen_stand_in_the_manual_as_they_are() -> None:
+    page = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in keys_page(COMMANDS.values()).splitlines() if line.startswith(("| `", "|  |"))]
+    missing = [row for row in rows if row not in page]
+    assert len(rows) >= len(COMMANDS)
+    assert len(missing) < (1 - _LEAST_SHARE) * len(rows), f"guardian-tui keys > docs/keys.md: {missing}"
 
 
 def test_a_command_that_is_not_there_would_be_found() -> None:
