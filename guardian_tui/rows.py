@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from typing import Any
 
 import msgspec
@@ -14,6 +15,18 @@ from guardian_tui.protocol.runbooks import RunbookRow, RunbookRun
 
 _FACT_COLUMNS = {"cpu": "processor", "memory": "ram"}
 _NUMBERS = frozenset({"cpu_count", "memory", "packages"})
+
+
+Table = tuple[list[str], list[tuple[object, ...]]]
+"""Names of columns, and rows of cells: what is saved to a file."""
+
+
+def table_of(
+    kind: type[msgspec.Struct], rows: Sequence[msgspec.Struct], without: Set[str] = frozenset()
+) -> Table:
+    """Rows of one kind as a table, without the columns that nobody would look for in a file."""
+    names = [name for name in kind.__struct_fields__ if name not in without]
+    return names, [tuple(getattr(row, name) for name in names) for row in rows]
 
 
 def _number(words: str) -> float | str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from guardian_tui.protocol.alerts import Alert
-from guardian_tui.rows import alert_columns, alert_text
+from guardian_tui.rows import Table, alert_columns, alert_text, table_of
 from guardian_tui.world import Change
 from screens.list_screen import ListScreen
 from widgets.alerts_list import AlertsList
@@ -30,6 +30,11 @@ class AlertsScreen(ListScreen):
         return [
             a for a in self.console.world.firing() if self.wanted.matches(alert_columns(a), alert_text(a))
         ]
+
+    @property
+    def table_shown(self) -> Table:
+        """What `^s` saves: the alerts, as they are filtered."""
+        return table_of(Alert, self.alerts_shown, {"id", "host_id"})
 
     def concerns(self, change: Change) -> bool:
         """Alerts."""

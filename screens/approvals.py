@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -61,19 +62,19 @@ class ApprovalsScreen(ListsScreen):
             for run in world.runbook_runs.values()
             if (row := of_run(run, me, "runbooks.approve" in permissions)) is not None
         ]
-        text = self.wanted.text.strip().lower()
-        shown = [
-            row for row in rows
-            if self._view_of(row, me) == self.view and text in f"{row.state} {row.words} {row.where} {row.by} {row.why}".lower()
-        ]  # fmt: skip
+        shown = [row for row in rows if self._view_of(row, me) == self.view and self._passes(row)]
         if self.view == "decided":
             shown.sort(key=lambda row: -row.at)
         else:
             shown.sort(key=lambda row: (_ORDER[row.state], row.expires_at or row.at))
         listing = self.query_one(f"#{self.view}", ApprovalsList)
-        if not text:
+        if not self.wanted.text.strip():
             listing.say_nothing(_NOTHING[self.view])
         listing.show(shown, TITLES[self.view], now)
+
+    def _passes(self, row: AskedRow) -> bool:
+        text = f"{row.state} {row.words} {row.where} {row.by} {row.why}".lower()
+        return self.wanted.matches(asdict(row), text)
 
     @staticmethod
     def _view_of(row: AskedRow, me: str) -> str:

@@ -8,9 +8,10 @@ from textual.app import ComposeResult
 
 from guardian_tui.protocol.audit import AuditEvent, AuditPage, AuditQuery, AuditVerdict
 from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.rows import Table, table_of
 from guardian_tui.text import safe
 from guardian_tui.world import Change
-from screens.base import GuardianScreen
+from screens.base import GuardianScreen, filter_crumb
 from widgets.audit_list import AuditList
 from widgets.box import Box, Line, folded
 from widgets.live_list import LiveList
@@ -46,12 +47,17 @@ class AuditScreen(GuardianScreen):
     @property
     def crumbs(self) -> tuple[str, ...]:
         """The filter is part of where we are."""
-        return ("audit", f"/{self._filter}") if self._filter else ("audit",)
+        return ("audit", filter_crumb(self._filter)) if self._filter else ("audit",)
 
     @property
     def kept_view(self) -> dict[str, object]:
         """Its filter."""
         return {"screen": "audit", "filter": self._filter}
+
+    @property
+    def table_shown(self) -> Table:
+        """What `^s` saves: the events that were read so far, as they are filtered; `audit export` has the proofs too."""
+        return table_of(AuditEvent, self._events(), {"chain", "mac"})
 
     def _events(self) -> list[AuditEvent]:
         live = [] if self._filter else self.console.world.events()

@@ -30,6 +30,7 @@ from guardian_tui.rows import (
     repository_text,
     run_columns,
     run_text,
+    table_of,
 )
 from guardian_tui.text import safe
 from guardian_tui.world import Change, World
@@ -219,8 +220,7 @@ class BackupsScreen(ListsScreen):
     def table_shown(self) -> tuple[list[str], list[tuple[object, ...]]]:
         """What `^s` saves: the list that is shown, as it is filtered and sorted, without what is no cell."""
         rows = self._found()
-        names = [name for name in rows[0].__struct_fields__ if name not in NO_CELLS] if rows else []
-        return names, [tuple(_cell(getattr(row, name)) for name in names) for row in rows]
+        return table_of(type(rows[0]), rows, NO_CELLS) if rows else ([], [])
 
     def open_row(self, id: str) -> None:
         """The page of a job, a host or a repository, a run's log, or a job's copies."""
@@ -329,7 +329,3 @@ SORTS: Mapping[str, Sequence[Sort]] = {
     ),
 }  # fmt: skip
 """The orders of each list, that in which it is shown first in front; None: as it comes."""
-
-
-def _cell(value: object) -> object:
-    return "; ".join(map(str, value)) if isinstance(value, tuple) else value

@@ -222,3 +222,8 @@ class GuardianScreen(Screen[None]):
             self.filter_typed(" ".join(arguments), done=True)
         else:
             self.query_one(Prompt).open("/")
+
+
+def filter_crumb(text: str) -> str:
+    """A filter as a place in the header: ``/web``, also where it was typed with its slash."""
+    return f"/{text.strip().removeprefix('/')}"

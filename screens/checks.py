@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from guardian_tui.protocol.checks import CheckRow
-from guardian_tui.rows import check_columns, check_text
+from guardian_tui.rows import Table, check_columns, check_text, table_of
 from guardian_tui.world import Change
 from screens.list_screen import ListScreen
 from widgets.checks_list import ChecksList
@@ -28,6 +28,11 @@ class ChecksScreen(ListScreen):
         """What passes the filter."""
         rows = self.console.world.checks_by_trouble()
         return [row for row in rows if self.wanted.matches(check_columns(row), check_text(row))]
+
+    @property
+    def table_shown(self) -> Table:
+        """What `^s` saves: the checks, as they are filtered."""
+        return table_of(CheckRow, self.checks_shown, {"id", "host_id"})
 
     def concerns(self, change: Change) -> bool:
         """Checks."""

@@ -1,4 +1,4 @@
-"""One of several: a list to pick from, by letters or by moving."""
+"""One of several: a list to pick from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,11 @@ class ChoiceDialog(ModalScreen[str | None]):
                               border-title-color: $primary; border-subtitle-color: $text-muted; padding: 0 1;
                               text-wrap: nowrap; text-overflow: ellipsis; }
     """
-    BINDINGS = [("escape,q", "dismiss(None)", "Not now")]  # as Textual has it
+    BINDINGS = [
+        ("escape,q", "dismiss(None)", "Not now"),
+        ("k", "move('up')", "Up"),
+        ("j", "move('down')", "Down"),
+    ]  # as Textual has it
 
     def __init__(self, title: str, choices: Sequence[tuple[str, str, str]], *, at: str = "") -> None:
         super().__init__()
@@ -50,11 +54,19 @@ class ChoiceDialog(ModalScreen[str | None]):
             )
         )
         options.border_title = Content(safe(self._title, 200))
-        options.border_subtitle = "⏎ open · esc not now"
+        options.border_subtitle = "⏎ picks · esc not now"
         options.highlighted = next(
             (place for place, one in enumerate(self._choices) if one[0] == self._at), 0
         )
         yield options
+
+    def action_move(self, way: str) -> None:
+        """The letters that move in every list."""
+        options = self.query_one(OptionList)
+        if way == "up":
+            options.action_cursor_up()
+        else:
+            options.action_cursor_down()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Enter or a click picks."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -110,9 +109,9 @@ def error_lines(of: EngineFigures) -> list[Line]:
     """Errors of our own, the newest first."""
     lines: list[Line] = []
     for error in of.errors:
-        at = time.strftime("%H:%M:%S", time.localtime(error.last_at))
+        last = f"{figures.age(of.status.time - error.last_at):>4} ago"
         lines.append(
-            [(f"{at} ", "muted"), (f"{error.count:>4}× ", "critical"), (safe(error.words, 300), "text")]
+            [(f"{last} ", "muted"), (f"{error.count:>4}× ", "critical"), (safe(error.words, 300), "text")]
         )
         lines.append([(f"{'':15}{safe(error.where, 80)}", "muted")])
     return lines or [[("none since the start", "muted")]]

@@ -14,16 +14,17 @@ from guardian_tui import filter as filters
 from guardian_tui.protocol.backups import shown_job_state
 from guardian_tui.protocol.fleet import HostRow
 from guardian_tui.protocol.views import View
-from guardian_tui.rows import host_columns, host_text
+from guardian_tui.rows import Table, host_columns, host_text, table_of
+from guardian_tui.text import counted
 from guardian_tui.world import Change, World
-from screens.base import GuardianScreen
+from screens.base import GuardianScreen, filter_crumb
 from screens.choice import ChoiceDialog
 from widgets.alerts_list import AlertsList
 from widgets.audit_list import AuditList
 from widgets.backups_pane import BackupsPane
 from widgets.counts_line import Count, CountsLine
 from widgets.hosts_columns import COLUMN_HELP, FIGURES, LABEL, PLAIN, column_named
-from widgets.hosts_table import HostsTable, Looks
+from widgets.hosts_table import SORTS, HostsTable, Looks
 from widgets.live_list import LiveList
 
 NARROW = 110
@@ -174,7 +175,11 @@ class FleetScreen(GuardianScreen):
         )
         if counts.questions:
             parts.append(
-                Count("K", f"{counts.questions} question{'s' if counts.questions > 1 else ''}", "warning")
+                Count(
+                    self.console.key_of(self.console.registry.get("host.answer")),
+                    counted(counts.questions, "question"),
+                    "warning",
+                )
             )
         world = self.console.world
         if waiting := world.wait_for_others():
@@ -233,7 +238,7 @@ class FleetScreen(GuardianScreen):
     @property
     def crumbs(self) -> tuple[str, ...]:
         """The filter is part of where we are."""
-        return ("fleet", f"/{self._filter}") if self._filter else ("fleet",)
+        return ("fleet", filter_crumb(self._filter)) if self._filter else ("fleet",)
 
     @property
     def kept_view(self) -> dict[str, object]:
@@ -340,9 +345,15 @@ class FleetScreen(GuardianScreen):
 
     def command_sort_name(self, arguments: tuple[str, ...]) -> None:
         """`N`, or `:sort COLUMN`."""
-        self._hosts.sort_by(
+        column = (
             {"mem": "memory", "trouble": "state"}.get(arguments[0], arguments[0]) if arguments else "name"
         )
+        if column in SORTS:
+            self._hosts.sort_by(column)
+        else:
+            self.console.say(
+                f"There is no order by {column}; there are {', '.join(SORTS)}.", severity="error"
+            )
 
     def command_sort_state(self, arguments: tuple[str, ...]) -> None:
         """`S`."""
@@ -361,10 +372,9 @@ class FleetScreen(GuardianScreen):
         self._hosts.sort_by("disk")
 
     @property
-    def table_shown(self) -> tuple[list[str], list[tuple[object, ...]]]:
+    def table_shown(self) -> Table:
         """What `^s` saves: the hosts, without what is no cell."""
-        names = [name for name in HostRow.__struct_fields__ if name not in ("cpu_points", "labels", "jump")]
-        return names, [tuple(getattr(row, name) for name in names) for row in self._hosts.shown]
+        return table_of(HostRow, self._hosts.shown, {"cpu_points", "jump"})
 
 
 def _passes(wanted: filters.Filter) -> Callable[[HostRow], bool]:

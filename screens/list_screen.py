@@ -16,7 +16,7 @@ from textual.content import Content
 from guardian_tui import filter as filters
 from guardian_tui.protocol.views import ViewScreen
 from guardian_tui.world import Change
-from screens.base import GuardianScreen
+from screens.base import GuardianScreen, filter_crumb
 from widgets.live_list import LiveList
 
 
@@ -76,7 +76,7 @@ class ListScreen(GuardianScreen):
     def crumbs(self) -> tuple[str, ...]:
         """The filter is part of where we are."""
         text = self.wanted.text.strip()
-        return (self.CONTEXT, f"/{self.wanted.text}") if text else (self.CONTEXT,)
+        return (self.CONTEXT, filter_crumb(text)) if text else (self.CONTEXT,)
 
     def world_changed(self, change: Change) -> None:
         """Draw what an event changed."""

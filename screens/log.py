@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from guardian_tui.protocol.acts import LogLines, LogQuery
 from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.text import safe
-from screens.base import GuardianScreen
+from screens.base import GuardianScreen, filter_crumb
 from screens.reports import ReportDialog
 from screens.work import begin
 from widgets.log_list import HostLine, LogList
@@ -66,7 +66,7 @@ class LogScreen(GuardianScreen):
             self._called(self._host_ids[0]) if len(self._host_ids) == 1 else f"{len(self._host_ids)} hosts"
         )
         where = ("fleet", whose, self._source)
-        return (*where, f"/{self._filter}") if self._filter else where
+        return (*where, filter_crumb(self._filter)) if self._filter else where
 
     @property
     def subjects(self) -> tuple[Sequence[str], Sequence[str]]:

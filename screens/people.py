@@ -23,6 +23,7 @@ from guardian_tui.protocol.access import (
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import GuardianError, InvalidRequest
 from guardian_tui.protocol.refusals import told
+from guardian_tui.rows import Table
 from guardian_tui.text import safe
 from guardian_tui.world import Change
 from screens.base import GuardianScreen
@@ -50,6 +51,15 @@ class PeopleScreen(GuardianScreen):
         """The people, and what the profiles mean."""
         yield PeopleList(id="people")
         yield Box("profiles", id="profiles")
+
+    @property
+    def table_shown(self) -> Table:
+        """What `^s` saves: accounts and what they may do."""
+        names = ["person", "account", "created_at", "last_login_at", "may_do"]
+        return names, [
+            (one.name, one.state, one.created_at, one.last_login_at, grants_words(one.grants))
+            for one in self._list.people
+        ]
 
     @property
     def _list(self) -> PeopleList:

@@ -35,6 +35,8 @@ class ReportDialog(ModalScreen[bool]):
     BINDINGS = [
         ("escape,q,question_mark", "dismiss(False)", "Close"),
         ("enter", "accept", "Accept"),
+        ("k", "move(-1)", "Up"),
+        ("j", "move(1)", "Down"),
     ]  # as Textual has it
 
     def __init__(self, title: str, lines: Sequence[tuple[str, str]], *, accept: str = "") -> None:
@@ -49,7 +51,16 @@ class ReportDialog(ModalScreen[bool]):
             scroll.border_title = Content(safe(self._title, 200))
             scroll.border_subtitle = f"⏎ {self._accept} · esc not now" if self._accept else "esc closes"
             for words, style in self._lines:
-                yield Static(Content(safe(words, 2000, newlines=True) or " "), classes=style or None)
+                line = Static(
+                    Content(safe(words.lstrip(" "), 2000, newlines=True) or " "), classes=style or None
+                )
+                # what goes on in the next line stays under its first word
+                line.styles.padding = (0, 0, 0, len(words) - len(words.lstrip(" ")))
+                yield line
+
+    def action_move(self, lines: int) -> None:
+        """The letters that move in every list."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def action_accept(self) -> None:
         """Accept, or close."""

@@ -11,7 +11,7 @@ from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.section_kinds import Cell
 from guardian_tui.protocol.sections import SECTIONS, SectionQuery, SectionTable, Withheld
 from guardian_tui.text import counted, safe
-from screens.base import GuardianScreen
+from screens.base import GuardianScreen, filter_crumb
 from screens.reports import ReportDialog
 from screens.work import begin
 from widgets import figures
@@ -83,7 +83,7 @@ class SectionScreen(GuardianScreen):
     def crumbs(self) -> tuple[str, ...]:
         """Fleet, host, section, filter."""
         where = ("fleet", self.host_name or "gone", self._kind.title)
-        return (*where, f"/{self._filter}") if self._filter else where
+        return (*where, filter_crumb(self._filter)) if self._filter else where
 
     @property
     def subjects(self) -> tuple[Sequence[str], Sequence[str]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from guardian_tui.moments import parse_duration
-from guardian_tui.ordinary.part import DEFAULT_SILENCE_SECONDS, CommandPart, clock_words
+from guardian_tui.ordinary.part import DEFAULT_SILENCE_SECONDS, CommandPart, clock_words, named
 from guardian_tui.ordinary.reaching import what_is_silent
 from guardian_tui.protocol.alerts import Acknowledge, AddSilence, Alert, Silence
-from guardian_tui.text import safe
-from screens.dialogs import TextDialog
+from guardian_tui.text import counted, safe
+from screens.dialogs import ConfirmDialog, TextDialog
 
 
 class AlertCommands(CommandPart):
@@ -39,16 +39,30 @@ class AlertCommands(CommandPart):
             return
         me = app.session.account if app.session else ""
         undo = not arguments and all(alert.acknowledged_by == me for alert in alerts)
-        for alert in alerts:
-            words = f"{alert.title} on {alert.host or 'the engine'}: {'given back' if undo else 'yours'}."
-            app.order(
-                "alerts.acknowledge",
-                Alert,
+        orders = [
+            (
+                _about(alert),
                 Acknowledge(
                     alert=alert.id, note=" ".join(arguments), undo=undo, taken_from=alert.acknowledged_by
                 ),
-                words,
             )
+            for alert in alerts
+        ]
+        told = "given back" if undo else "yours"
+
+        def done(taken: list[Alert]) -> str:
+            what = _about(taken[0]) if len(taken) == 1 else counted(len(taken), "alert")
+            return f"{what}: {told}."
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._order_each("alerts.acknowledge", Alert, orders, done)
+
+        if len(alerts) == 1:
+            answered(True)
+            return
+        title = f"{'give back' if undo else 'acknowledge'} {len(alerts)} alerts?"
+        app.push_screen(ConfirmDialog(title, named([about for about, _ in orders])), answered)
 
     def command_alert_silence(self, arguments: tuple[str, ...]) -> None:
         """`s`, `:silence [DURATION] [REASON]`: the alerts in front; hosts on which none fires, beforehand."""
@@ -61,10 +75,11 @@ class AlertCommands(CommandPart):
             self._none()
             return
 
-        def done(silence: Silence) -> None:
-            app.say(
-                f"{what_is_silent(silence)}: silent until {clock_words(silence.until)}; :silences ends it."
-            )
+        def done(silences: list[Silence]) -> str:
+            first = silences[0]
+            what = what_is_silent(first) if len(silences) == 1 else counted(len(silences), "silence")
+            ends = "ends it" if len(silences) == 1 else "ends them one by one"
+            return f"{what}: silent until {clock_words(first.until)}; :silences {ends}."
 
         def entered(text: str | None) -> None:
             if text is None:
@@ -75,17 +90,17 @@ class AlertCommands(CommandPart):
                 app.say(f"{words[0]} is no duration; write 30m, 2h or 1d.", severity="error")
                 return
             reason = " ".join(words[1:] if seconds else words)
-            for rule, host, instance in about:
-                order = AddSilence(
-                    rule=rule,
-                    host=host,
-                    instance=instance,
-                    reason=reason,
-                    seconds=seconds or DEFAULT_SILENCE_SECONDS,
+            lasts = seconds or DEFAULT_SILENCE_SECONDS
+            orders = [
+                (
+                    f"{rule or 'all alerts'} on {host or 'all hosts'}",
+                    AddSilence(rule=rule, host=host, instance=instance, reason=reason, seconds=lasts),
                 )
-                app.order("silences.add", Silence, order, done)
+                for rule, host, instance in about
+            ]
+            self._order_each("silences.add", Silence, orders, done)
 
-        if arguments:
+        if arguments and len(about) == 1:
             entered(" ".join(arguments))
         else:
             what = f"{alerts[0].title} on {alerts[0].host}" if len(alerts) == 1 else f"{len(alerts)} alerts"
@@ -94,5 +109,13 @@ class AlertCommands(CommandPart):
                     f"all alerts of {hosts[0].name if len(hosts) == 1 else f'{len(hosts)} hosts'}, beforehand"
                 )
             app.push_screen(
-                TextDialog("silence", f"{safe(what, 200)}: for how long, and why?", "1h "), entered
+                TextDialog(
+                    "silence", f"{safe(what, 200)}: for how long, and why?", " ".join(arguments) or "1h "
+                ),
+                entered,
             )
+
+
+def _about(alert: Alert) -> str:
+    """An alert in words: ``disk low /var on web-1``."""
+    return f"{' '.join(filter(None, (alert.title, alert.instance)))} on {alert.host or 'the engine'}"

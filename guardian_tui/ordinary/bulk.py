@@ -7,14 +7,12 @@ from collections.abc import Callable
 import msgspec
 
 from guardian_tui.bulk_words import A_FEW, SYNTAX, edit_of
-from guardian_tui.ordinary.part import CommandPart
+from guardian_tui.ordinary.part import CommandPart, named
 from guardian_tui.protocol.bulk import BulkEdit, BulkMaintenance, BulkReport
 from guardian_tui.protocol.errors import InvalidRequest
 from guardian_tui.protocol.fleet import HostRow
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from screens.dialogs import ConfirmDialog, TextDialog
-
-MOST_SHOWN = 12
 
 
 class BulkCommands(CommandPart):
@@ -50,30 +48,25 @@ class BulkCommands(CommandPart):
         if arguments:
             entered(None)
         else:
-            self._app.push_screen(TextDialog(f"{what} on {_hosts(len(hosts))}", syntax), entered)
+            self._app.push_screen(TextDialog(f"{what} on {counted(len(hosts), 'host')}", syntax), entered)
 
     def change_many(
         self, hosts: list[HostRow], route: str, order: BulkEdit | BulkMaintenance, words: str
     ) -> None:
         """Say which hosts and how many, then change them; for more than a few the count is typed in."""
         count = len(hosts)
-        names = [safe(row.name, 60) for row in hosts[:MOST_SHOWN]]
-        lines = [safe(words, 300), "", *names]
-        if count > MOST_SHOWN:
-            lines.append(f"and {count - MOST_SHOWN} more")
+        lines = [safe(words, 300), "", *named([row.name for row in hosts])]
 
         def answered(yes: bool | None) -> None:
             if yes:
                 full = msgspec.structs.replace(order, hosts=tuple(row.id for row in hosts), count=count)
                 self._app.order(route, BulkReport, full, self._many_changed)
 
-        dialog = ConfirmDialog(f"change {_hosts(count)}?", lines, typed=str(count) if count > A_FEW else "")
+        dialog = ConfirmDialog(
+            f"change {counted(count, 'host')}?", lines, typed=str(count) if count > A_FEW else ""
+        )
         self._app.push_screen(dialog, answered)
 
     def _many_changed(self, report: BulkReport) -> None:
-        same = f", {report.unchanged} were so already" if report.unchanged else ""
-        self._app.say(f"{_hosts(report.changed)} changed{same}.")
-
-
-def _hosts(count: int) -> str:
-    return f"{count} host{'' if count == 1 else 's'}"
+        same = f", {counted(report.unchanged, 'was', 'were')} so already" if report.unchanged else ""
+        self._app.say(f"{counted(report.changed, 'host')} changed{same}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import msgspec
 
@@ -35,8 +36,13 @@ class ImportCommands(CommandPart):
             # a script may take its time, and runs here, as the person
             source = await asyncio.to_thread(read_source, name, "ssh_config" if name == OWN else None)
         except InvalidRequest as error:
-            words = "There is no ~/.ssh/config to import from. n adds a host by hand, :import FILE reads another source."
-            self._app.say(words if name == OWN else error.detail)
+            if name == OWN and not Path(OWN).expanduser().exists():
+                add = self._app.key_of(self._app.registry.get("host.add"))
+                self._app.say(
+                    f"There is no {OWN} to import from. {add} adds a host by hand, :import FILE reads another source."
+                )
+            else:
+                self._app.say_error(error)
             return
         keys = known_hosts_text() if source.format == "ssh_config" else ""
         request = ImportRequest(source=source, known_hosts=keys)
@@ -62,7 +68,7 @@ class ImportCommands(CommandPart):
         new = [found.spec.name for found in preview.found if found.status == "new"]
         same = sum(found.status == "unchanged" for found in preview.found)
         other = sum(found.status not in ("new", "unchanged") for found in preview.found)
-        title = f"{len(new)} new host{'s' if len(new) != 1 else ''} in {name}"
+        title = f"{counted(len(new), 'new host')} in {name}"
         title += (f", {other} changed" if other else "") + (f", {same} unchanged" if same else "")
 
         def chosen(ids: tuple[str, ...] | None) -> None:

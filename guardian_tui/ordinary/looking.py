@@ -9,6 +9,28 @@ from guardian_tui.ordinary.part import CommandPart
 from guardian_tui.protocol.audit import AuditVerdict
 from guardian_tui.remembered import remember_theme
 from screens.reports import ReportDialog
+from widgets.painting import STATE_GLYPHS
+
+SIGNS: tuple[tuple[str, str], ...] = (
+    ("signs", "strong"),
+    ("  ".join(f"{glyph} {state}" for state, (glyph, _) in STATE_GLYPHS.items()), ""),
+    (
+        f"{'':<8} States of hosts. ✖ and ▲ beside an alert, a figure or a line of a log: critical, warning.",
+        "muted",
+    ),
+    ("⚑ 9 2!   ▶ 3 1?", ""),
+    (
+        f"{'':<8} In the top line: 9 alerts fire, 2 of them critical; 3 runbooks run, 1 waits for an approval.",
+        "muted",
+    ),
+    ("@  z  ✓", ""),
+    (f"{'':<8} Behind an alert: somebody has it, it is silenced, it is over.", "muted"),
+    ("↑ ↓ or k j, page up, page down, home, end", ""),
+    (
+        f"{'':<8} Move the cursor of a list. A click puts it there, two clicks open; + stands before what is marked.",
+        "muted",
+    ),
+)
 
 
 class LookingCommands(CommandPart):
@@ -31,7 +53,7 @@ class LookingCommands(CommandPart):
                     lines.append((f"{keys:<8} {command.title}{'  ' + words if words else ''}", ""))
                     lines.append((f"{'':<8} {command.help}", "muted"))
             lines.append(("", ""))
-        self._app.push_screen(ReportDialog("help", lines))
+        self._app.push_screen(ReportDialog("help", [*lines, *SIGNS]))
 
     def command_notices(self, arguments: tuple[str, ...]) -> None:
         """`:notices`."""

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from guardian_tui.protocol.alerts import Alert
+from guardian_tui.protocol.base import Request, Response
+from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.fleet import HostRow
+from guardian_tui.text import safe
 from screens.base import GuardianScreen
+from widgets import figures
 
 if TYPE_CHECKING:
     from guardian_tui.app import GuardianApp
 
+R = TypeVar("R", bound=Response)
+
 DEFAULT_SILENCE_SECONDS = 3600.0
 """Silences and planned work for which nobody said how long."""
+MOST_NAMED = 12
+"""Of many things that an order concerns so many are named before it is given."""
 
 
 class CommandPart:
@@ -56,7 +65,53 @@ class CommandPart:
             return None
         return hosts[0]
 
+    def _order_each(
+        self,
+        name: str,
+        kind: type[R],
+        requests: Sequence[tuple[str, Request]],
+        done: Callable[[list[R]], str],
+    ) -> None:
+        """Give an order for each of several things, one after the other; say in one notice what was done, and in another what was not.
+
+        Args:
+            name: the route.
+            kind: its answer.
+            requests: what each is about, in words, and the order.
+            done: words for the answers of those that were carried out.
+        """
+        app = self._app
+
+        async def work() -> None:
+            answers: list[R] = []
+            refused: list[str] = []
+            for about, request in requests:
+                try:
+                    answers.append(await app.ask(name, kind, request))
+                except GuardianError as error:
+                    refused.append(f"{about}: {error.detail or error.title}")
+                    if app.session is None:
+                        # the session has ended: the others would be refused for that alone
+                        break
+            if answers:
+                app.say(done(answers))
+            if refused:
+                more = f" And {len(refused) - 1} more." if len(refused) > 1 else ""
+                app.say(
+                    f"{refused[0]}{more}",
+                    severity="error",
+                    title=f"{len(refused)} of {len(requests)} not done",
+                )
+
+        app.run_worker(work(), group="orders", exit_on_error=False)
+
+
+def named(things: Sequence[str]) -> list[str]:
+    """What an order concerns, a line each: so many as there is room for, and how many more."""
+    lines = [safe(one, 120) for one in things[:MOST_NAMED]]
+    return [*lines, f"and {len(things) - MOST_NAMED} more"] if len(things) > MOST_NAMED else lines
+
 
 def clock_words(at: float) -> str:
-    """The minute of a moment, on the person's clock."""
-    return time.strftime("%H:%M", time.localtime(at))
+    """The minute of a moment, on the person's clock; with its day where that is not today."""
+    return figures.clock(at, time.time())

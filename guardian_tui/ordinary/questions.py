@@ -16,7 +16,7 @@ class QuestionCommands(CommandPart):
     """Answers to hosts."""
 
     def command_host_answer(self, arguments: tuple[str, ...]) -> None:
-        """`k`: the question of the host in front, else the oldest one."""
+        """`K`: the question of the host in front, else the oldest one."""
         app = self._app
         hosts, _ = self._subjects()
         asked = [question for row in hosts if (question := app.world.question_of(row.id))]
@@ -56,7 +56,7 @@ class QuestionCommands(CommandPart):
                 )
 
         self._app.push_screen(
-            ChoiceDialog(f"{len(keys)} new host keys", choices, "accept", count=True), chosen
+            ChoiceDialog(counted(len(keys), "new host key"), choices, "accept", count=True), chosen
         )
 
     def _accepted(self, report: AcceptReport) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from guardian_tui.ordinary.part import CommandPart
 from guardian_tui.protocol.alerts import (
     Channel,
@@ -104,8 +102,7 @@ def what_is_silent(one: Silence) -> str:
 
 
 def _silence_words(one: Silence, now: float) -> str:
-    until = time.strftime("%a %H:%M", time.localtime(one.until))
-    return f"until {until}, {figures.age(one.until - now)} more, by {one.by}" + (
+    return f"until {figures.clock(one.until, now)}, {figures.age(one.until - now)} more, by {one.by}" + (
         f": {one.reason}" if one.reason else ""
     )
 

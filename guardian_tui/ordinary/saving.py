@@ -14,6 +14,9 @@ from guardian_tui.ordinary.part import CommandPart
 from guardian_tui.text import json_safe, safe
 from screens.base import GuardianScreen
 
+_FORMULAS = ("=", "+", "-", "@")
+"""A cell that begins with one of these is a formula to a spreadsheet."""
+
 
 class SavingCommands(CommandPart):
     """A list or a picture becomes a file."""
@@ -27,7 +30,8 @@ class SavingCommands(CommandPart):
             app.say("What can be saved is csv, jsonl or svg.", severity="error")
             return
         if kind != "svg" and not (table and table[1]):
-            app.say("There is no list on this screen; :save svg saves the picture.", severity="warning")
+            why = "There is no list on this screen" if table is None else "The list is empty"
+            app.say(f"{why}; :save svg saves the picture.", severity="warning")
             return
         names, rows = table or ([], [])
         path = _place(kind)
@@ -61,12 +65,20 @@ def _csv(names: list[str], rows: list[tuple[object, ...]]) -> str:
     writer = csv.writer(out)
     writer.writerow(names)
     for row in rows:
-        # a cell that begins with = + - @ is a formula to a spreadsheet
-        cells = ["" if value is None else safe(str(value), 1000) for value in row]
+        cells = [safe(_cell(value), 1000) for value in row]
         writer.writerow(
-            ["'" + cell if cell[:1] in "=+-@" and not _is_number(cell) else cell for cell in cells]
+            ["'" + cell if cell.startswith(_FORMULAS) and not _is_number(cell) else cell for cell in cells]
         )
     return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    """A value in one cell: several of them as words."""
+    if isinstance(value, dict):
+        return "; ".join(f"{key}={one}" for key, one in value.items())
+    if isinstance(value, tuple):
+        return "; ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _is_number(cell: str) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from guardian_tui.ordinary.part import CommandPart
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardian_tui.ordinary.part import CommandPart, named
 from guardian_tui.protocol.acts import Acted, ControlUnit, SignalName, SignalProcess, UnitAct
-from guardian_tui.protocol.errors import GuardianError
+from guardian_tui.protocol.base import Request
 from guardian_tui.protocol.sections import SECTIONS
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from screens.choice import ChoiceDialog
 from screens.dialogs import ConfirmDialog
 from screens.log import LogScreen
@@ -20,6 +23,9 @@ UNIT_ACTS: dict[UnitAct, str] = {
     "restart": "stop it and start it again", "reload": "let it read its configuration again", "start": "start it", "stop": "stop it",
     "reset-failed": "forget that it failed",
 }  # fmt: skip
+
+MOST_FOLLOWED = 20
+"""The logs of so many hosts are followed beside each other."""
 
 
 class SectionCommands(CommandPart):
@@ -64,9 +70,13 @@ class SectionCommands(CommandPart):
         if not hosts:
             self._app.say("Put the cursor on a host first.", severity="warning")
             return
-        self._app.push_screen(
-            LogScreen([row.id for row in hosts[:20]], arguments[0] if arguments else "journal")
-        )
+        if len(hosts) > MOST_FOLLOWED:
+            self._app.say(
+                f"Of {len(hosts)} hosts the first {MOST_FOLLOWED} are followed: mark fewer for the others.",
+                severity="warning",
+            )
+        shown = [row.id for row in hosts[:MOST_FOLLOWED]]
+        self._app.push_screen(LogScreen(shown, arguments[0] if arguments else "journal"))
 
     # --- acts ----------------------------------------------------------------------------------------
 
@@ -81,23 +91,34 @@ class SectionCommands(CommandPart):
         def picked(name: str | None) -> None:
             signal = next((known for known in SIGNALS if known == name), None)
             if signal is None:
+                self._unknown(name, SIGNALS, "signal")
                 return
             lines = [
-                f"SIG{signal} on {safe(host, 200)}, to {len(chosen)} process{'es' if len(chosen) > 1 else ''}:",
+                f"SIG{signal} on {safe(host, 200)}, to {counted(len(chosen), 'process', 'processes')}:",
                 "",
+                *named(
+                    [
+                        f"{row['pid']:.0f}  {str(row['user'])[:20]}  {str(row['command'])[:48]}"
+                        for row in chosen
+                    ]
+                ),
             ]
-            lines += [
-                f"{row['pid']:.0f}  {safe(str(row['user']), 20)}  {safe(str(row['command']), 48)}"
-                for row in chosen[:12]
+            orders = [
+                (
+                    f"{row['pid']:.0f}",
+                    SignalProcess(
+                        host=host, pid=int(row["pid"] or 0), command=str(row["command"]), signal=signal
+                    ),
+                )
+                for row in chosen
             ]
-            lines += [f"… and {len(chosen) - 12} more"] if len(chosen) > 12 else []
 
             def answered(yes: bool | None) -> None:
-                for row in chosen if yes else ():
-                    order = SignalProcess(
-                        host=host, pid=int(row["pid"] or 0), command=str(row["command"]), signal=signal
+                if yes:
+                    many = (
+                        f"SIG{signal} was sent to {counted(len(chosen), 'process', 'processes')} on {host}."
                     )
-                    self._act("processes.signal", order, screen)
+                    self._act_on("processes.signal", orders, screen, many)
 
             typed = str(len(chosen)) if len(chosen) > 3 else ""
             self._app.push_screen(ConfirmDialog("send a signal", lines, typed=typed), answered)
@@ -119,18 +140,16 @@ class SectionCommands(CommandPart):
         def picked(name: str | None) -> None:
             act = next((known for known in UNIT_ACTS if known == name), None)
             if act is None:
+                self._unknown(name, UNIT_ACTS, "act")
                 return
+            orders = [(unit, ControlUnit(host=host, unit=unit, act=act)) for unit in units]
 
             def answered(yes: bool | None) -> None:
-                for unit in units if yes else ():
-                    self._act("units.control", ControlUnit(host=host, unit=unit, act=act), screen)
+                if yes:
+                    many = f"{act} of {counted(len(units), 'unit')} on {host} is done."
+                    self._act_on("units.control", orders, screen, many)
 
-            lines = [
-                f"{act} on {safe(host, 200)}: {UNIT_ACTS[act]}",
-                "",
-                *[safe(unit, 60) for unit in units[:12]],
-            ]
-            lines += [f"… and {len(units) - 12} more"] if len(units) > 12 else []
+            lines = [f"{act} on {safe(host, 200)}: {UNIT_ACTS[act]}", "", *named(units)]
             typed = str(len(units)) if len(units) > 3 else ""
             self._app.push_screen(ConfirmDialog(f"{act} units", lines, typed=typed), answered)
 
@@ -141,15 +160,24 @@ class SectionCommands(CommandPart):
                 ChoiceDialog("what to do", [(act, act, help) for act, help in UNIT_ACTS.items()]), picked
             )
 
-    def _act(self, route: str, order: SignalProcess | ControlUnit, screen: SectionScreen) -> None:
-        def done(answer: Acted) -> None:
-            self._app.say(answer.words)
-            screen.read()
+    def _act_on(
+        self, route: str, orders: Sequence[tuple[str, Request]], screen: SectionScreen, many: str
+    ) -> None:
+        """Act on each, and read the section again."""
 
-        try:
-            self._app.order(route, Acted, order, done)
-        except GuardianError as error:
-            self._app.say_error(error)
+        def done(answers: list[Acted]) -> str:
+            screen.read()
+            all_of_many = len(answers) == len(orders) > 1
+            return many if all_of_many else " ".join(answer.words for answer in answers)
+
+        self._order_each(route, Acted, orders, done)
+
+    def _unknown(
+        self, name: str | None, known: Mapping[Any, str], what: str
+    ) -> None:  # Any: words of a Literal
+        """Say what there is; nothing where nothing was picked."""
+        if name is not None:
+            self._app.say(f"There is no {what} {name}; there are {', '.join(known)}.", severity="error")
 
     def command_unit_log(self, arguments: tuple[str, ...]) -> None:
         """`l` on a unit: its own log."""

@@ -35,6 +35,8 @@ async def test_a_process_is_found_signalled_and_gone(tmp_path: Path) -> None:
             assert screen.rows.row(str(child.pid))["parent"] == os.getpid()
             await pilot.press("t")
             assert screen.rows.order.tree
+            await go(app, pilot, "signal nope")
+            await until(lambda: "There is no signal NOPE; there are TERM, KILL" in words_of(app))
             await go(app, pilot, "signal TERM")
             await until(lambda: app.screen is not screen)
             await pilot.press("y")
