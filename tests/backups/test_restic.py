@@ -14,7 +14,8 @@ import pytest
 
 from guardian_tui.engine.backups.dumping import dump_name
 from guardian_tui.protocol.backups import Dump, Progress
-from tests.support.restic_lab import PASSWORD, PROGRAMS, Lab, small_disk, words
+from tests.support.disks import fill, small_disk
+from tests.support.restic_lab import PASSWORD, PROGRAMS, Lab, words
 
 MIB = 1 << 20
 
@@ -182,16 +183,14 @@ def test_a_killed_run_is_no_cancelled_one(lab: Lab):
 
 def test_a_full_disk_at_the_repository_is_told_as_such(lab: Lab):
     (lab.source / "big").write_bytes(os.urandom(24 * MIB))
-    with small_disk(lab.folder / "small", 12 * 1024) as disk:
+    with small_disk(lab.folder / "small", 12) as disk:
         place = lab.runner.place(disk / "repo")
         assert lab.run("init", lab.adapter.init(place)).verdict == "ok"
         job = lab.job()
         ran = lab.run("backup", lab.adapter.backup(place, job, "r"), job)
         assert ran.verdict == "no_space", ran
         assert "no space left on device" in ran.words
-        with (disk / "rest").open("wb", buffering=0) as rest, pytest.raises(OSError):
-            while True:
-                rest.write(bytes(4096))
+        fill(disk)
         # not even a lock can be written: 0.14 buries that below forty lines of stack
         ran = lab.run("backup", lab.adapter.backup(place, job, "r"), job)
         assert ran.verdict == "no_space", ran
@@ -200,11 +199,9 @@ def test_a_full_disk_at_the_repository_is_told_as_such(lab: Lab):
 def test_a_full_disk_of_the_host_is_told_where_it_hinders_and_costs_nothing_where_it_does_not(lab: Lab):
     """What lies on the host that saves: packs on their way, restic's cache, the copy of a database."""
     (lab.source / "big").write_bytes(os.urandom(24 * MIB))
-    with small_disk(lab.folder / "small", 1024) as disk:
+    with small_disk(lab.folder / "small", 1) as disk:
         lab.runner.env["XDG_CACHE_HOME"] = str(disk / "cache")
-        with (disk / "rest").open("wb", buffering=0) as rest, pytest.raises(OSError):
-            while True:
-                rest.write(bytes(4096))
+        fill(disk)
         # a cache can be done without: the snapshot is whole all the same
         ran = lab.backup()
         assert ran.verdict == "ok", ran

@@ -12,7 +12,8 @@ import pytest
 
 from guardian_tui.engine.backups import rooms
 from guardian_tui.protocol.backups import Dump, Retention
-from tests.support.restic_lab import PROGRAMS, Lab, small_disk, words
+from tests.support.disks import small_disk
+from tests.support.restic_lab import PROGRAMS, Lab, words
 
 MIB = 1 << 20
 
@@ -111,7 +112,7 @@ def test_a_folder_of_a_snapshot_is_listed_with_kinds_sizes_and_modes(lab: Lab):
 def test_a_full_disk_at_the_target_is_told_as_such(lab: Lab):
     (lab.source / "big").write_bytes(os.urandom(4 * MIB))
     snapshot = _saved(lab)
-    with small_disk(lab.folder / "small", 2048) as disk:
+    with small_disk(lab.folder / "small", 2) as disk:
         ran = lab.restore(snapshot, target=disk / "target")
     assert ran.verdict == "no_space", ran
     assert "no space left on device" in ran.words

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import shutil
 import sqlite3
 import subprocess
@@ -25,6 +24,7 @@ from guardian_tui.protocol.errors import AuditUnavailable, StoreUnavailable
 from guardian_tui.protocol.fleet import HostList, HostsQuery
 from tests.e2e.test_newcomer import enrol
 from tests.support.console import house, until
+from tests.support.disks import fill, small_disk
 from tests.support.engine import ROOT, WAIT_SECONDS, EngineProcess, engine_process
 from tests.support.sims import Sims, sims
 from tests.support.terminal import Terminal
@@ -134,38 +134,13 @@ async def test_a_store_that_is_locked_by_another_process(tmp_path: Path) -> None
         await heals(engine, hosts)
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path | None]:
-    """A file system of 16 MB; None where we may not make one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        yield None
-        return
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill(disk: Path | None, engine: EngineProcess) -> Callable[[], None]:
-    """Leave no room to the engine: its disk is full, or its files may not grow.  Answers what makes room again."""
-    if disk is None:
-        pid, (_, hard) = engine.process.pid, resource.prlimit(engine.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (64 << 10, hard))
-        return lambda: resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard)) and None
-    ballast = disk / "ballast"
-    with pytest.raises(OSError, match="No space"), ballast.open("wb", buffering=0) as out:
-        while True:
-            out.write(b"x" * 4096)
-    return ballast.unlink
-
-
-async def test_a_store_whose_disk_is_full(disk: Path | None, tmp_path: Path) -> None:
-    async with watching((disk or tmp_path) / "g") as (engine, hosts):
-        make_room = fill(disk, engine)
-        await fails_well(engine, hosts, "disk")
-        make_room()
-        await heals(engine, hosts)
+async def test_a_store_whose_disk_is_full(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 16) as disk:
+        async with watching(disk / "g") as (engine, hosts):
+            ballast = fill(disk)
+            await fails_well(engine, hosts, "disk")
+            ballast.unlink()
+            await heals(engine, hosts)
 
 
 async def test_a_postgresql_that_turns_read_only(postgres_url: str, tmp_path: Path) -> None:

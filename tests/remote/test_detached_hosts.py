@@ -26,6 +26,7 @@ from guardian_tui.engine.remote.detached import (
 from guardian_tui.engine.remote.detached_looks import DetachedFailed, Look, known, looks
 from guardian_tui.engine.remote.target import Target
 from tests.support.detached import PATIENCE_SECONDS, Bench, Counting
+from tests.support.disks import small_disk
 
 RUN = DetachedRun("a", "true", 60.0)
 
@@ -33,12 +34,9 @@ RUN = DetachedRun("a", "true", 60.0)
 @pytest.fixture
 def disk(bench: Bench) -> Iterator[Path]:
     """A disk of 1 MiB that the runs' folders are on."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a disk of its own")
-    bench.folder.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(bench.folder)], check=True)
-    yield bench.folder
-    subprocess.run(["umount", "--lazy", str(bench.folder)], check=True)
+    bench.folder.parent.mkdir(parents=True, exist_ok=True)
+    with small_disk(bench.folder, 1) as folder:
+        yield folder
 
 
 def fill(folder: Path) -> None:

@@ -20,6 +20,7 @@ from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.store.locking import file_system_of
 from guardian_tui.engine.store.tables import meta
 from guardian_tui.protocol.errors import Conflict, StoreUnavailable
+from tests.support.disks import fill, small_disk
 
 LITE = StoreSettings()
 
@@ -190,28 +191,16 @@ async def test_a_full_store_says_so_calls_for_the_reserve_and_takes_writes_again
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False
-    )
-    if made.returncode:
-        pytest.skip("may not mount a file system here")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MiB."""
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder
 
 
-async def test_a_disk_that_is_truly_full_loses_nothing_committed(
-    small_disk: Path, clock: ManualClock
-) -> None:
-    store = await Store.open(LITE, small_disk / "s", clock)
+async def test_a_disk_that_is_truly_full_loses_nothing_committed(disk: Path, clock: ManualClock) -> None:
+    store = await Store.open(LITE, disk / "s", clock)
     await put(store, "before")
-    ballast = small_disk / "ballast"
-    with pytest.raises(OSError, match="No space"), ballast.open("wb", buffering=0) as out:
-        while True:
-            out.write(b"x" * 4096)
+    ballast = fill(disk)
     with pytest.raises(StoreUnavailable, match="full"):
         await put(store, "big", "x" * 1_000_000)
     assert await count(store) == 1
@@ -221,11 +210,11 @@ async def test_a_disk_that_is_truly_full_loses_nothing_committed(
     await store.close()
 
 
-async def test_a_read_only_disk_is_named_at_the_start(small_disk: Path, clock: ManualClock) -> None:
-    await (await Store.open(LITE, small_disk, clock)).close()
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+async def test_a_read_only_disk_is_named_at_the_start(disk: Path, clock: ManualClock) -> None:
+    await (await Store.open(LITE, disk, clock)).close()
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     with pytest.raises(StoreUnavailable, match="Read-only file system"):
-        await Store.open(LITE, small_disk, clock)
+        await Store.open(LITE, disk, clock)
 
 
 async def test_a_store_that_becomes_read_only_says_so(store: Store) -> None:

@@ -24,3 +24,12 @@ def small_disk(folder: Path, mebibytes: int = 2) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave no room on a small disk; answers the file that takes it, and makes room again when it is removed."""
+    ballast = disk / "ballast"
+    with pytest.raises(OSError, match="No space"), ballast.open("wb", buffering=0) as out:
+        while True:
+            out.write(b"x" * 4096)
+    return ballast

@@ -149,16 +149,3 @@ def wait_for(done: Callable[[], object], seconds: float = SECONDS) -> None:
     while not done():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)
-
-
-@contextmanager
-def small_disk(folder: Path, kib: int) -> Iterator[Path]:
-    """A file system of its own that has room for so much."""
-    if os.geteuid() != 0:
-        raise RuntimeError("a disk that gets full needs root, to mount a tmpfs of its own")
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k,mode=755", "none", str(folder)], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=False)
