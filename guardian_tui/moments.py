@@ -64,8 +64,10 @@ def parse_moment(text: str, now: float, *, ahead: bool = False) -> float | None:
 
 def _on_the_clock(found: re.Match[str], now: float, *, ahead: bool) -> float | None:
     day, hour, minute, second, rest = found.groups()
-    here = time.localtime(now - DAY if day == "yesterday" else now)
-    date = here[:3]
+    date = time.localtime(now)[:3]
+    if day == "yesterday":
+        # not 24 hours ago: a day on which clocks are changed has 23 or 25
+        date = time.localtime(time.mktime((*date[:2], date[2] - 1, 12, 0, 0, 0, 0, -1)))[:3]
     if day and day[0].isdigit():
         year, month, number = day.split("-")
         date = (int(year), int(month), int(number))
@@ -73,8 +75,17 @@ def _on_the_clock(found: re.Match[str], now: float, *, ahead: bool) -> float | N
         return None
 
     def at(days: int) -> float:
-        whole = time.mktime((*date[:2], date[2] + days, int(hour), int(minute), int(second or 0), 0, 0, -1))
-        return whole + float(rest or 0)
+        fields = (*date[:2], date[2] + days, int(hour), int(minute), int(second or 0), 0, 0)
+        # when clocks go back an hour comes twice, when they go forward one is left out
+        moments = sorted({time.mktime((*fields, summer)) for summer in (0, 1)})
+        there = [
+            moment + float(rest or 0)
+            for moment in moments
+            if time.localtime(moment)[3:5] == (int(hour), int(minute))
+        ]
+        if ahead:
+            return next((moment for moment in there if moment > now), there[-1])
+        return next((moment for moment in reversed(there) if moment <= now), there[0])
 
     try:
         found_at = at(0)
@@ -84,6 +95,6 @@ def _on_the_clock(found: re.Match[str], now: float, *, ahead: bool) -> float | N
             return at(1)
         if not day and not ahead and found_at > now:
             return at(-1)
-    except (OverflowError, ValueError):
+    except (OverflowError, ValueError, IndexError):
         return None
     return found_at

@@ -84,6 +84,8 @@ def when(at: float, now: float) -> str:
     clock = time.strftime("%H:%M", day)
     if day[:3] == today[:3]:
         return f"today {clock}"
-    if day[:3] == time.localtime(now - 86400)[:3]:
+    # not 24 hours ago: a day on which clocks are changed has 23 or 25
+    noon_before = time.mktime((*today[:2], today.tm_mday - 1, 12, 0, 0, 0, 0, -1))
+    if day[:3] == time.localtime(noon_before)[:3]:
         return f"yesterday {clock}"
     return time.strftime("%a %d %b %H:%M" if day.tm_year == today.tm_year else "%a %d %b %Y %H:%M", day)
