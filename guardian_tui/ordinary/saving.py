@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import time
@@ -49,6 +50,9 @@ class SavingCommands(CommandPart):
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
+            # half of it would pass for the whole
+            with contextlib.suppress(OSError):
+                path.unlink()
             self._app.say(f"{path} can't be written: {error.strerror}.", severity="error")
         else:
             self._app.say(f"Saved to {path}.")
