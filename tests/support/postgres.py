@@ -30,6 +30,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.data = folder / "data"
         self.crashed = False
         self._made = 0
         self._migrated = ""
@@ -68,9 +69,22 @@ class Cluster:
         finally:
             other.stop()
 
+    def restart(self, data: str = "data") -> None:
+        """Stop the server in good order, and start it again, over another folder of data if that is named."""
+        _run(self.folder, "pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop")
+        self.data = self.folder / data
+        _start(self.folder, self.data)
+
+    def copy(self, name: str) -> None:
+        """A folder of data as the server's is now, which goes on meanwhile: what a server has that lags behind."""
+        _run(
+            self.folder, "pg_basebackup", "-h", str(self.folder), "-U", "tester", "-D", str(self.folder / name),
+            "-X", "stream", "--checkpoint=fast", "--no-sync",
+        )  # fmt: skip
+
     def crash(self) -> None:
         """Kill every process of the server as a machine that loses power would; it does not come back."""
-        server = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        server = int((self.data / "postmaster.pid").read_text().split()[0])
         children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
         self.crashed = True
         for pid in (server, *map(int, children)):
@@ -87,8 +101,7 @@ class Standby:
 
     def start(self) -> None:
         """Begin to stream."""
-        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=40"
-        _run(self.folder.parent, "pg_ctl", "-D", str(self.folder / "data"), "-o", options, "-w", "start")
+        _start(self.folder, self.folder / "data")
         self._running = True
 
     def stop(self) -> None:
@@ -98,6 +111,12 @@ class Standby:
             _run(
                 self.folder.parent, "pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop"
             )
+
+
+def _start(folder: Path, data: Path) -> None:
+    """Start a server over its data, with its socket in a folder."""
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=40"
+    _run(folder, "pg_ctl", "-D", str(data), "-o", options, "-w", "start")
 
 
 def _run(folder: Path, program: str, *argv: str) -> None:
@@ -118,18 +137,16 @@ def cluster(*settings: str) -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
-    data = folder / "data"
-    _run(
-        folder, "initdb", "-D", str(data), "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
-    )  # fmt: skip
-    with (data / "postgresql.conf").open("a") as conf:
-        conf.writelines(f"{line.format(folder=folder)}\n" for line in settings)
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=40"
-    _run(folder, "pg_ctl", "-D", str(data), "-o", options, "-w", "start")
     running = Cluster(folder)
+    _run(
+        folder, "initdb", "-D", str(running.data), "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
+    )  # fmt: skip
+    with (running.data / "postgresql.conf").open("a") as conf:
+        conf.writelines(f"{line.format(folder=folder)}\n" for line in settings)
+    _start(folder, running.data)
     try:
         yield running
     finally:
         if not running.crashed:
-            _run(folder, "pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+            _run(folder, "pg_ctl", "-D", str(running.data), "-m", "immediate", "-w", "stop")
         shutil.rmtree(folder, ignore_errors=True)

@@ -57,10 +57,13 @@ class Tx:
 
     def __init__(self, conn: AsyncConnection) -> None:
         self.conn = conn
+        self.changes = False
+        """Whether rows were written."""
         self._after: list[Callable[[], None]] = []
 
     async def execute(self, statement: Executable, parameters: Parameters = None) -> CursorResult[Any]:
         """Execute a Core statement."""
+        self.changes = self.changes or statement.is_dml
         return await self.conn.execute(statement, parameters)
 
     def after_commit(self, callback: Callable[[], None]) -> None:
@@ -199,6 +202,8 @@ class Store:
             async with self._begun() as conn:
                 tx = Tx(conn)
                 yield tx
+                if tx.changes and isinstance(self._lock, AdvisoryLock):
+                    await self._lock.count(conn)
         except IntegrityError as error:
             # a name that was free a moment ago: whoever was faster has it
             raise Conflict(

@@ -10,9 +10,10 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
-from sqlalchemy import delete, insert, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from guardian_tui.engine.store.faults import words_of
@@ -30,6 +31,7 @@ NOBODY = 0
 """For a backend: whoever had the lock gave it back between two questions."""
 _ADVISORY_KEY = 0x67756172  # "guar"
 _MARK_KEY = "holder"
+_AGAIN = "Start it again, and it goes on from what is there"
 _ALIVE = text("SELECT 1")
 _TAKE = text("SELECT pg_try_advisory_lock(:key)")
 _GIVE_BACK = text("SELECT pg_advisory_unlock(:key)")
@@ -80,7 +82,7 @@ class AdvisoryLock:
 
     All that changes the state goes through that very connection: an engine whose lock is gone can't write, since the lock goes only
     with the connection.  A lost connection is made again; if another engine has had the database meanwhile, what is in our memory is
-    out of date, and nothing is written any more.
+    out of date, and nothing is written any more.  The same goes for a server that comes back without what was written last.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -88,6 +90,8 @@ class AdvisoryLock:
         self._conn: AsyncConnection | None = None
         self._backend = 0
         self._mark = ""
+        self._written = self._counted = 0
+        """Transactions that changed the state: those that are known to be committed, and the one that was begun last."""
         self.lost = ""
         """Why this engine may never write again, in words; empty while it may."""
 
@@ -114,7 +118,13 @@ class AdvisoryLock:
         self._mark = secrets.token_hex(8)
         async with self.transaction() as conn:
             await conn.execute(delete(meta).where(meta.c.key == _MARK_KEY))
-            await conn.execute(insert(meta), {"key": _MARK_KEY, "value": self._mark})
+            await conn.execute(insert(meta), {"key": _MARK_KEY, "value": f"{self._mark} 0"})
+
+    async def count(self, conn: AsyncConnection) -> None:
+        """Count a transaction that changes the state, within it: a store that lacks it later is not as we left it."""
+        self._counted = self._written + 1
+        counted = update(meta).where(meta.c.key == _MARK_KEY).values(value=f"{self._mark} {self._counted}")
+        await conn.execute(counted)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -125,9 +135,11 @@ class AdvisoryLock:
             DBAPIError: the database can't be reached.
         """
         conn = await self._alive()
+        self._counted = self._written
         try:
             yield conn
             await conn.commit()
+            self._written = self._counted
         except BaseException:
             with suppress(DBAPIError):
                 await conn.rollback()
@@ -157,16 +169,14 @@ class AdvisoryLock:
                 if holder is None:
                     break
                 if holder[0] not in (self._backend, NOBODY):
-                    self._lose(holder[1])
+                    self._lose_to(holder[1])
                 if holder[0] == self._backend:
                     # the server has not noticed yet that our former connection is gone; if it just has, our mark tells whose the lock was
                     await conn.execute(_END, {"pid": self._backend})
                 await asyncio.sleep(OWN_GHOST_SECONDS)
             else:
                 raise StoreUnavailable("PostgreSQL still holds the lock of a connection that was lost.")
-            found = (await conn.execute(select(meta.c.value).where(meta.c.key == _MARK_KEY))).scalar()
-            if found != self._mark:
-                self._lose("which has ended since")
+            await self._compare(conn)
             await conn.commit()
         except BaseException:
             await _drop(conn)
@@ -174,11 +184,30 @@ class AdvisoryLock:
         log.info("the connection to PostgreSQL and its lock are held again")
         return conn
 
-    def _lose(self, who: str) -> None:
-        self.lost = (
-            f"Another engine ({who}) took this database while our connection to it was lost: this one writes nothing any more."
-            " Stop one of them, and start this one again"
+    async def _compare(self, conn: AsyncConnection) -> None:
+        """Lose the store unless it is as we left it; what was being committed when the connection went may be there or not."""
+        try:
+            found = (await conn.execute(select(meta.c.value).where(meta.c.key == _MARK_KEY))).scalar()
+        except ProgrammingError:
+            self._lose("This is not the database that this engine began with", _AGAIN)
+        mark, _, count = str(found).partition(" ")
+        if mark != self._mark:
+            self._lose_to("which has ended since")
+        if int(count) not in (self._written, self._counted):
+            self._lose(
+                "The database came back without what was written last: a server that lagged behind took over, or a backup was restored",
+                _AGAIN,
+            )
+        self._written = int(count)
+
+    def _lose_to(self, who: str) -> NoReturn:
+        self._lose(
+            f"Another engine ({who}) took this database while our connection to it was lost",
+            "Stop one of them, and start this one again",
         )
+
+    def _lose(self, why: str, advice: str) -> NoReturn:
+        self.lost = f"{why}. This engine writes nothing any more. {advice}"
         log.error("%s", self.lost)
         raise StoreUnavailable(self.lost)
 
