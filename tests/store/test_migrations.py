@@ -181,6 +181,51 @@ async def test_an_engine_that_is_killed_while_it_migrates_leaves_the_store_as_it
     await store.close()
 
 
+TOLD_TO_END = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import event
+from guardian_tui.config import Paths
+from guardian_tui.engine.main import run_engine
+from guardian_tui.engine.store import migrate
+run = migrate.run_alembic
+def and_be_told(connection, *how):
+    told = []
+    def tell(connection, cursor, statement, *_):
+        if statement.lstrip().upper().startswith(("ALTER", "CREATE")) and not told:
+            told.append(os.kill(os.getpid(), signal.SIGTERM))
+    event.listen(connection, "after_cursor_execute", tell)
+    run(connection, *how)
+    print("told to end in the midst" if told else "not told", flush=True)
+migrate.run_alembic = and_be_told
+home = Path(sys.argv[1])
+sys.exit(run_engine(Paths(home / "c", home, home / "r"), linger=True))
+"""
+
+
+async def test_an_engine_that_is_told_to_end_while_it_migrates_ends_after_it(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "config.toml").write_text("[audit]\nsyslog = false\n")
+    engine = engine_of(tmp_path / "state.db", "FULL")
+    await migrate(engine, STATE, "s0006")
+    async with engine.begin() as conn:
+        await conn.execute(insert(meta), {"key": "k", "value": "v"})
+    await engine.dispose()
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", TOLD_TO_END, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done
+    assert "told to end in the midst" in done.stdout
+    # nothing is left to be migrated
+    store = await Store.open(StoreSettings(), tmp_path, clock)
+    async with store.read() as conn:
+        assert (await conn.execute(text("SELECT value FROM meta WHERE key = 'k'"))).scalar_one() == "v"
+        assert await conn.run_sync(stored_revision, STATE) == HEADS[STATE]
+    await store.close()
+
+
 def test_alembic_is_not_imported_when_there_is_nothing_to_migrate(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys; from pathlib import Path\n"
