@@ -96,7 +96,7 @@ async def test_a_job_that_is_changed_while_its_schedule_is_looked_at_goes_by_the
 
     home.planner._begin_backup = begun  # type: ignore[method-assign]  # somebody changes it just then
     await home.planner.look()
-    home.planner._begin_backup = begin  # type: ignore[method-assign]
+    home.planner._begin_backup = begin  # type: ignore[method-assign]  # held up
     assert changed is not job and changed.memory.next_at is None
     await home.planner.look()
     assert changed.memory.next_at == home.planner.next_at(changed, home.clock.now())
