@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Clock(Protocol):
@@ -28,6 +28,22 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds that never jump."""
         return time.monotonic()
+
+
+class Moment(NamedTuple):
+    """A moment, by both clocks: what is told of it, and what is measured from it."""
+
+    at: float
+    ticks: float
+
+    @classmethod
+    def of(cls, clock: Clock) -> Moment:
+        """Now."""
+        return cls(clock.now(), clock.monotonic())
+
+    def ago(self, clock: Clock) -> float:
+        """Seconds that have passed since, whatever the clock was set to meanwhile."""
+        return clock.monotonic() - self.ticks
 
 
 class Steady:

@@ -32,7 +32,7 @@ WEB = HostRow(id="a", name="web", state="up", since=0.0, why="", measured_at=50.
 
 
 async def judged(live: Live, clock: ManualClock, *hosts: str) -> str:
-    return await health.of(live, clock, hosts, since=0.0, stop=Stop())
+    return await health.of(live, clock, hosts, since=0.0, known=(), stop=Stop())
 
 
 async def test_health_is_judged_by_fresh_probes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -211,7 +211,14 @@ def test_a_command_that_was_told_to_end_and_gave_no_answer_is_unknown() -> None:
     read = document(step("run: echo"))
     for why in ("timeout", "stopped"):
         told = verdicts.of_command(
-            read.steps[0], Ending(why, left=True), ear, host="h", values={}, began=0.0, now=1.0, undo=False
+            read.steps[0],
+            Ending(why, left=True),
+            ear,
+            host="h",
+            values={},
+            began=0.0,
+            seconds=1.0,
+            undo=False,
         )
         assert (told.state, told.words) == (
             "unknown",
@@ -224,7 +231,14 @@ def test_what_a_host_says_as_it_leaves_is_inert_and_bounded() -> None:
     ear = Output(clock, Budget(clock.monotonic, 1e9)).ear("s", 1, "h", (), Tail(named=False))
     ending = Ending("cut", words="\x1b]52;c;aGk=\x07\u202e" + "x" * 1000)
     told = verdicts.of_command(
-        document(step("run: echo")).steps[0], ending, ear, host="h", values={}, began=0.0, now=1.0, undo=False
+        document(step("run: echo")).steps[0],
+        ending,
+        ear,
+        host="h",
+        values={},
+        began=0.0,
+        seconds=1.0,
+        undo=False,
     )
     assert told.state == "unknown" and len(told.words) <= verdicts.WORDS_LIMIT
     assert "␛]52;c;aGk=␇‹U+202E›xxx" in told.words and told.words.isprintable()

@@ -213,3 +213,28 @@ async def test_a_detached_command_on_a_host_that_is_gone_after_a_restart_is_unkn
     row = await lab_.settled(run)
     assert row.state == "deciding"
     assert "removed: nobody knows" in row.words
+
+
+async def test_the_rule_is_judged_again_whatever_the_last_step_is_and_nothing_is_asked_meanwhile(
+    lab_: Lab,
+) -> None:
+    grace = await lab_.colleague("grace", "operator")
+    for last in ("instruct: Look.", "approve: Is it well?"):
+        alert = await disk_alert(lab_)
+        await lab_.book(f"{FIX}```step last\n{last}\n```\n", hosts="alert", front=FRONT)
+        run = await lab_.start(hosts=(), alert=alert.id)
+        run = await lab_.answer(run)
+        if run.asked == "approve":
+            order = wire.ApproveRunbook(run=run.id, version=run.version, digest=run.digest)
+            run = await lab_.gate.call("runbooks.approve", order, token=grace)
+        else:
+            order = wire.AnswerRunbook(run=run.id, version=run.version)
+            run = await lab_.gate.call("runbooks.answer", order)
+        assert (run.state, run.proof, run.acts) == ("running", "waiting", ("stop",))
+        # also by an engine that was killed meanwhile
+        await lab_.restart()
+        assert (await lab_.row(run)).state == "running"
+        lab_.gate.clock.advance(1)
+        await lab_.wave(**ROOMY)
+        done = await lab_.settled(run, "ended")
+        assert (done.verdict, done.proof) == ("done", "fixed")

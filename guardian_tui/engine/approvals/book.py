@@ -281,7 +281,7 @@ class Book:
             uid: the Unix account that carries it out; -1: that is not known yet.
         """
         return await voids(
-            one.said, GIVE, now=self._now_for(one), may=self._may, digest=lambda said: one.digest, hosts=self.labels(one),
+            one.said, GIVE, over=lambda said: said.until < self._now_for(one), may=self._may, digest=lambda said: one.digest, hosts=self.labels(one),
             asked_from=(one.uid, uid) if self._by_uid else None,
         )  # fmt: skip
 

@@ -35,10 +35,6 @@ class Given(Protocol):
         """Whether they approved it."""
 
     @property
-    def until(self) -> float:
-        """When it runs out."""
-
-    @property
     def digest(self) -> str:
         """Of what it was said."""
 
@@ -75,7 +71,7 @@ def uids_of_others(all_given: Iterable[Given], principal: Principal, void: Conta
 
 
 async def voids(
-    all_given: Iterable[G], permission: str, *, now: float, may: May, digest: Callable[[G], str], hosts: Hosts = (),
+    all_given: Iterable[G], permission: str, *, over: Callable[[G], bool], may: May, digest: Callable[[G], str], hosts: Hosts = (),
     asked_from: Iterable[int] | None = None,
 ) -> dict[str, str]:  # fmt: skip
     """Account → why its approval counts no more.
@@ -83,7 +79,7 @@ async def voids(
     Args:
         all_given: what was said, the oldest first.
         permission: what its giver must still be allowed to do.
-        now: the engine's time.
+        over: whether the time of one of them is over.
         may: whether an account may do something.
         digest: of what would be done now, for one of them; asked for last, since it may be dear.
         hosts: labels of those that it is about: its giver must still be allowed to on each.
@@ -94,7 +90,7 @@ async def voids(
     for one in all_given:
         if not one.ok:
             continue
-        why = "It has expired." if one.until < now else await may(one.account, permission, hosts)
+        why = "It has expired." if over(one) else await may(one.account, permission, hosts)
         if not why and one.uid in taken:
             why = f"It came from the same Unix account as {taken[one.uid]}."
         if not why and one.digest != digest(one):

@@ -69,7 +69,9 @@ class Answers:
                 body |= beginning.told(run, step, started)
             async with call.change(standing.document.id, body=body) as tx:
                 await self._runner.write(tx, run, entries)
-            run.principal = call.principal
+            if request.act != "pause":
+                # who only pauses it leads it nowhere
+                run.principal = call.principal
             self._follow_up(run, entries, request.act)
 
     def _check_version(self, run: Run, version: int) -> None:
@@ -260,7 +262,7 @@ class Answers:
                 entries.append(
                     journal.Result(at=call.now, by=call.actor, step=step.name, state="failed", words=words)
                 )
-            elif beginning.approvals(run, step) + self._new(run, principal) >= step.quorum:
+            elif beginning.approvals(run, step) + self._new(run, step, principal) >= step.quorum:
                 result = journal.Result(at=call.now, by=call.actor, step=step.name, state="done")
                 entries += [result, *self._onward(run, result, run.standing.document.following(step))]
             body = {
@@ -272,10 +274,7 @@ class Answers:
             }
             async with call.change(standing.document.id, body=body) as tx:
                 await self._runner.write(tx, run, entries)
-            if run.standing.state == "ended":
-                self._runner.end_soon(run)
-            elif request.ok and run.standing.auto and run.standing.step != step.name:
-                self._runner.go_on_soon(run)
+            self._follow_up(run, entries, "go")
 
     @staticmethod
     def _led_by(run: Run) -> tuple[str, ...]:
@@ -289,11 +288,14 @@ class Answers:
         return (run.standing.uid, *leader, *uids_of_others(run.standing.judged, principal, run.sight.void))
 
     @staticmethod
-    def _new(run: Run, principal: Principal) -> int:
-        """Whether an approval is one more: who approves twice counts once."""
+    def _new(run: Run, step: Step, principal: Principal) -> int:
+        """Whether an approval is one more: who approves twice counts once, but what was said of another step is not said of this one."""
         return int(
             not any(
-                one.ok and one.account == principal.account_id and one.account not in run.sight.void
+                one.ok
+                and one.step == step.name
+                and one.account == principal.account_id
+                and one.account not in run.sight.void
                 for one in run.standing.judged
             )
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from guardian_tui.engine.clock import Moment
 from guardian_tui.engine.remote.detached import DetachedRun
 from guardian_tui.engine.remote.detached_looks import DetachedFailed, Look
 from guardian_tui.engine.remote.followed import Ending
@@ -35,6 +36,8 @@ UNHEARD_SECONDS = 10.0
 LOST_SECONDS = 900.0
 """A detached command whose host has not answered for so long after its time is over is told as unknown."""
 
+UNHEARD = b"[what it wrote is left out: its secrets could stand in it, and the engine was started again and knows them no more]\n"
+
 _GONE = {
     "lost": "The host was restarted, or its traces are gone, before it was known how it ended.",
     "absent": "The host knows nothing of it: it was not begun there, or its traces are gone.",
@@ -53,9 +56,7 @@ class Carrying:
         self._hosts = run.standing.record.hosts
         self._undoing = run.standing.record.undoing
         self._attempt = run.standing.record.attempt
-        # whoever resumes it has looked
-        self._resumed = run.resumed
-        run.resumed = False
+        self._known = health.firing(runner.house.live, run.standing.record.at or 0.0)
         self._begins: list[str] = []
         self._dones: list[HostOutcome] = []
         self._batch = 1
@@ -83,6 +84,8 @@ class Carrying:
                 break
             if start < len(record.hosts) and not await self._gate(record.hosts[:start]):
                 break
+        # paused while the last of them ran: nothing follows, either
+        await self._wait_to_go()
         return self._result()
 
     def _fresh(self) -> StepRecord:
@@ -101,8 +104,9 @@ class Carrying:
 
     async def _take_up(self, hosts: Sequence[str]) -> None:
         """After a restart: detached commands are found again, of others that were begun nobody knows; what was not begun waits for a person."""
-        run, paused = self._run, not self._run.go.is_set()
+        run = self._run
         run.recovered = False
+        run.busy |= set(hosts)
         if self._step.detach and not self._undoing:
             await asyncio.gather(*(self._again(host) for host in hosts))
         elif hosts:
@@ -110,8 +114,9 @@ class Carrying:
             self._dones += [HostOutcome(host=host, state="unknown", words=words) for host in hosts]
             await self._commit()
             self._runner.display.show_results(run, hosts)
+        run.busy -= set(hosts)
         left = len(self._fresh().waiting)
-        if left and not paused and not self._over() and not self._resumed:
+        if left and run.go.is_set() and not self._over():
             run.go.clear()
             words = f"The engine was started again; {wording.count(left, 'host')} {'is' if left == 1 else 'are'} still to be begun."
             await self._append([journal.Paused(at=self._house.clock.now(), words=words)])
@@ -120,41 +125,47 @@ class Carrying:
     async def _again(self, host: str) -> None:
         way = self._house.places.way(host)
         if way is None:
-            await self._done(
-                HostOutcome(
-                    host=host, state="unknown", words="The host was removed: nobody knows how it ended."
-                )
+            outcome = HostOutcome(
+                host=host, state="unknown", words="The host was removed: nobody knows how it ended."
             )
-            return
-        ear = self._ear(way, self._rendered(way))
-        try:
-            outcome = await self._follow_detached(way, ear, self._house.clock.now())
-        finally:
-            self._run.ears.discard(ear)
+        else:
+            rendered = self._rendered(way, partial=True)
+            ear = self._ear(way, rendered)
+            try:
+                outcome = await self._follow_detached(way, ear, self._moment(), deaf=bool(rendered.missing))
+            finally:
+                self._run.ears.discard(ear)
         await self._done(outcome)
+        self._run.busy.discard(host)
 
     # --- one host -------------------------------------------------------------------------------------
 
     async def _host(self, host: str) -> None:
-        async with self._house.at_once:
+        while True:
+            # before it takes a place: those of a run that is paused would be missed by all others
             await self._wait_to_go()
-            if self._over():
-                return
+            async with self._house.at_once:
+                if self._over():
+                    return
+                if self._run.go.is_set():
+                    await self._on(host)
+                    return
+
+    async def _on(self, host: str) -> None:
+        """The command on one host; it is busy from before that is on disk until what came of it is."""
+        self._run.busy.add(host)
+        try:
             way = self._house.places.way(host)
             self._begins.append(host)
             await self._commit()
             self._runner.display.show_results(self._run, (host,))
             if way is None:
-                await self._done(
-                    HostOutcome(host=host, state="failed", words="The host was removed; nothing was run.")
-                )
-                return
-            self._run.busy.add(host)
-            try:
-                outcome = await self._tries(way)
-            finally:
-                self._run.busy.discard(host)
-            await self._done(outcome)
+                words = "The host was removed; nothing was run."
+                await self._done(HostOutcome(host=host, state="failed", words=words))
+            else:
+                await self._done(await self._tries(way))
+        finally:
+            self._run.busy.discard(host)
 
     async def _wait_to_go(self) -> None:
         """Until it is not paused, or is to stop."""
@@ -182,12 +193,15 @@ class Carrying:
         return outcome
 
     async def _once(self, way: Way) -> HostOutcome:
-        began = self._house.clock.now()
+        began = self._moment()
         try:
             rendered = await self._secretly(self._rendered(way))
         except GuardianError as error:
             return HostOutcome(
-                host=way.host_id, state="failed", words=f"{error.detail} Nothing was run.", started_at=began
+                host=way.host_id,
+                state="failed",
+                words=f"{error.detail} Nothing was run.",
+                started_at=began.at,
             )
         ear = self._ear(way, rendered)
         try:
@@ -205,16 +219,19 @@ class Carrying:
         except ConnectFailed as error:
             ear.close()
             return HostOutcome(
-                host=way.host_id, state="failed", words=f"{error.detail} Nothing was run.", started_at=began
+                host=way.host_id,
+                state="failed",
+                words=f"{error.detail} Nothing was run.",
+                started_at=began.at,
             )
         finally:
             self._run.ears.discard(ear)
         ear.close()
         return self._judge(way, ending, ear, began)
 
-    def _rendered(self, way: Way) -> Rendered:
+    def _rendered(self, way: Way, *, partial: bool = False) -> Rendered:
         return self._house.planner.rendered(
-            basis_of(self._house, self._run), self._step, way, rollback=self._undoing
+            basis_of(self._house, self._run), self._step, way, rollback=self._undoing, partial=partial
         )
 
     async def _secretly(self, rendered: Rendered) -> Rendered:
@@ -241,11 +258,13 @@ class Carrying:
         self._run.ears.add(ear)
         return ear
 
-    def _judge(self, way: Way, ending: Ending, ear: Ear, began: float) -> HostOutcome:
-        now = self._house.clock.now()
+    def _moment(self) -> Moment:
+        return Moment.of(self._house.clock)
+
+    def _judge(self, way: Way, ending: Ending, ear: Ear, began: Moment) -> HostOutcome:
         return verdicts.of_command(
-            self._step, ending, ear, host=way.host_id, values=basis_of(self._house, self._run).on(way), began=began, now=now,
-            undo=self._undoing,
+            self._step, ending, ear, host=way.host_id, values=basis_of(self._house, self._run).on(way), began=began.at,
+            seconds=began.ago(self._house.clock), undo=self._undoing,
         )  # fmt: skip
 
     # --- detached -------------------------------------------------------------------------------------
@@ -255,7 +274,7 @@ class Carrying:
             :64
         ]
 
-    async def _detached(self, way: Way, rendered: Rendered, ear: Ear, began: float) -> HostOutcome:
+    async def _detached(self, way: Way, rendered: Rendered, ear: Ear, began: Moment) -> HostOutcome:
         text, hidden = shell.script(rendered)
         order = DetachedRun(self._name(way.host_id), text, self._step.timeout_seconds, hidden)
         try:
@@ -265,11 +284,15 @@ class Carrying:
             log.info("the start of %s was not answered: %s", order.id, error.detail)
         except DetachedFailed as error:
             return HostOutcome(
-                host=way.host_id, state="failed", words=f"{error.detail} Nothing was run.", started_at=began
+                host=way.host_id,
+                state="failed",
+                words=f"{error.detail} Nothing was run.",
+                started_at=began.at,
             )
         return await self._follow_detached(way, ear, began)
 
-    async def _follow_detached(self, way: Way, ear: Ear, began: float) -> HostOutcome:
+    async def _follow_detached(self, way: Way, ear: Ear, began: Moment, *, deaf: bool = False) -> HostOutcome:
+        """Follow a command to its end; of one whose secrets were lost with the engine, so that nobody could mask them, nothing is heard."""
         name, offsets, clock = self._name(way.host_id), (0, 0), self._house.clock
         cancelled = False
         while True:
@@ -279,27 +302,32 @@ class Carrying:
                 look = (await self._house.detached.look(way.target, {name: offsets}))[name]
             except (ConnectFailed, DetachedFailed) as error:
                 self._run.words = f"{way.name} can't be asked: {error.detail} Its command goes on there."
-                if clock.now() - began > self._step.timeout_seconds + LOST_SECONDS:
+                if began.ago(clock) > self._step.timeout_seconds + LOST_SECONDS:
                     return HostOutcome(
                         host=way.host_id,
                         state="unknown",
                         words=f"It can't be asked any more: {error.detail}",
-                        started_at=began,
+                        started_at=began.at,
                     )
                 await asyncio.sleep(UNHEARD_SECONDS)
                 continue
             self._run.words = ""
-            pause = max(ear.hear("out", look.out), ear.hear("err", look.err))
+            pause = 0.0 if deaf else max(ear.hear("out", look.out), ear.hear("err", look.err))
             while pause:
                 await asyncio.sleep(pause)
                 pause = ear.hear("out", b"")
             offsets = (look.out_offset, look.err_offset)
             if look.state != "running" and not look.more:
                 break
-            age = clock.now() - began
-            await asyncio.sleep(0.0 if look.more else min(LOOK_SECONDS, max(SOON_SECONDS, age / 4)))
+            pause = min(LOOK_SECONDS, max(SOON_SECONDS, began.ago(clock) / 4))
+            await asyncio.sleep(0.0 if look.more else pause)
+        if deaf:
+            ear.hear("out", UNHEARD)
         ear.close()
         outcome = self._judge_look(way, look, ear, began, cancelled)
+        if deaf and outcome.state != "unknown" and (self._step.expect or self._step.capture):
+            words = f"It ended with exit status {look.exit_code}; what it wrote was not read, since its secrets could stand in it. Look before you go on."
+            outcome = replace(outcome, state="unknown", words=words, captured={})
         try:
             await self._house.detached.forget(way.target, name)
         except (ConnectFailed, DetachedFailed) as error:
@@ -314,9 +342,9 @@ class Carrying:
             return False
         return True
 
-    def _judge_look(self, way: Way, look: Look, ear: Ear, began: float, cancelled: bool) -> HostOutcome:
+    def _judge_look(self, way: Way, look: Look, ear: Ear, began: Moment, cancelled: bool) -> HostOutcome:
         if words := _GONE.get(look.state):
-            return HostOutcome(host=way.host_id, state="unknown", words=words, started_at=began)
+            return HostOutcome(host=way.host_id, state="unknown", words=words, started_at=began.at)
         why = "stopped" if cancelled or look.cancelled else "timeout" if look.timed_out else "exited"
         return self._judge(way, Ending(why, look.exit_code), ear, began)  # type: ignore[arg-type]  # one of its words
 
@@ -332,7 +360,12 @@ class Carrying:
             await self._sleep(fanout.settle_seconds)
         self._run.words = "Waits for fresh probes of the hosts of this batch."
         bad = await health.of(
-            self._house.live, self._house.clock, hosts, since=self._fresh().at or 0.0, stop=self._run.stop
+            self._house.live,
+            self._house.clock,
+            hosts,
+            since=self._fresh().at or 0.0,
+            known=self._known,
+            stop=self._run.stop,
         )
         self._run.words = ""
         if self._run.stop.asked.is_set():

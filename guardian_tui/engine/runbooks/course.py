@@ -33,6 +33,7 @@ def acts(standing: Standing) -> tuple[Act, ...]:
     step = standing.current
     back: tuple[Act, ...] = ("back",) if standing.path and not standing.rolling_back else ()
     rollback: tuple[Act, ...] = ("rollback",) if undoable(standing) and not standing.rolling_back else ()
+    approves = step is not None and step.kind == "approve"
     match standing.state:
         case "ended":
             return ()
@@ -41,6 +42,7 @@ def acts(standing: Standing) -> tuple[Act, ...]:
                 step is not None
                 and step.acts
                 and not standing.rolling_back
+                and standing.proof != "waiting"
                 and len(standing.record.hosts) > 1
             )
             return ("pause", "stop") if pausable else ("stop",)
@@ -49,10 +51,13 @@ def acts(standing: Standing) -> tuple[Act, ...]:
         case "deciding":
             if standing.rolling_back:
                 return ("retry", "skip", "stop")
+            if approves:
+                # nobody goes round one that was refused, either
+                return ("retry", *back, *rollback, "stop")
             return ("retry", "accept", "skip", *back, *rollback, "stop")
     if standing.rolling_back:
         return ("undo", "skip", "stop")
-    if step is not None and step.kind == "approve":
+    if approves:
         # nobody goes round an approval
         return (*back, *rollback, "stop")
     return ("go", "skip", *back, *rollback, "stop")

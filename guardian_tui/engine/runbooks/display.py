@@ -24,7 +24,7 @@ class Display:
         self.on_show: Callable[[Run], None] = lambda run: None
         """Called when a run is shown anew."""
         self._ended: dict[str, tuple[float, Mapping[str, str]]] = {}
-        """When it ended, and whom it concerned."""
+        """When it ended, by the clock that never jumps, and whom it concerned."""
 
     def show(self, run: Run) -> None:
         """Put a run into the live tables."""
@@ -60,7 +60,7 @@ class Display:
     def ended(self, run: Run) -> None:
         """A run has ended: it is shown for a while."""
         self.drop_results(run, keep=False)
-        self._ended[run.id] = self._clock.now(), run.concerned
+        self._ended[run.id] = self._clock.monotonic(), run.concerned
 
     def relabel(self, hosts: Collection[str]) -> None:
         """Hosts have other labels: others see the runs that have ended on them."""
@@ -73,7 +73,7 @@ class Display:
 
     def clean(self) -> None:
         """Take away what ended long ago."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         for run_id in [run_id for run_id, (at, _) in self._ended.items() if now - at > SHOWN_SECONDS]:
             del self._ended[run_id]
             self._live.runbook_runs.drop(run_id)

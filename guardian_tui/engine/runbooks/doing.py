@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from guardian_tui.engine.calls import ANY_SCOPE, Principal
 from guardian_tui.engine.facts import Announcement, ProofGiven, ProofWanted, Sample, WaveDone
-from guardian_tui.engine.runbooks import journal, wording
+from guardian_tui.engine.runbooks import health, journal, wording
 from guardian_tui.engine.runbooks.carrying import Carrying
 from guardian_tui.engine.runbooks.documents import Step, render_text
 from guardian_tui.engine.runbooks.documents.judging import Value, judge, wanted_series
@@ -78,7 +78,7 @@ class Doing:
     async def _wait(self, run: Run, step: Step) -> journal.Result:
         record = run.standing.record
         if step.wait_seconds:
-            await self._until_stop(run, record.until - self._house.clock.now())
+            await self._until_stop(run, self._left(record.until, step.wait_seconds))
             return self._result(step, ok=not run.stop.asked.is_set(), words="")
         hosts = record.hosts
         for host in hosts:
@@ -96,8 +96,9 @@ class Doing:
     async def _condition(self, run: Run, step: Step, hosts: tuple[str, ...]) -> journal.Result:
         """Wait until a condition holds on all hosts, for as long as it must, or its time is over."""
         clock, since, why = self._house.clock, 0.0, ""
+        deadline = clock.monotonic() + self._left(run.standing.record.until, step.timeout_seconds)
         while not run.stop.asked.is_set():
-            now = clock.now()
+            now = clock.monotonic()
             told = [judge(step.text, self._values(run, step, host)) for host in hosts or ("",)]
             bad = next((one for one in told if not one.holds), None)
             why = bad.why if bad is not None else told[0].why
@@ -107,7 +108,7 @@ class Doing:
                 since = since or now
                 if now - since >= step.hold_seconds:
                     return self._result(step, ok=True, words=why)
-            if now >= run.standing.record.until:
+            if now >= deadline:
                 return self._result(
                     step, ok=False, words=f"It was not so in {wording.seconds(step.timeout_seconds)}: {why}."
                 )
@@ -122,11 +123,12 @@ class Doing:
         values: dict[str, Value | None] = dict(
             basis_of(self._house, run).on(way) if way is not None else run.standing.values
         )
-        row = self._house.live.hosts.get(host)
-        values["state"] = row.state if row is not None else None
+        row, now = self._house.live.hosts.get(host), self._house.clock.now()
+        values["state"] = health.state_of(row, now) if row is not None else None
         alert = self._house.live.alerts.get(run.standing.alert) if run.standing.alert else None
         values["alert"] = alert.state if alert is not None else "resolved" if run.standing.alert else None
-        samples = self._samples.get(host, {})
+        # what was measured last on a host that does not answer is no value of now
+        samples = self._samples.get(host, {}) if health.answers(row, now) else {}
         values |= {name: samples.get(name) for name in wanted_series(step.text, values)}
         return values
 
@@ -138,6 +140,10 @@ class Doing:
     def _take(self, sample: Sample) -> None:
         kept = self._samples.setdefault(sample.host_id, {})
         kept.update(zip(sample.layout.names, sample.values, strict=True))
+
+    def _left(self, until: float, seconds: float) -> float:
+        """How long it is until then, which was so many seconds away once: a clock that was set back makes that no longer."""
+        return min(seconds, until - self._house.clock.now())
 
     @staticmethod
     async def _until_stop(run: Run, seconds: float) -> None:
@@ -166,14 +172,15 @@ class Doing:
             await self.runner.append(
                 run, [journal.Noted(at=self._house.clock.now(), step=step.name, reference=reference)]
             )
-        deadline = (run.standing.record.at or 0.0) + step.timeout_seconds
+        clock, seconds = self._house.clock, step.timeout_seconds
+        deadline = clock.monotonic() + self._left((run.standing.record.at or 0.0) + seconds, seconds)
         while not run.stop.asked.is_set():
             row = self._house.live.runs.get(reference)
             if row is not None and row.state in ("ended", "lost"):
                 return self._result(
                     step, ok=row.verdict == "ok", words=f"{row.verdict or 'lost'}: {row.words}".rstrip(": ")
                 )
-            if self._house.clock.now() > deadline:
+            if clock.monotonic() > deadline:
                 words = f"It did not end in {wording.seconds(step.timeout_seconds)}; the backup goes on."
                 return self._result(step, ok=False, words=words)
             run.words = f"The backup run {reference} is {row.state if row else 'not known'}."
@@ -195,10 +202,10 @@ class Doing:
 
     async def _silence(self, run: Run, step: Step) -> journal.Result:
         reason = f"{self._text(run, step)} (runbook run {run.id}, step {step.name})"
-        now, hosts = self._house.clock.now(), run.standing.record.hosts
+        since, hosts = run.standing.record.at or 0.0, run.standing.record.hosts
         if step.maintenance:
             for host in hosts:
-                await self._open(run, "maintenance", host, now + step.duration_seconds, reason)
+                await self._open(run, "maintenance", host, since + step.duration_seconds, reason)
             return self._result(step, ok=True, words="")
         for host in hosts or ("",):
             for rule in step.rules or ("",):
@@ -211,7 +218,8 @@ class Doing:
         words = f"{what} of {rule or 'all rules'} on {name or 'all hosts'}"
         reference = host
         if what == "maintenance":
-            if host in run.standing.opened:
+            opened = run.standing.opened.get(host)
+            if opened is not None and opened.at >= (run.standing.record.at or 0.0):
                 return
             order = Maintenance(host=host, until=span, reason=reason[:500])
             await self._house.act(self._rights(run), "hosts.maintenance", order)

@@ -6,6 +6,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from guardian_tui.engine.clock import Moment
 from guardian_tui.engine.remote.followed import Stop
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way
@@ -55,7 +56,7 @@ async def _check(house: House, basis: Basis, step: Step, way: Way) -> RunbookRes
     output = Output(house.clock, house.budget)
     ear = output.ear(step.name, 1, way.name, (), Tail(named=False))
     line, fed = shell.command_line(rendered)
-    began = house.clock.now()
+    began = Moment.of(house.clock)
     seconds = min(CHECK_SECONDS, step.timeout_seconds)
     async with house.at_once:
         try:
@@ -71,11 +72,11 @@ async def _check(house: House, basis: Basis, step: Step, way: Way) -> RunbookRes
         ear,
         host=way.host_id,
         values=basis.on(way),
-        began=began,
-        now=house.clock.now(),
+        began=began.at,
+        seconds=began.ago(house.clock),
         undo=False,
     )
     return replace(
         none, state=outcome.state, exit_code=outcome.exit_code, words=outcome.words, last_line=outcome.last_line,
-        captured=outcome.captured, started_at=began, ended_at=outcome.ended_at, bytes=outcome.bytes, clipped=outcome.clipped,
+        captured=outcome.captured, started_at=began.at, ended_at=outcome.ended_at, bytes=outcome.bytes, clipped=outcome.clipped,
     )  # fmt: skip

@@ -312,7 +312,8 @@ class RunbookOrders:
                     await self._runner.write(tx, run, leading.stopped(self._runner.house, run))
             run.stop.ask()
             run.go.set()
-            if not busy:
+            if run.task is None or run.task.done():
+                # also where it was busy, and came to a halt meanwhile without having heard of this
                 self._runner.end_soon(run)
         return run.row()
 
@@ -320,14 +321,16 @@ class RunbookOrders:
         """`runbooks.hand_over`: by whoever leads it, or by whoever takes it."""
         run = self._run(call, request.run)
         to = request.to or call.actor
-        if to != call.actor and run.standing.leader != call.actor:
-            raise PermissionDenied(
-                f"{run.standing.leader} leads this run: take it yourself, then hand it over."
-            )
-        if run.standing.state == "ended":
-            raise Conflict("The run has ended.")
-        async with run.lock, call.change(run.standing.document.id, body={"run": run.id, "to": to}) as tx:
-            await self._runner.write(tx, run, [journal.Led(at=call.now, by=call.actor, to=to)])
+        async with run.lock:
+            # it may have ended, or been taken, while this waited
+            if to != call.actor and run.standing.leader != call.actor:
+                raise PermissionDenied(
+                    f"{run.standing.leader} leads this run: take it yourself, then hand it over."
+                )
+            if run.standing.state == "ended":
+                raise Conflict("The run has ended.")
+            async with call.change(run.standing.document.id, body={"run": run.id, "to": to}) as tx:
+                await self._runner.write(tx, run, [journal.Led(at=call.now, by=call.actor, to=to)])
         return run.row()
 
     # --- what is kept ---------------------------------------------------------------------------------

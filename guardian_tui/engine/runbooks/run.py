@@ -11,6 +11,7 @@ from guardian_tui.engine.remote.followed import Stop
 from guardian_tui.engine.remote.ways import Way
 from guardian_tui.engine.runbooks import course, wording
 from guardian_tui.engine.runbooks.documents import MASK
+from guardian_tui.engine.runbooks.journal import Judged
 from guardian_tui.engine.runbooks.output import Ear, Output, Tail
 from guardian_tui.engine.runbooks.places import Places
 from guardian_tui.engine.runbooks.planning import HOSTS_TOLD
@@ -66,8 +67,6 @@ class Run:
     stop: Stop = field(default_factory=Stop)
     recovered: bool = False
     """It was in the middle of something when the engine ended, and nobody has looked at that yet."""
-    resumed: bool = False
-    """A person has resumed it since."""
     stopped_by: str = ""
     stop_reason: str = ""
     task: asyncio.Task[None] | None = None
@@ -81,6 +80,10 @@ class Run:
     """What a wait sees just now."""
     shown_results: set[str] = field(default_factory=set)
     transcript: str = ""
+    due: dict[Judged, float] = field(default_factory=dict)
+    """Approval → when it runs out, by the clock that never jumps."""
+    finishing: bool = False
+    """Somebody sees to its end already."""
 
     def relabel(self, places: Places, more: Iterable[Way] = ()) -> None:
         """Judge anew who may see it; it is about to act on these hosts too."""

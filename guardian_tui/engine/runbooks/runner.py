@@ -7,11 +7,12 @@ import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from guardian_tui.engine.calls import Entry
-from guardian_tui.engine.runbooks import beginning, course, journal, leading, records, transcript
+from guardian_tui.engine.runbooks import beginning, course, journal, lasting, leading, records, transcript
 from guardian_tui.engine.runbooks.display import Display
 from guardian_tui.engine.runbooks.documents import ROLLBACK, Step
 from guardian_tui.engine.runbooks.house import House
@@ -25,6 +26,8 @@ from guardian_tui.engine.store.database import Tx
 from guardian_tui.protocol.errors import AuditUnavailable, GuardianError, StoreUnavailable
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 RETRY_SECONDS = 5.0
 """A store that can't be written is tried again so much later."""
@@ -72,6 +75,7 @@ class Runner:
             standing = replay(document, await records.entries_of(self.house.store, row.id))
             number = await records.last_number(self.house.store, row.id)
             run = Run(row.id, standing, Output(self.house.clock, self.house.budget, number), {})
+            run.due = lasting.taken_up(standing, self.house.clock)
             run.concerned = dict(standing.names)
             run.relabel(self.house.places)
             self.runs[run.id] = run
@@ -107,10 +111,11 @@ class Runner:
         if standing.state == "ended":
             await self.finish(run)
             return
-        run.recovered = standing.state in ("running", "paused")
-        if standing.state == "running":
-            # detached commands, waits and what others do for us are found again; what was in the foreground is in doubt, and its step says so
-            self.carry_on(run)
+        if standing.state in ("running", "paused"):
+            # detached commands, waits and what others do for us are found again, of a paused run too; what was in the foreground is in doubt,
+            # and its step says so
+            run.recovered = True
+            self.carry_on(run, paused=standing.state == "paused")
         self.display.show(run)
 
     # --- a run comes ----------------------------------------------------------------------------------
@@ -129,7 +134,7 @@ class Runner:
 
         With its ``transcript`` the run is settled: nothing of it is left to be done.
         """
-        length = run.standing.length
+        length, ticks = run.standing.length, self.house.clock.monotonic()
         if entries and all(isinstance(entry, journal.QUIET) for entry in entries):
             await records.append(tx, run.id, length, entries)
             await self._put_output(tx, run)
@@ -145,6 +150,10 @@ class Runner:
 
         def committed() -> None:
             run.standing, run.sight, run.transcript = ahead, seen, transcript
+            run.due = lasting.given(run, ahead, ticks)
+            if any(isinstance(entry, journal.Started) for entry in entries):
+                # what begins now was in the middle of nothing when the engine ended
+                run.recovered = False
             self.display.show(run)
 
         tx.after_commit(committed)
@@ -194,7 +203,11 @@ class Runner:
 
     async def look(self, run: Run) -> None:
         """Plan the current step anew, with what is known now."""
-        run.sight = await see(self.house, run, run.standing)
+        standing = run.standing
+        sight = await see(self.house, run, standing)
+        if run.standing is standing:
+            # whoever wrote meanwhile has seen how it stands since
+            run.sight = sight
 
     async def look_at_approvals(self) -> None:
         """Show which approvals of runs no longer hold; what would run is looked at when it is to."""
@@ -208,9 +221,9 @@ class Runner:
 
     # --- carried --------------------------------------------------------------------------------------
 
-    def carry_on(self, run: Run) -> None:
-        """Carry the current step in the background."""
-        run.go.set()
+    def carry_on(self, run: Run, *, paused: bool = False) -> None:
+        """Carry the current step in the background; one that is ``paused`` begins nothing."""
+        (run.go.clear if paused else run.go.set)()
         run.task = asyncio.create_task(self._carrying(run), name=f"runbook run {run.id}")
         run.task.add_done_callback(self._told)
 
@@ -319,6 +332,7 @@ class Runner:
         if (
             standing.rolling_back
             or run.stop.asked.is_set()
+            or not run.go.is_set()
             or run.sight.problem
             or person_for(step, standing.values)
             or missing_values(basis)
@@ -330,11 +344,12 @@ class Runner:
 
     def end_soon(self, run: Run) -> None:
         """See to what follows from a run's end, in the background."""
-        run.task = asyncio.create_task(self.finish(run), name=f"end of runbook run {run.id}")
+        run.task = asyncio.create_task(self._epilogue(run), name=f"end of runbook run {run.id}")
         run.task.add_done_callback(self._told)
 
     def go_on_soon(self, run: Run) -> None:
         """Begin the current step, in the background, if it needs no person."""
+        run.go.set()
         run.task = asyncio.create_task(self._going_on(run), name=f"runbook run {run.id}")
         run.task.add_done_callback(self._told)
 
@@ -342,10 +357,15 @@ class Runner:
 
     async def finish(self, run: Run) -> None:
         """A run has ended: what it opened is closed, its transcript is hashed into the audit log."""
-        await self._surely(self._close, run)
-        await self._surely(self.flush, run)
-        told = await transcript.markdown(self.house.store, run.id, run.standing.document)
+        if run.finishing:
+            return
+        run.finishing = True
         standing = run.standing
+        await self._surely(run, lambda: self._close(run))
+        await self._surely(run, lambda: self.flush(run))
+        told = await self._surely(
+            run, lambda: transcript.markdown(self.house.store, run.id, standing.document)
+        )
         body = {
             "run": run.id, "verdict": standing.verdict, "words": standing.words[:beginning.LINE_CHARACTERS], "transcript": told.hash, "document": standing.document.hash,
             "proof": standing.proof,
@@ -358,12 +378,11 @@ class Runner:
         self.on_end(run)
         run.ended.set()
 
-    async def _surely(self, work: Callable[[Run], Awaitable[None]], run: Run) -> None:
+    async def _surely(self, run: Run, work: Callable[[], Awaitable[T]]) -> T:
         """Do what a run's end owes, as soon as the store lets it."""
         while True:
             try:
-                await work(run)
-                return
+                return await work()
             except (StoreUnavailable, AuditUnavailable) as error:
                 log.warning("the end of run %s can't be written yet: %s", run.id, error.detail)
                 await asyncio.sleep(RETRY_SECONDS)

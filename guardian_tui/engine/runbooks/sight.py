@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from guardian_tui.engine.approvals.counting import voids
-from guardian_tui.engine.runbooks import journal
+from guardian_tui.engine.runbooks import journal, lasting
 from guardian_tui.engine.runbooks.house import House
 from guardian_tui.engine.runbooks.planning import Basis
 from guardian_tui.engine.runbooks.run import Run, Sight
@@ -44,7 +44,7 @@ async def see(house: House, run: Run, standing: Standing) -> Sight:
 async def _void(house: House, run: Run, basis: Basis, standing: Standing) -> dict[str, str]:
     leader = run.principal.peer_uid if run.principal is not None else -1
     return await voids(
-        standing.judged, "runbooks.approve", now=house.clock.now(), may=house.may, digest=partial(_known_digest, house, basis),
+        standing.judged, "runbooks.approve", over=partial(lasting.over, run, house.clock), may=house.may, digest=partial(_known_digest, house, basis),
         hosts=[_labels(house, host) for host in standing.hosts],
         asked_from=(standing.uid, leader) if house.by_uid else None,
     )  # fmt: skip

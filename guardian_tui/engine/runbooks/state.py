@@ -101,6 +101,8 @@ class Standing:
     version: int = 0
     length: int = 0
     """Entries so far."""
+    last_at: float = 0.0
+    """The latest time that any of them has."""
 
     @property
     def current(self) -> Step | None:
@@ -132,6 +134,7 @@ class Standing:
     def apply(self, entry: AnyEntry) -> None:
         """Take one more entry."""
         self.length += 1
+        self.last_at = max(self.last_at, entry.at)
         if not isinstance(entry, journal.QUIET):
             self.version += 1
         _APPLY[type(entry)](self, entry)
@@ -253,6 +256,9 @@ class Standing:
 
     def _proved(self, entry: journal.Proved) -> None:
         self.proof, self.proof_words = entry.proof, entry.words
+        if entry.proof == "waiting":
+            # the last step is behind it, and nobody is asked for anything
+            self.state, self.words = "running", ""
 
     def _ended(self, entry: journal.Ended) -> None:
         self.state, self.verdict, self.ended_at, self.words = "ended", entry.verdict, entry.at, entry.words

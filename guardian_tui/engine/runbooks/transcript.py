@@ -19,6 +19,8 @@ PAGE = 500
 HOSTS_TOLD = 20
 TEXT_LIMIT = 4 << 20
 """About so many characters of output stand in a transcript; it says so when there is more."""
+MOST_PIECES = 100_000
+"""Of output: hosts that write a letter now and then make many of them."""
 OUTPUT_LINE_LIMIT = 100_000
 LINE_LIMIT = 2000
 WIDTH, HEIGHT = 100, 30
@@ -91,7 +93,7 @@ def _names(entries: Sequence[AnyEntry]) -> dict[str, str]:
 async def _pieces(store: Store, run_id: str) -> list[RunbookPiece]:
     found: list[RunbookPiece] = []
     after, size = 0, 0
-    while size < TEXT_LIMIT:
+    while size < TEXT_LIMIT and len(found) < MOST_PIECES:
         page = await records.output(store, run_id, after=after, limit=PAGE)
         if not page:
             return found
@@ -107,7 +109,7 @@ async def _pieces(store: Store, run_id: str) -> list[RunbookPiece]:
             attempt=last.attempt,
             host=last.host,
             stream="out",
-            text=f"[… more output is kept with the run than the {TEXT_LIMIT >> 20} MiB that a transcript holds]\n",
+            text=f"[… more output is kept with the run than the {TEXT_LIMIT >> 20} MiB or {MOST_PIECES} pieces that a transcript holds]\n",
         )
     )
     return found
@@ -117,14 +119,16 @@ def _merged(
     entries: Sequence[AnyEntry], pieces: Sequence[RunbookPiece]
 ) -> Iterator[AnyEntry | list[RunbookPiece]]:
     """Entries in their order, and between them what was written meanwhile, by step and host."""
-    rest = list(pieces)
+    begin = end = 0
     for entry in entries:
         if not isinstance(entry, journal.HostsDone | journal.HostsBegun | journal.Noted):
-            before = [piece for piece in rest if piece.at < entry.at]
-            rest = rest[len(before) :]
-            yield from _by_host(before)
+            # in the order in which they came: by a clock that was set back meanwhile some would be told twice, and others never
+            while end < len(pieces) and pieces[end].at < entry.at:
+                end += 1
+            yield from _by_host(pieces[begin:end])
+            begin = end
         yield entry
-    yield from _by_host(rest)
+    yield from _by_host(pieces[begin:])
 
 
 def _by_host(pieces: Sequence[RunbookPiece]) -> Iterator[list[RunbookPiece]]:

@@ -20,18 +20,18 @@ WORDS_LIMIT = 300
 
 
 def of_command(
-    step: Step, ending: Ending, ear: Ear, *, host: str, values: Mapping[str, str], began: float, now: float, undo: bool
+    step: Step, ending: Ending, ear: Ear, *, host: str, values: Mapping[str, str], began: float, seconds: float, undo: bool
 ) -> HostOutcome:  # fmt: skip
     """What came of a command on a host, whose values of the run are held against it.
 
-    Of one that takes the step back (``undo``) only the exit status counts.
+    It began at that time, and took so many seconds.  Of one that takes the step back (``undo``) only the exit status counts.
     """
     captured: dict[str, str] = {}
     state, words = _ended(ending, step.timeout_seconds)
     if state == "ok":
         out, err = ear.text("out"), ear.text("err")
         found = {} if undo else capture(step.capture, out)
-        known = {**values, **found, **command_values(ending.exit_status, out, err, now - began)}
+        known = {**values, **found, **command_values(ending.exit_status, out, err, seconds)}
         told = judge("" if undo else step.expect, known)
         if not told.holds:
             state = "failed"
@@ -47,7 +47,7 @@ def of_command(
             words = "It left something running that holds its output open."
     return HostOutcome(
         host=host, state=state, exit_code=ending.exit_status, words=safe(words, WORDS_LIMIT), last_line=ear.last_line,
-        captured=captured if state == "ok" else {}, started_at=began, ended_at=now, bytes=ear.bytes, clipped=ear.clipped,
+        captured=captured if state == "ok" else {}, started_at=began, ended_at=began + seconds, bytes=ear.bytes, clipped=ear.clipped,
     )  # fmt: skip
 
 
