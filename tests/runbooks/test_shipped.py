@@ -97,7 +97,7 @@ def test_what_is_locked_or_moved_can_be_taken_back(shipped: Library) -> None:
     for id_, names in {
         "off-boarding": ("lock", "sessions", "keys_out"), "blue-green-nginx": ("switch",), "rotate-ssh-host-key": ("make", "swap"),
         "postgresql-point-in-time-restore": ("stop_cluster", "aside", "start"), "file-restore": ("in_place",), "guardian-upgrade": ("install",),
-        "certificate-renewal": ("swap",), "incident-response": ("account_lock",),
+        "certificate-renewal": ("swap",), "incident-response": ("account_lock",), "security-updates": ("install", "install_all", "reboot"),
     }.items():  # fmt: skip
         assert all(shipped.get(id_).step(name).rollback for name in names), id_
 
