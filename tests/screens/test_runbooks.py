@@ -511,7 +511,7 @@ async def test_whoever_may_approve_is_told_and_finds_it_counted() -> None:
     async with canned((120, 40)) as (app, _pilot, client):
         client.answers |= made.ANSWERS
         app._changed(made.delta(APPROVE))
-        await until(lambda: "an approval is asked of you" in [note.title for note in app._notifications])
+        await until(lambda: any("an approval is asked of you" in note.title for note in app._notifications))
         app.screen.refresh_frame()  # type: ignore[attr-defined]  # it has one
         await seen(app, "▶ 1 1?")
         app.run_line("approvals")
