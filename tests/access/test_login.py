@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from guardian_tui.engine.access import people
 from guardian_tui.engine.access.delays import LONGEST_SECONDS, MOST_KEYS, Delays
+from guardian_tui.engine.access.login import Proof
 from guardian_tui.engine.calls import Peer
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.facts import AgentOffered, SessionEnded, VaultUnlocked
 from guardian_tui.protocol import access as wire
+from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.errors import (
     GuardianError,
     InvalidRequest,
     LoginRefused,
     NotAuthenticated,
     NotFound,
+    PermissionDenied,
     SessionLocked,
     StepUpRequired,
     TooManyRequests,
@@ -94,27 +98,88 @@ async def test_a_burst_of_guesses_at_once_is_slowed_down_too(home: Gate) -> None
     assert sum(isinstance(one, TooManyRequests) for one in done) == 46
 
 
+def once_proved(
+    home: Gate, monkeypatch: pytest.MonkeyPatch, how: str, then: Callable[[Proof], Awaitable[object]]
+) -> None:
+    """Have something happen between the next proof and the transaction that uses it."""
+    prove = getattr(home.access._logins, how)
+
+    async def slowly(*rest: object) -> object:
+        proof = await prove(*rest)
+        monkeypatch.setattr(home.access._logins, how, prove)
+        await then(proof)
+        return proof
+
+    monkeypatch.setattr(home.access._logins, how, slowly)
+
+
 async def test_an_account_that_is_closed_while_it_logs_in_stays_out(
     home: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await home.invite("eve", wire.GrantSpec(profile="viewer"))
-    prove = home.access._logins.prove
 
-    async def slowly(*rest: object) -> object:
-        proof = await prove(*rest)  # type: ignore[arg-type]  # as they came
-        monkeypatch.setattr(home.access._logins, "prove", prove)
+    async def closed(proof: Proof) -> None:
         await home.call(
             "accounts.grants", wire.SetGrants(account="ada", grants=(wire.GrantSpec(profile="admin"),))
         )
         async with home.store.write() as tx:
-            from guardian_tui.engine.access import people
-
             await people.set_state(tx, proof.person.id, "disabled")
-        return proof
 
-    monkeypatch.setattr(home.access._logins, "prove", slowly)
+    once_proved(home, monkeypatch, "prove", closed)
     with pytest.raises(LoginRefused):
         await home.login()
+
+
+@pytest.mark.parametrize(("how", "order"), [("prove_code", "session.step_up"), ("prove", "session.unlock")])
+async def test_a_session_that_is_ended_while_a_code_is_given_stays_ended(
+    home: Gate, monkeypatch: pytest.MonkeyPatch, how: str, order: str
+) -> None:
+    session = await home.login()
+
+    async def ended(_: Proof) -> None:
+        await home.call("sessions.revoke", wire.SessionRef(session=session.id))
+
+    once_proved(home, monkeypatch, how, ended)
+    code = home.fresh_code()
+    given = (
+        wire.StepUp(code=code) if how == "prove_code" else wire.Unlock(password=PASSWORD, code=code)
+    )  # fmt: skip
+    with pytest.raises(NotAuthenticated):
+        await home.call(order, given, token=session.token)
+    with pytest.raises(NotAuthenticated):
+        await home.access.still(session.id, Peer(UID))
+    assert [event.outcome for event in home.events(order)] == []
+
+
+@pytest.mark.parametrize("how", ["prove", "prove_code"])
+async def test_what_is_taken_from_a_person_while_they_give_a_code_is_gone_from_their_session(
+    home: Gate, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    token, secret = await home.invite("eve", wire.GrantSpec(profile="operator"))
+
+    async def less(_: Proof) -> None:
+        grants = (wire.GrantSpec(profile="viewer"),)
+        await home.call("accounts.grants", wire.SetGrants(account="eve", grants=grants))
+
+    once_proved(home, monkeypatch, how, less)
+    home.clock.advance(30)
+    code = home.code(secret)
+    if how == "prove":
+        session = await home.login(name="eve", password=PASSWORD + "ee", code=code)
+    else:
+        session = await home.call("session.step_up", wire.StepUp(code=code), token=token)
+    assert session.profiles == ("viewer",) and "secrets.write" not in session.permissions
+    with pytest.raises(PermissionDenied):
+        await home.call("secrets.list", token=session.token)
+
+
+async def test_of_two_who_change_a_password_at_once_one_has_it(home: Gate) -> None:
+    words = ("another donkey staple 1", "another donkey staple 2")
+    orders = [home.call("password.change", wire.ChangePassword(old=PASSWORD, new=new)) for new in words]
+    done = await asyncio.gather(*orders, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in done) == ["Done", "LoginRefused"]
+    new = next(word for word, one in zip(words, done, strict=True) if isinstance(one, Done))
+    assert (await home.login(password=new)).account == "ada"
 
 
 async def test_a_session_that_is_ended_while_it_is_looked_up_stays_ended(

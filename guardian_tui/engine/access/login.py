@@ -129,22 +129,31 @@ class Logins:
         except SealBroken:
             return b"", _DUMMY_SECRET
 
-    async def use(self, tx: Tx, proof: Proof, peer: Peer) -> None:
-        """Use up the code, in the transaction of what it was given for.
+    async def unchanged(self, tx: Tx, person: Person, peer: Peer) -> Person:
+        """Whose password was proved, as they are within the transaction.
+
+        Raises:
+            LoginRefused: what was proved has changed since: the account was closed, its password replaced.
+        """
+        now = await people.find(tx.conn, id=person.id)
+        if now is None or now.state != "active" or now.verifier != person.verifier:
+            raise self.refuse(person.name, peer)
+        return now
+
+    async def use(self, tx: Tx, proof: Proof, peer: Peer) -> Person:
+        """Use up the code, in the transaction of what it was given for; answers whose it is, as they are within it.
 
         Raises:
             LoginRefused: it was used before, or is none.
         """
-        # what was proved may have changed since: the account closed, its password replaced
-        now = await people.find(tx.conn, id=proof.person.id)
-        if now is None or now.state != "active" or now.verifier != proof.person.verifier:
-            raise self.refuse(proof.person.name, peer)
+        now = await self.unchanged(tx, proof.person, peer)
         if proof.step is not None:
             used = await people.use_step(tx, proof.person.id, proof.step)
         else:
             used = await people.use_recovery_code(tx, proof.person.id, proof.code, self._clock.now())
         if not used:
             raise self.refuse(proof.person.name, peer)
+        return now
 
     async def prove_code(self, person: Person, code: str, peer: Peer) -> Proof:
         """A code alone, of somebody who is logged in (step-up).

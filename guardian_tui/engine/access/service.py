@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -166,8 +167,8 @@ class Access:
             call.target = NOBODY
             raise
         async with call.change(name, actor=name, body={"kind": request.kind}) as tx:
-            await self._logins.use(tx, proof, call.peer)
-            known, token = await self._sessions.open(tx, proof.person, request.kind, call.peer)
+            person = await self._logins.use(tx, proof, call.peer)
+            known, token = await self._sessions.open(tx, person, request.kind, call.peer)
             await people.logged_in(tx, proof.person.id, call.now)
             tx.after_commit(lambda: self._vault.adopt(proof.data_key))
         self._logins.welcome(name, call.peer)
@@ -226,8 +227,8 @@ class Access:
             await self._person(known.account_id), request.code.strip(), call.peer
         )
         async with call.change(known.account) as tx:
-            await self._logins.use(tx, proof, call.peer)
-            renewed, token = await self._sessions.refresh(tx, known)
+            person = await self._logins.use(tx, proof, call.peer)
+            renewed, token = await self._sessions.refresh(tx, known, person)
         self._logins.welcome(known.account, call.peer)
         return self._sessions.view(renewed, token)
 
@@ -245,12 +246,13 @@ class Access:
         person = await self._person(known.account_id)
         self._logins.begin(person.name, call.peer)
         old = await self._stretcher.stretch(request.old, person.salt, person.kdf)
-        if old.verifier != person.verifier:
+        if not hmac.compare_digest(old.verifier, person.verifier):
             raise self._logins.refuse(person.name, call.peer)
         check_password(request.new, person.name, self._settings.password_min_length)
         salt = os.urandom(SALT_BYTES)
         new = await self._stretcher.stretch(request.new, salt)
         async with call.change(person.name) as tx:
+            await self._logins.unchanged(tx, person, call.peer)
             await people.set_password(tx, person.id, salt, self._stretcher.parameters, new.verifier)
             await self._vault.add_slot(tx, "account", person.id, salt, new.slot_key)
             await self._sessions.end(tx, account_id=person.id, but=known.id, reason="revoked")

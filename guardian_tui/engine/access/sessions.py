@@ -190,39 +190,66 @@ class Sessions:
         known.written_at = now
         try:
             async with self._store.write() as tx:
-                await self._update(tx, known.token_hash, last_seen_at=now)
+                own = update(sessions).where(sessions.c.token_hash == known.token_hash)
+                await tx.execute(own.values(last_seen_at=now))
         except StoreUnavailable:
             # it holds in memory; a session is not to end because the disk is full
             return
 
     async def lock(self, tx: Tx, known: Known) -> None:
-        """Lock a session."""
-        await self._update(tx, known.token_hash, locked_at=self._clock.now())
+        """Lock a session.
+
+        Raises:
+            NotAuthenticated: it has ended meanwhile.
+        """
+        await self._change(tx, sessions.c.id == known.id, locked_at=self._clock.now())
 
         def done() -> None:
-            known.locked = True
+            self._changes += 1
+            for one in self._held(known):
+                one.locked = True
             self._bus.publish(SessionEnded(known.id, "locked"))
 
         tx.after_commit(done)
 
     async def unlock(self, tx: Tx, known: Known) -> None:
-        """Open a locked session; a full login counts as a fresh second factor."""
+        """Open a locked session; a full login counts as a fresh second factor.
+
+        Raises:
+            NotAuthenticated: it has ended meanwhile.
+        """
         now = self._clock.now()
         fresh = now + self._settings.fresh_seconds
-        await self._update(tx, known.token_hash, locked_at=None, last_seen_at=now, fresh_until=fresh)
+        await self._change(tx, sessions.c.id == known.id, locked_at=None, last_seen_at=now, fresh_until=fresh)
 
         def done() -> None:
-            known.locked, known.last_seen_at, known.fresh_until = False, now, fresh
+            self._changes += 1
+            for one in self._held(known):
+                one.locked, one.last_seen_at, one.fresh_until = False, now, fresh
 
         tx.after_commit(done)
 
-    async def refresh(self, tx: Tx, known: Known) -> tuple[Known, str]:
-        """A fresh second factor: the session goes on under a new token, the old one is dead."""
+    async def refresh(self, tx: Tx, known: Known, person: people.Person) -> tuple[Known, str]:
+        """A fresh second factor: the session goes on under a new token, the old one is dead.
+
+        Args:
+            tx: the transaction that uses up the code.
+            known: the session.
+            person: whose it is, as they are within the transaction: what they may do may have changed since it was looked up.
+
+        Raises:
+            NotAuthenticated: it has ended meanwhile, or goes on under another token already.
+        """
         now, token = self._clock.now(), secrets.token_urlsafe(32)
         digest = hash_token(token)
         fresh = now + self._settings.fresh_seconds
-        await self._update(tx, known.token_hash, token_hash=digest, fresh_until=fresh, last_seen_at=now)
-        renewed = replace(known, token_hash=digest, fresh_until=fresh, last_seen_at=now)
+        await self._change(
+            tx, sessions.c.token_hash == known.token_hash, token_hash=digest, fresh_until=fresh, last_seen_at=now
+        )  # fmt: skip
+        renewed = replace(
+            known, token_hash=digest, fresh_until=fresh, last_seen_at=now,
+            profiles=tuple(g.profile for g in person.grants), scopes=scopes_of(person.grants),
+        )  # fmt: skip
 
         def done() -> None:
             self._changes += 1
@@ -287,8 +314,19 @@ class Sessions:
             shown.append(msgspec.structs.replace(view, permissions=(), locked=locked))
         return shown
 
-    async def _update(self, tx: Tx, digest: bytes, **values: object) -> None:
-        await tx.execute(update(sessions).where(sessions.c.token_hash == digest).values(**values))
+    async def _change(self, tx: Tx, which: ColumnElement[bool], **values: object) -> None:
+        """Change a session that is open.
+
+        Raises:
+            NotAuthenticated: it is not, for another order was faster.
+        """
+        done = await tx.execute(update(sessions).where(which, sessions.c.ended_at.is_(None)).values(**values))
+        if not done.rowcount:
+            raise NotAuthenticated(_ENDED)
+
+    def _held(self, known: Known) -> list[Known]:
+        """All that stand in memory for a session: it may have been read anew meanwhile, or go on under another token."""
+        return [known, *(one for one in self._known.values() if one.id == known.id)]
 
 
 def _known(row: Any, person: people.Person) -> Known:  # Any: a row of sessions
