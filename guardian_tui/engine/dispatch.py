@@ -7,10 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
-from guardian_tui.engine.calls import ANY_SCOPE, AuditSink, Call, Handler, NotYours, Peer, Principal, Scope
+from guardian_tui.engine.calls import (
+    ANY_SCOPE,
+    AuditSink,
+    Call,
+    Entry,
+    Handler,
+    NotYours,
+    Peer,
+    Principal,
+    Scope,
+)
 from guardian_tui.engine.clock import Clock
 from guardian_tui.engine.store.database import Tx
 from guardian_tui.protocol.base import Request, Response
@@ -23,10 +34,12 @@ from guardian_tui.protocol.errors import (
     NotAuthenticated,
     NotFound,
     PermissionDenied,
+    ResultUnrecorded,
     SessionLocked,
     StepUpRequired,
 )
 from guardian_tui.protocol.routes import PUBLIC, ROUTES, SELF, Route
+from guardian_tui.text import safe
 
 log = logging.getLogger(__name__)
 
@@ -91,17 +104,18 @@ class Dispatch:
             GuardianError: as :meth:`call`.
         """
         name, request_id = call.route.name, call.request_id
+        limit = asyncio.timeout(HANDLER_SECONDS)
         try:
-            async with asyncio.timeout(HANDLER_SECONDS):
+            async with limit:
                 return await self._carry_out(call, request)
         except GuardianError as error:
             await self._record_refusal(call, error)
             raise
-        except TimeoutError as error:
-            raise InternalError(
-                f"{name} took longer than {HANDLER_SECONDS:.0f} s and was given up"
-            ) from error
         except Exception as error:
+            if limit.expired():
+                raise InternalError(
+                    f"{name} took longer than {HANDLER_SECONDS:.0f} s and was given up"
+                ) from error
             log.exception("%s failed", name, extra={"request_id": request_id})
             raise InternalError(
                 f"Quote request {request_id} to whoever runs this engine; its log has the cause."
@@ -115,20 +129,15 @@ class Dispatch:
         """
         route = ROUTES[name]
         call = Call(
-            route=route, principal=principal, peer=Peer(principal.peer_uid), request_id="", now=self._clock.now(),
+            route=route, principal=principal, peer=Peer(principal.peer_uid), request_id=secrets.token_hex(8), now=self._clock.now(),
             audit=self._audit, begin=self._begin,
         )  # fmt: skip
-        try:
-            call.scope = self._authorise(route, principal)
-            if route.step_up and call.now >= principal.fresh_until:
-                raise StepUpRequired(
-                    "It wants a fresh second factor, which nothing that goes on by itself can give."
-                )
-            async with asyncio.timeout(HANDLER_SECONDS):
-                return await self._carry_out(call, request)
-        except GuardianError as error:
-            await self._record_refusal(call, error)
-            raise
+        await self._let_in(call, principal)
+        if route.step_up and call.now >= principal.fresh_until:
+            raise StepUpRequired(
+                "It wants a fresh second factor, which nothing that goes on by itself can give."
+            )
+        return await self.carry(call, request)
 
     async def open(self, name: str, *, token: str, peer: Peer, request_id: str) -> Call:
         """Authorise an order or a stream: who is it, and may they."""
@@ -147,14 +156,18 @@ class Dispatch:
             raise
         if principal.locked and not route.while_locked:
             raise SessionLocked("Unlock it with your password and a code.")
-        try:
-            call.scope = self._authorise(route, principal)
-        except PermissionDenied as error:
-            await self._record_denial(call, error)
-            raise
+        await self._let_in(call, principal)
         if route.step_up and call.now >= principal.fresh_until:
             raise StepUpRequired("Give a code from your authenticator, then try again.")
         return call
+
+    async def _let_in(self, call: Call, principal: Principal) -> None:
+        """Set the order's scope; raise PermissionDenied, which is recorded, where there is none."""
+        try:
+            call.scope = self._authorise(call.route, principal)
+        except PermissionDenied as error:
+            await self._record_denial(call, error)
+            raise
 
     def _authorise(self, route: Route, principal: Principal) -> Scope:
         if route.permission == SELF:
@@ -187,10 +200,24 @@ class Dispatch:
             # cancelled, timed out or broken: the intent must not stand alone
             words = str(error)[:200] if isinstance(error, GuardianError) else type(error).__name__
             outcome = "denied" if call.denied or isinstance(error, PermissionDenied) else "failed"
-            await asyncio.shield(self._audit.record(call.entry(outcome, body={"error": words})))
+            await self._record_result(call.entry(outcome, body={"error": words}))
             raise
-        await self._audit.record(call.entry("ok"))
+        if not await self._record_result(call.entry("ok")):
+            raise ResultUnrecorded(
+                f"{call.route.name} was carried out: don't give it again before you have looked. The engine's log says why its event is missing."
+            )
         return response
+
+    async def _record_result(self, entry: Entry) -> bool:
+        """Record what came of a remote act, also when its order is given up at this moment; False: it can't be written."""
+        try:
+            await asyncio.shield(self._audit.record(entry))
+        except AuditUnavailable as error:
+            log.error(
+                "that %s of %s was %s could not be recorded: %s", entry.action, safe(entry.target, 253), entry.outcome, error.detail
+            )  # fmt: skip
+            return False
+        return True
 
     def _target_of(self, request: Request) -> str:
         for name in ("host", "channel", "alert", "check", "name"):

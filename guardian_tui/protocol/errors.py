@@ -139,6 +139,16 @@ class AuditUnavailable(GuardianError):
     code, status, title = "audit-unavailable", 503, "The audit log can't be written, so nothing was done"
 
 
+class ResultUnrecorded(GuardianError):
+    """The order was carried out, and the event that says so can't be written; its intent is on disk."""
+
+    code, status, title = (
+        "result-unrecorded",
+        500,
+        "It was done, but the audit log could not take that it was",
+    )
+
+
 class StoreUnavailable(GuardianError):
     """The store is full, locked, read-only or damaged."""
 

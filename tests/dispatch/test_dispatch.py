@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from guardian_tui.engine import dispatch as module
-from guardian_tui.engine.calls import ANY_SCOPE, Call, Peer, Principal
+from guardian_tui.engine.calls import ANY_SCOPE, Call, Entry, Peer, Principal
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.dispatch import Dispatch
 from guardian_tui.protocol.alerts import TestChannel as ChannelTest
@@ -22,6 +22,7 @@ from guardian_tui.protocol.errors import (
     NotAuthenticated,
     NotFound,
     PermissionDenied,
+    ResultUnrecorded,
     StepUpRequired,
     StoreUnavailable,
 )
@@ -166,6 +167,59 @@ async def test_what_can_t_be_recorded_is_not_done(rig: Rig, monkeypatch: pytest.
     assert done == []
 
 
+async def test_what_was_done_and_can_t_be_recorded_is_not_told_as_if_it_had_not_been(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = rig.one.audit.record
+
+    async def fills_up(entry: Entry) -> int:
+        if entry.outcome != "intent":
+            raise AuditUnavailable("the disk is full. Nothing was changed.")
+        return await record(entry)
+
+    async def act(call: Call, request: Any) -> Done:
+        return Done()
+
+    async def fails(call: Call, request: Any) -> Done:
+        raise HostUnavailable("no route")
+
+    monkeypatch.setattr(rig.one.audit, "record", fills_up)
+    with pytest.raises(ResultUnrecorded, match="was carried out"):
+        await rig.give("hosts.test", act, HostRef(host="web-1"))
+    assert rig.told() == [("hosts.test", "web-1", "intent")]
+    assert "hosts.test of web-1 was ok could not be recorded: the disk is full" in caplog.text
+    # what went wrong on the host is what a person has to know
+    with pytest.raises(HostUnavailable):
+        await rig.give("hosts.test", fails, HostRef(host="web-1"))
+
+
+async def test_a_result_is_recorded_though_its_order_is_given_up_at_that_moment(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, go_on, recorded = rig.one.audit.record, asyncio.Event(), asyncio.Event()
+
+    async def slowly(entry: Entry) -> int:
+        if entry.outcome == "intent":
+            return await record(entry)
+        await go_on.wait()
+        number = await record(entry)
+        recorded.set()
+        return number
+
+    async def act(call: Call, request: Any) -> Done:
+        monkeypatch.setattr(rig.one.audit, "record", slowly)
+        return Done()
+
+    monkeypatch.setattr(rig.one.audit, "record", record)
+    monkeypatch.setattr(module, "HANDLER_SECONDS", 0.5)
+    with pytest.raises(InternalError, match="given up"):
+        await rig.give("hosts.test", act, HostRef(host="web-1"))
+    go_on.set()
+    async with asyncio.timeout(60):
+        await recorded.wait()
+    assert rig.told() == [("hosts.test", "web-1", "intent"), ("hosts.test", "web-1", "ok")]
+
+
 async def test_a_host_out_of_scope_is_not_found_and_recorded_as_denied(rig: Rig) -> None:
     async def look(call: Call, request: Any) -> Done:
         call.host_in_scope({"role": "db"}, "the host")
@@ -267,3 +321,29 @@ async def test_what_goes_on_by_itself_has_no_fresh_second_factor_to_give(rig: Ri
     with pytest.raises(StepUpRequired, match="goes on by itself"):
         await rig.dispatch.act(principal(fresh_until=0.0), name, Nothing())
     assert ran == []
+
+
+async def test_what_goes_on_by_itself_is_bounded_and_told_as_what_a_person_asks_for(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def hang(call: Call, request: Any) -> Done:
+        await asyncio.sleep(60)
+        return Done()
+
+    async def breaks(call: Call, request: Any) -> Done:
+        raise TimeoutError("of its own")
+
+    handlers = rig.dispatch._handlers
+    monkeypatch.setattr(module, "HANDLER_SECONDS", 0.05)
+    handlers["hosts.list"] = hang
+    with pytest.raises(InternalError, match="given up"):
+        await rig.dispatch.act(principal(), "hosts.list", Nothing())
+    monkeypatch.setattr(module, "HANDLER_SECONDS", 60.0)
+    handlers["hosts.list"] = breaks
+    with pytest.raises(InternalError, match="Quote request"):
+        await rig.dispatch.act(principal(), "hosts.list", Nothing())
+    assert "hosts.list failed" in caplog.text and "of its own" in caplog.text
+    # a denial is an event, whatever its route does
+    with pytest.raises(PermissionDenied):
+        await rig.dispatch.act(principal(scopes={}), "hosts.test", HostRef(host="web-1"))
+    assert rig.told() == [("hosts.test", "", "denied")]
