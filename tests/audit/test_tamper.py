@@ -124,6 +124,28 @@ async def test_a_cut_tail_is_found_at_once_and_at_the_next_start(bench: Bench) -
         assert not log.ok and "cut off" in log.words
 
 
+async def test_a_tail_that_is_cut_while_the_engine_runs_is_found_before_any_checkpoint(bench: Bench) -> None:
+    await bench.write(6)
+    await bench.sql("DELETE FROM audit_events WHERE seq > 4")
+    assert await found(bench) == (5, "events 5 to 6 were cut off: this engine wrote them")
+    # nor does the chain close over the gap
+    await bench.write(1)
+    assert [event.seq for event in await bench.events()] == [1, 2, 3, 4, 7]
+    assert await found(bench) == (5, "event 5 is missing (found 7)")
+    await bench.log.checkpoint()
+    async with bench.again() as log:
+        assert not log.ok
+
+
+async def test_what_follows_stands_on_what_the_engine_wrote_not_on_what_the_store_says(bench: Bench) -> None:
+    await bench.write(3)
+    key = load_keys(bench.folder / "keys").mac
+    await rewrite(bench, 3, lambda event: msgspec.structs.replace(event, actor="eve"), key)
+    await bench.write(2)
+    assert not bench.log.ok and "cut off or changed" in bench.log.words
+    assert await found(bench) == (4, "event 4 does not follow the one before it")
+
+
 async def test_a_store_that_was_emptied_is_found_by_the_file(bench: Bench) -> None:
     await bench.write(6)
     await bench.log.checkpoint()

@@ -28,8 +28,8 @@ class Inspection:
         self._chain = chain
         self._one = asyncio.Lock()
 
-    async def whole(self, now: float) -> AuditVerdict:
-        """Everything, from the first event on."""
+    async def whole(self, now: float, head: int) -> AuditVerdict:
+        """Everything, from the first event on to ``head``, which this engine has written, whatever the store says."""
         async with self._one:
             async with self._checkpoints.lock:
                 stored = await self._rows.checkpoints()
@@ -38,7 +38,12 @@ class Inspection:
             verifier = self._verifier()
             await self._expect(verifier, stored, anchored)
             await self._feed(verifier, 1)
-            return verifier.verdict(now=now)
+            verdict = verifier.verdict(now=now)
+            if verdict.ok and verifier.next_seq <= head:
+                cut = f"events {verifier.next_seq} to {head} were cut off: this engine wrote them"
+                verifier.fail(verifier.next_seq, cut)
+                verdict = verifier.verdict(now=now)
+            return verdict
 
     async def tail(self, now: float) -> AuditVerdict:
         """What came after the last checkpoint but one: enough at a start, if all was verified once."""

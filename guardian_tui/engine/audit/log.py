@@ -155,6 +155,14 @@ class AuditLog:
         seq, prev_hash = (head.seq, head.hash) if head else (0, FIRST_PREV)
         if not (isinstance(seq, int) and isinstance(prev_hash, str)):
             raise AuditUnavailable("The newest row of the audit log is no event: it was tampered with.")
+        if seq <= self._head and (seq, prev_hash) != (self._head, self._head_hash):
+            # what follows stands on what we wrote, so that the gap is there for whoever verifies
+            self.ok, self.words = (
+                False,
+                f"the events up to {self._head} are not as this engine wrote them: the last were cut off or changed",
+            )
+            log.error("the audit chain does not hold: %s", self.words)
+            seq, prev_hash = self._head, self._head_hash
         event = make_event(
             entry,
             chain=self.chain,
@@ -224,7 +232,7 @@ class AuditLog:
         """Check the whole chain: hashes, MACs, checkpoints, and their file outside of the store."""
         if self._inspection is None:
             raise AuditUnavailable("The audit log has not been started.")
-        verdict = await self._inspection.whole(self._clock.now())
+        verdict = await self._inspection.whole(self._clock.now(), self._head)
         self._note(verdict)
         return verdict
 
