@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import event, func, insert, select, text
 
 from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import ManualClock
@@ -67,6 +67,29 @@ async def test_a_transaction_that_fails_leaves_nothing_and_runs_no_callback(stor
         tx.after_commit(lambda: ran.append(2))
         await tx.execute(insert(meta), {"key": "a", "value": ""})
     assert (ran, await count(store)) == ([2], 1)
+
+
+async def test_who_is_cancelled_in_the_middle_of_a_commit_is_so_once_it_is_known_what_came_of_it(
+    store: Store,
+) -> None:
+    ran: list[int] = []
+
+    async def change() -> None:
+        own = asyncio.current_task()
+        assert own is not None
+        loop = asyncio.get_running_loop()
+        async with store.write() as tx:
+            tx.after_commit(lambda: ran.append(1))
+            await tx.execute(insert(meta), {"key": "a", "value": ""})
+            event.listen(store._state.sync_engine, "commit", lambda _: loop.call_soon(own.cancel), once=True)
+
+    task = asyncio.create_task(change())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # what is in the store is in memory too
+    assert (ran, await count(store)) == ([1], 1)
+    await put(store, "b")
+    assert await count(store) == 2
 
 
 async def test_a_name_that_somebody_else_took_at_this_moment_is_no_fault_of_ours(store: Store) -> None:

@@ -43,6 +43,8 @@ WATCH_SECONDS = 2.0
 """How often a store in trouble, and PostgreSQL's lock, are looked at."""
 IDLE_WRITE_SECONDS = 30.0
 """A store that nobody has written for so long is written to, so that trouble is known before a person meets it."""
+COMMIT_SECONDS = 30.0
+"""Whoever is cancelled in the middle of a commit waits so long for its end."""
 _CHECKED_KEY = "checked_at"
 MARK_SECONDS = 3600.0
 """By what time things are old is written at least so often."""
@@ -59,12 +61,25 @@ class Tx:
         self.conn = conn
         self.changes = False
         """Whether rows were written."""
+        self.done = False
+        """It is committed."""
         self._after: list[Callable[[], None]] = []
 
     async def execute(self, statement: Executable, parameters: Parameters = None) -> CursorResult[Any]:
         """Execute a Core statement."""
         self.changes = self.changes or statement.is_dml
         return await self.conn.execute(statement, parameters)
+
+    async def commit(self) -> None:
+        """Commit to the end: whoever is cancelled in its middle is so once it is known what came of it, so that memory and store agree."""
+        commit = asyncio.ensure_future(self.conn.commit())
+        try:
+            await asyncio.shield(commit)
+        except asyncio.CancelledError:
+            await asyncio.wait({commit}, timeout=COMMIT_SECONDS)
+            self.done = commit.done() and commit.exception() is None
+            raise
+        self.done = True
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call this once the transaction is committed, and only then."""
@@ -198,12 +213,10 @@ class Store:
             await self._writing.acquire()
         finally:
             self.waiting -= 1
+        tx: Tx | None = None
         try:
-            async with self._begun() as conn:
-                tx = Tx(conn)
+            async with self._begun() as tx:
                 yield tx
-                if tx.changes and isinstance(self._lock, AdvisoryLock):
-                    await self._lock.count(conn)
         except IntegrityError as error:
             # a name that was free a moment ago: whoever was faster has it
             raise Conflict(
@@ -221,22 +234,34 @@ class Store:
         finally:
             self.problem = self._lost() or self.problem
             self._writing.release()
-        self.problem = ""
-        self.commits += 1
-        self._written_at = time.monotonic()
-        tx.committed()
+            if tx is not None and tx.done:
+                self.problem = ""
+                self.commits += 1
+                self._written_at = time.monotonic()
+                tx.committed()
 
     @asynccontextmanager
-    async def _begun(self) -> AsyncIterator[AsyncConnection]:
-        """A connection with a transaction, committed at the end."""
+    async def _begun(self) -> AsyncIterator[Tx]:
+        """A transaction, committed at the end."""
         if isinstance(self._lock, AdvisoryLock):
             async with self._lock.transaction() as conn:
-                yield conn
+                tx = Tx(conn)
+                yield tx
+                if tx.changes:
+                    await self._lock.count(conn)
+                try:
+                    await tx.commit()
+                finally:
+                    if tx.done:
+                        self._lock.committed()
             return
         async with self._state.connect() as conn:
             conn = await conn.execution_options(immediate=True)
-            async with conn.begin():
-                yield conn
+            # closing the connection takes back what was not committed
+            await conn.begin()
+            tx = Tx(conn)
+            yield tx
+            await tx.commit()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

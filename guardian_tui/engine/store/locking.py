@@ -126,6 +126,10 @@ class AdvisoryLock:
         counted = update(meta).where(meta.c.key == _MARK_KEY).values(value=f"{self._mark} {self._counted}")
         await conn.execute(counted)
 
+    def committed(self) -> None:
+        """What was counted last is committed."""
+        self._written = self._counted
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction on the connection that holds the lock.  One at a time.
@@ -139,7 +143,7 @@ class AdvisoryLock:
         try:
             yield conn
             await conn.commit()
-            self._written = self._counted
+            self.committed()
         except BaseException:
             with suppress(DBAPIError):
                 await conn.rollback()
