@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from guardian_tui.config import AlertsSettings, ChannelSettings
 from guardian_tui.engine.facts import VaultUnlocked
@@ -408,6 +408,62 @@ async def test_a_reference_to_nothing_is_named_and_the_channel_works_once_it_is_
             courier._sender._resolve = good
             courier.try_now()
             await eventually(lambda: sink.bodies)
+
+
+async def test_a_fault_of_ours_in_one_message_is_named_by_another_channel_and_holds_up_nothing_after_it(
+    stage: Stage,
+) -> None:
+    async with WebhookSink() as sink, WebhookSink() as other:
+        # what resolves it knows nothing of this name, and breaks on it
+        broken = ChannelSettings(kind="webhook", url="env:BROKEN")
+        async with stage.running(settings(ops=broken, other=hook(other))):
+            dies(stage)
+            await eventually(
+                lambda: (
+                    "notifications_failing" in {a["rule"] for body in other.bodies for a in body["alerts"]}
+                )
+            )
+            why = next(alert.why for alert in stage.firing() if alert.rule == "notifications_failing")
+            assert "fault of ours (KeyError)" in why
+            stage.vault.values["env:BROKEN"] = sink.url
+            stage.up("web-1")
+            await eventually(lambda: sink.bodies)
+            assert "given_up" in await states(stage)
+
+
+async def test_rows_that_can_t_be_read_keep_neither_the_engine_from_its_start_nor_a_channel_from_the_rest(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    alert = {
+        "rule": "load",
+        "host_id": "web-1",
+        "instance": "",
+        "since": 1.0,
+        "body": '{"alert":{"tier":"shout"}}',
+    }
+    async with stage.running(), stage.store.write() as tx:
+        for id, state, ended in (("torn", "firing", None), ("old", "resolved", stage.clock.now())):
+            await tx.execute(insert(tables.alerts), {**alert, "id": id, "state": state, "resolved_at": ended})
+        await tx.execute(
+            insert(tables.alert_state), {"host_id": "web-1", "rule": "load", "instance": "", "body": "[]"}
+        )
+        await tx.execute(insert(tables.silences), {"id": "hush", "until": 9e9, "body": "{"})
+        note = {"channel": "ops", "alert_id": "torn", "payload": "{}", "created_at": 1.0, "next_try_at": 1.0}
+        for id in ("0-grouped", "1-alone"):
+            key = "k" if id == "0-grouped" else ""
+            await tx.execute(insert(tables.outbox), {**note, "id": id, "dedup_key": id, "message_key": key})
+    async with WebhookSink() as sink, stage.running(settings(ops=hook(sink))):
+        dies(stage)
+        await eventually(lambda: sink.bodies)
+        async with asyncio.timeout(60):
+            while (await states(stage)).count("given_up") < 2:
+                await asyncio.sleep(0.01)
+        listed = await stage.ask("alerts.list", protocol.AlertsQuery(resolved=True))
+        assert "host_down" in {alert.rule for alert in listed.alerts}
+        with pytest.raises(NotFound):
+            await stage.ask("alerts.show", protocol.AlertRef(alert="torn"))
+    for what in ("alert torn", "alert old", "of load on the host web-1", "silence hush", "note 0-grouped"):
+        assert f"{what} can't be read from the store" in caplog.text
 
 
 async def test_a_test_message_shows_whether_a_channel_works(stage: Stage) -> None:

@@ -168,21 +168,28 @@ class Courier:
             notes = await self._next()
             key = secrets.token_hex(16)
             async with self._store.write() as tx:
-                await records.group_notes(tx, notes, key)
+                await records.group_notes(tx, _ids(notes), key)
         else:
             key = notes[0].message_key
         if key == self._sent_unnoted:
-            await self._close(notes, "sent", "")
+            await self._close(_ids(notes), "sent", "")
         elif self._steady.age(min(note.created_at for note in notes)) > self._pace.give_up_seconds:
             why = self.last_error or "never tried"
-            await self._give_up(notes, f"not delivered within {self._pace.give_up_seconds:.0f} s ({why})")
+            await self._give_up(
+                _ids(notes), f"not delivered within {self._pace.give_up_seconds:.0f} s ({why})"
+            )
         else:
             await self._deliver(notes, key)
         return True
 
     async def _next(self) -> list[QueuedNote]:
         async with self._store.read() as conn:
-            return await records.read_waiting(conn, self.name, GROUP_LIMIT)
+            notes, unreadable = await records.read_waiting(conn, self.name, GROUP_LIMIT)
+        if unreadable:
+            await self._give_up(unreadable, "what the store has of it can't be read")
+            # there may be others behind them
+            self._wake.set()
+        return notes
 
     async def _deliver(self, notes: Sequence[QueuedNote], key: str) -> None:
         try:
@@ -194,23 +201,32 @@ class Courier:
         except DeliveryFailed as error:
             self._failed(error.words)
             if error.permanent:
-                await self._give_up(notes, error.words)
+                await self._give_up(_ids(notes), error.words)
                 return
             delay = max(self._delay(), error.retry_after_seconds)
         except GuardianError as error:
             # a reference that resolves to nothing: a person must mend it
             self._failed(error.detail)
             delay = self._delay()
+        except Exception as error:
+            log.exception("channel %s", self.name)
+            words = f"a fault of ours ({type(error).__name__}): see the engine's log"
+            self._failed(words)
+            if notes[0].attempts + 1 >= CHANNEL_FAILURES:
+                # what is in this message will not get better, and the next ones are not to wait for it
+                await self._give_up(_ids(notes), words)
+                return
+            delay = self._delay()
         else:
             self._delivered()
             self._sent_unnoted = key
-            await self._close(notes, "sent", "")
+            await self._close(_ids(notes), "sent", "")
             self._on_delivered(self.name, [queued.note.alert.id for queued in notes])
             return
         self.open = self.failures >= CHANNEL_FAILURES
         try:
             async with self._store.write() as tx:
-                await records.postpone_notes(tx, notes, self._clock.now() + delay, self.last_error)
+                await records.postpone_notes(tx, _ids(notes), self._clock.now() + delay, self.last_error)
         finally:
             await self._pause(delay)
             self.open = False
@@ -227,14 +243,14 @@ class Courier:
             async with asyncio.timeout(seconds):
                 await self._retry.wait()
 
-    async def _close(self, notes: Sequence[QueuedNote], state: str, error: str) -> None:
+    async def _close(self, ids: Sequence[str], state: str, error: str) -> None:
         async with self._store.write() as tx:
-            await records.close_notes(tx, notes, state, error)
+            await records.close_notes(tx, ids, state, error)
 
-    async def _give_up(self, notes: Sequence[QueuedNote], words: str) -> None:
-        log.error("channel %s: %d notes given up: %s", self.name, len(notes), words)
-        await self._close(notes, "given_up", words)
-        self._set_failing(True, f"{counted(len(notes), 'note')} given up: {words}")
+    async def _give_up(self, ids: Sequence[str], words: str) -> None:
+        log.error("channel %s: %d notes given up: %s", self.name, len(ids), words)
+        await self._close(ids, "given_up", words)
+        self._set_failing(True, f"{counted(len(ids), 'note')} given up: {words}")
 
     def _failed(self, words: str) -> None:
         self.failures += 1
@@ -254,3 +270,7 @@ class Courier:
         if failing or self.failing:
             self.failing = failing
             self._on_health(self.name, failing, why)
+
+
+def _ids(notes: Sequence[QueuedNote]) -> list[str]:
+    return [note.id for note in notes]

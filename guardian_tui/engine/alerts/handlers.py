@@ -102,7 +102,7 @@ class AlertHandlers:
                 break
             async with self._store.read() as conn:
                 ended = await records.read_resolved(conn, PAGE, page * PAGE)
-            found += [alert for alert in ended if passes(alert)]
+            found += [alert for alert in ended if alert is not None and passes(alert)]
             if len(ended) < PAGE:
                 break
         return AlertList(alerts=tuple(found[: request.limit]))

@@ -1,8 +1,14 @@
-"""Alerts, silences, waiting times and queued notes as rows of the store."""
+"""Alerts, silences, waiting times and queued notes as rows of the store.
+
+A row that can't be read (another version wrote it, a disk garbled it) is named in the log and left out: it keeps neither the engine from its
+start nor a channel from its other messages.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy import RowMapping, Table, Update, bindparam, delete, func, insert, select, update
@@ -15,6 +21,9 @@ from guardian_tui.engine.alerts.messages import Note
 from guardian_tui.engine.store import tables
 from guardian_tui.engine.store.database import Tx
 from guardian_tui.protocol.alerts import Alert, Silence
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 alerts, alert_state, silences, outbox = tables.alerts, tables.alert_state, tables.silences, tables.outbox
 
@@ -59,6 +68,15 @@ def as_text(value: msgspec.Struct) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def _read(decoder: msgspec.json.Decoder[T], body: str, what: str) -> T | None:
+    """What a row holds; None if it can't be read."""
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError as error:
+        log.error("%s can't be read from the store and is left out: %s", what, error)
+        return None
+
+
 async def write_alerts(tx: Tx, held: Sequence[Held]) -> None:
     """Insert or replace alerts."""
     rows = [
@@ -94,31 +112,32 @@ def _body(held: Held) -> str:
 
 async def read_firing(conn: AsyncConnection) -> list[Held]:
     """Alerts that were firing when the engine ended."""
-    rows = await conn.execute(select(alerts.c.body).where(alerts.c.state == "firing"))
-    return [_held(body) for body in rows.scalars()]
+    rows = await conn.execute(select(alerts.c.id, alerts.c.body).where(alerts.c.state == "firing"))
+    return [held for row in rows if (held := _held(row.id, row.body)) is not None]
 
 
 async def read_alert(conn: AsyncConnection, alert_id: str) -> Held | None:
     """One alert, however old."""
     body = (await conn.execute(select(alerts.c.body).where(alerts.c.id == alert_id))).scalar()
-    return None if body is None else _held(body)
+    return None if body is None else _held(alert_id, body)
 
 
-async def read_resolved(conn: AsyncConnection, limit: int, offset: int) -> list[Alert]:
-    """A page of ended alerts, the one that ended last first."""
+async def read_resolved(conn: AsyncConnection, limit: int, offset: int) -> list[Alert | None]:
+    """A page of ended alerts, the one that ended last first; None for one that can't be read."""
     statement = (
-        select(alerts.c.body)
+        select(alerts.c.id, alerts.c.body)
         .where(alerts.c.state == "resolved")
         .order_by(alerts.c.resolved_at.desc(), alerts.c.id)
         .limit(limit)
         .offset(offset)
     )
-    return [_held(body).alert for body in (await conn.execute(statement)).scalars()]
+    found = [_held(row.id, row.body) for row in await conn.execute(statement)]
+    return [held.alert if held is not None else None for held in found]
 
 
-def _held(body: str) -> Held:
-    stored = _alert_decoder.decode(body)
-    return Held(stored.alert, stored.told, stored.owed, stored.paged)
+def _held(alert_id: str, body: str) -> Held | None:
+    stored = _read(_alert_decoder, body, f"the alert {alert_id}")
+    return None if stored is None else Held(stored.alert, stored.told, stored.owed, stored.paged)
 
 
 async def remove_old(tx: Tx, alerts_before: float, notes_before: float) -> None:
@@ -137,7 +156,12 @@ StateKey = tuple[str, str, str]
 async def read_state(conn: AsyncConnection) -> dict[StateKey, StoredState]:
     """What waits, by check."""
     rows = await conn.execute(select(alert_state))
-    return {(row.host_id, row.rule, row.instance): _state_decoder.decode(row.body) for row in rows}
+    found = {}
+    for row in rows:
+        state = _read(_state_decoder, row.body, f"the waiting time of {row.rule} on the host {row.host_id}")
+        if state is not None:
+            found[(row.host_id, row.rule, row.instance)] = state
+    return found
 
 
 async def write_state(tx: Tx, changes: Mapping[StateKey, str | None]) -> None:
@@ -173,8 +197,9 @@ def stored_timers(timers: Iterable[Timer]) -> tuple[StoredTimer, ...]:
 
 async def read_silences(conn: AsyncConnection, now: float) -> list[Silence]:
     """Silences that hold."""
-    rows = await conn.execute(select(silences.c.body).where(silences.c.until > now))
-    return [_silence_decoder.decode(body) for body in rows.scalars()]
+    rows = await conn.execute(select(silences.c.id, silences.c.body).where(silences.c.until > now))
+    found = [_read(_silence_decoder, row.body, f"the silence {row.id}") for row in rows]
+    return [silence for silence in found if silence is not None]
 
 
 async def add_silence(tx: Tx, silence: Silence) -> None:
@@ -221,19 +246,22 @@ async def queue_notes(tx: Tx, notes: Sequence[Outgoing], now: float) -> None:
         await tx.execute(_insert(tx, outbox).on_conflict_do_nothing(), rows)
 
 
-def _queued(row: RowMapping) -> QueuedNote:
-    return QueuedNote(
-        row["id"],
-        _note_decoder.decode(row["payload"]),
-        row["created_at"],
-        row["attempts"],
-        row["message_key"],
-    )
+def _queued(rows: Iterable[RowMapping]) -> tuple[list[QueuedNote], list[str]]:
+    """Notes, and the ids of those that can't be read."""
+    found: list[QueuedNote] = []
+    unreadable: list[str] = []
+    for row in rows:
+        note = _read(_note_decoder, row["payload"], f"the note {row['id']}")
+        if note is None:
+            unreadable.append(row["id"])
+        else:
+            found.append(QueuedNote(row["id"], note, row["created_at"], row["attempts"], row["message_key"]))
+    return found, unreadable
 
 
-async def read_waiting(conn: AsyncConnection, channel: str, limit: int) -> list[QueuedNote]:
+async def read_waiting(conn: AsyncConnection, channel: str, limit: int) -> tuple[list[QueuedNote], list[str]]:
     """The notes of the channel's next message: those that were grouped already, or the oldest that were
-    not.
+    not; and the ids of notes before them that can't be read.
     """
     waiting = (
         select(outbox)
@@ -241,33 +269,31 @@ async def read_waiting(conn: AsyncConnection, channel: str, limit: int) -> list[
         .order_by(outbox.c.id)
         .limit(limit)
     )
-    grouped = [
-        _queued(row) for row in (await conn.execute(waiting.where(outbox.c.message_key != ""))).mappings()
-    ]
-    if grouped:
-        return [note for note in grouped if note.message_key == grouped[0].message_key]
-    return [_queued(row) for row in (await conn.execute(waiting)).mappings()]
+    grouped, unreadable = _queued((await conn.execute(waiting.where(outbox.c.message_key != ""))).mappings())
+    if grouped or unreadable:
+        return [note for note in grouped if note.message_key == grouped[0].message_key], unreadable
+    return _queued((await conn.execute(waiting)).mappings())
 
 
-async def group_notes(tx: Tx, notes: Sequence[QueuedNote], message_key: str) -> None:
+async def group_notes(tx: Tx, ids: Sequence[str], message_key: str) -> None:
     """These notes go out together, under this key, whatever happens."""
-    await tx.execute(_where_ids(notes).values(message_key=message_key))
+    await tx.execute(_where_ids(ids).values(message_key=message_key))
 
 
-async def close_notes(tx: Tx, notes: Sequence[QueuedNote], state: str, error: str) -> None:
+async def close_notes(tx: Tx, ids: Sequence[str], state: str, error: str) -> None:
     """These notes were sent or given up."""
-    await tx.execute(_where_ids(notes).values(state=state, last_error=error, attempts=outbox.c.attempts + 1))
+    await tx.execute(_where_ids(ids).values(state=state, last_error=error, attempts=outbox.c.attempts + 1))
 
 
-async def postpone_notes(tx: Tx, notes: Sequence[QueuedNote], next_try_at: float, error: str) -> None:
+async def postpone_notes(tx: Tx, ids: Sequence[str], next_try_at: float, error: str) -> None:
     """These notes are tried again."""
     await tx.execute(
-        _where_ids(notes).values(next_try_at=next_try_at, last_error=error, attempts=outbox.c.attempts + 1)
+        _where_ids(ids).values(next_try_at=next_try_at, last_error=error, attempts=outbox.c.attempts + 1)
     )
 
 
-def _where_ids(notes: Sequence[QueuedNote]) -> Update:
-    return update(outbox).where(outbox.c.id.in_([note.id for note in notes]))
+def _where_ids(ids: Sequence[str]) -> Update:
+    return update(outbox).where(outbox.c.id.in_(ids))
 
 
 async def count_waiting(conn: AsyncConnection) -> dict[str, int]:
