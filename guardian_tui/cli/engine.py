@@ -62,7 +62,8 @@ def status_command(as_json: bool, in_full: bool) -> None:
     paths = attach_paths()
     hello = _hello(paths)
     if hello is None:
-        click.echo(no_answer(paths.shared).detail if paths.shared else "No engine listens.")
+        # to whoever reads JSON words are no answer
+        click.echo(no_answer(paths.shared).detail if paths.shared else "No engine listens.", err=as_json)
         raise SystemExit(EXIT_NO_ENGINE)
     if as_json:
         click.echo(json_safe(msgspec.json.encode(hello)))

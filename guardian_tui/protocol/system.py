@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from guardian_tui.protocol.base import Request, Response
 
 
@@ -86,4 +90,4 @@ class Linger(Request, frozen=True):
 class EventsRequest(Request, frozen=True):
     """Open the event stream after an event's id, ``run-seq`` (empty, or of another run or other grants: from a full snapshot)."""
 
-    after: str = ""
+    after: Annotated[str, msgspec.Meta(max_length=100)] = ""

@@ -146,6 +146,8 @@ async def test_the_audit_log_is_listed_exported_and_verified_offline(tmp_path: P
 
 async def test_the_engine_is_started_asked_and_stopped(tmp_path: Path) -> None:
     assert (await guardian("engine", "status")).exit_code == 3
+    absent = await guardian("engine", "status", "--json")
+    assert (absent.exit_code, absent.stdout) == (3, "") and "No engine listens" in absent.stderr
     assert "No engine runs" in (await guardian("engine", "stop")).output
     assert (await guardian("hosts", "list")).exit_code == 3
     started = await guardian("engine", "start")
