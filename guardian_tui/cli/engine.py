@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from guardian_tui.attach import attach_paths, engine_listens, no_answer, start_engine, wait_until_listening
-from guardian_tui.cli.session import EXIT_NO_ENGINE, EXIT_REFUSED, raise_words, with_client
+from guardian_tui.cli.session import EXIT_NO_ENGINE, EXIT_REFUSED, foreign_words, raise_words, with_client
 from guardian_tui.client import Client
 from guardian_tui.config import Paths, find_paths
 from guardian_tui.meeting import stop_engine, whose
@@ -71,6 +71,8 @@ def status_command(as_json: bool, in_full: bool) -> None:
     vault = "vault locked until the first login" if hello.vault_locked else "vault open"
     stay = "stays when you leave" if hello.lingering else "stops 15 min after the last client"
     click.echo(f"Guardian {hello.version} ({hello.mode}), {vault}, {stay}.")
+    if foreign := foreign_words(paths, hello):
+        click.echo(foreign)
     if shared := whose(paths):
         click.echo(f"It is {shared}, on {paths.socket}.")
     if hello.store_problem:

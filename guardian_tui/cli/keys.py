@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 import click
+import msgspec
 
 from guardian_tui.commands import COMMANDS, GLOBAL, Command, shown_key
+from guardian_tui.text import json_safe
 
 _HEAD = """# Keys
 
@@ -23,9 +26,13 @@ This page is what `guardian-tui keys` prints.
 
 
 @click.command("keys")
-def keys_command() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def keys_command(as_json: bool) -> None:
     """Every command of the screen, its keys, and its name for keys.toml."""
-    click.echo(keys_page(COMMANDS.values()), nl=False)
+    if as_json:
+        click.echo(json_safe(msgspec.json.encode([asdict(command) for command in COMMANDS.values()])))
+    else:
+        click.echo(keys_page(COMMANDS.values()), nl=False)
 
 
 def keys_page(commands: Iterable[Command]) -> str:

@@ -15,6 +15,7 @@ from guardian_tui.attach import attach_paths, engine_listens, no_answer, shut_ou
 from guardian_tui.bulk_words import A_FEW
 from guardian_tui.client import Client
 from guardian_tui.config import Paths, find_paths
+from guardian_tui.meeting import listener_of, mismatch
 from guardian_tui.protocol.access import Login, Session, StepUp
 from guardian_tui.protocol.base import Done, Request, Response
 from guardian_tui.protocol.errors import (
@@ -25,6 +26,7 @@ from guardian_tui.protocol.errors import (
     NotAuthenticated,
     StepUpRequired,
 )
+from guardian_tui.protocol.system import Hello
 from guardian_tui.text import safe
 
 T = TypeVar("T")
@@ -140,6 +142,20 @@ def ask_for_count(count: int, words: str) -> None:
         raise InvalidRequest("Nothing was changed.")
 
 
+async def _meet(client: Client) -> None:
+    if words := foreign_words(attach_paths(), await client.hello()):
+        raise EngineUnreachable(words)
+
+
+def foreign_words(paths: Paths, hello: Hello) -> str:
+    """What is to be said of an engine of another protocol version, and what to do; empty if it speaks ours."""
+    foreign = mismatch(hello, listener_of(paths.socket))
+    if foreign is None:
+        return ""
+    how = " `guardian-tui engine stop`, then `guardian-tui engine start`." if foreign.ours else ""
+    return safe(foreign.words, 1000) + how
+
+
 @click.command("login")
 @click.option("--name", help="Your account's name; asked for when not given.")
 def login_command(name: str | None) -> None:
@@ -147,6 +163,8 @@ def login_command(name: str | None) -> None:
 
     A script writes them to standard input, a line each.
     """
+    # before anything is typed: whether there is an engine, and whether it speaks as we do
+    with_client(_meet, logged_in=False)
     name = name or ask_secret("Name", hidden=False)
     password = ask_secret("Password")
     code = ask_secret("Code", hidden=False)

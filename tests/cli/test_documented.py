@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from guardian_tui.cli.keys import keys_page
 from guardian_tui.cli.main import main
@@ -134,6 +136,12 @@ def test_nine_of_ten_commands_of_the_screen_stand_in_the_manual_as_they_are() ->
     missing = [row for row in rows if row not in page]
     assert len(rows) >= len(COMMANDS)
     assert len(missing) < (1 - _LEAST_SHARE) * len(rows), f"guardian-tui keys > docs/keys.md: {missing}"
+
+
+def test_the_keys_are_printed_as_the_page_and_as_json() -> None:
+    assert CliRunner().invoke(main, ["keys"]).output == keys_page(COMMANDS.values())
+    told = json.loads(CliRunner().invoke(main, ["keys", "--json"]).output)
+    assert {one["name"] for one in told} == set(COMMANDS)
 
 
 def test_a_command_that_is_not_there_would_be_found() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import grp
 import os
 import subprocess
@@ -12,10 +13,12 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from textual.pilot import Pilot
 
 from guardian_tui.app import GuardianApp
 from guardian_tui.attach import attach_paths
+from guardian_tui.cli.main import main
 from guardian_tui.client import wait_for_engine
 from guardian_tui.config import Paths, Settings, find_paths
 from guardian_tui.meeting import Listener, listener_of, mismatch, stop_engine
@@ -82,6 +85,11 @@ async def test_a_private_engine_of_another_version_is_restarted_by_a_key(paths: 
             assert f"protocol {OTHER}" in seen(app, "#words") and "It is your own" in seen(app, "#words")
             # until it is asked for, nothing is stopped
             assert old.poll() is None and isinstance(app.screen, LoginScreen)
+            # the command line says the same, before it asks for a password
+            for words, code in (["engine", "status"], 0), (["login"], 3):
+                told = await asyncio.to_thread(CliRunner().invoke, main, words)
+                assert told.exit_code == code and f"protocol {OTHER}" in told.output, told.output
+                assert "guardian-tui engine stop" in told.output and "Password" not in told.output
             await pilot.press("ctrl+r")
             await until(lambda: isinstance(app.screen, FirstStartScreen))
             assert app.hello is not None and app.hello.protocol == PROTOCOL_VERSION
