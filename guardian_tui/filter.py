@@ -24,7 +24,13 @@ _UNITS = {
     "%": 0.01, "K": 1024.0, "M": 1024.0**2, "G": 1024.0**3, "T": 1024.0**4, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0
 }  # fmt: skip
 """Behind a number: percent, a size, or a span."""
-_ALIASES = {"mem": "memory", "net": "receive_bytes_per_second", "load": "load_per_core"}
+_ALIASES = {
+    "mem": "memory",
+    "net": "receive_bytes_per_second",
+    "load": "load_per_core",
+    "up": "uptime_seconds",
+    "uptime": "uptime_seconds",
+}
 
 Row = Mapping[str, Any]  # Any: the row's values
 Term = Callable[[Row, str], bool]

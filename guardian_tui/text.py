@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 LIMIT = 400
 """Characters after which :func:`safe` cuts, unless told otherwise."""
@@ -32,6 +33,8 @@ _HIDDEN_CHARS = _BLANK | _SELECTORS
 # Hangul vowels and finals take no width of their own: a run of them is a flood as well
 _JAMO = re.compile("[\u1161-\u11ff\ud7b0-\ud7ff]")
 
+# one number: bounded, so that a name of a thousand digits costs nothing
+_DIGITS = re.compile(r"([0-9]{1,18})")
 _JSON_ESCAPED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e01ef]"
@@ -111,6 +114,12 @@ def _visible(raw: str, newlines: bool) -> list[str]:
 
 def _named(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"‹U+{code:04X}›"
+
+
+@lru_cache(maxsize=16384)
+def in_order(name: str) -> tuple[str | int, ...]:
+    """What names are sorted by, as people count: ``web-2`` stands before ``web-10``."""
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(_DIGITS.split(name.lower())))
 
 
 def counted(count: int, one: str, many: str = "") -> str:

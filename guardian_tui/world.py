@@ -31,6 +31,7 @@ from guardian_tui.protocol.runbooks import (
     RunbookWatchers,
 )
 from guardian_tui.protocol.system import EngineStatus
+from guardian_tui.text import in_order
 
 AUDIT_KEPT = 500
 
@@ -317,7 +318,8 @@ class World:
         """Checks, what is wrong first, then by name."""
         now = self.now()
         return sorted(
-            self.checks.values(), key=lambda row: (_CHECK_STATES[shown_check_state(row, now)], row.name)
+            self.checks.values(),
+            key=lambda row: (_CHECK_STATES[shown_check_state(row, now)], in_order(row.name)),
         )
 
     def backups_by_trouble(self) -> list[JobRow]:

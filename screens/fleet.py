@@ -346,7 +346,11 @@ class FleetScreen(GuardianScreen):
     def command_sort_name(self, arguments: tuple[str, ...]) -> None:
         """`N`, or `:sort COLUMN`."""
         column = (
-            {"mem": "memory", "trouble": "state"}.get(arguments[0], arguments[0]) if arguments else "name"
+            {"mem": "memory", "trouble": "state", "traffic": "net", "uptime": "up"}.get(
+                arguments[0], arguments[0]
+            )
+            if arguments
+            else "name"
         )
         if column in SORTS:
             self._hosts.sort_by(column)

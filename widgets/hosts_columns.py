@@ -53,8 +53,10 @@ def columns_for(width: int, chosen: tuple[str, ...] = ()) -> Columns:
     """More columns on wide terminals, not wider gaps; of those that a person chose, the ones that there is room for."""
     name = 16 if width < 100 else 22
     wanted = chosen or BY_ITSELF
-    shown = tuple(one for one in wanted if one in FIGURES)
-    before = 3 + name + 1 + STATE_CELLS + 1 + sum(FIGURES[one] + 1 for one in shown) + (1 if shown else 0)
+    shown = [one for one in wanted if one in FIGURES]
+    while (before := _before(name, shown)) > width and shown:
+        # none is better than half of one
+        shown.pop()
     right: list[tuple[str, int]] = []
     used = before
     for one in wanted:
@@ -65,7 +67,12 @@ def columns_for(width: int, chosen: tuple[str, ...] = ()) -> Columns:
             break
         used += cells
         right.append((one, cells))
-    return Columns(name, shown, tuple(right), before)
+    return Columns(name, tuple(shown), tuple(right), before)
+
+
+def _before(name: int, shown: Sequence[str]) -> int:
+    """Cells that name, state and figures take."""
+    return 3 + name + 1 + STATE_CELLS + 1 + sum(FIGURES[one] + 1 for one in shown) + (1 if shown else 0)
 
 
 def titles(columns: Columns, width: int) -> str:

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from guardian_tui.protocol.fleet import HostRow, HostState
 from guardian_tui.protocol.freshness import believed_until, is_stale, shown_state
-from guardian_tui.text import safe
+from guardian_tui.text import in_order, safe
 from widgets import figures
 from widgets.hosts_columns import (
     BAR_CELLS,
@@ -34,13 +34,16 @@ _FOLD = "fold:"
 LEAST_FOLDED = 2
 LEAST_FIGURES = 1
 """Of a host's figures the share of its processors stays, however long the reason beside it is."""
-SORTS = ("state", "name", "cpu", "memory", "disk")
+SORTS = ("state", "name", "cpu", "memory", "disk", "load", "net", "up")
 _TITLES = {
     "state": "by trouble",
     "name": "by name",
     "cpu": "by cpu",
     "memory": "by memory",
     "disk": "by disk",
+    "load": "by load",
+    "net": "by traffic",
+    "up": "by uptime",
 }
 
 
@@ -153,15 +156,13 @@ class HostsTable(LiveList):
 
     def _sort_key(self, row: HostRow, state: HostState) -> tuple[object, ...]:
         if self._sort == "name":
-            return (row.name.lower(),)
+            return (in_order(row.name),)
         if self._sort == "state":
-            return (_RANK[state], row.behind, _SEVERITY.get(row.severity, 3), row.name.lower())
-        value = {"cpu": row.cpu, "memory": row.memory, "disk": row.disk}[self._sort]
-        if value is None or state not in ("up", "degraded"):
-            return (1, 0, row.name.lower())
-        # whole percent: a tenth must not move a row under somebody's eyes
-        share = round(value * 100)
-        return (0, share if self._reverse else -share, row.name.lower())
+            return (_RANK[state], row.behind, _SEVERITY.get(row.severity, 3), in_order(row.name))
+        step = _step_of(row, self._sort)
+        if step is None or state not in ("up", "degraded"):
+            return (1, 0, in_order(row.name))
+        return (0, step if self._reverse else -step, in_order(row.name))
 
     def sort_by(self, column: str) -> None:
         """Sort by a column; the same again: the other way round."""
@@ -360,6 +361,20 @@ class HostsTable(LiveList):
             (f"{glyph} ", colour), (fit(title, c.name) + " ", "strong"), (fit("unreachable", STATE_CELLS) + "  ", "muted"),
             (f"{safe(name, 60)} does not answer  {figures.age(self._now - since)}  ", "muted"), (hint, "faint"),
         ]  # fmt: skip
+
+
+def _step_of(row: HostRow, column: str) -> int | None:
+    """A figure in steps so large that what trembles moves no row under somebody's eyes; None: it is not known."""
+    if column == "net":
+        ways = (row.receive_bytes_per_second, row.transmit_bytes_per_second)
+        known = [way for way in ways if way is not None]
+        # by half of it more or less
+        return round(math.log(1 + max(0.0, sum(known)), 1.5)) if known else None
+    value, steps = {
+        "cpu": (row.cpu, 100.0), "memory": (row.memory, 100.0), "disk": (row.disk, 100.0), "load": (row.load_per_core, 20.0),
+        "up": (row.uptime_seconds, 1 / 60),
+    }[column]  # fmt: skip
+    return None if value is None else round(value * steps)
 
 
 def _since(row: HostRow, state: HostState) -> float:

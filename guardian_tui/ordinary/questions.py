@@ -6,7 +6,7 @@ from guardian_tui.ordinary.part import CommandPart
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.fleet import Answer, Question
 from guardian_tui.protocol.trust import AcceptKeys, AcceptReport, SeenKey
-from guardian_tui.text import counted, safe
+from guardian_tui.text import counted, in_order, safe
 from screens.choosing import ChoiceDialog
 from screens.dialogs import ConfirmDialog, TextDialog
 from widgets.choice_list import Choice
@@ -45,7 +45,7 @@ class QuestionCommands(CommandPart):
             return
         choices = [
             Choice(q.id, "?", f"{q.host:<28} {q.algorithm}  {q.fingerprint}", about=(q.words,))
-            for q in sorted(keys.values(), key=lambda q: q.host)
+            for q in sorted(keys.values(), key=lambda q: in_order(q.host))
         ]
 
         def chosen(ids: tuple[str, ...] | None) -> None:

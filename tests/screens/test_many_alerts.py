@@ -127,7 +127,10 @@ async def test_an_order_that_the_hosts_do_not_have_is_refused_with_those_that_th
     async with canned((120, 40)) as (app, _, _client):
         app.run_line("sort colour")
         await until(
-            lambda: "There is no order by colour; there are state, name, cpu, memory, disk." in words_of(app)
+            lambda: (
+                "There is no order by colour; there are state, name, cpu, memory, disk, load, net, up."
+                in words_of(app)
+            )
         )
         app.run_line("sort mem")
         await shown(app, "by memory")
