@@ -24,6 +24,11 @@ class ChecksScreen(ListScreen):
         return self.listing.cursor_id
 
     @property
+    def check_ids(self) -> list[str]:
+        """The marked checks, or that under the cursor."""
+        return self.listing.chosen_ids
+
+    @property
     def checks_shown(self) -> list[CheckRow]:
         """What passes the filter."""
         rows = self.console.world.checks_by_trouble()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from guardian_tui.ordinary.part import CommandPart
+from collections import Counter
+from collections.abc import Callable
+
+from guardian_tui.bulk_words import A_FEW
+from guardian_tui.ordinary.part import CommandPart, named
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.checks import CheckDetail, CheckRef, CheckRow, CheckSpec, EditCheck
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from screens.dialogs import ConfirmDialog
 from screens.edit_check import EditCheckDialog
 
@@ -30,6 +34,27 @@ class CheckCommands(CommandPart):
             app.say(f"There is no check {arguments[0]}." if arguments else "Put the cursor on a check first, or name one.",
                     severity="warning")  # fmt: skip
         return row
+
+    def _checks(self, arguments: tuple[str, ...]) -> list[CheckRow]:
+        """The check named, the marked ones, or the one in front."""
+        world, marked = self._app.world, getattr(self._app.screen, "check_ids", ())
+        if not arguments and len(marked) > 1:
+            return [world.checks[id] for id in marked if id in world.checks]
+        row = self._check(arguments)
+        return [] if row is None else [row]
+
+    def _asked(self, what: str, rows: list[CheckRow], lines: list[str], go: Callable[[], None]) -> None:
+        """Say which they are before it is done; of more than a few the number is typed in."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                go()
+
+        count = len(rows)
+        title = what if count == 1 else f"{what}: {count} of them"
+        named_ones = named([row.name for row in rows]) if count > 1 else []
+        typed = str(count) if count > A_FEW else ""
+        self._app.push_screen(ConfirmDialog(title, [*named_ones, *lines], typed=typed), answered)
 
     def command_check_add(self, arguments: tuple[str, ...]) -> None:
         """`n`, `:check-add [NAME [KIND]]`."""
@@ -72,36 +97,61 @@ class CheckCommands(CommandPart):
         self._app.push_screen(EditCheckDialog(before), entered)
 
     def command_check_switch(self, arguments: tuple[str, ...]) -> None:
-        """`o`: off, or on again."""
-        row = self._check(arguments)
-        if row is not None:
-            on = row.state == "off"
-            words = f"{row.name} is made again." if on else f"{row.name} is switched off; its alerts end."
-            self._app.order("checks.edit", CheckRow, EditCheck(check=row.name, enabled=on), words)
+        """`o`: off, or on again; of several all off, or if all are off, on."""
+        rows = self._checks(arguments)
+        on = all(row.state == "off" for row in rows)
+
+        def words(done: list[CheckRow]) -> str:
+            what = done[0].name if len(done) == 1 else counted(len(done), "check")
+            are, alerts = ("is", "its alerts end") if len(done) == 1 else ("are", "their alerts end")
+            return f"{what} {are} made again." if on else f"{what} {are} switched off; {alerts}."
+
+        def go() -> None:
+            orders = [(row.name, EditCheck(check=row.name, enabled=on)) for row in rows]
+            self._order_each("checks.edit", CheckRow, orders, words)
+
+        if len(rows) == 1:
+            go()
+        elif rows:
+            self._asked("switch on" if on else "switch off", rows, [], go)
 
     def command_check_remove(self, arguments: tuple[str, ...]) -> None:
         """`del`."""
-        row = self._check(arguments)
-        if row is None:
+        rows = self._checks(arguments)
+        if not rows:
             return
 
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._app.order(
-                    "checks.remove", Done, CheckRef(check=row.name), f"{row.name} is no longer checked."
-                )
+        def words(done: list[Done]) -> str:
+            what = f"{rows[0].name} is" if len(rows) == 1 else f"{counted(len(done), 'check')} are"
+            return f"{what} no longer made."
+
+        def go() -> None:
+            orders = [(row.name, CheckRef(check=row.name)) for row in rows]
+            self._order_each("checks.remove", Done, orders, words)
 
         lines = [
-            f"{safe(row.name, 100)} is no longer checked, and its alerts end.",
-            "Its history stays until retention ends it.",
+            "",
+            "They are no longer made, and their alerts end.",
+            "Their history stays until retention ends it.",
         ]
-        self._app.push_screen(ConfirmDialog("remove the check", lines), answered)
+        if len(rows) == 1:
+            lines = [
+                f"{safe(rows[0].name, 100)} is no longer made, and its alerts end.",
+                "Its history stays until retention ends it.",
+            ]
+        self._asked("remove the check" if len(rows) == 1 else "remove checks", rows, lines, go)
 
     def command_check_run(self, arguments: tuple[str, ...]) -> None:
         """`r`."""
-        row = self._check(arguments)
-        if row is not None:
-            self._app.order(
-                "checks.run", CheckDetail, CheckRef(check=row.name),
-                lambda detail: self._app.say(f"{detail.row.name}: {detail.row.state}. {detail.row.words}"),
-            )  # fmt: skip
+        rows = self._checks(arguments)
+
+        def words(done: list[CheckDetail]) -> str:
+            if len(done) == 1:
+                return f"{done[0].row.name}: {done[0].row.state}. {done[0].row.words}"
+            states = Counter(detail.row.state for detail in done)
+            return f"{counted(len(done), 'check')} made: {', '.join(f'{count} {state}' for state, count in states.items())}."
+
+        if rows:
+            self._order_each(
+                "checks.run", CheckDetail, [(row.name, CheckRef(check=row.name)) for row in rows], words
+            )

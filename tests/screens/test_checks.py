@@ -7,8 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from textual.widgets import Input
 
+from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.checks import CheckDetail, CheckFigure, CheckRow, CheckSpec, Range
 from guardian_tui.protocol.events import Delta
 from screens.chart_views import Limits
@@ -203,3 +205,30 @@ def test_a_range_is_said_in_words_and_drawn_where_it_ends(
     figure = CheckFigure(series="x", value=7, unit="count", critical=range)
     view = view_of_figure(figure)
     assert view.limits == Limits(lines, (), words)
+
+
+async def test_marked_checks_are_made_switched_off_and_removed_together() -> None:
+    rows = [replace(ROW, id=f"c{place}", name=f"disk-{place}", measured_at=NOW) for place in range(7)]
+    async with canned((100, 30)) as (app, pilot, client):
+        client.answers |= {"checks.run": DETAIL, "checks.edit": ROW, "checks.remove": Done()}
+        app._changed(Delta(seq=2, checks=tuple(rows)))
+        app.run_line("checks")
+        await until(
+            lambda: isinstance(app.screen, ChecksScreen) and app.screen.composed and app.screen.listing.ids
+        )  # type: ignore[attr-defined]  # since it is one
+        await pilot.press("space", "space", "r")
+        await until(lambda: "2 checks made: 2 warning." in words_of(app))
+        # of several it is said first which they are
+        await pilot.press("o")
+        await dialog(app, ConfirmDialog)
+        assert app.screen._lines[:2] == ["disk-0", "disk-1"]  # type: ignore[attr-defined]  # it is one
+        await pilot.press("y")
+        await until(lambda: "2 checks are switched off; their alerts end." in words_of(app))
+        await pilot.press("home", "space", "space", "end", "v", "delete")
+        await dialog(app, ConfirmDialog)
+        wanted = app.screen._typed  # type: ignore[attr-defined]  # it is one
+        assert int(wanted) == len(app.screen._lines) - 3 > 5  # type: ignore[attr-defined]  # it is one
+        app.screen.query_one("#typed", Input).value = wanted
+        await pilot.press("enter")
+        await until(lambda: f"{wanted} checks are no longer made." in words_of(app))
+        assert len([name for name, _ in client.orders if name == "checks.remove"]) == int(wanted)
