@@ -84,7 +84,7 @@ class ShellHere:
         """Until it ends; answers why."""
         name, user = safe(self._shell.host, 100), safe(self._shell.user, 64)
         self._write(
-            f"\x1b[H\x1b[2J{user} on {name}. That it is open is in the audit log; ~. at the start of a line leaves it.\r\n"
+            f"\x1b[H\x1b[2J{user} on {name}, in the audit log. ~. at the start of a line leaves it.\r\n"
         )
         reading = asyncio.create_task(self._read())
         typing = asyncio.create_task(self._type())

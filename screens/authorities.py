@@ -71,7 +71,7 @@ class AuthoritiesScreen(GuardianScreen):
         words = (
             "A host that shows a certificate of one of these is trusted without a question."
             if answer.authorities
-            else "No authority is pinned: every host's key is accepted by itself."
+            else "No authority is pinned: somebody accepts the key of each host."
         )
         self.query_one(StateLine).show([(words, "muted")], [])
         self._tell()

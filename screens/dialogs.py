@@ -36,7 +36,7 @@ class CodeDialog(ModalScreen[str]):
         """One field."""
         with Card() as card:
             card.border_title = "a fresh code"
-            yield Words(f"{self._what} needs a fresh code.")
+            yield Words(f"{self._what}: this needs a fresh code.")
             yield Field("Code", Input(id="code", max_length=40, placeholder="from your authenticator"))
             yield Words("⏎ go on · esc not now", classes="muted")
 

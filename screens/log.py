@@ -76,6 +76,7 @@ class LogScreen(GuardianScreen):
     def on_mount(self) -> None:
         """Read."""
         self.lines.focus()
+        self._draw()
         self._read_again()
 
     def _read_again(self) -> None:

@@ -100,6 +100,7 @@ class SectionScreen(GuardianScreen):
         self.rows.focus()
         if self._filter:
             self.filter_typed(self._filter, done=True)
+        self._draw()
         self.read()
 
     def read(self) -> None:

@@ -47,8 +47,6 @@ LONGEST_FIRST = (
     "store/test_metrics.py",
     "store/test_watch.py",
     "cli/test_cli.py",
-    "runbooks/test_own_upgrade.py",
-    "runbooks/test_shipped_rollout.py",
     "runbooks/test_many.py",
     "runbooks/test_kills.py",
     "runbooks/test_over_ssh.py",

@@ -28,7 +28,6 @@ from tests.support.console import PASSWORD, WAIT_SECONDS, House, house
 from tests.support.private import must_mount, within
 from tests.support.sshd import Sshd, SshUser
 
-pytestmark = pytest.mark.timeout(600)
 NAMES = ("lamp-1", "lamp-2", "lamp-3")
 # it lists units that failed, of which there are none, and takes the order to reboot, which whoever plays the machine carries out
 SYSTEMCTL = '#!/bin/sh\ncase "$0" in *shutdown) echo "$@" >>/run/ordered ;; esac\n'
