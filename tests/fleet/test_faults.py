@@ -27,6 +27,7 @@ from guardian_tui.engine.fleet import service as fleet_service
 from guardian_tui.engine.fleet import watch as watching
 from guardian_tui.engine.fleet.host import DOWN_AFTER, Host
 from guardian_tui.engine.main import _have_a_name
+from guardian_tui.engine.remote.corked import CorkedTcp
 from guardian_tui.engine.remote.credentials import Offer
 from guardian_tui.engine.remote.room import KEPT_BACK
 from guardian_tui.protocol.fleet import HostSpec
@@ -178,7 +179,7 @@ async def test_limits_of_our_own_say_nothing_of_a_host(
     async def refused(*rest: Any, **more: Any) -> Any:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(asyncssh, "create_connection", refused)
+    monkeypatch.setattr(CorkedTcp, "create_connection", refused)
     host = await world.watch((await world.sims.start(1))[0])
     await world.until(lambda: "engine itself" in host.shown_why)
     assert host.state == "unknown" and host.failures == 0

@@ -41,3 +41,8 @@ async def test_a_first_survey_waits_for_others_that_connect_but_not_for_ever(
     monkeypatch.setattr(type(world.remote), "connecting", 500)
     assert watch._still_connecting(link, link.linked_at + 1)
     assert not watch._still_connecting(link, link.linked_at + 60)
+    monkeypatch.undo()
+    # all are up, the last of them a moment ago: what they say first is on its way
+    watch._linked_at.extend([link.linked_at] * 20)
+    assert watch._still_connecting(link, link.linked_at + 0.1)
+    assert not watch._still_connecting(link, link.linked_at + 2)

@@ -65,6 +65,15 @@ def test_a_retry_is_due_no_earlier_than_asked_for_and_not_much_later() -> None:
     assert scene.waves.take({}) == ([], [])
 
 
+def test_what_is_wanted_now_is_due_now() -> None:
+    scene = Scene(0.25, 0, 5.0)
+    scene.now = 1007.2
+    scene.waves.once(0.0, "x")
+    assert scene.waves.due_at <= scene.now
+    assert scene.waves.take({}) == ([], ["x"])
+    assert scene.waves.due_at > scene.now
+
+
 def test_after_a_long_sleep_everyone_is_due_once_and_then_at_his_turn() -> None:
     scene = Scene(1.0, 3, 10.0)
     scene.now += 3600.5

@@ -85,6 +85,27 @@ class Relay:
         writer.close()
 
 
+class Through(asyncssh.SSHTCPSession[bytes]):
+    """The way through a server to another; asyncssh's own hands on nothing under uvloop."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
+        self._task = asyncio.create_task(self._answer(chan))
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        self._writer.write(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._writer.close()
+
+    async def _answer(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
+        while data := await self._reader.read(1 << 16):
+            chan.write(data)
+        chan.close()
+
+
 @asynccontextmanager
 async def connected(
     *, piece: int = 0, server: dict[str, Any] | None = None, client: dict[str, Any] | None = None
@@ -97,6 +118,11 @@ async def connected(
 
         def session_requested(self) -> Probe:
             return Probe()
+
+        async def connection_requested(
+            self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+        ) -> Through:
+            return Through(*await asyncio.open_connection(dest_host, dest_port))
 
     key = asyncssh.generate_private_key("ssh-ed25519")
     listening = await asyncssh.listen(
@@ -214,6 +240,49 @@ async def test_keys_change_by_time_too() -> None:
         await talk.ask(100)
         await talk.ask(100)
         assert before._send_encryption._cipher._key != key
+
+
+async def test_behind_another_host_all_packets_go_the_short_way() -> None:
+    async with (
+        connected() as (outer, _),
+        connected(client={"tunnel": outer}) as (middle, _),
+        connected(client={"tunnel": middle}) as (inner, _),
+    ):
+        talk = await Talk(inner).open()
+        sent: list[int] = []
+        for conn in (outer, middle, inner):
+            conn.send_packet = lambda kind, *args, **more: sent.append(kind)  # type: ignore[method-assign]  # asyncssh's way
+        for number in range(ROUNDS):
+            await talk.ask(700 + number)
+        assert talk.slow == 0 and not sent
+
+
+async def test_hosts_behind_one_are_asked_in_one_piece() -> None:
+    async with (
+        connected() as (outer, _),
+        connected(client={"tunnel": outer}) as (one, _),
+        connected(client={"tunnel": outer}) as (other, _),
+    ):
+        first, second = await Talk(one).open(), await Talk(other).open()
+        corked: Any = outer
+        asking = [asyncio.create_task(talk.ask(300)) for talk in (first, second)]
+        await asyncio.sleep(0)
+        assert len(corked._transport._waiting) == 2
+        await asyncio.gather(*asking)
+
+
+@pytest.mark.parametrize("cipher", ["aes128-gcm@openssh.com", "aes256-ctr"])
+async def test_the_host_before_may_want_it_otherwise(cipher: str) -> None:
+    before = {"encryption_algs": [cipher], "rekey_bytes": 3000}
+    async with connected(client=before) as (outer, _), connected(client={"tunnel": outer}) as (inner, _):
+        talk = await Talk(inner).open()
+        for number in range(3 * ROUNDS):
+            await talk.ask(700 + number)
+        outer.abort()
+        async with asyncio.timeout(WAIT_SECONDS):
+            await inner.wait_closed()
+        with pytest.raises(BrokenPipeError):
+            talk.write(b"50\n")
 
 
 async def test_an_answer_larger_than_the_window_comes_whole() -> None:

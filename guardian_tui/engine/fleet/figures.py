@@ -96,11 +96,9 @@ def values_of(line: bytes, layout: Layout) -> list[float] | None:
         return None
     if len(numbers) != len(layout.names):
         return None
-    gaps, at = [], -1
-    for _ in range(numbers.count(None)):
-        at = numbers.index(None, at + 1)
-        numbers[at] = 0.0
-        gaps.append(at)
+    gaps = [place for place, number in enumerate(numbers) if number is None] if None in numbers else []
+    for place in gaps:
+        numbers[place] = 0.0
     values: list[float] = numbers  # type: ignore[assignment]  # no gap is left in it
     if min(values) < 0 or not sum(values) < ABSURD or max(_shares_of(layout)(values)) > 1 + _A_HAIR:
         return None

@@ -6,6 +6,7 @@ Parsing never fails a host: a line that can't be read is a problem of its own va
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from guardian_tui.engine.facts import Layout
 from guardian_tui.engine.fleet.counters import DISK_NUMBERS, NIC_NUMBERS, Counters, disks, nics
@@ -14,6 +15,8 @@ from guardian_tui.text import safe
 MOST_DEVICES = 64
 MOST_PROBLEMS = 20
 MOST_MOUNTS = 256
+SHARED_MOUNTS, SHARED_CHARS = 2048, 500
+"""Mounts that are kept for all hosts, and how long one may be: what they say is theirs."""
 MOST_LINES = 2000
 """Of one answer: a host that sends more must not keep the others waiting while it is read."""
 MEMORY = ("MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SwapTotal", "SwapFree")
@@ -179,8 +182,17 @@ def _clock(reading: Reading, rest: list[str]) -> None:
 
 def _mount(reading: Reading, rest: list[str]) -> None:
     if len(reading.mounts) < MOST_MOUNTS:
-        options = rest[3].split(",")
-        reading.mounts.append((unescaped(rest[0]), unescaped(rest[1]), safe(rest[2], 40), "ro" in options))
+        device, point, kind, options = rest[:4]
+        read = _shared_mount if len("".join(rest[:4])) <= SHARED_CHARS else _mount_of
+        reading.mounts.append(read(device, point, kind, options))
+
+
+def _mount_of(device: str, point: str, kind: str, options: str) -> tuple[str, str, str, bool]:
+    return unescaped(device), unescaped(point), safe(kind, 40), "ro" in options.split(",")
+
+
+_shared_mount = lru_cache(maxsize=SHARED_MOUNTS)(_mount_of)
+"""Hosts are much alike: what many of them mount is read once, and kept once."""
 
 
 def unescaped(word: str) -> str:

@@ -81,6 +81,8 @@ class Fleet:
         self.cut_off_since: float | None = None
         self._in_doubt = False
         """Some host failed since all of them were last seen to answer."""
+        self._before_others: set[str] = set()
+        """Hosts behind which others were not reached, since they last came back."""
         self._learned = False
         """The facts of some host were replaced, or it is gone, since they were written."""
         self._housekeeper: asyncio.Task[None] | None = None
@@ -197,6 +199,7 @@ class Fleet:
         """A host was removed (after its commit)."""
         self.inventory.hosts.pop(host.id, None)
         self._learned = True
+        self._before_others.discard(host.id)
         self.watch.remove(host.id)
         self._questions.withdraw(host.id)
         self._bus.publish(HostsChanged(removed=(host.id,)))
@@ -249,6 +252,7 @@ class Fleet:
         parent_id = error.parent_id or (host.target.jump[-1].host_id if host.target else "")
         parent = self.inventory.hosts.get(parent_id)
         host.parent_id = parent_id
+        self._before_others.add(parent_id)
         host.behind = parent.spec.name if parent else ""
         if parent is not None and parent.reach == "unknown":
             # what stands before it is only unknown to us (no key accepted, no credential): so is this one
@@ -279,6 +283,9 @@ class Fleet:
             self.show(host)
 
     def _hurry_behind(self, parent: Host) -> None:
+        if parent.id not in self._before_others:
+            return
+        self._before_others.discard(parent.id)
         for host in self.inventory.hosts.values():
             if host.parent_id == parent.id:
                 self.watch.hurry(host.id)

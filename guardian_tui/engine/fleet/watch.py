@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -40,8 +41,9 @@ log = logging.getLogger(__name__)
 CLOCK_SECONDS = 30.0
 MOUNTS_SECONDS = 300.0
 LATE_WINDOW_SECONDS = 120.0
-SURVEY_BESIDE = 10
-"""Connections that may be under way while hosts are surveyed for the first time."""
+BESIDE = 10
+"""Connections that may be under way, or were made in the last ``CALM_SECONDS``, while a host's first figures are shown at once and it is surveyed at once."""
+CALM_SECONDS = 1.0
 SURVEY_WAITS_SECONDS = 30.0
 """So long at the most: dead hosts are connected to for ever."""
 GATHER_SECONDS = 0.25
@@ -77,6 +79,10 @@ class Watch:
         self._answers: list[tuple[Link, bytes, float, float]] = []
         self._surveyed: list[tuple[Sample, Period]] = []
         self._more = asyncio.Event()
+        self._newcomer = asyncio.Event()
+        """A host has told something for the first time, and there are not many of them: somebody waits for it."""
+        self._linked_at: deque[float] = deque(maxlen=BESIDE + 1)
+        """When the newest lines were up."""
         self._sooner = asyncio.Event()
         self._slowed: set[str] = set()
         self._seq = 0
@@ -245,17 +251,25 @@ class Watch:
 
     def _still_connecting(self, link: Link, now: float) -> bool:
         """Whether a host's first survey should wait until others are connected: what they are is more urgent."""
-        return now - link.linked_at < SURVEY_WAITS_SECONDS and self.remote.connecting > SURVEY_BESIDE
+        return now - link.linked_at < SURVEY_WAITS_SECONDS and self._many_connect(now)
+
+    def _many_connect(self, now: float) -> bool:
+        newest = self._linked_at
+        return self.remote.connecting > BESIDE or (len(newest) > BESIDE and now - newest[0] < CALM_SECONDS)
 
     def linked(self, link: Link) -> None:
         """A line is up: ask at once, not at its next turn."""
-        self._poll(link, time.monotonic())
+        now = time.monotonic()
+        self._linked_at.append(now)
+        self._poll(link, now)
 
     def answered(self, link: Link, body: bytes, took: float) -> None:
         """An answer has come (from the channel)."""
         self.answered_bytes += len(body)
         self._answers.append((link, body, took, self._clock.now()))
         self._more.set()
+        if link.host.measured_at is None and self.remote.connecting <= BESIDE:
+            self._newcomer.set()
 
     def failed(self, link: Link, error: ConnectFailed) -> None:
         """A host was not reached."""
@@ -264,8 +278,11 @@ class Watch:
     async def _take_answers(self) -> None:
         while True:
             await self._more.wait()
-            await asyncio.sleep(min(GATHER_SECONDS, self.settings.wave_seconds))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(GATHER_SECONDS, self.settings.wave_seconds)):
+                    await self._newcomer.wait()
             self._more.clear()
+            self._newcomer.clear()
             try:
                 await self._work_off()
             except Exception:

@@ -64,8 +64,11 @@ class Waves(Generic[T]):
         self._place(turn, math.floor(self._ticks))
 
     def once(self, seconds: float, item: T) -> None:
-        """Be due once, no earlier than ``seconds`` from now, beside all turns."""
-        self._once.setdefault(math.ceil(self._ticks + seconds / self._tick_seconds), []).append(item)
+        """Be due once, no earlier than ``seconds`` from now, beside all turns; 0 is now, not at the next tick."""
+        tick = (
+            math.ceil(self._ticks + seconds / self._tick_seconds) if seconds > 0 else math.floor(self._ticks)
+        )
+        self._once.setdefault(tick, []).append(item)
 
     def take(self, member: Mapping[str, T]) -> tuple[list[T], list[T]]:
         """Whose turn has come, and who is due once; each is named once, however long nobody asked.

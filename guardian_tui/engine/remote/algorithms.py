@@ -7,8 +7,6 @@ from functools import lru_cache
 
 import asyncssh
 
-from guardian_tui.engine.remote.pins import Trusted
-
 # the -14-sha1, ssh-rsa and hmac-sha1 that asyncssh still offers are left out
 KEX = (
     "mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384",
@@ -49,15 +47,8 @@ def _available(wanted: tuple[str, ...], known: tuple[bytes, ...]) -> tuple[str, 
     return tuple(name for name in wanted if name in names)
 
 
-def signatures_of(key: asyncssh.SSHKey) -> list[str]:
-    """Signatures that a key can make."""
-    return [algorithm.decode() for algorithm in key.sig_algorithms]
-
-
-def certificates(trusted: Trusted) -> list[str]:
+def certificates() -> list[str]:
     """Kinds of certificates that we ask a server for, where we trust an authority."""
-    if not trusted.authorities:
-        return []
     return available(
         (
             "ssh-ed25519-cert-v01@openssh.com",

@@ -22,7 +22,8 @@ from guardian_tui.engine.remote.credentials import Credentials, NeedsAnswer, Off
 from guardian_tui.engine.remote.failures import CERTIFICATE_SIGNS
 from guardian_tui.engine.remote.failures import failed as failed
 from guardian_tui.engine.remote.failures import words_of as words_of
-from guardian_tui.engine.remote.offering import Guard, agent_of, options_of
+from guardian_tui.engine.remote.login import log_in
+from guardian_tui.engine.remote.offering import Guard, agent_of
 from guardian_tui.engine.remote.pins import Pins, Trusted
 from guardian_tui.engine.remote.questions import Questions
 from guardian_tui.engine.remote.room import leave_room
@@ -198,14 +199,10 @@ class Remote:
                 raise ConnectFailed(
                     "no_credential", f"{needed.words} Answer the question on the fleet screen."
                 ) from needed
-        options = options_of(target, trusted, offer, parent)
         try:
             leave_room(files=0 if parent else 1)
             async with asyncio.timeout(self._settings.connect_timeout_seconds), agent_of(offer) as keys:
-                options["client_keys"] = [*keys, *offer.keys] or None
-                conn, _client = await asyncssh.create_connection(
-                    lambda: guard, target.address, target.port, **options
-                )
+                conn = await log_in(guard, target, trusted, offer, keys, parent)
         except ConnectFailed:
             raise
         except asyncssh.HostKeyNotVerifiable as error:

@@ -9,6 +9,7 @@ import asyncio
 import os
 import stat
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import asyncssh
@@ -23,6 +24,7 @@ from guardian_tui.text import safe
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 AGENTS_KEPT = 8
 AGENT_SECONDS = 5.0
+MOST_PATHS = 1024
 
 
 LoginKey = asyncssh.SSHKey | tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]
@@ -68,6 +70,7 @@ class Credentials:
         self._home = home or Path.home()
         self._agents: list[str] = []
         self._files: dict[Path, tuple[float, LoginKey]] = {}
+        self._reading: dict[Path, asyncio.Lock] = {}
         self._empty_agent = False
         self._given: dict[tuple[str, str], str] = {}
         self._refused: set[str] = set()
@@ -121,7 +124,7 @@ class Credentials:
         if kind == "secret":
             await self._from_vault(target, rest, offer)
         elif kind == "key":
-            await self._from_file(target, self._expand(rest), offer, must=True)
+            await self._from_file(target, _expanded(self._home, rest), offer, must=True)
         elif kind == "ask":
             await self._asked(target, offer)
         else:
@@ -140,9 +143,6 @@ class Credentials:
                 "Attach with an agent, or set a credential for the host.",
             )
         return offer
-
-    def _expand(self, path: str) -> Path:
-        return self._home / path[2:] if path.startswith("~/") else self._home / ".ssh" / Path(path)
 
     def _agent_words(self) -> str:
         """Why no agent is of use."""
@@ -179,30 +179,37 @@ class Credentials:
                     "key_file", f"The key file {path} can't be read: {error.strerror}."
                 ) from error
             return
+        # read once, however many want it at once: a pass phrase makes it dear
+        async with self._reading.setdefault(path, asyncio.Lock()):
+            key = await self._read(target, path, changed, must=must)
+        if key is None:
+            return
+        offer.keys.append(key)
+        offer.tried.append(f"the key {path.name}")
+
+    async def _read(self, target: Target, path: Path, changed: float, *, must: bool) -> LoginKey | None:
         known = self._files.get(path)
         if known is not None and known[0] == changed:
-            offer.keys.append(known[1])
-        else:
-            phrase = await self._answer(target, "passphrase")
-            try:
-                key = await asyncio.to_thread(asyncssh.read_private_key, str(path), phrase)
-            except asyncssh.KeyEncryptionError as error:
-                if not must:
-                    return
-                self.forget(target.host_id)
+            return known[1]
+        phrase = await self._answer(target, "passphrase")
+        try:
+            key = await asyncio.to_thread(asyncssh.read_private_key, str(path), phrase)
+        except asyncssh.KeyEncryptionError as error:
+            if not must:
+                return None
+            self.forget(target.host_id)
+            raise NeedsAnswer("passphrase", f"The pass phrase of {path} is wanted.") from error
+        except (asyncssh.KeyImportError, OSError) as error:
+            if must and "phrase" in str(error).lower():
                 raise NeedsAnswer("passphrase", f"The pass phrase of {path} is wanted.") from error
-            except (asyncssh.KeyImportError, OSError) as error:
-                if must and "phrase" in str(error).lower():
-                    raise NeedsAnswer("passphrase", f"The pass phrase of {path} is wanted.") from error
-                if must:
-                    raise ConnectFailed(
-                        "key_file", f"The key file {path} can't be used: {safe(str(error), 200)}."
-                    ) from error
-                return
-            pair = await asyncio.to_thread(_with_certificate, path, key)
-            self._files[path] = (changed, pair)
-            offer.keys.append(pair)
-        offer.tried.append(f"the key {path.name}")
+            if must:
+                raise ConnectFailed(
+                    "key_file", f"The key file {path} can't be used: {safe(str(error), 200)}."
+                ) from error
+            return None
+        pair = await asyncio.to_thread(_with_certificate, path, key)
+        self._files[path] = (changed, pair)
+        return pair
 
     async def _from_vault(self, target: Target, name: str, offer: Offer) -> None:
         try:
@@ -248,6 +255,12 @@ class Credentials:
             return None
 
 
+@lru_cache(maxsize=MOST_PATHS)
+def _expanded(home: Path, path: str) -> Path:
+    return home / path[2:] if path.startswith("~/") else home / ".ssh" / Path(path)
+
+
+@lru_cache(maxsize=MOST_PATHS)
 def _certificate_of(path: Path) -> Path:
     """Where the certificate of a key file lies, as ssh looks for it."""
     return path.with_name(f"{path.name}-cert.pub")

@@ -1,4 +1,4 @@
-"""What a login offers and accepts: the guard of the server's key, the agent's keys, the options of asyncssh."""
+"""What stands between a server and what we have: the guard of its key, and the agent's keys, which are there while they sign."""
 
 from __future__ import annotations
 
@@ -8,22 +8,11 @@ from typing import Any
 
 import asyncssh
 
-from guardian_tui.engine.remote.algorithms import (
-    CIPHERS,
-    KEX,
-    MACS,
-    SIGNATURES,
-    available,
-    certificates,
-    signatures_of,
-)
-from guardian_tui.engine.remote.connection import Connection
-from guardian_tui.engine.remote.corked import CorkedTcp, say_no_more_than_needed
+from guardian_tui.engine.remote.corked import say_no_more_than_needed
 from guardian_tui.engine.remote.credentials import Offer
 from guardian_tui.engine.remote.failures import words_of
-from guardian_tui.engine.remote.pins import Trusted
 from guardian_tui.engine.remote.shortcut import shorten
-from guardian_tui.engine.remote.target import ConnectFailed, Target
+from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.unlogged import keep_no_log
 
 
@@ -87,33 +76,3 @@ async def agent_of(offer: Offer) -> AsyncIterator[Sequence[asyncssh.SSHKeyPair]]
         yield keys
     finally:
         agent.close()
-
-
-def options_of(
-    target: Target, trusted: Trusted, offer: Offer, parent: Connection | None
-) -> dict[str, Any]:  # Any: keyword arguments
-    """What asyncssh is told about a connection."""
-    algorithms = available(SIGNATURES, asyncssh.public_key.get_public_key_algs())
-    preferred = [a for key in trusted.keys for a in signatures_of(key) if a in algorithms]
-    return {
-        "config": None,
-        "known_hosts": (list(trusted.keys), list(trusted.authorities), list(trusted.revoked)),
-        "x509_trusted_certs": None,
-        "username": target.user,
-        "agent_path": None,
-        "password": offer.password,
-        "preferred_auth": "publickey,keyboard-interactive,password" if offer.password else "publickey",
-        "gss_kex": False,
-        "gss_auth": False,
-        "compression_algs": ["none"],
-        "kex_algs": available(KEX, asyncssh.kex.get_kex_algs()),
-        "encryption_algs": available(CIPHERS, asyncssh.encryption.get_encryption_algs()),
-        "mac_algs": available(MACS, asyncssh.mac.get_mac_algs()),
-        # the pinned kind first, so that a server with several keys shows the one we know
-        "server_host_key_algs": certificates(trusted)
-        + preferred
-        + [a for a in algorithms if a not in preferred],
-        "tunnel": parent.ssh if parent else CorkedTcp(),
-        "keepalive_interval": 0,
-        "client_version": "Guardian",
-    }

@@ -6,6 +6,7 @@ import ipaddress
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import asyncssh
@@ -55,6 +56,7 @@ class Trusted:
     revoked: tuple[asyncssh.SSHKey, ...]
 
 
+@lru_cache(maxsize=4096)
 def ip_of(address: str) -> str:
     """The address, if it is an IP address; else empty."""
     try:

@@ -86,6 +86,9 @@ class Questions:
 
     def withdraw(self, host_id: str) -> None:
         """The host is gone, or needs no answer any more."""
+        if not self._asked:
+            # nearly always: each connection that is up tells this
+            return
         for kind in ("key", "passphrase", "password"):
             id = f"{host_id}-{kind}"
             self._asked.pop(id, None)

@@ -155,19 +155,47 @@ def forget_beginning(conn: Any) -> None:  # Any: as above
 
 def writer_of(channel: Any) -> Callable[[bytes], None]:  # Any: as above
     """What writes on a channel without an encoding; it raises BrokenPipeError where that is not open."""
-    whole = _has(channel, _of_channel) and _has(channel._conn, _of_connection)
-    return partial(_send, channel) if whole else channel.write
+    return partial(_send, channel) if _is_whole(channel) else channel.write
 
 
 def _send(channel: Any, data: bytes) -> None:  # Any: as above
+    packet = _sealed(channel, data)
+    if packet is None:
+        channel.write(data)
+        return
+    conn, transport = channel._conn, channel._conn._transport
+    if type(transport) is CorkedTransport:
+        transport.write_at_once(packet)
+    else:
+        _send_through(conn, packet)
+
+
+def _send_through(conn: Any, packet: bytes) -> None:  # Any: as above
+    """Send a sealed packet of a connection that goes through other hosts: it is data of a channel to the one before, and so on.
+
+    The last packet waits for the end of the turn: all hosts behind one of a wave are asked in one system call.
+    """
+    while type(before := conn._transport) is asyncssh.SSHTCPChannel and _is_whole(before):
+        sealed = _sealed(before, packet)
+        if sealed is None:
+            break
+        conn, packet = before._conn, sealed
+    conn._send(packet)
+
+
+def _is_whole(channel: Any) -> bool:  # Any: as above
+    return _has(channel, _of_channel) and _has(channel._conn, _of_connection)
+
+
+def _sealed(channel: Any, data: bytes) -> bytes | None:  # Any: as above
+    """The packet of some data of a channel, as if it were sent already; None if it is for asyncssh to send."""
     conn = channel._conn
     if not (
         channel._send_state == "open" and not channel._send_buf and len(data) <= min(channel._send_window, channel._send_pktsize)
         and conn._kex_complete and type(conn._send_encryption) is GCMEncryption and not conn._compressor
         and conn._rekey_bytes_sent < conn._rekey_bytes and (not conn._rekey_seconds or time.monotonic() < conn._rekey_time)
     ):  # fmt: skip
-        channel.write(data)
-        return
+        return None
     padding = -(_HEAD.size + len(data)) % _BLOCK_BYTES
     if padding < _LEAST_PADDING:
         padding += _BLOCK_BYTES
@@ -180,9 +208,4 @@ def _send(channel: Any, data: bytes) -> None:  # Any: as above
     channel._send_window -= len(data)
     conn._send_seq = conn._send_seq + 1 & 0xFFFFFFFF
     conn._rekey_bytes_sent += len(packet)
-    transport = conn._transport
-    if type(transport) is CorkedTransport:
-        transport.write_at_once(length + sealed)
-    else:
-        # another host stands before this one
-        conn._send(length + sealed)
+    return length + sealed
