@@ -175,6 +175,21 @@ async def test_a_message_that_will_never_be_taken_is_given_up_and_another_channe
             await eventually(lambda: "notifications_failing" not in stage.rules())
 
 
+async def test_what_is_too_large_for_one_message_goes_out_as_several(stage: Stage) -> None:
+    names = [f"web-{number}" for number in range(5)]
+    async with WebhookSink() as sink:
+        sink.mode = "narrow"
+        async with stage.running(settings(ops=hook(sink))):
+            dies(stage, *names)
+            await eventually(lambda: len(sink.events) == 5)
+            assert sorted(alert["host"] for body in sink.bodies for alert in body["alerts"]) == names
+            assert len({body["key"] for body in sink.bodies}) == len(sink.bodies) > 2
+            assert "notifications_failing" not in stage.rules()
+            async with asyncio.timeout(60):
+                while set(await states(stage)) != {"sent"}:
+                    await asyncio.sleep(0.01)
+
+
 async def test_a_hung_sink_costs_the_others_nothing_and_is_named_by_them(stage: Stage) -> None:
     async with SmtpSink() as hung, WebhookSink() as silent, WebhookSink() as good:
         hung.mode = silent.mode = "hang"

@@ -97,7 +97,7 @@ class Sink:
 class WebhookSink(Sink):
     """Takes POSTs.
 
-    ``mode``: ok, hang, drop, a status, ``redirect``, ``flood``, ``hold`` (taken, no answer)."""
+    ``mode``: ok, hang, drop, a status, ``redirect``, ``flood``, ``hold`` (taken, no answer), ``narrow`` (two alerts at most)."""
 
     def __init__(self, *rest, **more) -> None:
         super().__init__(*rest, **more)
@@ -121,6 +121,8 @@ class WebhookSink(Sink):
             mode = self.mode
             if mode == "cut":
                 return
+            if mode == "narrow" and len(json.loads(body)["alerts"]) > 2:
+                mode = "413"
             if mode == "redirect":
                 writer.write(b"HTTP/1.1 307 Go\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")
             elif mode == "flood":

@@ -33,13 +33,22 @@ class DeliveryFailed(Exception):
     Args:
         words: why, without secrets.
         permanent: this message will never be taken; trying again is of no use.
+        too_large: a smaller one would be taken.
         retry_after_seconds: the other end's wish; 0 if it has none.
     """
 
-    def __init__(self, words: str, *, permanent: bool = False, retry_after_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        words: str,
+        *,
+        permanent: bool = False,
+        too_large: bool = False,
+        retry_after_seconds: float = 0.0,
+    ) -> None:
         super().__init__(words[:ERROR_LIMIT])
         self.words = words[:ERROR_LIMIT]
         self.permanent = permanent
+        self.too_large = too_large
         self.retry_after_seconds = retry_after_seconds
 
 

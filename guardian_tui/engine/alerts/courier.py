@@ -199,6 +199,9 @@ class Courier:
             await self._pause(self._pace.retry_max_seconds)
             return
         except DeliveryFailed as error:
+            if error.too_large and len(notes) > 1:
+                await self._halve(notes)
+                return
             self._failed(error.words)
             if error.permanent:
                 await self._give_up(_ids(notes), error.words)
@@ -230,6 +233,13 @@ class Courier:
         finally:
             await self._pause(delay)
             self.open = False
+
+    async def _halve(self, notes: Sequence[QueuedNote]) -> None:
+        """Let notes that are too many for one message go out as two."""
+        middle = len(notes) // 2
+        async with self._store.write() as tx:
+            for half in (notes[:middle], notes[middle:]):
+                await records.group_notes(tx, _ids(half), secrets.token_hex(16))
 
     def _delay(self) -> float:
         longest = min(

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 PATIENCE = 4
 """A whole conversation may take this many times the time allowed for one answer."""
 WORDS_LIMIT = 200
+TOO_LARGE = 552
+"""A mail is larger than is taken (RFC 1870)."""
 
 
 class Smtp:
@@ -84,7 +86,9 @@ class Smtp:
         except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
             permanent = 500 <= error.smtp_code < 600 and error.smtp_code not in (530, 535)
             raise DeliveryFailed(
-                f"refused: {_answer(error.smtp_code, error.smtp_error)}", permanent=permanent
+                f"refused: {_answer(error.smtp_code, error.smtp_error)}",
+                permanent=permanent,
+                too_large=error.smtp_code == TOO_LARGE,
             ) from error
         except smtplib.SMTPResponseException as error:
             raise DeliveryFailed(_answer(error.smtp_code, error.smtp_error)) from error

@@ -22,6 +22,7 @@ WORDS_LIMIT = 120
 NEVER = frozenset({400, 405, 406, 411, 413, 414, 415, 422, 431})
 """Answers that say that this very message will never be taken.  401, 403 and 404 are mended by a person:
 they are tried again."""
+TOO_LARGE = 413
 LONGEST_WISH_SECONDS = 3600.0
 
 
@@ -97,6 +98,7 @@ class Webhook:
             raise DeliveryFailed(
                 f"HTTP {status}" + (f": {words}" if words else ""),
                 permanent=status in NEVER,
+                too_large=status == TOO_LARGE,
                 retry_after_seconds=_wish(response.headers.get("retry-after", "")),
             )
 
