@@ -12,10 +12,9 @@ from typing import Protocol
 
 import asyncssh
 
-from guardian_tui.engine.environment import for_commands
 from guardian_tui.engine.remote.connections import Remote
 from guardian_tui.engine.remote.failures import words_of
-from guardian_tui.engine.remote.here import CHUNK_BYTES, signal_all
+from guardian_tui.engine.remote.here import CHUNK_BYTES, begin, ended_of, reading, signal_all, writing
 from guardian_tui.engine.remote.target import Target
 
 WINDOW_BYTES = 1 << 20
@@ -92,15 +91,20 @@ class _Running:
 async def _running(remote: Remote, side: Side) -> AsyncIterator[_Running]:
     """A command, ended when it is left."""
     if side.target is None:
-        process = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", side.command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            start_new_session=True, env=for_commands(LC_ALL="C"), limit=CHUNK_BYTES,
-        )  # fmt: skip
-        assert process.stdin and process.stdout and process.stderr  # noqa: S101  # pipes, as was said
+        process = begin(side.command, LC_ALL="C")
+        told = ended_of(process)
+
+        async def over() -> int | None:
+            await told.wait()
+            return process.returncode
+
         try:
-            yield _Running(
-                process.stdin, process.stdout, process.stderr, process.wait, lambda: signal_all(process.pid, signal.SIGTERM)
-            )  # fmt: skip
+            async with (
+                writing(process.stdin) as stdin,
+                reading(process.stdout) as stdout,
+                reading(process.stderr) as stderr,
+            ):
+                yield _Running(stdin, stdout, stderr, over, lambda: signal_all(process.pid, signal.SIGTERM))
         finally:
             signal_all(process.pid)
         return

@@ -82,6 +82,50 @@ async def feed(pipe: IO[bytes] | None, data: bytes) -> None:
     transport.close()
 
 
+class Input:
+    """The input of a command, written a chunk at a time, as fast as it takes it."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+
+    def write(self, data: bytes) -> None:
+        """Write, or hold it until there is room.
+
+        Raises:
+            BrokenPipeError: the command takes no more.
+        """
+        if self._writer.is_closing():
+            raise BrokenPipeError("the command takes no more")
+        self._writer.write(data)
+
+    async def drain(self) -> None:
+        """Wait until not too much is held.
+
+        Raises:
+            OSError: the command takes no more.
+        """
+        await self._writer.drain()
+
+    def write_eof(self) -> None:
+        """End it; what is held is written before."""
+        self._writer.close()
+
+
+@asynccontextmanager
+async def writing(pipe: IO[bytes] | None) -> AsyncIterator[Input]:
+    """What is fed to it, as long as somebody feeds it."""
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), Given(pipe)
+    )
+    try:
+        yield Input(asyncio.StreamWriter(transport, protocol, None, loop))
+    finally:
+        # one that is closing writes what it holds, or finds that nobody reads it
+        if not transport.is_closing():
+            transport.abort()
+
+
 @asynccontextmanager
 async def reading(pipe: IO[bytes] | None) -> AsyncIterator[asyncio.StreamReader]:
     """What it writes, as long as somebody reads."""
