@@ -51,6 +51,8 @@ class House:
 
     def __init__(self, store: Store, clock: ManualClock, folder: Path) -> None:
         self.store, self.clock, self.folder = store, clock, folder
+        self.secrets: dict[str, str] = {}
+        """Those that are not made up."""
         self.ways = OneHost()
         self.commands = Commands(None)  # type: ignore[arg-type]  # this machine needs no connection
         self.base = folder / "shop.db"
@@ -80,7 +82,7 @@ class House:
         self.planner = Planner(self.backups, self.store, self.clock, self.sink, UTC)
 
     async def _resolve(self, reference: str) -> str:
-        return f"the secret behind {reference}"
+        return self.secrets.get(reference, f"the secret behind {reference}")
 
     async def start(self) -> None:
         await self.backups.start()

@@ -22,6 +22,9 @@ _WORDS: tuple[tuple[Trouble, str], ...] = (
         r"wrong password or no key found|an empty password is not|Resolving password failed"
         r"|Permission denied \((publickey|password|keyboard)|Host key verification failed|HOST IDENTIFICATION HAS CHANGED"
         r"|\b40[13] (Unauthorized|Forbidden)|Access ?Denied|InvalidAccessKeyId|SignatureDoesNotMatch|invalid credentials"
+        # an S3 store's own words, which restic hands on in place of its codes
+        r"|Access Key Id you provided does not exist|request signature we calculated does not match|provided token (has expired|is malformed)"
+        r"|request time and the current time is too large"
         r"|unable to open (config file|repository)\b.*: permission denied",
     ),
     (
@@ -29,7 +32,8 @@ _WORDS: tuple[tuple[Trouble, str], ...] = (
         r"connection (refused|reset|timed out|closed|lost)|no route to host|network is (unreachable|down)|i/o timeout|no such host"
         r"|Could not resolve hostname|Temporary failure in name resolution|TLS handshake|ssh: connect to host"
         r"|kex_exchange_identification|ssh command exited|unable to start the sftp session|broken pipe|unexpected EOF"
-        r"|context deadline exceeded|50[234] (Bad Gateway|Service Unavailable|Gateway Time)",
+        r"|context deadline exceeded|50[234] (Bad Gateway|Service Unavailable|Gateway Time)"
+        r"|reduce your request rate|encountered an internal error",
     ),
     (
         "missing",
