@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from guardian_tui.engine.backups import previews, records
 from guardian_tui.engine.backups.engines.base import FileEntry
 from guardian_tui.engine.backups.engines.carrying import Part, parts_of
+from guardian_tui.engine.backups.reach import hindrance
 from guardian_tui.engine.backups.records import Job, Repository
 from guardian_tui.engine.backups.runs import Run
 from guardian_tui.engine.backups.service import Backups
@@ -48,6 +49,7 @@ from tests.support.disks import small_disk
 from tests.support.sshd import Sshd, SshUser, ssh_user
 
 PASSWORD = "behind secret:backups/v"
+TREE = "20260101T000000Z-web-rsync-r1"
 NAMES = (b"plain", b"new\nline", b"esc\x1b[2J", b"caf\xc3\xa9", b"\xff\xfe.bin")
 
 
@@ -100,46 +102,79 @@ class Two:
     async def saved(self, engine: str) -> tuple[Job, Repository, str]:
         """The data in a repository that was made by hand; a job that looks at it, and its snapshot."""
         vault, data = str(self.folder / engine), str(self.folder / "data")
-        if engine == "restic":
-            self.become("restic", "-q", "-r", vault, "init")
-            self.become("restic", "-q", "-r", vault, "backup", "--tag=guardian,job=web", data)
-        else:
-            self.become("borg", "init", "-e", "repokey-blake2", vault)
-            self.become("borg", "create", f"{vault}::guardian~web~files~r1~20260101T000000", data)
-        name = "RESTIC_PASSWORD" if engine == "restic" else "BORG_PASSPHRASE"
-        now = self.world.clock.now()
+        secrets: dict[str, str] = {}
+        job_name = f"web-{engine}"
+        match engine:
+            case "restic":
+                self.become("restic", "-q", "-r", vault, "init")
+                self.become("restic", "-q", "-r", vault, "backup", f"--tag=guardian,job={job_name}", data)
+                secrets = {"RESTIC_PASSWORD": "secret:backups/v"}
+            case "borg":
+                self.become("borg", "init", "-e", "repokey-blake2", vault)
+                self.become("borg", "create", f"{vault}::guardian~{job_name}~files~r1~20260101T000000", data)
+                secrets = {"BORG_PASSPHRASE": "secret:backups/v"}
+            case "rsync":
+                tree = f"{vault}/{TREE}"
+                self.become("mkdir", "-p", tree)
+                self.become("sh", "-c", f"tar -cf - -C / {data[1:]} | tar -xf - -C {tree}")
+                Path(f"{tree}.manifest").write_text(
+                    f"guardian-rsync 1 job={job_name} run=r1 host=keeper began=1767225600 files=5 bytes=40 code=0 lacking=0\n"
+                )
+            case "dumps":
+                self.become("mkdir", "-p", vault)
+                for name in ("sqlite-a.db", "sqlite-b.db"):
+                    held, at = name.encode() * 3, 1767225600
+                    about = f"began={at} ended={at} size={len(held)} host=keeper of=2 job={job_name} run=r1 name={name}"
+                    Path(f"{vault}/web-r1-{name}").write_bytes(held)
+                    Path(f"{vault}/web-r1-{name}.sha256").write_text(
+                        f"# guardian-dump {about}\n{hashlib.sha256(held).hexdigest()}  web-r1-{name}\n"
+                    )
+        if not secrets:
+            # nothing but who may enter keeps others out
+            Path(vault).chmod(0o700)
+        self.own()
+        now, id_ = self.world.clock.now(), f"r-{engine}"
         spec = RepositorySpec(
-            name="v", engine=engine, location=vault, host="keeper", secrets={name: "secret:backups/v"}  # type: ignore[arg-type]  # one of both
+            name=f"v-{engine}", engine=engine, location=vault, host="keeper", secrets=secrets  # type: ignore[arg-type]  # one of them
         )  # fmt: skip
-        repository = Repository("r1", spec, "screen", now)
+        repository = Repository(id_, spec, "screen", now)
         job = Job(
-            "j1",
-            JobSpec(name="web", host="keeper", repository="v", sources=(data,), tries=1),
+            f"j-{engine}",
+            JobSpec(name=job_name, host="keeper", repository=spec.name, sources=(data,), tries=1),
             self.reader.host_id,
-            "r1",
+            id_,
             "screen",
             now,
         )
         async with self.world.store.write() as tx:
             await records.put_repository(tx, repository, new=True)
             await records.put_job(tx, job, new=True)
-        self.backups.repositories["r1"], self.backups.jobs["j1"] = repository, job
+        self.backups.repositories[id_], self.backups.jobs[job.id] = repository, job
         assert (await self.backups.read(repository)).verdict == "ok", repository.memory
-        (snapshot,) = (await records.snapshots_of(self.world.store, "j1", before=0.0, limit=9))[0]
+        (snapshot,) = (await records.snapshots_of(self.world.store, job.id, before=0.0, limit=9))[0]
         return job, repository, snapshot.id
+
+    async def previewed(
+        self, saved: tuple[Job, Repository, str], query: RestoreQuery
+    ) -> tuple[RestorePlan, previews.Wanted]:
+        """What a person is told before."""
+        _, repository, snapshot = saved
+        sites = self.backups.sites
+        wanted = await previews.wanted_of(sites, self.reader, repository, snapshot, query.includes)
+        plan = await previews.preview(
+            Commands(self.world.remote), sites, self.way, self.reader, repository, query, wanted
+        )
+        return plan, wanted
 
     async def queue(
         self, saved: tuple[Job, Repository, str], target: Path, *includes: str, known: tuple[tuple[str, str], ...] = (), size: int = 100
     ) -> Run:  # fmt: skip
         job, repository, snapshot = saved
-        entries = (
-            (
-                await previews.wanted_of(self.backups.sites, self.reader, repository, snapshot, includes)
-            ).entries
-            if includes
-            else ()
-        )
-        parts = parts_of(repository.spec.engine, includes, entries)
+        entries: tuple[FileEntry, ...] = ()
+        if includes or repository.spec.engine == "dumps":
+            found = await previews.wanted_of(self.backups.sites, self.reader, repository, snapshot, includes)
+            entries = found.entries
+        parts = parts_of(repository.spec, includes, entries)
         work = Restore(snapshot, includes, str(target), size, known, parts)
         async with self.world.store.write() as tx:
             return await self.backups.runner.queue(tx, work, job, repository, self.way, "ada")
@@ -226,14 +261,10 @@ async def test_files_come_whole_to_a_host_that_can_t_read_the_repository_and_are
     two: Two,
 ) -> None:
     saved = await two.saved("restic")
-    _, repository, snapshot = saved
-    query = RestoreQuery(job="web", snapshot=snapshot, host="far", target=str(two.far.home / "back"))
-    wanted = await previews.wanted_of(two.backups.sites, two.reader, repository, snapshot, ())
-    commands, sites = Commands(two.world.remote), two.backups.sites
-    refused = await previews.preview(commands, sites, two.way, two.reader, repository, query, wanted)
-    assert "far does not get at v" in refused.hindered and refused.carriable
-    query = RestoreQuery(job="web", snapshot=snapshot, host="far", target=query.target, carried=True)
-    plan = await previews.preview(commands, sites, two.way, two.reader, repository, query, wanted)
+    query = RestoreQuery(job="web", snapshot=saved[2], host="far", target=str(two.far.home / "back"))
+    refused, _ = await two.previewed(saved, query)
+    assert "far does not get at v-restic" in refused.hindered and refused.carriable
+    plan, _ = await two.previewed(saved, replace(query, carried=True))
     assert (plan.hindered, plan.files, plan.fits, plan.overwritten_files) == ("", 5, True, 0)
     assert plan.commands[0].startswith("keeper: restic ") and plan.commands[1].startswith("far: /bin/sh -c ")
     assert "ACLs" in plan.notes[0]
@@ -330,15 +361,69 @@ async def test_borg_writes_it_too_as_a_whole_or_a_path_of_it(two: Two) -> None:
     assert (two.far.home / f"part{path}").read_bytes() == b"plain"
 
 
-def test_what_can_t_be_carried_says_why() -> None:
+async def test_trees_of_rsync_and_dumps_are_carried_too_and_another_folder_of_that_name_is_not_taken_for_theirs(
+    two: Two,
+) -> None:
+    saved = await two.saved("rsync")
+    query = RestoreQuery(job="web", snapshot=saved[2], host="far", target=str(two.far.home / "tree"))
+    refused, _ = await two.previewed(saved, query)
+    assert refused.carriable and "does not get at v-rsync" in refused.hindered, refused
+    row = await two.ended(await two.queue(saved, Path(query.target)))
+    assert (row.verdict, row.files) == ("ok", 5), row
+    data = two.folder / "data"
+    back = os.fsencode(query.target) + os.fsencode(data)
+    assert set(os.listdir(back)) == set(NAMES)
+    told = os.stat(back + b"/plain")
+    assert (told.st_mode & 0o777, told.st_mtime) == (0o640, 1_700_000_000)
+    row = await two.ended(await two.queue(saved, two.far.home / "one", f"{data}/plain"))
+    assert (row.verdict, row.files) == ("ok", 1), row
+    assert (two.far.home / f"one{data}/plain").read_bytes() == b"plain"
+
+    saved = await two.saved("dumps")
+    query = RestoreQuery(job="web", snapshot=saved[2], host="far", target=str(two.far.home / "dumps"))
+    plan, wanted = await two.previewed(saved, replace(query, carried=True))
+    assert (plan.hindered, plan.files, plan.notes[0]) == (
+        "",
+        2,
+        "It is carried by the engine, and its hashes are compared there.",
+    )
+    known = tuple((one.path, one.sha256) for one in wanted.entries)
+    row = await two.ended(await two.queue(saved, Path(query.target), known=known))
+    assert (row.verdict, row.files, row.compared) == ("ok", 2, 2), row
+    assert (two.far.home / "dumps/sqlite-a.db").read_bytes() == b"sqlite-a.db" * 3
+    # one of them was damaged where it lies
+    (two.folder / "dumps/web-r1-sqlite-b.db").write_bytes(b"sqlite-X.db" * 3)
+    row = await two.ended(await two.queue(saved, two.far.home / "bad", "/sqlite-b.db", known=known[1:]))
+    assert (row.verdict, row.files, row.mismatches) == ("failed", 1, ("/sqlite-b.db",)), row
+    # there is a folder of that name there too, and its own dumps are in it
+    _, repository, snapshot = saved
+    own = two.far.home / "kept"
+    subprocess.run(["install", "-d", "-o", two.far.name, str(own)], check=True)
+    repository.spec = replace(repository.spec, location=str(own))
+    place = await two.backups.sites.place(two.way, repository.spec)
+    words = await hindrance(two.backups.sites, two.way, two.reader, repository, place, snapshot)
+    assert "what lies there under this name is another repository" in words, words
+
+
+def test_what_can_t_be_carried_says_why_and_what_to_do_instead() -> None:
     link = FileEntry("/etc/link", "link")
-    for engine, includes, words in (
-        ("dumps", (), "dumps keeps can't be carried"), ("restic", ("/etc/link",), "neither a file nor a folder"),
-        ("restic", tuple(f"/{number}" for number in range(201)), "More than 200 paths"),
+
+    def spec(engine: str, **options: str) -> RepositorySpec:
+        return RepositorySpec(name="v", engine=engine, location="/v", host="h", options=options)  # type: ignore[arg-type]  # one of them
+
+    for one, includes, words in (
+        (spec("pgbackrest"), (), "Restore it on the host that reads the repository, stop it, and copy its folder"),
+        (spec("rsync", **{"fake-super": "yes"}), (), "copy that by rsync"),
+        (spec("restic"), ("/etc/link",), "neither a file nor a folder"),
+        (spec("restic"), tuple(f"/{number}" for number in range(201)), "more than 200 paths"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=words):
-            parts_of(engine, includes, (link,))
-    assert parts_of("restic", ("/etc/",), (FileEntry("/etc", "dir"),)) == (Part("/etc"),)
+            parts_of(one, includes, (link,))
+    assert parts_of(spec("restic"), ("/etc/",), (FileEntry("/etc", "dir"),)) == (Part("/etc"),)
+    assert parts_of(spec("rsync"), ("/etc/link",), (link,)) == (Part("/etc/link"),)
+    dump = FileEntry("/a.db", "file", 3, 1.0, 0o600)
+    for includes in ((), ("/",), ("/a.db",)):
+        assert parts_of(spec("dumps"), includes, (dump,)) == (Part("/a.db", True, 3, 0o600, 1.0),)
 
 
 async def test_by_the_order_of_a_person_from_the_machine_of_the_engine(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from guardian_tui.engine.backups.carrier import taking
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import FileEntry, RestoreOrder
-from guardian_tui.engine.backups.engines.carrying import ENGINES, carrying, parts_of
+from guardian_tui.engine.backups.engines.carrying import carrying, obstacle, parts_of
 from guardian_tui.engine.backups.reach import hindrance
 from guardian_tui.engine.backups.records import Repository
 from guardian_tui.engine.backups.sites import Sites, cannot
@@ -25,6 +25,13 @@ LOOK_SECONDS = 60.0
 SHOWN = 200
 LOOKED_AT = 200_000
 """Files of the snapshot whose places are looked at; a restore of more says so."""
+_CARRIED = {
+    "restic": "It is carried by the engine: extended attributes and ACLs do not come along, and hard links come as files of their own.",
+    "borg": "It is carried by the engine: extended attributes and ACLs do not come along.",
+    "rsync": "It is carried by the engine: extended attributes and ACLs do not come along.",
+    "dumps": "It is carried by the engine, and its hashes are compared there.",
+}
+"""What does not come along with what the engine carries."""
 _THERE = 'xargs -0 -n 1000 sh -c \'for p; do if [ -e "$p" ] || [ -L "$p" ]; then printf "%s\\0" "$p"; fi; done\' sh'
 _FREE = 'd=$1; while [ ! -d "$d" ]; do d=$(dirname -- "$d"); done; df -Pk -- "$d" | awk \'END { print $4 * 1024 }\''
 
@@ -141,12 +148,15 @@ async def preview(
     notes = []
     if len(names) > LOOKED_AT:
         notes.append(f"Only the first {LOOKED_AT} files were looked at; more may be overwritten.")
-    hindered = await hindrance(sites, way, reader, repository, place)
+    hindered = await hindrance(sites, way, reader, repository, place, query.snapshot)
+    why = obstacle(repository.spec) if hindered and way.host_id != reader.host_id else ""
+    if why:
+        hindered = f"{hindered} The engine can't carry it either: {why}."
     return RestorePlan(
         host=way.name, target=query.target, files=wanted.files, bytes=wanted.bytes,
         overwritten=tuple(safe(name, 500) for name in found[:SHOWN]), overwritten_files=len(found), free_bytes=room,
         fits=room is None or room > wanted.bytes, commands=tuple(safe(shlex.join(stage.argv), 1000) for stage in stages), notes=tuple(notes),
-        hindered=hindered, carriable=bool(hindered) and way.host_id != reader.host_id and repository.spec.engine in ENGINES,
+        hindered=hindered, carriable=bool(hindered) and way.host_id != reader.host_id and not why,
     )  # fmt: skip
 
 
@@ -172,13 +182,11 @@ async def _preview_carried(
     )
     shown: list[str] = []
     try:
-        parts = parts_of(repository.spec.engine, query.includes, wanted.entries)
+        parts = parts_of(repository.spec, query.includes, wanted.entries)
         shown = [shlex.join(carrying(place, query.snapshot, part).argv) for part in parts]
     except ValueError as error:
         hindered = f"It can't be carried: {error}."
-    notes = [
-        "It is carried by the engine: extended attributes and ACLs do not come along, and hard links come as files of their own."
-    ]
+    notes = [_CARRIED[repository.spec.engine]] if repository.spec.engine in _CARRIED else []
     if len(names) > LOOKED_AT:
         notes.append(f"Only the first {LOOKED_AT} files were looked at; more may be overwritten.")
     lines = [f"{reader.name}: {one}" for one in shown[:SHOWN]] + [

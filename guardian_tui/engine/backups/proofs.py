@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Set
+
 from guardian_tui import filter as filters
 from guardian_tui.engine.approvals.book import Ticket
 from guardian_tui.engine.backups import moments, previews, records
@@ -27,6 +29,7 @@ from guardian_tui.protocol.errors import Conflict, HostUnavailable, InvalidReque
 from guardian_tui.text import counted, safe
 
 RETAIN_SECONDS = 300.0
+MOST_SNAPSHOTS = 200_000
 
 
 class ProofOrders:
@@ -126,8 +129,9 @@ class ProofOrders:
             request.includes,
             request.target,
             wanted.bytes,
-            tuple(one for one in known if one[0] in paths),
-            parts_of(repository.spec.engine, request.includes, wanted.entries) if carried else (),
+            tuple(one for one in known if one[0] in paths)
+            + tuple((one.path, one.sha256) for one in wanted.entries if carried and one.sha256),
+            parts_of(repository.spec, request.includes, wanted.entries) if carried else (),
         )
         body: dict[str, object] = {
             "snapshot": snapshot.id, "host": way.name, "target": request.target, "files": plan.files, "overwritten": plan.overwritten_files,
@@ -275,8 +279,10 @@ class ProofOrders:
             raise HostUnavailable(
                 f"What {repository.spec.engine} would forget can't be read: {safe(str(error), 300)}."
             ) from error
-        all_of_it, total = await records.snapshots_of(self._store, job.id, before=0.0, limit=1000)
-        forgotten = tuple(snapshot for snapshot in all_of_it if _named_in(snapshot.id, doomed))
+        # all of them: whoever agrees is to know how many there are
+        all_of_it, total = await records.snapshots_of(self._store, job.id, before=0.0, limit=MOST_SNAPSHOTS)
+        lengths = {len(one) for one in doomed if len(one) >= records.SHORT_ID}
+        forgotten = tuple(one for one in all_of_it if _named_in(one.id, doomed, lengths))
         return wire.RetentionPlan(kept=total - len(forgotten), forgotten=forgotten, frozen=frozen(job))
 
     async def retain(self, call: Call, request: wire.JobRef) -> wire.RunRow:
@@ -314,9 +320,9 @@ def frozen(job: Job) -> str:
     return ""
 
 
-def _named_in(snapshot: str, doomed: set[str]) -> bool:
-    """Engines tell short ids at times."""
-    return snapshot in doomed or any(len(one) >= 8 and snapshot.startswith(one) for one in doomed)
+def _named_in(snapshot: str, doomed: Set[str], lengths: Iterable[int]) -> bool:
+    """Engines tell short ids at times, of these lengths."""
+    return snapshot in doomed or any(snapshot[:length] in doomed for length in lengths)
 
 
 def _noted(plan: wire.RestorePlan, words: str) -> wire.RestorePlan:

@@ -141,6 +141,8 @@ class FileEntry:
     mode: int = 0
     owner: tuple[int, int] = (0, 0)
     """User and group by their numbers, where the engine tells."""
+    sha256: str = ""
+    """What it held when it was saved, where the engine tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from guardian_tui.engine.backups.engines import borg, restic
+from guardian_tui.engine.backups.engines import borg, dumps, restic, rsync
 from guardian_tui.engine.backups.engines.base import FileEntry, Place, Stage
+from guardian_tui.protocol.backups import RepositorySpec
 
-ENGINES = ("restic", "borg")
 CARRY = "carry"
 MOST = 200
 """Of so many paths each is fetched by a command of its own."""
@@ -42,21 +42,40 @@ class Part(msgspec.Struct, frozen=True):
         return bytes(-self.size % BLOCK + 2 * BLOCK) if self.file else b""
 
 
-def parts_of(engine: str, includes: Sequence[str], entries: Sequence[FileEntry]) -> tuple[Part, ...]:
+def obstacle(spec: RepositorySpec) -> str:
+    """Why nothing of a repository can be carried, and what to do instead; empty: it can."""
+    if spec.engine == "pgbackrest":
+        return (
+            "a database fetches its log from the repository while it is replayed. Restore it on the host that reads the repository, stop it, and copy"
+            " its folder, or let pgBackRest reach the repository from the other host"
+        )
+    if spec.engine == "rsync" and spec.options.get("fake-super") == "yes":
+        return (
+            "owners and modes of its files are noted in extended attributes (fake-super), which only rsync reads. Restore into a folder of the host that"
+            " reads the repository, and copy that by rsync"
+        )
+    return ""
+
+
+def parts_of(spec: RepositorySpec, includes: Sequence[str], entries: Sequence[FileEntry]) -> tuple[Part, ...]:
     """What is to be carried.
 
     Raises:
         ValueError: it can't be; says why, and what to do.
     """
-    if engine not in ENGINES:
-        raise ValueError(f"What {engine} keeps can't be carried")
-    if not includes or "/" in includes:
+    if why := obstacle(spec):
+        raise ValueError(why)
+    whole = not includes or "/" in includes
+    if spec.engine == "dumps":
+        wanted = {path.rstrip("/") for path in includes}
+        return tuple(_part(one.path, one) for one in entries if whole or one.path in wanted)
+    if whole:
         return (Part("/"),)
     if len(includes) > MOST:
         raise ValueError(
-            f"More than {MOST} paths are not carried one by one; choose the folder that they are in"
+            f"more than {MOST} paths are not carried one by one; choose the folder that they are in"
         )
-    if engine == "borg":
+    if spec.engine != "restic":
         return tuple(Part(path) for path in includes)
     known = {entry.path: entry for entry in entries}
     return tuple(_part(path.rstrip("/"), known.get(path.rstrip("/"))) for path in includes)
@@ -72,6 +91,12 @@ def _part(path: str, entry: FileEntry | None) -> Part:
 
 def carrying(place: Place, snapshot: str, part: Part) -> Stage:
     """The command that writes it to its standard output."""
-    if place.spec.engine == "borg":
-        return borg.exporting(place, snapshot, part.path)
-    return restic.dumping(place, snapshot, part.path)
+    match place.spec.engine:
+        case "borg":
+            return borg.exporting(place, snapshot, part.path)
+        case "rsync":
+            return rsync.packing(place, snapshot, part.path)
+        case "dumps":
+            return dumps.reading(place, snapshot, part.path)
+        case _:
+            return restic.dumping(place, snapshot, part.path)

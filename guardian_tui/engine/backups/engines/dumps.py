@@ -42,6 +42,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}\Z")
 _SIZE = re.compile(rb"size (\d{1,18}) \./([A-Za-z0-9][A-Za-z0-9._-]{0,254})\Z")
 _ABOUT = re.compile(rb"\./([A-Za-z0-9][A-Za-z0-9._-]{0,247})\.sha256:# guardian-dump ([ -~]{1,1000})\Z")
+_HASH = re.compile(rb"hash ([0-9a-f]{64}) \./([A-Za-z0-9][A-Za-z0-9._-]{0,247})\.sha256\Z")
 _ANY_CODE = tuple(range(256))
 
 
@@ -60,6 +61,7 @@ class _Kept:
     """How many dumps its run should have."""
     there: int | None
     """Bytes of the file that is there; None: it is gone."""
+    sha256: str = ""
 
 
 class Dumps:
@@ -148,7 +150,7 @@ class Dumps:
         asked, dumps = _read(out)
         run, _, folder = asked.partition(" ")
         return [
-            FileEntry(f"/{kept.name}", "file", kept.there or 0, kept.began, 0o600)
+            FileEntry(f"/{kept.name}", "file", kept.there or 0, kept.began, 0o600, sha256=kept.sha256)
             for kept in sorted(dumps, key=lambda kept: kept.name)
             if kept.run == run and not folder
         ]
@@ -221,6 +223,12 @@ class Dumps:
         return judged(operation, job, ends, events)
 
 
+def reading(place: Place, snapshot: str, path: str) -> Stage:
+    """Write a dump of a run to standard output."""
+    _known(snapshot)
+    return _sh("carry", scripts.READ, _folder(place.spec), snapshot, path.strip("/"))
+
+
 def _sh(stage: str, script: str, *values: str, codes: tuple[int, ...] = (0,)) -> Stage:
     argv = ("sh", "-c", script, "guardian-dumps", *values)
     # programs complain in words that are known
@@ -253,18 +261,21 @@ def _read(out: bytes) -> tuple[str, list[_Kept]]:
     if not lines[0].startswith(b"dumps 1 ") or b"end" not in lines[-3:]:
         raise ValueError("the list of the dumps is not whole")
     sizes: dict[str, int] = {}
+    hashes: dict[str, str] = {}
     about: dict[str, Mapping[str, str]] = {}
     for line in lines:
         if sized := _SIZE.match(line):
             sizes[sized[2].decode()] = int(sized[1])
+        elif hashed := _HASH.match(line):
+            hashes[hashed[2].decode()] = hashed[1].decode()
         elif told := _ABOUT.match(line):
             fields = (field.partition("=") for field in told[2].decode().split(" "))
             about[told[1].decode()] = {name: value for name, _, value in fields}
-    dumps = (_kept(file, fields, sizes.get(file)) for file, fields in about.items())
+    dumps = (_kept(file, fields, sizes.get(file), hashes.get(file, "")) for file, fields in about.items())
     return lines[0][8:].decode("ascii", "replace").strip(), [kept for kept in dumps if kept is not None]
 
 
-def _kept(file: str, fields: Mapping[str, str], there: int | None) -> _Kept | None:
+def _kept(file: str, fields: Mapping[str, str], there: int | None, sha256: str) -> _Kept | None:
     run, name = fields.get("run", ""), fields.get("name", "")
     numbers = [fields.get(key, "") for key in ("began", "size", "of")]
     if not _ID.match(run) or not _NAME.match(name):
@@ -272,7 +283,7 @@ def _kept(file: str, fields: Mapping[str, str], there: int | None) -> _Kept | No
     if not all(number.isascii() and number.isdigit() and len(number) < 16 for number in numbers):
         return None
     began, size, of = map(int, numbers)
-    return _Kept(file, run, fields.get("job", ""), name, fields.get("host", ""), float(began), size, of, there)  # fmt: skip
+    return _Kept(file, run, fields.get("job", ""), name, fields.get("host", ""), float(began), size, of, there, sha256)  # fmt: skip
 
 
 def _snapshot(repository: str, run: str, dumps: Sequence[_Kept]) -> Snapshot:

@@ -120,7 +120,23 @@ echo "dumps 1 $2"
 """
     + _TELL
     + """
+find . -maxdepth 1 -type f -name '*.sha256' -exec awk 'FNR == 2 { print "hash " $1 " " FILENAME }' {} +
 echo end
+"""
+)
+
+# $1 folder, $2 run, $3 the name of one of its dumps: the dump as it is
+READ = (
+    _FOLDER
+    + _READ
+    + """
+for beside in "$1"/*-"$2"-*.sha256; do
+    [ -f "$beside" ] && of_run "$beside" "$2" || continue
+    field name
+    [ "$value" = "$3" ] && exec cat -- "${beside%.sha256}"
+done
+echo "there is no dump $3 in the run $2" >&2
+exit 66
 """
 )
 

@@ -236,6 +236,12 @@ class Rsync:
         return rsync_verdict.verdict(operation, job, ends, events)
 
 
+def packing(place: Place, snapshot: str, path: str) -> Stage:
+    """Write a path of a tree as a tar archive to standard output."""
+    _known(snapshot)
+    return _there(place, "carry", scripts.PACK, snapshot, path)
+
+
 def _split(place: Place) -> tuple[str, str]:
     """Where the folder is (empty: on this host), and its path there."""
     host, _, path = (

@@ -204,6 +204,24 @@ done
 """
 )
 
+# $1 folder, $2 tree, $3 a path in it, or / for all: as a tar archive, whose names don't touch the folder that it is unpacked in
+PACK = (
+    _FOLDER
+    + """
+cd -- "$1/$2" || exit 66
+path=${3#/}
+if [ -n "$path" ]; then
+    if ! [ -e "./$path" ] && ! [ -L "./$path" ]; then echo "there is no $3 in the tree $2" >&2; exit 66; fi
+    exec tar -cf - "./$path"
+fi
+set --
+for one in * .[!.]* ..?*; do
+    if [ -e "$one" ] || [ -L "$one" ]; then set -- "$@" "./$one"; fi
+done
+exec tar -cf - "$@"
+"""
+)
+
 # $1 folder, $2 level, $3 share (from 0) of $4
 CHECK = (
     _FOLDER
