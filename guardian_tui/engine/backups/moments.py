@@ -8,9 +8,10 @@ from guardian_tui.engine.backups import point_in_time, previews
 from guardian_tui.engine.backups.drills import Unprovable, drill_of
 from guardian_tui.engine.backups.engines.base import Stage
 from guardian_tui.engine.backups.engines.pgbackrest import Pgbackrest
+from guardian_tui.engine.backups.engines.psql_words import plainly
 from guardian_tui.engine.backups.own_state import OwnState
 from guardian_tui.engine.backups.records import Job, Repository
-from guardian_tui.engine.backups.sites import Sites
+from guardian_tui.engine.backups.sites import Sites, cannot
 from guardian_tui.engine.backups.work import Drill, Moment, stages_of
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.target import ConnectFailed
@@ -34,6 +35,7 @@ async def window_of(sites: Sites, way: Way, repository: Repository) -> point_in_
     Raises:
         Conflict: its engine can't bring anything back to a moment.
         HostUnavailable: it could not be asked; says why.
+        RepositoryUnavailable: the repository does not tell it; says why, and what to do.
     """
     if repository.spec.engine not in ENGINES:
         raise Conflict(
@@ -47,11 +49,10 @@ async def window_of(sites: Sites, way: Way, repository: Repository) -> point_in_
             if done.exit_status in stage.exit_codes:
                 out += done.out
                 continue
-            why = safe((done.err or done.out)[-500:].strip(), 500)
             if stage.name != "archiver":
-                raise HostUnavailable(f"pgBackRest could not tell the window: {why}")
+                raise cannot(repository.spec, "list", stage, done)
             # a server that is gone is what backups are for
-            silent = why.splitlines()[-1] if why else "it said nothing"
+            silent = plainly((done.err or done.out)[-2000:].decode("utf-8", "replace"))
         return one.window_of(out, repository.memory.archived_at, silent)
     except ConnectFailed as error:
         raise HostUnavailable(error.detail) from error

@@ -39,6 +39,11 @@ _OF_TARGET = re.compile(
     r"unable to (?:get info for path/file|create path|open (?:file )?'.+' for write)|cannot create directory"
 )
 """What pgBackRest says of a folder that it restores into, and ``mkdir`` before it."""
+_PLAIN = {
+    "info": "pgBackRest can't tell what backups there are ({words}).",
+    "gaps": "pgBackRest can't tell what log is archived ({words}).",
+}
+"""Of questions that a person has not put: what was asked is said in words."""
 _ERROR = re.compile(r"^ERROR: \[(\d{3})\]: (.+)$", re.M)
 
 
@@ -120,4 +125,6 @@ def _failure(end: StageEnd) -> Judgement:
         verdict, advice = _BY_CODE[64]
     if verdict == "cancelled":
         return Judgement(verdict, f"{end.name} was told to stop.", "What was copied is used again by the next backup.")  # fmt: skip
-    return Judgement(verdict, f"{end.name}: {words}", advice)
+    return Judgement(
+        verdict, _PLAIN.get(end.name, "{name}: {words}").format(name=end.name, words=words), advice
+    )
