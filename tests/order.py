@@ -32,6 +32,7 @@ LONGEST_FIRST = (
     "backups/test_at_scale.py",
     "backups/test_dumping.py",
     "backups/test_resisting.py",
+    "backups/test_over_http.py",
     "backups/test_carried.py",
     "faults/test_broken_hosts.py",
     "faults/test_cut_off.py",

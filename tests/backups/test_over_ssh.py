@@ -20,6 +20,7 @@ from guardian_tui.engine.backups.work import Backup
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.protocol.backups import Dump, JobSpec, RepositorySpec, RunRow
+from guardian_tui.protocol.fleet import HostSpec
 from tests.fleet.conftest import *  # noqa: F403  # its fixtures: a fleet with a real store and real SSH
 from tests.fleet.test_sshd import watched
 from tests.fleet.world import World
@@ -152,3 +153,37 @@ async def test_a_host_that_cannot_be_reached_at_all_is_a_verdict_in_words(
     assert "tried again" in row.words
     await backups.runner.cancel(backups.runner.runs[backups_row])
     assert (await until_ended(world, backups_row)).verdict == "cancelled"
+
+
+async def test_a_repository_is_read_again_as_soon_as_its_hosts_key_is_accepted_or_the_host_is_back(
+    world: World, backups: Backups, sshd: Callable[..., Sshd], place: Path
+) -> None:
+    server = sshd()
+    key = world.folder / "key"
+    shutil.copy(server.client_key, key)
+    key.chmod(0o600)
+    more = {"user": server.user, "credential": f"key:{key}", "interval_seconds": 0.5}
+    host = await world.join(HostSpec(name="real", address=server.address, port=server.port, **more))
+    spec = RepositorySpec(name="dumps", engine="dumps", location=str(place / "kept"), host="real")
+    repository = Repository("r1", spec, "screen", world.clock.now())
+    async with world.store.write() as tx:
+        await records.put_repository(tx, repository, new=True)
+        tx.after_commit(lambda: backups.repository_joined(repository))
+    memory = repository.memory
+
+    async def becomes(verdict: str) -> None:
+        async with asyncio.timeout(90):
+            while memory.verdict != verdict or backups._reads:
+                await asyncio.sleep(0.05)
+
+    await becomes("network")
+    assert "key" in memory.words, memory.words
+    await world.pin(server.address, server.port, server.host_key)
+    world.fleet.trusted_more()
+    await becomes("ok")
+    await world.until_state(host, "up")
+    server.stop()
+    await world.until_state(host, "down")
+    assert (await backups.read(repository)).verdict == "network"
+    server.start()
+    await becomes("ok")

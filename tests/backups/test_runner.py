@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from guardian_tui.engine.backups import records
 from guardian_tui.protocol.backups import RunRow
@@ -245,7 +246,7 @@ async def test_a_job_deleted_while_it_runs_ends_its_run(home: House, tmp_path: P
     assert home.live.backups.get(job.id) is None
 
 
-async def test_a_store_that_is_full_at_the_end_of_a_run_loses_nothing(
+async def test_a_store_that_is_full_for_a_while_loses_nothing_of_a_run(
     home: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from guardian_tui.engine.backups import runner
@@ -256,16 +257,41 @@ async def test_a_store_that_is_full_at_the_end_of_a_run_loses_nothing(
     job = await home.job()
     real, refused = records.put_run, []
 
-    async def full(tx: object, row: object, *more: object, **named: object) -> None:
-        if getattr(row, "state", "") == "ended" and len(refused) < 3:
-            refused.append(row)
+    async def full(tx: object, row: RunRow, *more: object, **named: object) -> None:
+        if not named["new"] and refused.count(row.state) < 2:
+            refused.append(row.state)
             raise StoreUnavailable("the disk is full")
         await real(tx, row, *more, **named)  # type: ignore[arg-type]  # as it was called
 
     monkeypatch.setattr(records, "put_run", full)
+    monkeypatch.setattr(runner, "RETRY_SECONDS", {"failed": 0.0})
+    tries = home.folder / "tries"
+    job.spec = replace(job.spec, before=(f"echo x >>{tries}; [ $(wc -l <{tries}) -ge 2 ]",), tries=2)
     run = await home.queue(job)
     row = await home.ended(run.row.id)
-    assert (row.verdict, len(refused)) == ("ok", 3)
+    # its beginning, that it is tried again, and its end: none of them is lost, and none is told as a fault of its repository
+    assert (row.verdict, row.attempt, sorted(set(refused))) == ("ok", 2, ["ended", "queued", "running"]), row
+    assert home.backups.runner.runs == {}
+
+
+async def test_what_is_ended_when_it_is_over_already_is_what_it_was(home: House, tmp_path: Path) -> None:
+    flag = tmp_path / "go"
+    await home.repository()
+    run = await home.queue(await home.job(before=(f"echo begun; {waiting(flag)}",)))
+
+    async def running() -> bool:
+        live = home.backups.runner.log_of(run.row.id)
+        return live is not None and "begun" in live[0]
+
+    async def over() -> bool:
+        return run.row.state == "ended"
+
+    await home.until(running, "it runs")
+    async with home.store.write():
+        flag.touch()
+        await home.until(over, "it is over, and waits to be written")
+        await home.backups.runner.cancel(run)
+    assert (await home.ended(run.row.id)).verdict == "ok"
 
 
 async def test_nobody_asks_about_a_run_before_its_host_was_told_to_begin(home: House, tmp_path: Path) -> None:

@@ -80,6 +80,11 @@ class Observer:
         # others may wait for it too
         return await asyncio.shield(reading)
 
+    def reads(self, repository: Repository) -> bool:
+        """Whether a reading of it has begun, and not ended."""
+        lock = self._reading.get(repository.id)
+        return lock is not None and lock.locked()
+
     async def stop(self) -> None:
         """End all readings."""
         readings = list(self._readings)
@@ -253,6 +258,7 @@ class Observer:
         memory.snapshots = len(found)
         memory.oldest_at = min((s.at for s in found), default=None)
         memory.newest_at = max((s.at for s in found), default=None)
+        gone = set(known) - set(here)
         async with self._store.write() as tx:
             if not await records.remember_repository(tx, repository):
                 # removed while it was read: nothing of it is kept
@@ -260,7 +266,6 @@ class Observer:
             await records.add_snapshots(tx, repository.id, new)
             for snapshot, owner in changed:
                 await records.put_snapshot(tx, repository.id, snapshot, owner)
-            gone = set(known) - set(here)
             await records.drop_snapshots(tx, repository.id, gone)
         self.touched |= {owner for _, owner in (*new, *changed)} | {known[id] for id in gone}
         self.touched.discard("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import time
 from collections.abc import Sequence
@@ -230,33 +231,26 @@ class BackupOrders:
         repository = self._fits(call, request.spec)
         if request.spec.name != job.spec.name:
             raise InvalidRequest("A job keeps its name: its snapshots are tagged with it.", field="name")
-        changed = Job(
-            job.id,
-            _named(request.spec, way),
-            way.host_id,
-            repository.id,
-            job.source,
-            job.created_at,
-            job.memory,
-        )
-        # its schedule may be another
-        changed.memory.next_at = None
+        spec = _named(request.spec, way)
+        # what is known of it goes on, and whatever is under way of it writes to that too
+        changed = dataclasses.replace(job, spec=spec, host_id=way.host_id, repository_id=repository.id)
+        others = (repository.id, spec.match) != (job.repository_id, job.spec.match)
         ticket = await self._asking.change_job(call, "backups.edit", job, request)
         async with call.change(
             job.spec.name, body={"host": way.name, "repository": repository.spec.name}
         ) as tx:
             self._scope.still(job, repository)
+            # its schedule may be another
+            changed.memory.next_at = None
             await records.put_job(tx, changed, new=False)
+            if others:
+                # those of another repository, or that another tool calls by another name, are not its own
+                await records.disown_snapshots(tx, job.id)
             if ticket is not None:
                 await ticket.spend(tx, call)
 
             def done() -> None:
-                changed.good_ats, changed.snapshots, changed.newest, changed.last = (
-                    job.good_ats,
-                    job.snapshots,
-                    job.newest,
-                    job.last,
-                )
+                changed.memory.next_at = None
                 self._backups.joined(changed)
 
             tx.after_commit(done)

@@ -29,7 +29,7 @@ from guardian_tui.engine.remote.ways import Way
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.turns import next_turn
 from guardian_tui.protocol.backups import CheckLevel
-from guardian_tui.protocol.errors import HostUnavailable, StoreUnavailable
+from guardian_tui.protocol.errors import GuardianError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,10 @@ class Planner:
 
     async def _look_at(self, job: Job, now: float) -> None:
         memory, runs_by_itself = job.memory, bool(job.spec.schedule and job.spec.enabled and not job.observed)
-        due = memory.next_at
+        due, ahead = memory.next_at, self._backups.timers.zone_seconds(job)
+        if due is not None and due > now and memory.next_ahead != ahead:
+            # its host's hours changed since it was reckoned, or it has got a timer, or lost it
+            memory.next_at, memory.next_ahead = self.next_at(job, now), ahead
         if runs_by_itself and self._backups.timers.overdue(job):
             await self._begin_backup(job, now)
         if runs_by_itself and due is not None and due > now:
@@ -130,7 +133,7 @@ class Planner:
         if not self._as_it_was(job):
             # its new schedule is looked at the next time
             return
-        memory.next_at = self.next_at(job, now)
+        memory.next_at, memory.next_ahead = self.next_at(job, now), ahead
         if memory.next_at != due:
             async with self._store.write() as tx:
                 await records.remember_job(tx, job)
@@ -204,7 +207,9 @@ class Planner:
                 work = await moments.proof_of(
                     self._store, self._backups.sites, self._backups.own_state, way, job, repository
                 )
-            except (Unprovable, HostUnavailable) as error:
+            except StoreUnavailable:
+                raise
+            except (Unprovable, GuardianError) as error:
                 log.info("no drill of %s: %s", job.spec.name, error)
                 continue
             if not self._as_it_was(job):

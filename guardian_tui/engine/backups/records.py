@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 
 from guardian_tui.engine.store.database import Store, Tx
 from guardian_tui.engine.store.tables import (
@@ -92,6 +92,8 @@ class JobMemory(msgspec.Struct):
     verified_at: float | None = None
     anomaly: str = ""
     next_at: float | None = None
+    next_ahead: int | None = None
+    """How far the clock that it was reckoned by was ahead of UTC, where that is its host's."""
     copied: dict[str, float] = msgspec.field(default_factory=dict)
     """Repository → when the backup of its newest copied snapshot began."""
     copy_failed: dict[str, str] = msgspec.field(default_factory=dict)
@@ -249,8 +251,13 @@ async def remember_job(tx: Tx, job: Job) -> None:
 
 async def remove_job(tx: Tx, job_id: str) -> None:
     """Delete a job; its runs stay until retention ends them, its snapshots are nobody's."""
-    await tx.execute(update(backup_snapshots).where(backup_snapshots.c.job_id == job_id).values(job_id=""))
+    await disown_snapshots(tx, job_id)
     await tx.execute(delete(backup_jobs).where(backup_jobs.c.id == job_id))
+
+
+async def disown_snapshots(tx: Tx, job_id: str) -> None:
+    """Let the snapshots of a job be nobody's, until their repository is read again."""
+    await tx.execute(update(backup_snapshots).where(backup_snapshots.c.job_id == job_id).values(job_id=""))
 
 
 # --- runs ------------------------------------------------------------------------------------------
@@ -434,6 +441,15 @@ async def hashes_of(store: Store, repository_id: str, snapshot_id: str) -> tuple
     return tuple((str(path), str(digest)) for path, digest in json.loads(body)) if body else ()
 
 
+async def remove_old_hashes(tx: Tx) -> int:
+    """Delete what is known of files of snapshots that are there no more; answers of how many snapshots."""
+    there = exists().where(
+        backup_snapshots.c.repository_id == backup_hashes.c.repository_id,
+        backup_snapshots.c.id == backup_hashes.c.snapshot_id,
+    )
+    return int((await tx.execute(delete(backup_hashes).where(~there))).rowcount)
+
+
 async def ledger(store: Store, job_ids: Sequence[str], limit: int) -> list[RunRow]:
     """Drills, checks and restores, the newest first; of some jobs, or of all."""
     table = backup_runs.c
@@ -445,10 +461,10 @@ async def ledger(store: Store, job_ids: Sequence[str], limit: int) -> list[RunRo
     return [msgspec.json.decode(row.row, type=RunRow) for row in rows]
 
 
-async def snapshots_of_run(store: Store, job_id: str, tag: str) -> list[Snapshot]:
-    """Snapshots of a job that one run made, by its tag."""
+async def snapshots_of_run(store: Store, job_id: str, run_id: str) -> list[Snapshot]:
+    """Snapshots of a job that one run made, by its tag, or by their own name where that is the run's."""
     found, _ = await snapshots_of(store, job_id, before=0.0, limit=100)
-    return [snapshot for snapshot in found if tag in snapshot.tags]
+    return [one for one in found if f"run={run_id}" in one.tags or one.id == run_id]
 
 
 async def sizes_of(store: Store, job_id: str, limit: int) -> list[RunRow]:

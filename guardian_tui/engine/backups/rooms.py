@@ -16,6 +16,7 @@ _OVER_SFTP = 'printf \'df "%s"\\n\' "$2" | sftp -q -b - -D "$1"'
 _FIGURES = re.compile(rb"^\s*(\d{1,16})\s+(\d{1,16})\s+(\d{1,16})\s+\d{1,16}\s+\d+%\s*$", re.M)
 _URL = re.compile(r"(?:ssh|sftp)://(?P<who>[^/:\[\]]+)(?::(?P<port>\d{1,5}))?/(?P<path>.*)\Z")
 _SCP = re.compile(r"(?:sftp:)?(?P<who>[^/:\s-][^/:\s]*):(?P<path>(?!//).*)\Z")
+_WEB = re.compile(r"(?:rest:|s3:)https?://(?:[^/@]*@)?(?P<who>[^/:\[\]]+)")
 _SAFE = re.compile(r"[^\0-\x1f\x7f\"\\*?\[\]]+\Z")
 """A path that ``sftp`` takes between quotes as it stands."""
 
@@ -99,6 +100,13 @@ def _over_sftp(spec: RepositorySpec) -> tuple[str, str]:
     ssh = spec.options.get("rsh") or f"{SSH} {spec.options.get('sftp.args', '')}"
     words = [*shlex.split(ssh), *(("-p", port) if port else ()), found["who"], "-s", "sftp"]
     return shlex.join(words), path or "."
+
+
+def kept_on(spec: RepositorySpec) -> str:
+    """The name or address of the host that it lies on, as its location has it; empty: it says none."""
+    where = spec.location
+    found = _URL.match(where) or _WEB.match(where) or (_SCP.match(where) if _plain(spec) else None)
+    return found["who"].rpartition("@")[2] if found else ""
 
 
 def _plain(spec: RepositorySpec) -> bool:

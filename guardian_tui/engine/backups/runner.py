@@ -56,7 +56,7 @@ from guardian_tui.engine.remote.target import ConnectFailed
 from guardian_tui.engine.remote.ways import Way, Ways
 from guardian_tui.engine.store.database import Store, Tx
 from guardian_tui.protocol.backups import JobSpec, RunRow, Verdict
-from guardian_tui.protocol.errors import GuardianError, StoreUnavailable
+from guardian_tui.protocol.errors import AuditUnavailable, GuardianError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -213,6 +213,9 @@ class Runner:
             ConnectFailed: its host can't be reached; it is ended when it can.
             StoreUnavailable: that can't be written: then nothing is done.
         """
+        if run.row.state not in ("queued", "running"):
+            # it is over, and that is being written
+            return
         before, run.ending = run.ending, why
         if run.row.state == "running":
             try:
@@ -228,6 +231,14 @@ class Runner:
             await asyncio.gather(run.task, return_exceptions=True)
             if run.row.id in self.runs:
                 await self._finish(run, _unbegun(run))
+
+    def job_changed(self, job: Job) -> None:
+        """A job was changed (after its commit): a backup that waits saves what it says now; what is under way goes on as it began."""
+        for run in self.runs.values():
+            waits = run.row.state == "queued" and not run.by_timer and isinstance(run.work, Backup)
+            where = (run.job.id, run.job.host_id, run.repository.id) if waits and run.job else ()
+            if where == (job.id, job.host_id, job.repository_id):
+                run.job = job
 
     async def job_left(self, job_id: str) -> None:
         """A job was removed: what nobody wants any more without it is ended, be it as soon as its host is back."""
@@ -298,7 +309,7 @@ class Runner:
             )  # fmt: skip
         run.on_its_host = False
         run.row = replace(run.row, state="running", started_at=self._clock.now(), progress=None)
-        await self._write(run)
+        await self._write_surely(run)
         self._show(run)
         try:
             return await self._carrier.restore(run, self._show)
@@ -324,7 +335,7 @@ class Runner:
         run.reader, run.offsets = None, (0, 0)
         run.ended.clear()
         run.row = replace(run.row, state="running", started_at=look.started_at or self._clock.now())
-        await self._write(run)
+        await self._write_surely(run)
         self._show(run)
         return None
 
@@ -362,7 +373,7 @@ class Runner:
         run.reader, run.offsets = None, (0, 0)
         run.ended.clear()
         hidden = await self._sites.secrets(references)
-        await self._write(run)
+        await self._write_surely(run)
         self._show(run)
         try:
             await self._detached.start(
@@ -411,7 +422,7 @@ class Runner:
             words=f"{judgement.words} It is tried again in {wait / 60:.0f} min.",
         )  # fmt: skip
         run.ended.clear()
-        await self._write(run)
+        await self._write_surely(run)
         self._show(run)
         return True
 
@@ -427,14 +438,7 @@ class Runner:
             self.settling.pop(run.row.id, None)
 
     async def _settle(self, run: Run) -> None:
-        # what can't be written now is written when the store is back: it is told nowhere before that
-        while True:
-            try:
-                await self._write(run, told=True)
-                break
-            except StoreUnavailable as error:
-                log.warning("the end of run %s can't be written yet: %s", run.row.id, error.detail)
-                await asyncio.sleep(UNHEARD_SECONDS)
+        await self._write_surely(run, told=True)
         self.runs.pop(run.row.id, None)
         self._show(run)
         if run.job is not None and run.job.spec.own_state and isinstance(run.work, Backup):
@@ -442,6 +446,16 @@ class Runner:
         with suppress(ConnectFailed, DetachedFailed):
             await self._detached.forget(run.way.target, run.detached_id)
         await self._ended(run)
+
+    async def _write_surely(self, run: Run, *, told: bool = False) -> None:
+        """Write a run; what can't be written now is written when the store is back, and told nowhere before that."""
+        while True:
+            try:
+                await self._write(run, told=told)
+                return
+            except (StoreUnavailable, AuditUnavailable) as error:
+                log.warning("run %s can't be written yet: %s", run.row.id, error.detail)
+                await asyncio.sleep(UNHEARD_SECONDS)
 
     async def _write(self, run: Run, *, told: bool = False) -> None:
         job_id = run.job.id if run.job else ""

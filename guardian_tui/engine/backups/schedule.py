@@ -5,12 +5,18 @@ Both become cron fields, from which the next time is reckoned, and from which a 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+
+LOCAL_TIME = "/etc/localtime"
 
 _WORDS = {
     "hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 1", "monthly": "0 0 1 * *", "yearly": "0 0 1 1 *",
@@ -188,9 +194,12 @@ def window_left(window: str, at: float, zone: tzinfo = UTC) -> float | None:
         return None
     begin, length = window_minutes(window)
     local = datetime.fromtimestamp(at, zone)
-    now = local.hour * 60 + local.minute + local.second / 60
-    passed = (now - begin) % 1440
-    return (length - passed) * 60.0 if passed < length else 0.0
+    opened = local.replace(hour=begin // 60, minute=begin % 60, second=0, microsecond=0)
+    if opened > local:
+        opened -= timedelta(days=1)
+    closes = (opened + timedelta(minutes=length)).replace(fold=local.fold)
+    # by the hours of the place, of which a night has one more or less at times
+    return max(0.0, closes.timestamp() - at) if closes > local else 0.0
 
 
 def window_opens(window: str, at: float, zone: tzinfo = UTC) -> float:
@@ -223,10 +232,19 @@ def _minutes(text: str) -> int:
 
 
 def own_zone(now: float) -> tzinfo:
-    """The hours of this machine."""
+    """The hours of this machine, with the rules by which they change; where those can't be had, as they are now."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return ZoneInfo(name) if name else _zone_of(LOCAL_TIME, os.stat(LOCAL_TIME).st_mtime_ns)
     found = datetime.fromtimestamp(now).astimezone().tzinfo
     assert found is not None  # noqa: S101  # astimezone has set it
     return found
+
+
+@lru_cache(maxsize=1)
+def _zone_of(path: str, changed: int) -> ZoneInfo:
+    with open(path, "rb") as rules:
+        return ZoneInfo.from_file(rules)
 
 
 def zone_ahead(seconds: int) -> tzinfo:

@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 from guardian_tui.engine.backups import judge, recall, records, settle
 from guardian_tui.engine.backups.carrier import Carrier
+from guardian_tui.engine.backups.copying import Copying
 from guardian_tui.engine.backups.engines.base import Judgement
 from guardian_tui.engine.backups.following import tell_fault
 from guardian_tui.engine.backups.observer import Observer
 from guardian_tui.engine.backups.own_state import OwnState
 from guardian_tui.engine.backups.records import Job, Repository
+from guardian_tui.engine.backups.rereading import Rereading
 from guardian_tui.engine.backups.runner import SHOWN_SECONDS, Runner
 from guardian_tui.engine.backups.runs import Run
 from guardian_tui.engine.backups.settings import take_jobs, take_repositories
@@ -21,9 +23,9 @@ from guardian_tui.engine.backups.sites import Sites
 from guardian_tui.engine.backups.timers import Timers
 from guardian_tui.engine.backups.work import Copy
 from guardian_tui.engine.bus import Bus
-from guardian_tui.engine.calls import AuditSink, Entry
+from guardian_tui.engine.calls import AuditSink
 from guardian_tui.engine.clock import Clock
-from guardian_tui.engine.facts import HostsChanged, Layout, Sample, SecretChanged, VaultUnlocked, WaveDone
+from guardian_tui.engine.facts import HostsChanged, Layout, Sample, WaveDone
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.remote.commands import Commands
 from guardian_tui.engine.remote.detached import DetachedRuns
@@ -102,8 +104,10 @@ class Backups:
         self._reads: set[asyncio.Task[Judgement]] = set()
         self._ending: set[asyncio.Task[None]] = set()
         bus.subscribe(HostsChanged, self._hosts_changed)
-        bus.subscribe(SecretChanged, self._secret_changed)
-        bus.subscribe(VaultUnlocked, self._vault_unlocked)
+        self._copying = Copying(store, audit, ways, self.runner, self.repository_named)
+        self._rereading = Rereading(
+            bus, ways, lambda: self.repositories.values() if self._tasks else (), self.observer.reads, self.read_soon
+        )  # fmt: skip
 
     async def start(self) -> None:
         """Take up what the store has, and begin."""
@@ -229,6 +233,7 @@ class Backups:
         """A job was added or changed (after its commit)."""
         before = self.jobs.get(job.id, job)
         self.jobs[job.id] = job
+        self.runner.job_changed(job)
         self.observer.touched.add(job.id)
         self.timers.job_changed(job.id)
         self.judge((before.host_id, job.host_id))
@@ -304,18 +309,6 @@ class Backups:
             self._rows.clear()
             self.judge()
 
-    def _secret_changed(self, fact: SecretChanged) -> None:
-        """What could not be read may be read now, and what could perhaps no longer."""
-        for repository in self.repositories.values() if self._tasks else ():
-            if repository.uses(fact.name):
-                self.read_soon(repository)
-
-    def _vault_unlocked(self, fact: VaultUnlocked) -> None:
-        """What could not be read for want of a secret may be read now: no host stays red for an hour because of us."""
-        for repository in self.repositories.values() if self._tasks else ():
-            if repository.memory.verdict == "auth":
-                self.read_soon(repository)
-
     # --- runs -----------------------------------------------------------------------------------------
 
     async def _run_ended(self, run: Run) -> None:
@@ -331,25 +324,8 @@ class Backups:
             read.append(self.repositories[run.work.repository])
             await self.observer.read(read[-1], self.jobs.values())
         if run.row.operation == "backup" and run.row.verdict == "ok" and run.job is not None:
-            await self._copy(run.job, run)
+            await self._copying.begin(self.jobs[run.job.id], run)
         await self.refresh(run.row.id, (run.job.id,) if run.job else (), read)
-
-    async def _copy(self, job: Job, run: Run) -> None:
-        """Begin to copy what was saved to the other repositories of the job."""
-        way = self._ways.way(run.repository.spec.host)
-        found = await records.snapshots_of_run(self._store, job.id, f"run={run.row.id}")
-        ids = tuple(snapshot.id for snapshot in found if snapshot.good)
-        for name in job.spec.copies if way is not None and ids else ():
-            other = self.repository_named(name)
-            if other is None or way is None:
-                continue
-            work = Copy(other.id, name, ids, min(snapshot.at for snapshot in found))
-            async with self._store.write() as tx:
-                copying = await self.runner.queue(tx, work, job, run.repository, way, run.row.by)
-                body = {"run": copying.row.id, "from": run.repository.spec.name, "to": name}
-                await self._audit.append(
-                    tx, Entry(run.row.by, "backups.copy", job.spec.name, "ok", body=body)
-                )
 
     async def refresh(
         self, settled: str = "", only: Iterable[str] | None = None, read: Iterable[Repository] = ()
@@ -485,9 +461,10 @@ class Backups:
             await self.refresh()
 
     async def remove_old(self) -> None:
-        """Remove runs that ended longer ago than they are kept, by a time that no jump of the clock moves."""
+        """Remove runs that ended longer ago than they are kept, by a time that no jump of the clock moves, and hashes of what is gone."""
         async with self._store.write() as tx:
             await records.remove_old_runs(tx, self._store.past.now() - self._keep_days * judge.DAY)
+            await records.remove_old_hashes(tx)
 
     async def _cleaning(self) -> None:
         while True:

@@ -83,6 +83,8 @@ async def take_jobs(
                     "[backups.%s]: there is such a job already, made on screen; that one counts", spec.name
                 )
             elif (found.spec, found.host_id, found.repository_id) != (spec, host_id, repository.id):
+                if (found.repository_id, found.spec.match) != (repository.id, spec.match):
+                    await records.disown_snapshots(tx, found.id)
                 found.spec, found.host_id, found.repository_id = spec, host_id, repository.id
                 found.memory.next_at = None
                 await records.put_job(tx, found, new=False)

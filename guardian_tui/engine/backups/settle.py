@@ -24,7 +24,9 @@ def remember(run: Run) -> None:
         return
     if row.operation == "copy" and isinstance(run.work, Copy):
         if row.verdict == "ok":
-            job.memory.copied[run.work.name] = run.work.at
+            # one that was begun earlier may end later
+            copied = job.memory.copied
+            copied[run.work.name] = max(run.work.at, copied.get(run.work.name, run.work.at))
             job.memory.copy_failed.pop(run.work.name, None)
         elif row.verdict != "cancelled":
             job.memory.copy_failed[run.work.name] = row.words
