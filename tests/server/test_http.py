@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import io
 import json
@@ -104,32 +105,52 @@ async def test_the_openapi_document_has_every_route_and_every_reference_leads_so
     assert "Problem" in names and set(names) <= set(document["components"]["schemas"])
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"GET /v1/hel", id="half a head"),
-        pytest.param(b"GET /livez HTTP/1.1\r\nhost: e\r\n\r\n|GET /v1/hel", id="half a second head"),
-        pytest.param(b"POST /v1/login HTTP/1.1\r\nhost: e\r\ncontent-length: 99\r\n\r\n{", id="half a body"),
-    ],
+SILENT = (
+    b"", b"GET /v1/hel", b"GET /livez HTTP/1.1\r\nhost: e\r\n\r\n|GET /v1/hel",
+    b"POST /v1/login HTTP/1.1\r\nhost: e\r\ncontent-length: 99\r\n\r\n{",
+)  # fmt: skip
+"""Nothing, half a head, half a second head, half a body."""
+DRIBBLED = (
+    b"GET /livez HTTP/1.1\r\nx: ",
+    b"POST /v1/login HTTP/1.1\r\nhost: e\r\ncontent-length: 9999\r\n\r\n{",
 )
-async def test_a_client_that_falls_silent_is_hung_up_on_and_the_others_are_served(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+
+
+async def test_clients_that_fall_silent_or_dribble_are_hung_up_on_and_the_others_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener, "HEAD_SECONDS", 0.5)
     monkeypatch.setattr(server, "BODY_SECONDS", 0.5)
     async with house(tmp_path, set_up=False) as one:
-        reader, writer = await asyncio.open_unix_connection(one.paths.socket)
-        first, _, rest = said.rpartition(b"|")
-        if first:
-            writer.write(first)
-            await reader.readuntil(b"ok\n")
-        writer.write(rest)
-        assert (await one.client.call("hello", Hello)).version
-        async with asyncio.timeout(WAIT_SECONDS):
-            heard = await reader.read()
-        assert (b"did not come whole" in heard) == said.endswith(b"{")
-        writer.close()
+
+        async def silent(said: bytes) -> None:
+            reader, writer = await asyncio.open_unix_connection(one.paths.socket)
+            first, _, rest = said.rpartition(b"|")
+            if first:
+                writer.write(first)
+                await reader.readuntil(b"ok\n")
+            writer.write(rest)
+            assert (b"did not come whole" in await reader.read()) == said.endswith(b"{")
+            writer.close()
+
+        async def dribbling(begins: bytes) -> None:
+            reader, writer = await asyncio.open_unix_connection(one.paths.socket)
+            writer.write(begins)
+            hearing = asyncio.create_task(reader.read())
+            while not hearing.done():
+                # each byte comes in time, and all of them never
+                writer.write(b"x")
+                await asyncio.sleep(0.05)
+            with contextlib.suppress(ConnectionError):
+                assert (b"did not come whole" in await hearing) == begins.endswith(b"{")
+            writer.close()
+
+        async with asyncio.timeout(WAIT_SECONDS), asyncio.TaskGroup() as clients:
+            for said in SILENT:
+                clients.create_task(silent(said))
+            for begins in DRIBBLED:
+                clients.create_task(dribbling(begins))
+            assert (await one.client.call("hello", Hello)).version
 
 
 async def test_what_is_no_http_and_what_is_too_much_is_refused(
