@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from sqlalchemy import event, func, insert, select, text
 
 from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import ManualClock
+from guardian_tui.engine.facts import Layout, Sample
 from guardian_tui.engine.store import sqlite as files
+from guardian_tui.engine.store.chunk_rows import HOUR
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.store.locking import file_system_of
 from guardian_tui.engine.store.tables import meta
@@ -230,6 +233,37 @@ async def test_a_disk_that_is_truly_full_loses_nothing_committed(disk: Path, clo
     ballast.unlink()
     await put(store, "after")
     assert (await count(store), store.problem) == (2, "")
+    await store.close()
+
+
+async def test_hours_that_a_full_disk_does_not_take_are_closed_when_there_is_room(
+    disk: Path, clock: ManualClock
+) -> None:
+    store = await Store.open(LITE, disk / "s", clock)
+    start = clock.now()
+    chance = random.Random(1)
+    # nothing that packs well: the hour as a chunk is larger than what is left free in the files
+    layout = Layout(tuple(f"m{number}" for number in range(200)))
+    samples = [
+        Sample("h1", start + 20 * n, layout, [chance.random() for _ in layout.names]) for n in range(180)
+    ]
+    store.metrics.add(samples, "fast")
+    await store.metrics.flush()
+    chart = await store.metrics.history("h1", "m7", start, start + HOUR, 180)
+    ballast = fill(disk)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="full"):
+            await store.metrics.close_host("h1", start + HOUR)
+    # nothing is half closed: what there was is drawn, and what comes waits
+    assert (await store.metrics.history("h1", "m7", start, start + HOUR, 180)) == chart
+    store.metrics.add([Sample("h1", start + HOUR + n, layout, [0.5] * 200) for n in range(200)], "fast")
+    ballast.unlink()
+    await store.metrics.flush()
+    await store.metrics.close_host("h1", start + HOUR)
+    assert (await store.metrics.counts())["chunks"] > 0 and not store.metrics.problem
+    closed = await store.metrics.history("h1", "m7", start, start + HOUR, 180)
+    assert closed.mean == pytest.approx(chart.mean, abs=1e-6) and not closed.problems
+    assert (await store.metrics.last_values("h1"))["m7"] == 0.5
     await store.close()
 
 
