@@ -26,6 +26,7 @@ from guardian_tui.protocol.backups import (
 from guardian_tui.protocol.base import Done
 from guardian_tui.protocol.fleet import HostList, HostsQuery, SecretSet
 from tests.support.engine import EngineProcess, engine_process
+from tests.support.restic_key import place_new
 
 T = TypeVar("T")
 PASSWORD = "pass 'word' \"of\" $HOME"
@@ -47,9 +48,11 @@ class Saved:
             (self.data / f"file-{number:03}").write_bytes(number.to_bytes(4, "big") * (size // 4))
 
     async def repository(
-        self, name: str = "vault", host: str = "", make: bool = True, **more: object
+        self, name: str = "vault", host: str = "", make: bool = True, copied: bool = True, **more: object
     ) -> RepositoryRow:
-        """A restic repository on local disk, made by its engine."""
+        """A restic repository on local disk: the copy of a new one, whose password is cheap to try, or made by restic on order."""
+        if make and copied and not more:
+            place_new(self.folder / name, PASSWORD)
         await self.client.call("secrets.set", Done, SecretSet(name=f"backups/{name}", value=PASSWORD))
         fields = {
             "engine": "restic", "location": str(self.folder / name), "host": host or await self.here(),
@@ -57,7 +60,10 @@ class Saved:
         }  # fmt: skip
         spec = RepositorySpec(name=name, **fields)  # type: ignore[arg-type]  # of the spec
         row = await self.client.call("repositories.add", RepositoryRow, spec)
-        if make:
+        if make and copied and not more:
+            row = await self.client.call("repositories.read", RepositoryRow, RepositoryRef(repository=name))
+            assert row.verdict == "ok", row
+        elif make:
             run = await self.client.call("repositories.make", RunRow, RepositoryRef(repository=name))
             done = await self.ended(run)
             assert done.verdict == "ok", done

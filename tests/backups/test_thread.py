@@ -38,7 +38,7 @@ from tests.backups.conftest import PASSWORD, Saved
 
 
 async def test_from_a_repository_to_a_proven_restore(saved: Saved) -> None:
-    await saved.repository()
+    await saved.repository(copied=False)
     await saved.job()
 
     async def read() -> bool:

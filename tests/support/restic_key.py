@@ -7,9 +7,13 @@ Format: https://restic.readthedocs.io/en/stable/100_references.html#keys-encrypt
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
+import shutil
+import subprocess
+import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,6 +25,8 @@ CHEAP = 2
 IV_BYTES = MAC_BYTES = 16
 SALT_BYTES = 64
 KEY_BYTES = 64
+_NEW: dict[str, Path] = {}
+"""A new repository, by its password."""
 
 
 def make_cheap(repository: Path, password: str) -> None:
@@ -34,6 +40,20 @@ def make_cheap(repository: Path, password: str) -> None:
     # a file of restic is named by its hash
     (repository / "keys" / hashlib.sha256(body).hexdigest()).write_bytes(body)
     path.unlink()
+
+
+def place_new(repository: Path, password: str) -> None:
+    """A new repository with a cheap password, made by restic the first time and copied since: each takes it a second of work."""
+    if password not in _NEW:
+        kept = Path(tempfile.mkdtemp(prefix="restic-new-"))
+        atexit.register(shutil.rmtree, kept, ignore_errors=True)
+        subprocess.run(
+            ["restic", "init", "--quiet", "--no-cache", "--repo", kept / "repo"], check=True, timeout=60,
+            env={"PATH": os.environ["PATH"], "HOME": str(kept), "RESTIC_PASSWORD": password},
+        )  # fmt: skip
+        make_cheap(kept / "repo", password)
+        _NEW[password] = kept / "repo"
+    shutil.copytree(_NEW[password], repository)
 
 
 def add_files(repository: Path, password: str, kind: str, bodies: Iterable[bytes]) -> list[str]:
