@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from guardian_tui.engine.backups.engines import adapter
-from guardian_tui.engine.backups.engines.base import Place, RestoreOrder, Stage
+from guardian_tui.engine.backups.engines.base import Capabilities, Place, RestoreOrder, Stage
 from guardian_tui.protocol.backups import JobSpec, Operation, Snapshot
 from tests.support.sshd import SshUser
 from tests.support.stages import OnLine, Ran, Runner
@@ -20,6 +21,10 @@ from tests.support.stages import OnLine, Ran, Runner
 PROGRAMS = ["borg", *filter(None, os.environ.get("GUARDIAN_BORGS", "").split(":"))]
 """The installed one, and those of other versions whose paths are named there."""
 PASSPHRASE = "correct horse"
+_ABLE: dict[str, Capabilities] = {}
+"""What a program can do: to ask it takes a third of a second."""
+_MADE: dict[str, Path] = {}
+"""A new repository and what Borg remembers of it, by program."""
 
 
 class Lab:
@@ -51,10 +56,37 @@ class Lab:
             adapter("borg"), home, {"BORG_PASSPHRASE": PASSPHRASE}, user=self.user,
             env={"PATH": f"{shims}:{os.environ['PATH']}"},
         )  # fmt: skip
-        self.place = self.runner.place(self.repository, secrets={"BORG_PASSPHRASE": "secret:b"})
+        self.program = os.path.realpath(shutil.which(program) or "")
+        self.place = self.runner.place(
+            self.repository, secrets={"BORG_PASSPHRASE": "secret:b"}, able=_ABLE.get(self.program)
+        )
+        _ABLE[self.program] = self.place.capabilities
         self.adapter = self.runner.adapter
-        ran = self.run("init", self.adapter.init(self.place))
-        assert ran.verdict == "ok", ran
+        self._make_repository()
+
+    def _make_repository(self) -> None:
+        """The first one of each version is made by the adapter; the others are its copies, since each takes Borg half a second of work."""
+        known = Path(".config/borg/security")
+        home, kept = self.runner.home, _MADE.get(self.program)
+        if kept is None:
+            ran = self.run("init", self.adapter.init(self.place))
+            assert ran.verdict == "ok", ran
+            kept = Path(tempfile.mkdtemp(prefix="borg-new-"))
+            atexit.register(shutil.rmtree, kept, ignore_errors=True)
+            shutil.copytree(self.repository, kept / "repo")
+            shutil.copytree(home / known, kept / "known")
+            _MADE[self.program] = kept
+            return
+        shutil.copytree(kept / "repo", self.repository)
+        shutil.copytree(kept / "known", home / known)
+        # where it was seen last: Borg asks when it finds it elsewhere
+        (place,) = (home / known).glob("*/location")
+        place.write_text(str(self.repository))
+        if self.user:
+            for top in (self.repository, home / ".config"):
+                for folder, _, files in os.walk(top):
+                    for path in (folder, *(os.path.join(folder, name) for name in files)):
+                        shutil.chown(path, self.user)
 
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

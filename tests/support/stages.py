@@ -17,6 +17,7 @@ from typing import IO
 
 from guardian_tui.engine.backups.engines.base import (
     Adapter,
+    Capabilities,
     Event,
     Judgement,
     Place,
@@ -116,13 +117,25 @@ class Runner:
         self.env = dict(env or {})
 
     def place(
-        self, location: str | Path, *, name: str = "repo", lock_wait_seconds: float = 0.0, **spec: object
+        self,
+        location: str | Path,
+        *,
+        name: str = "repo",
+        lock_wait_seconds: float = 0.0,
+        able: Capabilities | None = None,
+        **spec: object,
     ) -> Place:
-        """A repository at ``location``, with what the installed program can do; ``spec``: more of its :class:`RepositorySpec`."""
-        probed = subprocess.run(
-            self.adapter.probe(), env=self._env({}), capture_output=True, check=False, timeout=30
-        )
-        able = self.adapter.capabilities(probed.returncode, probed.stdout.decode())
+        """A repository at ``location``.
+
+        Args:
+            able: what the program can do; it is asked where that is not known.
+            spec: more of its :class:`RepositorySpec`.
+        """
+        if able is None:
+            probed = subprocess.run(
+                self.adapter.probe(), env=self._env({}), capture_output=True, check=False, timeout=30
+            )
+            able = self.adapter.capabilities(probed.returncode, probed.stdout.decode())
         assert able.version, able.words
         repository = RepositorySpec(
             name=name, engine=self.adapter.name, location=str(location), host="", **spec
