@@ -41,6 +41,8 @@ class Day:
     sims: SimFleet
     hosts: dict[str, Host]
     clock: ManualClock
+    step_seconds: float = STEP_SECONDS
+    """How often the hosts are asked."""
     scenes: list[Scene] = field(default_factory=list)
     fired: list[tuple[float, str, str]] = field(default_factory=list)
     """Minute, rule and host of each alert when it began to fire."""
@@ -52,8 +54,8 @@ class Day:
 
     async def step(self) -> None:
         """Ask every host once."""
-        self.clock.advance(STEP_SECONDS)
-        self.minute += STEP_SECONDS / 60
+        self.clock.advance(self.step_seconds)
+        self.minute += self.step_seconds / 60
         fast: list[Sample] = []
         medium: list[Sample] = []
         for name, host in self.hosts.items():
@@ -89,7 +91,7 @@ class Day:
         series = dict(zip(layout.names, values, strict=True))
         due = due_every(MEDIUM_SECONDS)
         # an hour of the story, as an hour of the engine
-        if self.minute % (SLOW_SECONDS / 60) == 1:
+        if (self.minute - 1) * 60 % SLOW_SECONDS < self.step_seconds:
             due += due_every(SLOW_SECONDS) + due_every(RARE_SECONDS)
         names = [section.name for section in due]
         for name, raw in split(
@@ -100,7 +102,7 @@ class Day:
                 # what says the same again means the same
                 series |= self.told[host.id, name]
                 continue
-            findings = ALL[name].read(raw, before, STEP_SECONDS if before else 0.0)
+            findings = ALL[name].read(raw, before, self.step_seconds if before else 0.0)
             told = dict(findings.values)
             if findings.items is not None:
                 found = self.world.fleet.drift.compare(host.id, name, findings.items)
@@ -133,8 +135,8 @@ class Day:
 
 
 @asynccontextmanager
-async def day(folder: Path, hosts: int) -> AsyncIterator[Day]:
-    """So many hosts, all well."""
+async def day(folder: Path, hosts: int, step_seconds: float = STEP_SECONDS) -> AsyncIterator[Day]:
+    """So many hosts, all well, each asked so often."""
     clock = ManualClock()
     store = await Store.open(StoreSettings(), folder / "state", clock)
     world = World(store, clock, folder, QUICK)
@@ -156,7 +158,7 @@ async def day(folder: Path, hosts: int) -> AsyncIterator[Day]:
             world.fleet.inventory.hosts[host.id] = watched[place.name] = host
             world.bus.publish(HostsChanged((host.known(),)))
         director = Director(world.sims, places, 1.0, scenes.append)
-        yield Day(world, alerts, director, world.sims, watched, clock, scenes)
+        yield Day(world, alerts, director, world.sims, watched, clock, step_seconds, scenes)
     finally:
         await alerts.stop()
         await world.sims.stop()
