@@ -29,7 +29,7 @@ LONGEST_COMMAND = 16_384
 
 
 def show_plan(plan: wire.RunbookPlan) -> list[str]:
-    """A plan as a person reads it."""
+    """A plan as a person reads it, harmless: names of hosts, values and documents are of the outside."""
     where = ", ".join(plan.hosts) + (
         f" and {plan.hosts_count - len(plan.hosts)} more" if plan.hosts_count > len(plan.hosts) else ""
     )
@@ -40,11 +40,11 @@ def show_plan(plan: wire.RunbookPlan) -> list[str]:
         lines += show_step(one)
     if plan.changed:
         lines += ["", "Since its last run the document has changed:", *plan.changed]
-    return lines
+    return [safe(line, LONGEST_COMMAND) for line in lines]
 
 
 def show_step(one: wire.PlannedStep) -> list[str]:
-    """A planned step as a person reads it."""
+    """A planned step as a person reads it, harmless."""
     step = one.step
     marks = [
         f"as {step.user}" if step.user else "",
@@ -69,7 +69,7 @@ def show_step(one: wire.PlannedStep) -> list[str]:
         lines.append(f"   {step.dangerous}")
     if one.undo:
         lines += ["   taken back by:", *_shell_lines(one.undo)]
-    return lines
+    return [safe(line, LONGEST_COMMAND) for line in lines]
 
 
 def _shell_lines(command: str) -> list[str]:
@@ -258,13 +258,16 @@ async def _lead(client: Client, run: wire.RunbookRun) -> None:
         "reason": "",
     }  # Any: fields of the order
     if act in ("go", "undo") and run.phrase:
-        fields["typed"] = click.prompt(f"Type {run.phrase} to go on", err=True)
+        fields["typed"] = click.prompt(f"Type {safe(run.phrase, WORDS)} to go on", err=True)
     elif act == "go" and run.asked == "input" and run.current is not None:
         variable = run.current.step.variable
         secret = variable is not None and variable.secret
         default = variable.default if variable is not None else None
+        asked = safe(variable.prompt, WORDS) if variable is not None else "Value"
+        if default is not None:
+            asked += f" [{safe(default, WORDS)}]"
         fields["value"] = click.prompt(
-            variable.prompt if variable else "Value", default=default, hide_input=secret, err=True
+            asked, default=default, show_default=False, hide_input=secret, err=True
         )
     elif act == "go" and run.asked == "choose" and run.current is not None:
         answers = [option.answer for option in run.current.step.options]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from guardian_tui.cli.options import shape
-from guardian_tui.cli.runs import show_step
+from guardian_tui.cli.runs import show_plan, show_step
 from guardian_tui.cli.words import words_of
 from guardian_tui.protocol.access import Invite, RecoveryCodes
 from guardian_tui.protocol.acts import LogLine, LogLines
@@ -275,6 +275,19 @@ def test_runbooks_and_plans_are_documents_and_no_tables() -> None:
     assert (
         "   $ df -P -- /var" in told and "digest d1" in told and "none was run" in told and "\x1b" not in told
     )
+
+
+def test_a_plan_that_is_shown_before_it_is_run_writes_nothing_of_a_host_or_a_document_raw() -> None:
+    hostile = "\x1b]52;c;aGk=\x07\u202e"
+    step = RunbookStep(number=1, name="look", kind="check", text="", title=hostile)
+    command = PlannedCommand(command="df", hosts=(hostile,), count=1, environment={"PLACE": hostile})
+    planned = PlannedStep(step=step, hosts=2, commands=(command, command), words=hostile, undo=hostile)
+    plan = RunbookPlan(
+        runbook="a", title=hostile, version="1", hash="h", digest="d", hosts=(hostile,), hosts_count=1, steps=(planned,), blast=hostile,
+        dangerous=0, warnings=(hostile,), changed=(hostile,),
+    )  # fmt: skip
+    for lines in (show_plan(plan), show_step(planned)):
+        assert any("]52;c;aGk=" in line for line in lines) and "".join(lines).isprintable()
 
 
 def test_a_plan_tells_a_command_once_whose_environment_alone_differs_by_host() -> None:
