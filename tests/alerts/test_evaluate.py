@@ -294,6 +294,8 @@ def test_hysteresis_that_lets_go_slowly_survives_a_restart() -> None:
     first = Feed(Evaluator(METRIC_RULES), ("oom_kills",))
     first.once({"oom_kills": 1.0})
     first.during(1700)
+    # what is gone and kept for a while is told as it was, not as nothing
+    assert first.evaluator.value("h1", "oom_kill", "") == 1.0
     [timer] = first.evaluator.timers("h1")
     assert timer.phase == "keep"
     second = Feed(Evaluator(METRIC_RULES), ("oom_kills",), start=first.at)

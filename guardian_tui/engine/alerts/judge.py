@@ -30,7 +30,9 @@ def judge(host: HostState, track: Track, check: Check, sample: Sample, booting: 
                 below.on, below.waiting_since, below.leaving_since = True, None, None
     reached = max((number for number, now in enumerate(state.levels) if now.on), default=-1)
     first = check.levels[max(reached, 0)][0]
-    state.value = _read(host, track, first, sample.values, clear=True)
+    if reached < 0 or state.levels[reached].leaving_since is None:
+        # of what is gone and kept for a while the last figure is told, not that there is none
+        state.value = _read(host, track, first, sample.values, clear=True)
     if reached < 0 and all(now.waiting_since is None for now in state.levels):
         host.states.pop(check.key, None)
     else:
