@@ -245,7 +245,7 @@ async def test_an_alert_is_opened_acknowledged_and_silenced(tmp_path: Path) -> N
 async def test_locking_hides_the_picture_until_password_and_code(tmp_path: Path) -> None:
     async with house(tmp_path) as one, console(one) as (app, pilot):
         await pilot.press("ctrl+l")
-        await until(lambda: isinstance(app.screen, LockScreen))
+        await until(lambda: isinstance(app.screen, LockScreen) and app.screen.query("#password"))
         app.screen.query_one("#password", Input).value = PASSWORD
         app.screen.query_one("#code", Input).value = "00000000"
         await pilot.press("enter")
