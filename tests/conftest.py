@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
+from textual.css.stylesheet import Stylesheet
 
 from guardian_tui.config import StoreSettings
 from guardian_tui.engine.clock import ManualClock
@@ -22,6 +23,7 @@ from tests.order import begins
 from tests.support.postgres import Cluster, cluster
 from tests.support.schema import run_or_repeat
 from tests.support.sshd import Sshd, SshUser, ssh_user
+from tests.support.stylesheets import parse_or_repeat
 from tests.support.terminal import Terminal
 
 # a machine that others use too is slow now and then: that is no fault of what is tested
@@ -96,6 +98,14 @@ def migrations_run_once(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if request.path.parent.name != "store":
             patch.setattr(migrate, "run_alembic", run_or_repeat)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stylesheets_parsed_once() -> Iterator[None]:
+    """Consoles that this process starts share what was parsed of their stylesheets."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", parse_or_repeat)
         yield
 
 
