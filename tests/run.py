@@ -29,17 +29,7 @@ def scratch() -> str | None:
 def tests(noted: str) -> int:
     """All tests, what runs noted in that folder; answers the exit code."""
     # a module is one worker's, and modules begin in the order of tests/order.py: the long ones first
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        "5",
-        "--dist",
-        "loadscope",
-        "--no-loadscope-reorder",
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.workers", "--workers", "5"]
     command += sys.argv[1:]
     search = os.pathsep.join(
         [str(ROOT / "tests" / "measuring"), *filter(None, [os.environ.get("PYTHONPATH")])]

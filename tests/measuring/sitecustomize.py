@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -38,12 +39,20 @@ def measure(into: Path) -> None:
     process = os.getpid()
 
     def write() -> None:
+        (into / f"{os.getpid()}-{os.urandom(4).hex()}.json").write_text(json.dumps(noted.get_coverage()))
+
+    def at_end() -> None:
         # a fork is not the process that was measured
         if os.getpid() == process:
-            (into / f"{process}-{os.urandom(4).hex()}.json").write_text(json.dumps(noted.get_coverage()))
+            write()
 
-    atexit.register(write)
+    atexit.register(at_end)
+    global leave_note
+    leave_note = write
 
+
+leave_note: Callable[[], None] | None = None
+"""Writes what was noted so far in this process: a fork that was measured too says so itself."""
 
 if __name__ == "sitecustomize" and os.environ.get(INTO):
     measure(Path(os.environ[INTO]))
