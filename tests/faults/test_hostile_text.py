@@ -136,6 +136,7 @@ def painted(what: str) -> str:
     return text
 
 
+@pytest.mark.timeout(900)  # ten seconds on a quiet machine; it waits for nothing but the processor
 @pytest.mark.parametrize(("size", "kinds"), CASES)
 async def test_only_safe_text_reaches_the_terminal(
     app: StillApp, size: tuple[int, int], kinds: tuple[str, ...]
