@@ -545,7 +545,7 @@ async def test_what_can_be_saved_is_the_list_as_it_is_filtered_and_sorted() -> N
         await until(lambda: "1/2 as they should be" in words_of(app))
         names, rows = screen.table_shown
         assert names[:3] == ["job", "host", "copies"] and "held" not in names
-        assert rows[0][names.index("flags")] == "2 of 3 copies; ops can destroy vault and far"
+        assert rows[0][names.index("flags")] == ("2 of 3 copies", "ops can destroy vault and far")
         for key in "234":
             await pilot.press(key, "S")
             assert screen.table_shown[1]
