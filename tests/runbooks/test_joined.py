@@ -234,6 +234,8 @@ async def test_the_rule_is_judged_again_whatever_the_last_step_is_and_nothing_is
         # also by an engine that was killed meanwhile
         await lab_.restart()
         assert (await lab_.row(run)).state == "running"
+        progress = (await lab_.detail(run.id)).progress
+        assert progress is not None and "judged again" in progress.words
         lab_.gate.clock.advance(1)
         await lab_.wave(**ROOMY)
         done = await lab_.settled(run, "ended")

@@ -296,6 +296,8 @@ class Doing:
         future: asyncio.Future[ProofGiven] = asyncio.get_running_loop().create_future()
         self._proofs[token] = future
         stopping = asyncio.create_task(run.stop.asked.wait())
+        run.words = standing.proof_words
+        self.runner.display.show_progress(run)
         try:
             self._house.bus.publish(
                 ProofWanted(token, standing.alert, host, standing.rule, standing.instance, clock.now())
@@ -313,6 +315,7 @@ class Doing:
             words = f"No fresh value of the rule came in {wording.seconds(PROOF_SECONDS)}: look at the alert."
             return journal.Proved(at=clock.now(), proof="unknown", words=words)
         finally:
+            run.words = ""
             stopping.cancel()
             del self._proofs[token]
         given = future.result()
