@@ -242,7 +242,7 @@ def _run_lines(run: RunRow | None, room: int, told: str) -> list[Line]:
 def _facts(row: JobRow, detail: JobDetail | None, now: float) -> list[Line]:
     rto = row.measured_rto_seconds or row.estimated_rto_seconds
     rto_words = (
-        "not known: no drill yet"
+        f"not known: {'no drill yet' if row.drill is None else 'no drill went well'}"
         if rto is None
         else f"{'measured' if row.measured_rto_seconds else 'estimated'} {figures.age(rto)}"
     )
@@ -254,7 +254,7 @@ def _facts(row: JobRow, detail: JobDetail | None, now: float) -> list[Line]:
     rows = [
         ("archived" if row.archived else "good", f"{'none yet' if row.good_at is None else ago(row.good_at, now) + ' old'}, RPO {figures.age(row.rpo_seconds)}{worst}"),
         ("back in", f"{rto_words}, RTO {figures.age(row.rto_seconds)}"),
-        ("proven", f"{_when_last('checked', row.verified_at, now)}, {_when_last('drilled', row.drilled_at, now)}{': ' + row.drill if row.drill else ''}"),
+        ("proven", f"{_when_last('checked', row.verified_at, now)}, {_drilled(row, now)}"),
         ("from", f"{row.host} to {row.engine} {row.repository}, copies in time: {row.copies}"),
         ("when", _when(row)),
     ]  # fmt: skip
@@ -272,6 +272,14 @@ def _facts(row: JobRow, detail: JobDetail | None, now: float) -> list[Line]:
 
 def _when_last(what: str, at: float | None, now: float) -> str:
     return f"never {what}" if at is None else f"{what} {ago(at, now)} ago"
+
+
+def _drilled(row: JobRow, now: float) -> str:
+    """When a drill went well, and that a later one did not."""
+    if row.drill in (None, "ok"):
+        return _when_last("drilled", row.drilled_at, now)
+    well = "none went well" if row.drilled_at is None else f"the last good one {ago(row.drilled_at, now)} ago"
+    return f"the last drill {row.drill}, {well}"
 
 
 def _when(row: JobRow) -> str:

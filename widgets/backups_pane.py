@@ -16,6 +16,23 @@ GOOD, TONIGHT, WORST = "good", "tonight", "worst"
 _BAR = 8
 
 
+_SAID_ELSEWHERE = (
+    "its repository can't be read: ",
+    "The repository ",
+    "The ",
+    "There is ",
+    "Not all saved: ",
+)
+"""Beginnings that a narrow pane has no room for: what tells one reason from another comes after them."""
+
+
+def _short(words: str) -> str:
+    """A reason without what others begin with too."""
+    for beginning in _SAID_ELSEWHERE:
+        words = words.removeprefix(beginning)
+    return words
+
+
 class BackupsPane(LiveList):
     """Jobs that run or are in trouble, then a line for those that are good, one for the hosts, one for the slowest of them."""
 
@@ -100,7 +117,8 @@ class BackupsPane(LiveList):
         words = (
             f"stale {self._age(row)}" if state in ("late", "critical") else row.anomaly or row.words or state
         )
-        return [*pieces, (fit(safe(words, 200), max(0, width - name - 4)), paint)]
+        room = max(0, width - name - 4)
+        return [*pieces, (fit(safe(words if len(words) <= room else _short(words), 200), room), paint)]
 
     def _tonight(self) -> list[Piece]:
         ready = [row.ready for row in self._hosts]

@@ -266,7 +266,7 @@ async def test_files_come_whole_to_a_host_that_can_t_read_the_repository_and_are
     assert "far does not get at v-restic" in refused.hindered and refused.carriable
     plan, _ = await two.previewed(saved, replace(query, carried=True))
     assert (plan.hindered, plan.files, plan.fits, plan.overwritten_files) == ("", 5, True, 0)
-    assert plan.commands[0].startswith("keeper: restic ") and plan.commands[1].startswith("far: /bin/sh -c ")
+    assert plan.commands[0].startswith("keeper: restic ") and plan.commands[1].startswith("far: tar -xp ")
     assert "ACLs" in plan.notes[0]
 
     data = two.folder / "data"
@@ -368,6 +368,8 @@ async def test_trees_of_rsync_and_dumps_are_carried_too_and_another_folder_of_th
     query = RestoreQuery(job="web", snapshot=saved[2], host="far", target=str(two.far.home / "tree"))
     refused, _ = await two.previewed(saved, query)
     assert refused.carriable and "does not get at v-rsync" in refused.hindered, refused
+    plan, _ = await two.previewed(saved, replace(query, carried=True))
+    assert plan.commands[0] == f"keeper: tar -cf - ./, in {two.folder}/rsync/{TREE}", plan
     row = await two.ended(await two.queue(saved, Path(query.target)))
     assert (row.verdict, row.files) == ("ok", 5), row
     data = two.folder / "data"
@@ -387,6 +389,7 @@ async def test_trees_of_rsync_and_dumps_are_carried_too_and_another_folder_of_th
         2,
         "It is carried by the engine, and its hashes are compared there.",
     )
+    assert plan.commands[0].startswith("keeper: cat the dump sqlite-a.db of the run r1, in "), plan
     known = tuple((one.path, one.sha256) for one in wanted.entries)
     row = await two.ended(await two.queue(saved, Path(query.target), known=known))
     assert (row.verdict, row.files, row.compared) == ("ok", 2, 2), row

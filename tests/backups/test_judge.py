@@ -22,6 +22,8 @@ from guardian_tui.protocol.backups import (
     Verdict,
     shown_job_state,
 )
+from screens.backup import _facts
+from widgets.backups_pane import _short
 
 HOUR = 3600.0
 NOW = 1_800_000_000.0
@@ -305,3 +307,28 @@ def test_copies_that_one_key_could_destroy_are_told() -> None:
     assert copies_row(one, named, "web-1", "a", NOW).flags == ()
     one.memory.copied = {"second": NOW - 60 * HOUR}
     assert "2 of 3 copies" in copies_row(one, named, "web-1", "a", NOW).flags
+
+
+def test_a_job_whose_snapshots_a_drill_found_wanting_is_not_told_as_one_that_has_none_yet() -> None:
+    one = job(last="ok")
+    assert judge.job_state(one, repository(), None, NOW) == ("never", "no good snapshot yet")
+    one.snapshots = 1
+    assert judge.job_state(one, repository(), None, NOW)[1] == "its only snapshot is not whole"
+    one.snapshots, one.memory.drill = 3, "failed"
+    words = judge.job_state(one, repository(), None, NOW)[1]
+    assert words == "none of its 3 snapshots is whole: its last drill failed"
+    shown = _facts(row(one), None, NOW)
+    told = "\n".join("".join(text for text, _ in line) for line in shown)
+    assert "the last drill failed, none went well" in told and "not known: no drill went well" in told
+    one.memory.drilled_at = NOW - 86400
+    told = "\n".join("".join(text for text, _ in line) for line in _facts(row(one), None, NOW))
+    assert "the last drill failed, the last good one 24h ago" in told, told
+
+
+def test_a_narrow_pane_leaves_out_what_reasons_have_in_common() -> None:
+    for words, shown in (
+        ("its repository can't be read: There is no repository. restic says: x", "no repository. restic says: x"),
+        ("its repository can't be read: The repository refused the password or the key.", "refused the password or the key."),
+        ("The passphrase must have at least 12 characters", "passphrase must have at least 12 characters"),
+    ):  # fmt: skip
+        assert _short(words) == shown

@@ -101,7 +101,7 @@ def job_state(
         return (
             ("unknown", "its repository was not read yet")
             if memory.listed_at is None
-            else ("never", "no good snapshot yet")
+            else ("never", _none_good(job))
         )
     ratio = (now - newest) / job.spec.rpo_seconds
     why = f": {memory.archive_words}" if memory.archive_words else ""
@@ -112,6 +112,15 @@ def job_state(
     if job.last is not None and job.last.verdict not in (None, "ok", "cancelled"):
         return "failed", job.last.words
     return "ok", ""
+
+
+def _none_good(job: Job) -> str:
+    """Why there is no snapshot that counts."""
+    if not job.snapshots:
+        return "no good snapshot yet"
+    drilled = "" if job.memory.drill in (None, "ok") else ": its last drill failed"
+    which = "its only snapshot is not" if job.snapshots == 1 else f"none of its {job.snapshots} snapshots is"
+    return f"{which} whole{drilled}"
 
 
 def unreadable(repository: Repository | None) -> str:

@@ -6,10 +6,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardian_tui.engine.backups.carrier import taking
 from guardian_tui.engine.backups.engines import adapter
 from guardian_tui.engine.backups.engines.base import FileEntry, RestoreOrder
-from guardian_tui.engine.backups.engines.carrying import carrying, obstacle, parts_of
+from guardian_tui.engine.backups.engines.carrying import in_words, obstacle, parts_of
 from guardian_tui.engine.backups.reach import hindrance
 from guardian_tui.engine.backups.records import Repository
 from guardian_tui.engine.backups.sites import Sites, cannot
@@ -183,14 +182,14 @@ async def _preview_carried(
     shown: list[str] = []
     try:
         parts = parts_of(repository.spec, query.includes, wanted.entries)
-        shown = [shlex.join(carrying(place, query.snapshot, part).argv) for part in parts]
+        shown = [in_words(place, query.snapshot, part) for part in parts]
     except ValueError as error:
         hindered = f"It can't be carried: {error}."
     notes = [_CARRIED[repository.spec.engine]] if repository.spec.engine in _CARRIED else []
     if len(names) > LOOKED_AT:
         notes.append(f"Only the first {LOOKED_AT} files were looked at; more may be overwritten.")
     lines = [f"{reader.name}: {one}" for one in shown[:SHOWN]] + [
-        f"{way.name}: {shlex.join(taking(query.target))}"
+        f"{way.name}: tar -xp --numeric-owner -f -, in {query.target}"
     ]
     return RestorePlan(
         host=way.name, target=query.target, files=wanted.files, bytes=wanted.bytes,

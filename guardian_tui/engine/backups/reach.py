@@ -41,6 +41,9 @@ async def hindrance(
     why = await _why(sites, way, repository, place, snapshot)
     if not why:
         return ""
+    if not why.endswith((".", "!", "?")):
+        # an engine's own words may end as they like
+        why += "."
     return (
         f"{way.name} does not get at {spec.name} ({safe(spec.location, 200)}): {why} Let it reach the repository as {reader.name} does"
         f" (network, keys, the disk mounted there too), or restore into a folder on {reader.name} and copy it from there."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tarfile
 from collections.abc import Sequence
 
@@ -87,6 +88,18 @@ def _part(path: str, entry: FileEntry | None) -> Part:
     if entry.kind != "file":
         raise ValueError(f"{path} is neither a file nor a folder; choose the folder that it is in")
     return Part(path, True, entry.size, entry.mode, entry.modified_at or 0.0, entry.owner)
+
+
+def in_words(place: Place, snapshot: str, part: Part) -> str:
+    """The same for people, without the script around it."""
+    folder = f"{place.spec.location.rstrip('/')}/{snapshot}"
+    match place.spec.engine:
+        case "rsync":
+            return f"tar -cf - {shlex.quote(f'.{part.path}')}, in {folder}"
+        case "dumps":
+            return f"cat the dump {part.path.strip('/')} of the run {snapshot}, in {place.spec.location}"
+        case _:
+            return shlex.join(carrying(place, snapshot, part).argv)
 
 
 def carrying(place: Place, snapshot: str, part: Part) -> Stage:
