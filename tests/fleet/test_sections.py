@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from guardian_tui.engine.fleet.sections import ALL, Raw, split
 from guardian_tui.engine.fleet.sections.kept import Kept
+from guardian_tui.engine.fleet.sections.raw import MOST_ROWS, raw_of
 from guardian_tui.protocol.changes import Change, ChangeList, ChangesQuery, SetMark
 from guardian_tui.protocol.errors import InvalidRequest, NotFound
 from guardian_tui.protocol.fleet import HostList, HostsQuery
@@ -26,6 +27,23 @@ def ask(folder: Path, awk: str, *names: str) -> dict[str, Raw]:
     status, out = run(folder / "bin", awk, f"1 q {' '.join(names)}\n".encode())
     assert status == 0 and out.startswith(b"=1 1\n") and out.endswith(b"\n.1\n")
     return split(out.removeprefix(b"=1 1\n").removesuffix(b".1\n"), names)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["R\ta\tb", "R\t", "R", "R\t\xff", "X\tw\twhy\trule", "x", "", "R\t" + "c\t" * 40])
+    )
+)
+def test_rows_alone_are_read_as_they_are_among_other_lines(lines: list[str]) -> None:
+    body = "\n".join(lines).encode("latin-1")
+    # an empty line says nothing, but is no row
+    assert raw_of(body) == raw_of(body + b"\n")
+
+
+def test_more_rows_than_are_read_are_said() -> None:
+    assert len(raw_of(b"\n".join([b"R\ta"] * MOST_ROWS)).rows) == MOST_ROWS
+    many = raw_of(b"\n".join([b"R\ta"] * (MOST_ROWS + 1)))
+    assert len(many.rows) == MOST_ROWS and "more than" in many.problems[0]
 
 
 def test_every_section_is_in_the_catalogue_and_has_a_period_that_is_kept() -> None:

@@ -57,6 +57,8 @@ class Changes:
 
     def facts(self, host_id: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
         """A host's facts were read again."""
+        if not now:
+            return
         for name, title in FACTS.items():
             if before.get(name) and now.get(name) and before[name] != now[name]:
                 self.note(host_id, "facts", f"{title} {before[name]} → {now[name]}")

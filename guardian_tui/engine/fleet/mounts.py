@@ -21,6 +21,7 @@ REMOTE_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs", "9p", "lustre"}
 )
 MOST_ASKED = 64
+MOST_BLOCKS = 2.0**60
 NAN = math.nan
 
 Mount = tuple[str, str, str, bool]
@@ -71,8 +72,8 @@ def parse_rooms(answer: bytes, mounts: list[Mount]) -> list[Room]:
     """
     lines = answer.decode("utf-8", "replace").splitlines()
     points = {point for _, point, _, _ in mounts}
-    sizes = _table((line[2:] for line in lines if line.startswith("D ")), points)
-    nodes = _table((line[2:] for line in lines if line.startswith("I ")), points)
+    sizes = _table([line[2:] for line in lines if line[:2] == "D "], points)
+    nodes = _table([line[2:] for line in lines if line[:2] == "I "], points)
     rooms = []
     for device, point, kind, read_only in mounts:
         if point not in sizes:
@@ -103,10 +104,10 @@ def _table(lines: Iterable[str], points: set[str]) -> dict[str, tuple[float, flo
             continue
         numbers = words[-4:-1] if percent == "% " else words[-3:]
         try:
-            size, used, available = (float(word) for word in numbers)
+            size, used, available = map(float, numbers)
         except ValueError:
             continue
-        if min(size, used) >= 0 and max(size, used, available) < 2**60:
+        if 0 <= size < MOST_BLOCKS and 0 <= used < MOST_BLOCKS and available < MOST_BLOCKS:
             found[point] = (size, used, max(0.0, available))
     return found
 

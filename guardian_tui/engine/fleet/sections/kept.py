@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from guardian_tui.engine.fleet.sections.raw import Raw, raw_of
@@ -50,7 +50,13 @@ class Kept:
         """The same with the reading before, of which none is kept in turn."""
         if earlier is None:
             return self
-        return replace(self, earlier=replace(earlier, earlier=None))
+        alone = earlier._with(None) if earlier.earlier is not None else earlier
+        return self._with(alone)
+
+    def _with(self, earlier: Kept | None) -> Kept:
+        return Kept(
+            self.packed, self.measured_at, self.read_at, self.took_seconds, earlier, self.digest, self.plain
+        )
 
     @property
     def before(self) -> tuple[Raw | None, float]:

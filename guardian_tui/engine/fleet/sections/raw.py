@@ -57,8 +57,12 @@ def lines_of(body: bytes, wanted: Iterable[str]) -> dict[str, bytes]:
 
 def raw_of(lines: bytes) -> Raw:
     """One section's lines, split into rows and bounded."""
+    text = lines.decode("utf-8", "replace")
+    if text.startswith("R\t") and text.count("\n") == text.count("\nR\t") < MOST_ROWS:
+        # nearly always: rows and nothing else
+        return Raw([rest.split("\t", MOST_CELLS - 1) for rest in text[2:].split("\nR\t")])
     raw = Raw()
-    for line in lines.decode("utf-8", "replace").split("\n") if lines else ():
+    for line in text.split("\n"):
         kind, _, rest = line.partition("\t")
         if kind == "R":
             if len(raw.rows) < MOST_ROWS:

@@ -75,12 +75,12 @@ def _figures(raw: Raw, needed: frozenset[str] = frozenset()) -> dict[str, float]
 
 
 def _values(now: dict[str, float], then: dict[str, float], seconds: float) -> dict[str, float]:
-    values = {
-        metric: sum(now.get(name, 0.0) for name in names)
-        for metric, names in _GAUGES.items()
-        if any(name in now for name in names)
-    }
-    if any(name.startswith("state ") for name in now):
+    values = {}
+    for metric, names in _GAUGES.items():
+        found = [now[name] for name in names if name in now]
+        if found:
+            values[metric] = sum(found)
+    if any(name[:6] == "state " for name in now):
         values |= {metric: now.get(name, 0.0) for metric, name in _BY_STATE.items()}
     elif _CURRENT in now:
         values["sockets_established"] = now[_CURRENT]
