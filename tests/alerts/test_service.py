@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from guardian_tui.config import AlertsSettings, ChannelSettings, RuleOverride
 from guardian_tui.engine.facts import CutOff, EngineBehind, HostFacts, HostsChanged
 from guardian_tui.engine.store import tables
-from guardian_tui.protocol.errors import InvalidRequest
+from guardian_tui.protocol import alerts as protocol
+from guardian_tui.protocol.errors import ChannelFailed, InvalidRequest
 from tests.alerts.conftest import Stage, eventually
 
 HOOK = ChannelSettings(kind="webhook", url="secret:hook")
@@ -542,3 +544,42 @@ def test_a_channel_that_can_never_work_is_refused_with_its_key(stage: Stage) -> 
             check_channel("ops", settings)
         assert caught.value.field == f"alerts.channels.ops.{key}"
         assert "hunter2" not in caught.value.detail
+
+
+RELAY = ChannelSettings(
+    kind="smtp", url="smtp://mail.example:587", sender="a@b", to=("a@b",), user="me", password="env:MAIL", starttls=False
+)  # fmt: skip
+
+
+def test_a_password_goes_bare_to_a_relay_on_this_machine_alone() -> None:
+    from guardian_tui.engine.alerts.channels import check_channel
+
+    for url in (
+        "smtp://mail.example:587",
+        "smtp://10.0.0.1",
+        "smtp://localhost.example",
+        "smtp://127.0.0.1.example",
+    ):
+        with pytest.raises(
+            InvalidRequest, match=r"alerts\.channels\.ops.*starttls = false.*smtps://"
+        ) as caught:
+            check_channel("ops", replace(RELAY, url=url))
+        assert caught.value.field == "alerts.channels.ops.starttls"
+        check_channel("ops", replace(RELAY, url=url, starttls=True))
+        check_channel("ops", replace(RELAY, url=url, user="", password=""))
+    for url in (
+        "smtp://localhost",
+        "smtp://127.0.0.2:25",
+        "smtp://[::1]:25",
+        "smtps://mail.example",
+        "secret:relay",
+    ):
+        check_channel("ops", replace(RELAY, url=url))
+
+
+async def test_a_relay_that_a_reference_leads_to_is_given_no_password_bare_either(stage: Stage) -> None:
+    stage.vault.locked = False
+    stage.vault.values |= {"env:RELAY": "smtp://mail.invalid:587", "env:MAIL": "hunter2"}
+    async with stage.running(AlertsSettings(channels={"ops": replace(RELAY, url="env:RELAY")})):
+        with pytest.raises(ChannelFailed, match=r"ops: .*starttls = false.*smtps://"):
+            await stage.ask("channels.test", protocol.TestChannel(channel="ops"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -94,6 +95,24 @@ def _has_host(url: str) -> bool:
         return False
 
 
+def sends_password_bare(url: str, settings: ChannelSettings) -> bool:
+    """Whether a mail relay at this URL would be given a password that everybody on the way can read."""
+    if settings.kind != "smtp" or not settings.password or settings.starttls:
+        return False
+    parts = urlsplit(url)
+    return parts.scheme.lower() != "smtps" and not _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        # other names may lead anywhere, at any time
+        return False
+
+
 def check_channel(name: str, settings: ChannelSettings) -> None:
     """Raise InvalidRequest, with the key and what it wants, if a channel can never work."""
     schemes = ("http://", "https://") if settings.kind == "webhook" else ("smtp://", "smtps://")
@@ -120,3 +139,9 @@ def check_channel(name: str, settings: ChannelSettings) -> None:
                 "never the secret itself.",
                 field=f"alerts.channels.{name}.{key}",
             )
+    if not is_reference(settings.url) and sends_password_bare(settings.url, settings):
+        raise InvalidRequest(
+            f"{place}: with starttls = false the password would go to {target_words(settings)} where all on the way can read it. "
+            "Leave starttls out, or use smtps://; only a relay on this machine (localhost, 127.0.0.1, ::1) is given it so.",
+            field=f"alerts.channels.{name}.starttls",
+        )

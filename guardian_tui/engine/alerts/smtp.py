@@ -19,7 +19,7 @@ from email.utils import format_datetime
 from urllib.parse import urlsplit
 
 from guardian_tui.config import ChannelSettings
-from guardian_tui.engine.alerts.channels import DeliveryFailed, Resolve, resolve_setting
+from guardian_tui.engine.alerts.channels import DeliveryFailed, Resolve, resolve_setting, sends_password_bare
 from guardian_tui.engine.alerts.messages import Message, plain_text, subject
 from guardian_tui.engine.clock import Clock
 from guardian_tui.text import safe
@@ -96,6 +96,12 @@ class Smtp:
             raise DeliveryFailed(f"{type(error).__name__}: {_words(str(error))}") from error
 
     def _converse(self, url: str, password: str, mail: EmailMessage) -> None:
+        if sends_password_bare(url, self._settings):
+            # what a reference stands for is known only now
+            raise DeliveryFailed(
+                "url leads to a relay that is not on this machine, and with starttls = false all on the way could read the password: "
+                "leave starttls out, or use smtps://"
+            )
         parts = urlsplit(url)
         host, timeout = parts.hostname or "", self._settings.timeout_seconds
         context = ssl.create_default_context()
