@@ -48,6 +48,8 @@ TABLE_PERMISSIONS: Mapping[str, str] = {
     "runbook_newest": "runbooks.see",
     "runbook_watchers": "runbooks.see",
 }
+OF_THE_WHOLE = frozenset({"alerts", "silences", "audit"})
+"""Of these tables, rows of no host (the engine's own alerts, silences of all hosts, audit events) are theirs alone who see every host, as in the lists."""
 
 _encode = msgspec.json.Encoder().encode
 Still = Callable[[str, Peer], Awaitable[Principal]]
@@ -60,8 +62,8 @@ def visibility(principal: Principal) -> Sees:
 
     def sees(table: str, labels: Mapping[str, str]) -> bool:
         scope = scopes[table]
-        # rows without labels belong to no host (the engine's own alerts, silences, audit events)
-        return scope is not None and (not labels or scope.covers(labels))
+        # elsewhere, what has no labels is everybody's: a runbook before it is run, a run without hosts
+        return scope is not None and (scope.covers(labels) or not (labels or table in OF_THE_WHOLE))
 
     return sees
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
 from guardian_tui.config import AlertsSettings, ChannelSettings
+from guardian_tui.engine.calls import ANY_SCOPE, Principal, Scope
 from guardian_tui.engine.facts import CutOff, HostFacts, HostsChanged
 from guardian_tui.engine.store import tables
+from guardian_tui.engine.streams import visibility
 from guardian_tui.protocol.alerts import (
     Acknowledge,
     AddSilence,
@@ -25,6 +28,7 @@ from guardian_tui.protocol.errors import (
     PermissionDenied,
     StoreUnavailable,
 )
+from guardian_tui.protocol.events import Delta
 from tests.alerts.conftest import Labels, Stage
 
 QUIET = {"load1_per_core": 0.1}
@@ -62,6 +66,26 @@ async def test_one_sees_the_alerts_of_ones_own_hosts_and_no_others(stage: Stage)
         assert {(alert.host, alert.rule) for alert in everything.alerts} >= {("", "engine_cut_off")}
         own = await stage.ask("alerts.list", AlertsQuery(resolved=True), scope=DEV)
         assert {alert.host for alert in own.alerts} == {"dev-1"}
+
+
+@pytest.mark.parametrize("scope", [DEV, ANY_SCOPE])
+async def test_a_stream_shows_of_alerts_and_silences_what_the_lists_show(stage: Stage, scope: Scope) -> None:
+    async with stage.running():
+        await two_dead(stage)
+        stage.bus.publish(CutOff(stage.clock.now(), 9, 9))
+        for host in ("", "prod-1", "dev-1"):
+            await stage.ask("silences.add", AddSilence(host=host))
+        principal = Principal("a1", "eve", "5e5510000000000a", 1000, "tui", {"alerts.see": scope}, 0.0)
+        await stage.written()
+        body = stage.live.subscribe(visibility(principal)).take()
+        assert body is not None
+        streamed = msgspec.json.decode(body, type=Delta)
+        listed = await stage.ask("alerts.list", AlertsQuery(resolved=True), scope=scope)
+        assert {alert.id for alert in streamed.alerts} == {alert.id for alert in listed.alerts} != set()
+        held = await stage.ask("silences.list", Nothing(), scope=scope)
+        assert {one.id for one in streamed.silences} == {one.id for one in held.silences} != set()
+        of_the_whole = {alert.host for alert in streamed.alerts} | {one.host for one in streamed.silences}
+        assert ("" in of_the_whole) == (scope is ANY_SCOPE)
 
 
 @pytest.mark.parametrize(
