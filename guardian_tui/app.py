@@ -300,6 +300,8 @@ class GuardianApp(OrdinaryCommands, KeyboardApp):
             self.tell_approval(run)
         for run in change.handed[:3]:
             self.tell_handed(run)
+        for run in change.judged[:3]:
+            self.tell_judged(run)
         for one in change.approvals[:3]:
             self.tell_order(one)
         self.picture.changed(change)

@@ -65,7 +65,7 @@ COMMANDS: dict[str, Command] = _registry(
     Command("back", "Go back", "Closes what is open: a page, a filter, a dialog.", (GLOBAL,), ("escape",)),
     Command("last", "Last screen", "Goes to the screen where you were before.", (GLOBAL,), ("minus",)),
     Command("filter", "Filter this list", "Words, !not, label=value, ~regex, col>90; all must hold.",
-            (*_LISTS, "section", "log", "transcript"), ("slash",), footer="filter", words=("filter",), arguments="[FILTER]"),
+            (*_LISTS, "section", "log", "transcript", "step"), ("slash",), footer="filter", words=("filter",), arguments="[FILTER]"),
     Command("line", "Command line", "Type a command with its arguments; tab completes, up and down recall.",
             (GLOBAL,), ("colon",), footer="command"),
     Command("problems", "Problems only", "Shows only hosts that are not well, or all again.",

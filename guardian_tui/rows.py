@@ -11,7 +11,7 @@ from guardian_tui.protocol.alerts import Alert
 from guardian_tui.protocol.backups import CopiesRow, JobRow, ReadinessRow, RepositoryRow, RunRow
 from guardian_tui.protocol.checks import CheckRow
 from guardian_tui.protocol.fleet import HostRow
-from guardian_tui.protocol.runbooks import RunbookRow, RunbookRun
+from guardian_tui.protocol.runbooks import RunbookResult, RunbookRow, RunbookRun
 
 _FACT_COLUMNS = {"cpu": "processor", "memory": "ram"}
 _NUMBERS = frozenset({"cpu_count", "memory", "packages"})
@@ -151,3 +151,17 @@ def runbook_run_text(run: RunbookRun) -> str:
     """The text of a run in which words are looked for, in lower case."""
     told = f"{run.id} {run.runbook} {run.title} {run.state} {run.verdict} {run.by} {run.leader} {run.step} {run.words}"
     return f"{told} {' '.join(run.hosts)} {run.rule} {run.reason}".lower()
+
+
+def result_columns(one: RunbookResult) -> dict[str, Any]:  # Any: the row's values
+    """What came of a step on a host, by the names of the columns that a person sees."""
+    took = one.ended_at - one.started_at if one.started_at is not None and one.ended_at is not None else None
+    return {
+        "host": one.host, "state": one.state, "batch": one.batch, "exit": one.exit_code, "took": took, "attempt": one.attempt,
+        "words": one.words, "last_line": one.last_line,
+    }  # fmt: skip
+
+
+def result_text(one: RunbookResult) -> str:
+    """The text of what came of a step on a host in which words are looked for, in lower case."""
+    return f"{one.host} {one.state} {one.words} {one.last_line}".lower()

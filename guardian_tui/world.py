@@ -78,6 +78,8 @@ class Change:
     """Runs that have just come to an approval."""
     handed: tuple[RunbookRun, ...] = ()
     """Runs that another person leads since just now."""
+    judged: tuple[RunbookRun, ...] = ()
+    """Runs whose approval somebody has just given or refused."""
     orders: bool = False
     """Orders that wait for another person, or what was said of them."""
     approvals: tuple[Approval, ...] = ()
@@ -163,6 +165,7 @@ class World:
         fired = () if first else tuple(a for a in delta.alerts if self._rings(a))
         asking = () if first else tuple(run for run in delta.runbook_runs if self._asks_anew(run))
         handed = () if first else tuple(run for run in delta.runbook_runs if self._is_handed(run))
+        judged = () if first else tuple(run for run in delta.runbook_runs if self._is_judged(run))
         news = () if first else tuple(one for one in delta.approvals if self._is_news(one))
         if first:
             gone_hosts = tuple(set(self.hosts) - {row.id for row in delta.hosts})
@@ -223,6 +226,7 @@ class World:
             ),
             asking=asking,
             handed=handed,
+            judged=judged,
             orders=first or bool(delta.approvals or gone.get("approvals")),
             approvals=news,
             fired=fired,
@@ -280,6 +284,11 @@ class World:
     def _is_handed(self, run: RunbookRun) -> bool:
         known = self.runbook_runs.get(run.id)
         return known is not None and known.leader != run.leader
+
+    def _is_judged(self, run: RunbookRun) -> bool:
+        known = self.runbook_runs.get(run.id)
+        said = {(one.by, one.at) for one in run.approvals}
+        return known is not None and bool(said - {(one.by, one.at) for one in known.approvals})
 
     def counts(self) -> Counts:
         """Figures of the header."""

@@ -12,8 +12,6 @@ from guardian_tui.protocol.runbooks import (
     AnswerRunbook,
     ApproveRunbook,
     HandOver,
-    RunbookOutput,
-    RunbookOutputQuery,
     RunbookPreview,
     RunbookRun,
     RunbookRunRef,
@@ -23,15 +21,12 @@ from guardian_tui.text import safe
 from screens.ask_pane import AskPane
 from screens.choice import ChoiceDialog
 from screens.dialogs import ConfirmDialog, TextDialog
-from screens.reports import ReportDialog
 from screens.runbook_preview import PreviewDialog
-from widgets.runbook_asks import acts_of
-from widgets.runbooks_list import ResultsList
+from widgets.runbook_asks import acts_of, decide_title
 
 if TYPE_CHECKING:
     from screens.runbook_run import StepScreen
 
-HOST_OUTPUT_LINES = 400
 _REFUSED = "{} can't have this value: "
 """How the engine begins; beside the field its name says nothing."""
 
@@ -186,9 +181,7 @@ class RunAnswers:
             if act is not None:
                 handlers[act](())
 
-        self._screen.console.push_screen(
-            ChoiceDialog(f"step {run.number} was not well: what now?", acts_of(run)), picked
-        )
+        self._screen.console.push_screen(ChoiceDialog(decide_title(run), acts_of(run)), picked)
 
     # --- other ways -------------------------------------------------------------------------------
 
@@ -339,28 +332,3 @@ class RunAnswers:
             screen.console.push_screen(PreviewDialog(preview))
 
         screen.console.order("runbooks.preview", RunbookPreview, RunbookRunRef(run=run.id), shown)
-
-    # --- one host of many -------------------------------------------------------------------------
-
-    def command_runbook_host_output(self, arguments: tuple[str, ...]) -> None:
-        """`o`: all that the host under the cursor wrote."""
-        screen, run = self._screen, self._screen.run
-        one = screen.query_one(ResultsList).result(screen.query_one(ResultsList).cursor_id)
-        if run is None or one is None:
-            return
-        query = RunbookOutputQuery(run=run.id, step=one.step, host=one.host)
-
-        def shown(answer: RunbookOutput) -> None:
-            text = "".join(piece.text for piece in answer.pieces if piece.attempt == one.attempt)
-            lines = text.rstrip("\n").split("\n")[-HOST_OUTPUT_LINES:]
-            said = one.exit_code is None or one.words.startswith("exit status ")
-            code = "," if said and one.words else "" if said else f", exit {one.exit_code}"
-            head = (f"{one.state}{code} {one.words}".strip(), "strong")
-            more = [("… more is in the transcript", "muted")] if answer.more else []
-            screen.console.push_screen(
-                ReportDialog(
-                    f"{one.step} on {one.host}", [head, ("", ""), *((line, "") for line in lines), *more]
-                )
-            )
-
-        screen.console.order("runbooks.output", RunbookOutput, query, shown)

@@ -8,7 +8,14 @@ from guardian_tui.commands import Command
 from guardian_tui.protocol.runbooks import RunbookProgress, RunbookResult, RunbookRun
 from screens.ask_pane import Asking, asking_lines
 from widgets import figures
-from widgets.runbook_asks import not_well, question_lines, running_lines, verdict_lines
+from widgets.runbook_asks import (
+    approved_by,
+    not_well,
+    of_approval,
+    question_lines,
+    running_lines,
+    verdict_lines,
+)
 
 _ACTS = {
     "runbook.skip": "skip", "runbook.retry": "retry", "runbook.previous": "back", "runbook.accept": "accept", "runbook.rollback": "rollback",
@@ -28,7 +35,7 @@ def asking_of(
         mark = next((one for one in run.marks if one.step == run.step), None)
         lines = running_lines(run, progress, mark.at if mark else None, now, width)
         return Asking("paused" if run.state == "paused" else "running", "muted", asking_lines(lines))
-    lines = question_lines(run, width, mine=me in (run.by, run.leader), may_approve=may_approve)
+    lines = question_lines(run, width, me=me, may_approve=may_approve)
     title = {"confirm": "next", "type": "confirm", "undo": "roll back", "input": "answer", "choose": "choose", "approve": "approval",
              "decide": "what now?"}.get(run.asked, "next")  # fmt: skip
     paint = {"type": "warning", "undo": "warning", "approve": "warning", "decide": "critical"}.get(
@@ -51,6 +58,8 @@ def asking_of(
 
 def works(name: str, run: RunbookRun | None, hosts: int, me: str) -> bool:
     """Whether a command of the registry can be answered by a run as it stands; ``hosts``: over how many its step goes; ``me``: who sits here."""
+    if name == "filter":
+        return hosts > 1
     if run is None or not name.startswith("runbook."):
         return True
     if name in _ACTS:
@@ -63,8 +72,9 @@ def works(name: str, run: RunbookRun | None, hosts: int, me: str) -> bool:
         case "runbook.stop":
             return "stop" in run.acts
         case "runbook.approve" | "runbook.refuse":
-            # nobody is offered to approve their own
-            return run.asked == "approve" and me not in (run.by, run.leader)
+            # nobody is offered to approve their own, or what they have approved
+            held = name == "runbook.approve" and approved_by(run, me)
+            return run.asked == "approve" and me not in (run.by, run.leader) and not held
         case "runbook.preview":
             return run.state != "ended"
         case "runbook.hand" | "runbook.lead":
@@ -80,6 +90,8 @@ def word_of(command: Command, run: RunbookRun | None) -> str:
     """The short word of a command in the footer: what enter does, as things stand."""
     if command.name == "runbook.pause" and run is not None and "resume" in run.acts:
         return "go on"
+    if command.name == "runbook.retry" and run is not None and of_approval(run):
+        return "ask again"
     if command.name != "runbook.go" or run is None:
         return command.footer
     kind = run.current.step.kind if run.current else ""
@@ -114,6 +126,9 @@ def output_note(run: RunbookRun, results: list[RunbookResult], now: float) -> tu
 def rows_of_what(run: RunbookRun, classes: Collection[str], height: int, room: int, steps: int) -> int:
     """How many rows what runs may have at most: of a screen with these classes, of the room it shares with so long a list of steps."""
     most = max(5, height * 2 // 5)
+    if "narrow" not in classes and run.asked == "approve":
+        # nothing is read but what is to be approved
+        return max(most, room - 6)
     if "narrow" not in classes or "output" in classes:
         return most
     if "hosts" in classes:

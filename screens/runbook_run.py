@@ -16,8 +16,6 @@ from guardian_tui.protocol.errors import GuardianError
 from guardian_tui.protocol.runbooks import (
     RunbookOutput,
     RunbookOutputQuery,
-    RunbookProgress,
-    RunbookResult,
     RunbookRun,
     RunbookRunDetail,
     RunbookRunRef,
@@ -57,7 +55,7 @@ class StepScreen(RunAnswers, RunFocus):
     """
 
     CONTEXT: ClassVar[str] = "step"
-    BINDINGS = [("escape", "leave_field", "To the keys")]  # as Textual has it
+    BINDINGS = [("escape", "leave_field", "To the keys"), ("tab", "look_behind", "What lies behind")]
     DEFAULT_CSS = """
     StepScreen #left { width: 46; height: 1fr; }
     StepScreen.wide #left { width: 62; }
@@ -88,15 +86,13 @@ class StepScreen(RunAnswers, RunFocus):
     def __init__(self, run_id: str) -> None:
         super().__init__()
         self.run_id = run_id
-        self._detail: RunbookRunDetail | None = None
-        self._run: RunbookRun | None = None
         self._output = RunOutput()
         self._problem = ""
         self._question: tuple[object, ...] = ()
         self._place: tuple[object, ...] = ()
         """What the list of steps was scrolled for."""
         self._shown_at = 0.0
-        self._was_running = False
+        self._was_output = False
         self.sending = False
         self._presence = Presence(self, run_id)
 
@@ -135,7 +131,8 @@ class StepScreen(RunAnswers, RunFocus):
         where = run.hosts[0] if run.hosts_count == 1 and run.hosts else counted(run.hosts_count, "host")
         # on a narrow terminal the pane's title names the runbook
         narrow = self.has_class("narrow")
-        return ("runbook", *(() if narrow else (safe(run.runbook, 60),)), safe(where, 60))
+        filtered = (f"/{self.filtered}",) if self.filtered else ()
+        return ("runbook", *(() if narrow else (safe(run.runbook, 60),)), safe(where, 60), *filtered)
 
     @property
     def subjects(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -159,7 +156,7 @@ class StepScreen(RunAnswers, RunFocus):
     def on_mount(self) -> None:
         """Read it."""
         self._arrange()
-        self.query_one("#output").focus()
+        self.set_focus(self.query_one("#output"))
         self.read()
         self._presence.begin()
 
@@ -275,16 +272,17 @@ class StepScreen(RunAnswers, RunFocus):
         if mark is None or run.current is None or not run.current.commands or run.asked == "undo":
             return
         first = run.current.commands[0]
-        shown = safe(first.command, 4000, newlines=True).split("\n")
+        shown = safe(first.command, 4000, newlines=True)
         more = len(run.current.commands) + run.current.more_commands - 1
-        if more:
-            shown.append(f"(and {more} more that differ by host)")
+        note = f"and {more} more that differ by host" if more else ""
         running = run.state == "running"
         if running and first.command == run.current.undo:
-            self._output.take_undo((run.step, mark.attempt), shown)
+            self._output.take_undo(
+                (run.step, mark.attempt), [*shown.split("\n"), *([f"({note})"] if note else [])]
+            )
         elif running or run.asked in ("confirm", "type"):
             attempt = mark.attempt if running else mark.attempt + 1
-            self._output.take_command((run.step, attempt), shown, begun=running)
+            self._output.take_command((run.step, attempt), shown, note, begun=running)
         progress = self.progress(run)
         if running and progress is not None and progress.attempt == mark.attempt:
             self._output.take_tail(progress)
@@ -314,7 +312,9 @@ class StepScreen(RunAnswers, RunFocus):
     def _draw_what(self, run: RunbookRun) -> None:
         pane = self.query_one("#what", LinesPane)
         # a question stands in the box in which it is answered
-        pane.display = run.state != "ended" and run.asked not in ("input", "choose")
+        ahead = self._detail.ahead if self._detail is not None and run.asked == "approve" else ()
+        asks = run.asked in ("input", "choose") or (run.asked == "approve" and not ahead)
+        pane.display = run.state != "ended" and not asks
         if not pane.display:
             return
         kinds = {
@@ -325,13 +325,14 @@ class StepScreen(RunAnswers, RunFocus):
         title = (
             "what runs"
             if run.state in ("running", "paused")
+            else "what ran"
+            if run.asked == "decide" and run.current is not None and run.current.commands
             else "takes back"
             if run.asked == "undo"
             else kinds.get(kind, "what will run")
         )
-        lines = what_lines(run, pane.width)
-        for planned in self._detail.ahead if self._detail is not None and run.asked == "approve" else ():
-            lines += [[], *plan_step_lines(planned, (), pane.width)[:-1]]
+        lines = [line for planned in ahead for line in plan_step_lines(planned, (), pane.width)]
+        lines = lines[:-1] or what_lines(run, pane.width)
         name = title_of(run.current.step) if run.current else safe(run.step, 60)
         pane.show(
             lines, title, name if self.has_class("narrow") else "", f"step {run.number} of {len(run.marks)}"
@@ -348,39 +349,23 @@ class StepScreen(RunAnswers, RunFocus):
         results = self.results(run)
         note, paint = output_note(run, results, now)
         pane.show(lines or [[("nothing is written yet", "muted")]], "output", "", note, paint)
-        progress = self.progress(run)
-        total = len(results)
-        note = f"{progress.failed} failed, {progress.ok} ok" if progress and total else ""
-        self.query_one(ResultsList).show(results, total, note, now)
-        if run.state == "ended" and not total and self.has_class("hosts"):
+        self.draw_hosts(run, results, now)
+        if run.state == "ended" and not results and self.has_class("hosts"):
             # their table is empty: what they wrote is there still
             self.remove_class("hosts")
             self.set_class(self.has_class("narrow"), "output")
-
-    @property
-    def _hosts(self) -> int:
-        """Over how many hosts the current step goes."""
-        return len(self.results(self._run)) if self._run is not None else 0
-
-    def results(self, run: RunbookRun) -> list[RunbookResult]:
-        """What came of the current step on each host."""
-        found = self.console.world.results_of(run)
-        if not found and self._detail is not None and self._detail.run.step == run.step:
-            found = list(self._detail.results)
-        return found
-
-    def progress(self, run: RunbookRun) -> RunbookProgress | None:
-        """How the current step gets on."""
-        found = self.console.world.runbook_progress.get(run.id)
-        return found if found is not None and found.step == run.step else None
 
     def _draw_ask(self, run: RunbookRun, now: float) -> None:
         pane = self.query_one(AskPane)
         question = (run.step, run.state, run.asked, run.version)
         anew = question != self._question
+        # also when what was written comes later than the question
+        self._fold(run)
         if anew:
             self._question, self._shown_at = question, time.monotonic()
-            self._fold(run)
+            if run.asked == "approve":
+                # what is to be approved is read, and may have to be scrolled for it
+                self.call_after_refresh(self.focus_shown)
         asking = asking_of(run, self.progress(run), pane.width, now, me=self.me, may_approve=self.may_approve)
         # where there is no room for who leads, the box in which it asks says who else there is
         narrow = self.has_class("narrow") and run.state != "ended"
@@ -390,12 +375,20 @@ class StepScreen(RunAnswers, RunFocus):
     def _fold(self, run: RunbookRun) -> None:
         """On a narrow terminal what matters now has the room: prose before a step, its output while it runs and after."""
         running = run.state in ("running", "paused", "deciding", "ended")
-        if running != self._was_running:
+        step = run.current.step if run.current is not None else None
+        # a question that nothing else is said of is asked about what was written
+        of_output = (
+            step is not None
+            and step.kind in ("input", "choose")
+            and not prose_lines(step.prose, 80, titles=False)
+            and bool(self._output)
+        )
+        if (running or of_output) != self._was_output:
             many = running and run.current is not None and run.current.hosts > 1
-            self.set_class(running and not many, "output")
+            self.set_class((running or of_output) and not many, "output")
             self.set_class(many, "hosts")
             self.call_after_refresh(self.focus_shown)
-        self._was_running = running
+        self._was_output = running or of_output
 
     # --- the frame --------------------------------------------------------------------------------
 
@@ -407,9 +400,8 @@ class StepScreen(RunAnswers, RunFocus):
 
     def offered(self) -> list[Command]:
         """Of the commands of a step those that can be answered now."""
-        return [
-            command for command in super().offered() if works(command.name, self._run, self._hosts, self.me)
-        ]
+        hosts = self._hosts
+        return [command for command in super().offered() if works(command.name, self._run, hosts, self.me)]
 
     def footer_keys(self) -> tuple[FooterKey, ...]:
         """While something is typed, the keys of the field."""
@@ -417,7 +409,11 @@ class StepScreen(RunAnswers, RunFocus):
             run = self._run
             words = {"input": "answer", "undo": "take it back"}
             word = words.get(run.asked if run is not None else "", "run it")
-            return (FooterKey("⏎", word), FooterKey("esc", "other keys: skip, back, stop"))
+            acts = [act for act in ("skip", "back", "stop") if run is not None and act in run.acts]
+            keys = [FooterKey("⏎", word), FooterKey("esc", f"other keys: {', '.join(acts)}")]
+            if self.has_class("narrow"):
+                keys.insert(1, FooterKey("tab", self.behind_word))
+            return tuple(keys)
         # what goes on with the run stands first
         console, offered = self.console, [command for command in self.offered() if command.footer]
         own = [
@@ -425,13 +421,16 @@ class StepScreen(RunAnswers, RunFocus):
             for command in offered
             if self.CONTEXT in command.where and command.name != "runbook.transcript"
         ]
-        if self._run is not None and self._run.state == "paused":
-            own.sort(key=lambda command: command.name != "runbook.pause")
+        first = "runbook.pause" if self._run is not None and self._run.state == "paused" else "runbook.go"
+        own.sort(key=lambda command: (command.name != first, command.name == "filter"))
         others = [command for command in offered if command not in own and command.name != "line"]
-        keys = [FooterKey(console.key_of(one), word_of(one, self._run)) for one in (*own, *others)]
+        keys = [
+            FooterKey(console.key_of(one), word_of(one, self._run), one.name == "help")
+            for one in (*own, *others)
+        ]
         if self.has_class("narrow"):
             # what lies behind what is shown, right after what goes on
-            keys.insert(min(1, len(keys)), FooterKey("tab", self._behind))
+            keys.insert(min(1, len(keys)), FooterKey("tab", self.behind_word))
         return tuple(keys)
 
     def footer_note(self) -> str:
@@ -448,33 +447,14 @@ class StepScreen(RunAnswers, RunFocus):
         journal = "" if self.has_class("narrow") else "journal "
         return f"{journal}saved {time.strftime('%H:%M:%S', time.localtime(at))}"
 
-    @property
-    def _behind(self) -> str:
-        """On a narrow terminal: what `tab` shows."""
-        many = self._run is not None and len(self.results(self._run)) > 1
-        stage = "hosts" if self.has_class("hosts") else "output" if self.has_class("output") else "steps"
-        return {"steps": "output", "output": "hosts" if many else "steps", "hosts": "steps"}[stage]
-
     # --- going about ------------------------------------------------------------------------------
 
-    def command_pane_next(self, arguments: tuple[str, ...]) -> None:
-        """`tab`: steps, output, hosts."""
-        run = self._run
-        many = run is not None and len(self.results(run)) > 1
-        if self.has_class("narrow"):
-            after = self._behind
-            self.set_class(after == "output", "output")
-            self.set_class(after == "hosts", "hosts")
-        elif many:
-            self.toggle_class("hosts")
-        else:
-            self.query_one("#steps" if self.focused is not self.query_one("#steps") else "#output").focus()
-            return
-        self.call_after_refresh(self.give_back_focus)
-
     def command_back(self, arguments: tuple[str, ...]) -> None:
-        """Back to where it was opened; the run goes on."""
-        self.console.pop_screen()
+        """All hosts again, if they were filtered; else back to where it was opened: the run goes on."""
+        if self.filtered:
+            self.filter_typed("", done=True)
+        else:
+            self.console.pop_screen()
 
     def command_runbook_transcript(self, arguments: tuple[str, ...]) -> None:
         """`t`."""

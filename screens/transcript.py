@@ -13,7 +13,7 @@ from screens.base import GuardianScreen
 from screens.work import begin
 from widgets.box import Line
 from widgets.lines_pane import LinesPane
-from widgets.prose import wrapped
+from widgets.prose import words_lines, wrapped
 
 LONGEST = 4 << 20
 """Characters that are shown; the file that is saved has all."""
@@ -156,5 +156,10 @@ def transcript_lines(text: str, width: int) -> list[Line]:
             if not line.startswith(("-", "*"))
             else "strong"
         )
-        lines += [[(part, paint)] for part in wrapped(line, width)]
+        if fence or line.startswith("    "):
+            # what ran and what it wrote stand as they are
+            lines += [[(part, paint)] for part in wrapped(line, width)]
+        else:
+            indent = line[: len(line) - len(line.lstrip())]
+            lines += words_lines([(line, paint)], width, first=indent, rest=f"{indent}  ") if line else [[]]
     return lines

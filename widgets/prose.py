@@ -25,14 +25,14 @@ def wrapped(text: str, width: int) -> list[str]:
     for line in text.split("\n"):
         rest = line
         while cell_len(rest) > width > 0:
-            cut = _fitting(rest, width)
+            cut = fitting(rest, width)
             lines.append(rest[:cut])
             rest = rest[cut:]
         lines.append(rest)
     return lines
 
 
-def _fitting(text: str, width: int) -> int:
+def fitting(text: str, width: int) -> int:
     """How many characters fit; one at least."""
     cells = 0
     for place, char in enumerate(text):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 
+from guardian_tui.protocol.approvals import GivenApproval
 from guardian_tui.protocol.runbooks import RunbookProgress, RunbookRun
 from guardian_tui.text import counted, safe
 from widgets import figures
 from widgets.box import Line
+from widgets.painting import Piece
 from widgets.prose import text_lines, words_lines
 from widgets.runbook_document import field_words
 from widgets.runbooks_list import proof_piece
 
 ACTS: dict[str, tuple[str, str]] = {
-    "retry": ("try again", "Runs the step once more, on the hosts where it was not well."),
+    "retry": ("try again", "Does the step once more."),
     "accept": ("take as done", "Goes on as if it had been well; a reason is asked for."),
     "skip": ("skip", "Goes on without it; a reason is asked for."),
     "back": ("go back", "To the step before; what was done stays done."),
@@ -29,18 +32,41 @@ UNKNOWN = "Nobody knows how it ended: look on the host first. To try again runs 
 def acts_of(run: RunbookRun) -> list[tuple[str, str, str]]:
     """What can be decided now; of a step of which nobody knows how it ended, what that would mean."""
     words = dict(ACTS)
+    if run.current is not None and run.current.hosts > 1:
+        words["retry"] = ("try again", "Runs the step once more, on the hosts where it was not well.")
+    if of_approval(run):
+        words["retry"] = (
+            "ask again",
+            "Whoever may approve it is asked once more; say before what has changed.",
+        )
     if _unknown(run):
         words["retry"] = ("try again", "Runs it once more; it may have been done there: look first.")
         words["accept"] = ("take as done", "You have looked, and it was done; a reason is asked for.")
     return [(act, *words[act]) for act in run.acts if act in words]
 
 
+def decide_title(run: RunbookRun) -> str:
+    """What is to be decided upon, in a few words."""
+    if of_approval(run):
+        return "it was refused: what now?"
+    return (
+        f"step {run.number}: nobody knows how it ended"
+        if _unknown(run)
+        else f"step {run.number} was not well: what now?"
+    )
+
+
+def of_approval(run: RunbookRun) -> bool:
+    """Whether the step in front is one that others approve."""
+    return run.current is not None and run.current.step.kind == "approve"
+
+
 def _unknown(run: RunbookRun) -> bool:
     return any(mark.step == run.step and mark.state == "unknown" for mark in run.marks)
 
 
-def question_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool) -> list[Line]:
-    """What is asked, and what to press."""
+def question_lines(run: RunbookRun, width: int, *, me: str, may_approve: bool) -> list[Line]:
+    """What is asked of this person, and what to press."""
     lines: list[Line] = []
     if run.words and run.asked not in ("", "decide"):
         lines += words_lines([(safe(run.words, 600), "warning")], width)
@@ -72,7 +98,7 @@ def question_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool
             step = run.current.step if run.current else None
             lines += text_lines(safe(step.text if step else "", 600, newlines=True), "strong", width)
         case "approve":
-            lines += approval_lines(run, width, mine=mine, may_approve=may_approve)
+            lines += approval_lines(run, width, me=me, may_approve=may_approve)
         case "decide":
             unknown = _unknown(run)
             paint = "warning" if unknown else "critical"
@@ -80,7 +106,7 @@ def question_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool
             if unknown:
                 lines += words_lines([(UNKNOWN, "text")], width)
             told: Line = [("⏎ ", "title"), ("decide: ", "text")]
-            told.append((", ".join(ACTS[act][0] for act in run.acts if act in ACTS), "muted"))
+            told.append((", ".join(word for _, word, _ in acts_of(run)), "muted"))
             lines.append(told)
     return lines
 
@@ -90,40 +116,44 @@ def _others(run: RunbookRun) -> Line:
     return [("   " + " · ".join(others), "muted")] if others else []
 
 
-def approval_lines(run: RunbookRun, width: int, *, mine: bool, may_approve: bool) -> list[Line]:
+def approval_lines(run: RunbookRun, width: int, *, me: str, may_approve: bool) -> list[Line]:
     """What an approval is bound to, who has given theirs, and what this person can do."""
     lines = text_lines(safe(run.current.words if run.current else "", 900, newlines=True), "strong", width)
     bound = f"bound to {run.digest[:16]}: the document and each command as they stand"
     lines += words_lines([(bound, "muted")], width)
     for one in run.approvals:
-        word, paint = (
-            ("approved", "ok")
-            if one.ok and not one.void
-            else ("no longer counts", "warning")
-            if one.ok
-            else ("refused", "critical")
-        )
-        note = f" {safe(one.void or one.note, 200)}" if one.void or one.note else ""
-        lines += words_lines([(f"{safe(one.by, 60)} {word}{note}", paint)], width)
-    given = sum(one.ok and not one.void for one in run.approvals)
-    if mine:
-        waits = "it waits for another person, not who began or leads it"
-        lines += words_lines([(f"{given} of {run.quorum}: ", "text"), (waits, "warning")], width)
-    elif may_approve:
-        lines.append(
-            [
-                (f"{given} of {run.quorum}   ", "text"),
-                ("y ", "title"),
-                ("approve   ", "text"),
-                ("n ", "title"),
-                ("refuse", "text"),
-            ]
-        )
-    else:
-        lines.append(
-            [(f"{given} of {run.quorum}: ", "text"), ("it waits for somebody who may approve", "muted")]
-        )
-    return lines
+        lines += words_lines([_given(one)], width)
+    held = [one for one in run.approvals if one.ok and not one.void]
+    count = f"{len(held)} of {run.quorum}"
+    if me in (run.by, run.leader):
+        waits = "it waits for another person, not who began or leads it."
+        lines += words_lines([(f"{count}: ", "text"), (waits, "warning")], width)
+        told = "You are told when somebody answers: esc leaves it waiting."
+        return [*lines, *words_lines([(told, "muted")], width)]
+    if not may_approve:
+        waits = "it waits for somebody who may approve"
+        return [*lines, *words_lines([(f"{count}: ", "text"), (waits, "muted")], width)]
+    if approved_by(run, me):
+        told = "you have approved it, and it waits for another."
+        lines += words_lines([(f"{count}: ", "text"), (told, "muted")], width)
+        return [*lines, [("n ", "title"), ("refuse it after all", "text")]]
+    keys: Line = [("y ", "title"), ("approve   ", "text"), ("n ", "title"), ("refuse", "text")]
+    return [*lines, [(f"{count}   ", "text"), *keys]]
+
+
+def approved_by(run: RunbookRun, name: str) -> bool:
+    """Whether somebody has approved what the run asks, and that still counts."""
+    return any(one.by == name and one.ok and not one.void for one in run.approvals)
+
+
+def _given(one: GivenApproval) -> Piece:
+    """What somebody said, and whether that counts still."""
+    by, note = safe(one.by, 60), f": {safe(one.note, 200)}" if one.note else ""
+    if not one.ok:
+        return f"{by} refused{note}", "critical"
+    if one.void:
+        return f"{by} approved, which no longer counts: {safe(one.void, 200)}", "warning"
+    return f"{by} approved, until {time.strftime('%H:%M', time.localtime(one.until))}{note}", "ok"
 
 
 def running_lines(
@@ -152,7 +182,7 @@ def running_lines(
         lines.append(
             [
                 (filled, "accent"), (rest, "rest"), (f" {done} of {hosts}", "text"),
-                (f" · batch {progress.batch} of {progress.batches}", "muted"), (f" · {since}", "muted"),
+                (f" · batch {max(1, progress.batch)} of {progress.batches}", "muted"), (f" · {since}", "muted"),
             ]
         )  # fmt: skip
         counts: Line = [

@@ -6,7 +6,8 @@ from guardian_tui.protocol.runbooks import RunbookDetail, RunbookPlan, RunbookVa
 from guardian_tui.text import safe
 from widgets.box import Line
 from widgets.prose import prose_lines, text_lines, words_lines
-from widgets.runbook_lines import shell_lines, title_of
+from widgets.runbook_lines import title_of
+from widgets.shell_text import shell_lines
 
 
 def asked_for(detail: RunbookDetail) -> list[RunbookVariable]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from guardian_tui.protocol.runbooks import (
     PlannedCommand,
@@ -12,16 +13,20 @@ from guardian_tui.protocol.runbooks import (
     RunbookRun,
     RunbookStep,
 )
-from guardian_tui.text import safe
+from guardian_tui.text import counted, safe
 from widgets.box import Line
-from widgets.painting import Piece
+from widgets.painting import Piece, width_of
 from widgets.prose import headings, prose_lines, text_lines, words_lines, wrapped
 from widgets.runbooks_list import STEP_GLYPHS, hosts_words, proof_piece
+from widgets.shell_text import shell_lines
 
-LONGEST_COMMAND = 16_384
 MOST_COMMANDS = 1000
 """As many as are told by the engine."""
 VALUE = 400
+_PERSON = ("instruct", "choose", "approve")
+"""Kinds that say by themselves that a person is needed."""
+STDIN_LINES = 6
+_PLACEHOLDER = re.compile(r"\{\{ *(\w+) *\}\}")
 
 
 def title_of(step: RunbookStep) -> str:
@@ -51,7 +56,7 @@ def steps_lines(steps: Sequence[RunbookStep], run: RunbookRun, width: int) -> tu
             marks.get(step.name, RunbookMark(step=step.name, state="todo")),
             width,
             current=current,
-            leader=run.leader,
+            run=run,
         )
     if run.rule:
         words, paint = proof_piece(run)
@@ -67,22 +72,22 @@ def steps_lines(steps: Sequence[RunbookStep], run: RunbookRun, width: int) -> tu
 
 
 def _step_lines(
-    step: RunbookStep, mark: RunbookMark, width: int, *, current: bool, leader: str
+    step: RunbookStep, mark: RunbookMark, width: int, *, current: bool, run: RunbookRun
 ) -> list[Line]:
     glyph, paint = STEP_GLYPHS[mark.state]
     name = f"{step.number} {title_of(step)}"
     strong = "title" if current else "muted" if mark.state in ("todo", "skipped") else "text"
     first, *rest = words_lines([(name, strong)], max(4, width - 2))
     lines: list[Line] = [[(f"{glyph} ", paint), *first], *([("  ", "text"), *line] for line in rest)]
-    for words, words_paint in _details(step, mark, leader):
+    for words, words_paint in _details(step, mark, run):
         if words:
             lines += words_lines([(words, words_paint)], width, first="    ", rest="    ")
     return lines
 
 
-def _details(step: RunbookStep, mark: RunbookMark, leader: str) -> list[Piece]:
+def _details(step: RunbookStep, mark: RunbookMark, run: RunbookRun) -> list[Piece]:
     if mark.state in ("todo", "asking"):
-        told: list[Piece] = [(_kind_words(step), "muted")]
+        told: list[Piece] = [(_kind_words(step, run.values), "muted")]
         if step.dangerous:
             told.append(("dangerous · typed in before it runs", "warning"))
         return told
@@ -90,14 +95,17 @@ def _details(step: RunbookStep, mark: RunbookMark, leader: str) -> list[Piece]:
     again = f"{mark.attempt} attempts" if mark.attempt > 1 else ""
     told_words = [part for part in (safe(mark.words, VALUE), state, again) if part]
     # who leads is known; whoever else did something is named; what paused it, and whether that was a person, stands in the question
-    who = [safe(mark.by, 60)] if mark.by and (told_words or mark.by != leader) and state != "paused" else []
+    who = (
+        [safe(mark.by, 60)] if mark.by and (told_words or mark.by != run.leader) and state != "paused" else []
+    )
     said = " · ".join([*told_words, *who])
     return [(said, {"failed": "critical", "unknown": "warning"}.get(mark.state, "muted"))]
 
 
-def _kind_words(step: RunbookStep) -> str:
-    # a line of a list: as much of it as there is room for
-    text = safe(" ".join(step.text.split()), 160)
+def _kind_words(step: RunbookStep, values: Mapping[str, str]) -> str:
+    # a line of a list: as much of it as there is room for, with the values that are known
+    text = _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), " ".join(step.text.split()))
+    text = safe(text, 160)
     return {
         "check": f"expects {safe(step.expect, 120)}" if step.expect else "looks, and changes nothing",
         "instruct": "you do it, and say so",
@@ -129,18 +137,6 @@ def commands_lines(planned: PlannedStep, width: int, most: int = MOST_COMMANDS) 
     return lines
 
 
-def shell_lines(command: str, width: int, paint: str = "title") -> list[Line]:
-    """The text of a command line by line, exactly as it stands; the first begins with ``$``, those below with ``>``."""
-    lines: list[Line] = []
-    text = safe(command, LONGEST_COMMAND, newlines=True).rstrip("\n")
-    for line in text.split("\n") if text else ():
-        sign = "> " if lines else "$ "
-        for part in wrapped(line, max(4, width - 2)):
-            lines.append([(sign, "muted"), (part, paint)])
-            sign = "  "
-    return lines
-
-
 def command_lines(command: PlannedCommand, width: int, *, named: bool, again: bool = False) -> list[Line]:
     """A command exactly as it will run; ``named``: with the hosts that it is for; ``again``: its text stands right above."""
     lines: list[Line] = []
@@ -156,11 +152,13 @@ def command_lines(command: PlannedCommand, width: int, *, named: bool, again: bo
             [(f"{safe(name, 100)}={safe(value, VALUE)}", "text")], width, first="with   ", rest="       "
         )
     if command.stdin:
-        shown = safe(command.stdin, VALUE, newlines=True).split("\n")
+        shown = wrapped(safe(command.stdin, VALUE, newlines=True), max(8, width - 7))
         lines += [
             [("stdin  " if place == 0 else "       ", "muted"), (line, "text")]
-            for place, line in enumerate(shown[:6])
+            for place, line in enumerate(shown[:STDIN_LINES])
         ]
+        if len(shown) > STDIN_LINES:
+            lines.append([(f"       and {counted(len(shown) - STDIN_LINES, 'more line')}", "muted")])
     if command.missing:
         lines.append(
             [("no value yet for ", "muted"), (", ".join(safe(one, 60) for one in command.missing), "warning")]
@@ -173,8 +171,8 @@ def where_line(planned: PlannedStep, hosts: Sequence[str], count: int) -> Line:
     step = planned.step
     whom = f"as {safe(step.user, 60)}" if step.user else "as its own user"
     place = hosts_words(hosts, count) if hosts or count else "a host that is not known yet"
-    counted = f"  {count} host{'' if count == 1 else 's'}" if count and len(hosts) == 1 else ""
-    return [("on     ", "muted"), (place, "strong"), (f"{counted} · {whom}", "muted")]
+    many = f"  {counted(count, 'host')}" if count and len(hosts) == 1 else ""
+    return [("on     ", "muted"), (place, "strong"), (f"{many} · {whom}", "muted")]
 
 
 def undo_lines(planned: PlannedStep, width: int) -> list[Line]:
@@ -199,11 +197,11 @@ def undo_lines(planned: PlannedStep, width: int) -> list[Line]:
 
 def _back_lines(command: str, width: int) -> list[Line]:
     """That it goes back, and by what."""
-    if "\n" not in command:
-        told = (f"yes, by: {safe(command, VALUE)}", "ok")
-        return words_lines([told], width, first="goes back?  ", rest="            ")
-    lines: list[Line] = [[("goes back?  ", "muted"), ("yes, by:", "ok")]]
-    return lines + [[("  ", "text"), *line] for line in shell_lines(command, width - 2, "ok")]
+    head: Line = [("goes back?  ", "muted"), ("yes, by:", "ok")]
+    first, *more = shell_lines(command, width - 2, "ok")
+    if not more and width_of(head) + width_of(first) < width:
+        return [[*head, (" ", "text"), *first[1:]]]
+    return [head, *([("  ", "text"), *line] for line in (first, *more))]
 
 
 def what_lines(run: RunbookRun, width: int) -> list[Line]:
@@ -280,7 +278,7 @@ def plan_step_lines(
         body += [*undo, *commands] if many else [*commands, *undo]
     elif planned.words:
         body += text_lines(safe(planned.words, 2000, newlines=True), "text", inner)
-    if planned.person and not step.dangerous:
+    if planned.person and not step.dangerous and step.kind not in _PERSON:
         body += words_lines([(safe(planned.person, VALUE), "muted")], inner)
     if planned.permission not in ("", "runbooks.run"):
         body.append([("needs  ", "muted"), (planned.permission, "text")])

@@ -10,6 +10,7 @@ from guardian_tui.protocol.runbooks import RunbookPiece, RunbookProgress
 from guardian_tui.text import safe
 from widgets.box import Line
 from widgets.prose import wrapped
+from widgets.shell_text import shell_lines
 
 STEP_LINES = 400
 """Lines of one attempt that are kept."""
@@ -100,7 +101,8 @@ class RunOutput:
 
     def __init__(self) -> None:
         self._written: dict[Attempt, _Written] = {}
-        self._commands: dict[Attempt, tuple[str, ...]] = {}
+        self._commands: dict[Attempt, tuple[str, str]] = {}
+        """What stands above an attempt: the command, and what is to be said of it."""
         self.newest = 0
         """Number of the newest piece that was taken."""
 
@@ -138,19 +140,23 @@ class RunOutput:
         for written in self._written.values():
             written.settle()
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to be read."""
+        return bool(self._written)
+
     @property
     def held_bytes(self) -> int:
         """What it takes of the memory."""
-        commands = sum(map(sys.getsizeof, (line for lines in self._commands.values() for line in lines)))
+        commands = sum(map(sys.getsizeof, (text for texts in self._commands.values() for text in texts)))
         return commands + sum(written.held_bytes for written in self._written.values())
 
-    def take_command(self, attempt: Attempt, commands: Sequence[str], *, begun: bool = False) -> None:
-        """What the attempt runs, as it was shown before it ran; ``begun``: it stands there before anything is written."""
+    def take_command(self, attempt: Attempt, command: str, note: str = "", *, begun: bool = False) -> None:
+        """What the attempt runs, as it was shown before it ran, and a word on it; ``begun``: it stands there before anything is written."""
         if begun:
             self._of(attempt)
         if len(self._commands) >= 2 * ATTEMPTS and attempt not in self._commands:
             del self._commands[next(iter(self._commands))]
-        self._commands[attempt] = tuple(commands)
+        self._commands[attempt] = (command, note)
 
     def take_undo(self, attempt: Attempt, commands: Sequence[str]) -> None:
         """What takes the attempt back: it stands below what that has written."""
@@ -164,14 +170,13 @@ class RunOutput:
         found: list[Line] = []
         for (step, attempt), written in self._written.items():
             shown, cut = written.lines(width)
-            command = self._commands.get((step, attempt), ())
+            command, note = self._commands.get((step, attempt), ("", ""))
             if found:
                 found.append([])
             again = f"  (attempt {attempt})" if attempt > 1 else ""
             if command:
-                for place, line in enumerate(command):
-                    sign, paint = ("$ ", "accent") if place == 0 else ("  ", "accent")
-                    found += [[(sign, "muted"), (part, paint)] for part in wrapped(line, max(4, width - 2))]
+                found += shell_lines(command, width, "accent")
+                found += [[(note, "muted")]] if note else []
             else:
                 found.append([(titles.get(step, safe(step, 100)), "accent"), (again, "muted")])
             if cut:

@@ -247,7 +247,8 @@ class ResultsList(_Rows):
         self._results = {one.id: one for one in results}
         self.set_order(list(self._results))
         failed = sum(one.state == "failed" for one in results)
-        self.set_caption("hosts", f"{total}", note, "critical" if failed else "muted")
+        shown = f"{len(results)} of {total}" if len(results) < total else f"{total}"
+        self.set_caption("hosts", shown, note, "critical" if failed else "muted")
         self.redraw_changed()
 
     @property

@@ -28,10 +28,8 @@ class ApprovalCommands(CommandPart):
             self._open_order(one)
 
     def approve_asked(self, ident: str, *, run: bool) -> None:
-        """Nothing is approved that was not read: a run on its own screen, an order in its preview."""
+        """Nothing is approved that was not read: a run on its own screen, where y approves it, an order in its preview."""
         self.open_asked(ident, run=run)
-        if run:
-            self._app.say("Read what would run, then y approves it.")
 
     def refuse_asked(self, ident: str, note: str, *, run: bool) -> None:
         """Refuse it, with a reason."""

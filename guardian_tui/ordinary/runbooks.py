@@ -227,6 +227,31 @@ class RunbookCommands(CommandPart):
             title="an approval is asked of you",
         )
 
+    def tell_judged(self, run: RunbookRun) -> None:
+        """Somebody has approved or refused a run: whoever leads or began it is told, unless they look at it."""
+        app, session, last = self._app, self._app.session, max(run.approvals, key=lambda one: one.at)
+        looks = isinstance(app.screen, StepScreen) and app.screen.run_id == run.id
+        if session is None or session.account not in (run.by, run.leader) or looks:
+            return
+        what, note = (
+            f"{run.title} on {hosts_words(run.hosts, run.hosts_count)}",
+            f" {last.note}" if last.note else "",
+        )
+        given = sum(one.ok and not one.void for one in run.approvals)
+        if not last.ok:
+            app.say(
+                f"{what}.{note} :runbooks opens it: decide how it goes on.",
+                severity="warning",
+                title=f"refused by {last.by}",
+            )
+        elif run.asked == "approve":
+            app.say(
+                f"{what}: {given} of {run.quorum} have approved it.{note}", title=f"approved by {last.by}"
+            )
+        else:
+            goes = "goes on by itself" if run.auto else "can go on"
+            app.say(f"{what} {goes}.{note} :runbooks opens it.", title=f"approved by {last.by}")
+
     def tell_handed(self, run: RunbookRun) -> None:
         """Another person leads a run: who led it, and to whom it was handed, are told."""
         session = self._app.session

@@ -213,3 +213,46 @@ async def test_an_order_that_waits_is_no_failure() -> None:
         app.say_error(ApprovalNeeded("It waits.", field="a1"))
         await until(lambda: any(one.message == "It waits." for one in app._notifications))
         assert {one.severity for one in app._notifications if one.message == "It waits."} == {"warning"}
+
+
+async def test_whoever_leads_a_run_is_told_what_others_said_of_it() -> None:
+    me = SESSION.account
+    asked = msgspec.structs.replace(
+        made.RUN, leader=me, asked="approve", acts=("stop",), phrase="", quorum=2, approvals=()
+    )
+    yes = GivenApproval(by="grace", at=NOW - 5, ok=True, until=NOW + 600, note="looks right")
+    too = GivenApproval(by="bob", at=NOW, ok=True, until=NOW + 600)
+    no = GivenApproval(by="bob", at=NOW, ok=False, until=NOW + 600, note="not on a Friday")
+    async with canned((120, 40)) as (app, _pilot, client):
+        client.answers |= made.ANSWERS
+
+        def told(**changes: object) -> list[str]:
+            """What is said when the run is like this."""
+            app.said.clear()
+            app._changed(made.delta(msgspec.structs.replace(asked, **changes)))
+            return [f"{title} | {words}" for _, _, title, words in app.said]
+
+        app._changed(made.delta(asked))
+        where = "Disk almost full on web-eu-12"
+        assert told(approvals=(yes,)) == [
+            f"approved by grace | {where}: 1 of 2 have approved it. looks right"
+        ]
+        assert told(asked="confirm", approvals=(yes, too)) == [
+            f"approved by bob | {where} can go on. :runbooks opens it."
+        ]
+        assert told(asked="confirm", approvals=(yes, too), version=30) == [], "nothing was said anew"
+        app._changed(made.delta(asked))
+        assert told(state="deciding", asked="decide", approvals=(no,)) == [
+            f"refused by bob | {where}. not on a Friday :runbooks opens it: decide how it goes on."
+        ]
+        app._changed(made.delta(asked))
+        assert told(asked="confirm", auto=True, approvals=(too,)) == [
+            f"approved by bob | {where} goes on by itself. :runbooks opens it."
+        ]
+        app._changed(made.delta(msgspec.structs.replace(asked, by="sup-3", leader="sup-2")))
+        assert told(by="sup-3", leader="sup-2", approvals=(yes,)) == [], "it is not theirs"
+        # whoever looks at it sees it there
+        app._changed(made.delta(asked))
+        app.open_runbook_run("r1")
+        await until(lambda: isinstance(app.screen, StepScreen) and app.screen.composed)
+        assert told(approvals=(yes,)) == []

@@ -46,7 +46,7 @@ from tests.support.canned import NOW, SESSION, CannedClient, canned, standing_st
 from tests.support.console import until
 from tests.support.painting import PaintingDriver
 from widgets.lines_pane import LinesPane
-from widgets.runbook_lines import plan_step_lines
+from widgets.runbook_lines import plan_step_lines, steps_lines
 from widgets.runbooks_list import ResultsList
 
 Console = tuple[GuardianApp, Pilot[int], CannedClient]
@@ -501,7 +501,7 @@ async def test_an_approval_shows_what_it_binds_and_is_another_person_s(size: tup
         order = last(client, "runbooks.approve")
         assert order == ApproveRunbook(run="r1", version=made.RUN.version, digest="d" * 64)
         app._changed(made.delta(replace(APPROVE, version=70, leader=SESSION.account)))
-        await seen(app, "it waits for another person, not who began or leads it")
+        await seen(app, "it waits for another person, not who began or leads it", "esc leaves it")
         assert "approve" not in "\n".join(picture(app)).splitlines()[-1], (
             "nobody is offered what they can't do"
         )
@@ -804,3 +804,61 @@ async def test_hosts_that_were_not_well_are_told_at_the_end_and_have_the_room_wh
         app._changed(made.delta(replace(made.ENDED, id="r1", version=95, marks=marks, rule="")))
         await seen(app, "✓ done", "step 4: 16 of 20 well, 4 failed (web-eu-01")
         assert app.screen.query_one(AskPane).has_class("warning"), "it is no clean end"
+
+
+async def test_an_approval_says_to_each_what_they_can_do_and_what_counts_no_more() -> None:
+    late = GivenApproval(by="bob", at=NOW - 900, ok=True, until=NOW - 300, void="It has expired.")
+    both = replace(APPROVE, approvals=(*APPROVE.approvals, late))
+    async with step(both, (80, 24)) as (app, _pilot, _client):
+        await seen(
+            app, "eve approved, until", "bob approved, which no longer counts: It has expired.", "1 of 2"
+        )
+        mine = GivenApproval(by=SESSION.account, at=NOW, ok=True, until=NOW + 600)
+        app._changed(made.delta(replace(both, version=60, approvals=(mine,))))
+        await seen(app, "you have approved it, and it waits for another.", "n refuse it after all")
+        assert "y approve" not in words_of(app)
+        app._changed(made.delta(replace(both, version=61, leader=SESSION.account, approvals=())))
+        await seen(app, "You are told when somebody answers", "esc leaves it waiting")
+
+
+async def test_what_is_to_be_approved_is_told_once() -> None:
+    async with step(APPROVE, (120, 40), ahead=(made.VACUUM,)) as (app, _pilot, _client):
+        await seen(app, "journalctl --vacuum-time=7d", "1 of 2")
+        assert words_of(app).count("2 other people approve: cut it") == 1
+    told = replace(
+        made.PLAN.steps[1], person="Another person has to approve.", words="Another person approves: May it?"
+    )
+    lines = plan_step_lines(replace(told, step=replace(made.STEPS[1], kind="approve")), (), 70)
+    assert sum("approve" in "".join(text for text, _ in line) for line in lines[1:]) == 1
+
+
+async def test_after_a_refusal_the_others_are_asked_again() -> None:
+    refused = replace(
+        APPROVE, state="deciding", asked="decide", acts=("retry", "back", "stop"), leader=SESSION.account, words="eve refused: not on a Friday",
+        approvals=(GivenApproval(by="eve", at=NOW - 20, ok=False, until=NOW + 600, note="not on a Friday"),),
+    )  # fmt: skip
+    async with step(refused, (80, 24)) as (app, pilot, _client):
+        await seen(app, "eve refused: not on a Friday", "decide: ask again, go back, stop", "r ask again")
+        await pilot.press("enter")
+        await dialog(app, ChoiceDialog)
+        await seen(app, "it was refused: what now?", "ask again", "⏎ picks")
+
+
+async def test_a_question_that_is_asked_about_what_was_written_stands_below_it() -> None:
+    """At 80 columns there is room for one of them: a number from the list can't be typed without the list."""
+    async with step(made.at(3, asked="input"), (80, 24)) as (app, pilot, _client):
+        await seen(app, "Keep how many days of journal?", "93% /var", "tab steps")
+        field = app.screen.focused
+        assert isinstance(field, Input)
+        await pilot.press("tab")
+        await seen(app, "▶ 3 keep", "tab output")
+        assert app.screen.focused is field, "what is typed goes on"
+        await pilot.press("tab")
+        await seen(app, "93% /var")
+
+
+async def test_values_that_are_known_stand_in_what_is_still_to_come() -> None:
+    told = replace(made.STEPS[5], text="{{mount}} is well, {{later}} is not known")
+    lines, _, _ = steps_lines((*made.STEPS[:5], told), made.RUN, 70)
+    words = "\n".join("".join(text for text, _ in line) for line in lines)
+    assert "tells: /var is well, {{later}} is not known" in words

@@ -54,7 +54,7 @@ def test_what_is_asked_stands_line_by_line() -> None:
         run = replace(
             made.RUN, asked=asked, words="", current=replace(made.RUN.current, step=step, words=words)
         )
-        lines = said(question_lines(run, 60, mine=False, may_approve=True))
+        lines = said(question_lines(run, 60, me="ops-9", may_approve=True))
         assert lines[:2] == wanted, lines
     waits = replace(made.RUN.current, step=step, commands=(), words="Tell all channels: a\nb")
     assert "  b" in said(plan_step_lines(waits, (), 60))

@@ -16,7 +16,7 @@ def piece(number: int, text: str) -> RunbookPiece:
 
 def test_what_takes_a_step_back_stands_below_what_that_wrote() -> None:
     output = RunOutput()
-    output.take_command(("cut", 1), ["cut it"])
+    output.take_command(("cut", 1), "cut it")
     output.take_pieces([piece(1, "one\ntwo\n")], named=False)
     output.take_tail(RunbookProgress(id="r", step="cut", attempt=1, tail="two\nthree"))
     for _ in range(2):
