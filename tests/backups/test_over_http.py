@@ -21,12 +21,12 @@ from tests.backups.house import HERE, House, house
 from tests.support.rclone import Kind, Served
 from tests.support.restic_key import make_cheap
 
-PASSWORD = 'behind \' "$HOME" ; a lock'
+PASSWORD = 'behind \' "$HOME" ; lock-3906'
 WHO: dict[Kind, tuple[str, str]] = {
     "restic": ("ada", "rest-pass-4711"),
     "s3": ("AKIAADA", "s3-pass-0815"),
 }
-SECRET = ("rest-pass-4711", "s3-pass-0815", "$HOME")
+SECRET = ("rest-pass-4711", "s3-pass-0815", "lock-3906")
 """What must stand nowhere: of both keys all, of the password what no quoting changes."""
 
 
