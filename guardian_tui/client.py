@@ -24,6 +24,8 @@ from guardian_tui.protocol.system import Hello
 R = TypeVar("R", bound=Response)
 
 CALL_SECONDS = 65.0
+SPARE_SECONDS = 5.0
+"""The engine itself gives an order up before we do."""
 SILENCE_SECONDS = HEARTBEAT_SECONDS * 4
 """A stream that is silent for so long is dead."""
 EVENT_LIMIT_BYTES = 64 << 20
@@ -87,14 +89,17 @@ class Client:
             raise TypeError(f"{name} answers {route.response.__name__}, not {kind.__name__}")
         fields: dict[str, object] = msgspec.to_builtins(request if request is not None else Nothing())
         path = _fill(route, fields)
+        patience = httpx.Timeout(max(CALL_SECONDS, route.patience_seconds + SPARE_SECONDS), connect=5.0)
         started = time.monotonic()
         try:
             if route.method in ("GET", "DELETE"):
                 query = {key: _text(value) for key, value in fields.items() if value is not None}
-                answer = await self._http.request(route.method, path, params=query, headers=self._headers())
+                answer = await self._http.request(
+                    route.method, path, params=query, headers=self._headers(), timeout=patience
+                )
             else:
                 answer = await self._http.request(
-                    route.method, path, content=_encode(fields), headers=self._headers()
+                    route.method, path, content=_encode(fields), headers=self._headers(), timeout=patience
                 )
         except httpx.HTTPError as error:
             raise unreachable(error) from error

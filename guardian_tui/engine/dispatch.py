@@ -104,7 +104,8 @@ class Dispatch:
             GuardianError: as :meth:`call`.
         """
         name, request_id = call.route.name, call.request_id
-        limit = asyncio.timeout(HANDLER_SECONDS)
+        patience = call.route.patience_seconds or HANDLER_SECONDS
+        limit = asyncio.timeout(patience)
         try:
             async with limit:
                 return await self._carry_out(call, request)
@@ -113,9 +114,7 @@ class Dispatch:
             raise
         except Exception as error:
             if limit.expired():
-                raise InternalError(
-                    f"{name} took longer than {HANDLER_SECONDS:.0f} s and was given up"
-                ) from error
+                raise InternalError(f"{name} took longer than {patience:.0f} s and was given up") from error
             log.exception("%s failed", name, extra={"request_id": request_id})
             raise InternalError(
                 f"Quote request {request_id} to whoever runs this engine; its log has the cause."

@@ -25,7 +25,7 @@ from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.live import Live
 from guardian_tui.engine.store.database import Store
 from guardian_tui.engine.store.tables import meta
-from guardian_tui.protocol.audit import AuditExport, AuditQuery
+from guardian_tui.protocol.audit import AuditBundle, AuditExport, AuditQuery
 from guardian_tui.protocol.base import Nothing
 from guardian_tui.protocol.errors import AuditUnavailable, InternalError, InvalidRequest, StoreUnavailable
 from tests.audit.conftest import LOUD, Bench, eventually
@@ -265,6 +265,30 @@ async def test_a_long_export_comes_in_pieces_that_each_verify(
     bundle = await bench.order("audit.export", AuditExport(first=2))
     assert bundle.more and bundle.events[-1].seq == 5
     assert verify_export(msgspec.json.encode(bundle), bench.log.public_key).ok
+
+
+async def test_parts_of_an_export_without_a_checkpoint_among_them_are_whole_together(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders_module, "EXPORT_MOST", 4)
+    monkeypatch.setattr(orders_module, "BATCH", 3)
+    monkeypatch.setattr(bench.log._checkpoints, "due", lambda head: False)
+    await bench.write(2)
+    await bench.log.checkpoint()
+    await bench.write(11)
+    parts: list[AuditBundle] = []
+    while not parts or parts[-1].more:
+        first = parts[-1].events[-1].seq + 1 if parts else 3
+        parts.append(await bench.order("audit.export", AuditExport(first=first)))
+    assert not parts[0].checkpoints and [event.seq for event in parts[0].events] == [3, 4, 5, 6]
+    whole = msgspec.structs.replace(
+        parts[0],
+        events=tuple(event for part in parts for event in part.events),
+        checkpoints=tuple(point for part in parts for point in part.checkpoints),
+        more=False,
+    )
+    assert [event.seq for event in whole.events] == list(range(3, bench.log.head + 1))
+    assert verify_export(msgspec.json.encode(whole), bench.log.public_key).ok
 
 
 async def test_an_export_of_nothing_is_refused(bench: Bench) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from guardian_tui.attach import engine_listens, last_words, start_engine, wait_until_listening
@@ -62,6 +63,25 @@ async def test_this_machine_is_in_the_list_with_figures(tmp_path: Path) -> None:
             ):
                 await asyncio.sleep(0.1)
         assert (await one.client.call("hosts.list", HostList, HostsQuery(filter="!" + row.name))).hosts == ()
+
+
+async def test_an_answer_is_waited_for_as_long_as_its_order_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = msgspec.json.encode(AuditVerdict(ok=True, events=1, checkpoints=1))
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.5)
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    monkeypatch.setattr("guardian_tui.client.CALL_SECONDS", 0.1)
+    async with await asyncio.start_unix_server(slow, tmp_path / "socket"):
+        client = Client(tmp_path / "socket")
+        assert (await client.call("audit.verify", AuditVerdict)).ok
+        await client.close()
 
 
 async def test_the_stream_begins_with_a_snapshot_and_goes_on_where_it_was(tmp_path: Path) -> None:

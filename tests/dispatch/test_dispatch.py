@@ -13,6 +13,7 @@ from guardian_tui.engine.calls import ANY_SCOPE, Call, Entry, Peer, Principal
 from guardian_tui.engine.clock import ManualClock
 from guardian_tui.engine.dispatch import Dispatch
 from guardian_tui.protocol.alerts import TestChannel as ChannelTest
+from guardian_tui.protocol.audit import AuditVerdict
 from guardian_tui.protocol.base import Done, Nothing, Request
 from guardian_tui.protocol.errors import (
     AuditUnavailable,
@@ -275,6 +276,13 @@ async def test_a_handler_that_hangs_is_given_up_and_a_broken_one_tells_nothing(
     monkeypatch.setattr(module, "HANDLER_SECONDS", 0.05)
     with pytest.raises(InternalError, match="given up"):
         await rig.give("hosts.list", hang)
+
+    async def long(call: Call, request: Any) -> AuditVerdict:
+        await asyncio.sleep(0.2)
+        return AuditVerdict(ok=True, events=0, checkpoints=0)
+
+    # a chain of millions of events takes its time
+    assert await rig.give("audit.verify", long)
     with pytest.raises(InternalError) as told:
         await rig.give("hosts.list", leak)
     assert "hunter2" not in str(told.value.problem("r1"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from guardian_tui.engine.audit.inspection import BATCH
 from guardian_tui.engine.audit.rows import ChainRows
 from guardian_tui.engine.calls import Call
 from guardian_tui.engine.store.database import Store
@@ -58,7 +59,7 @@ class Orders:
         return await self._log.verify()
 
     async def export(self, call: Call, request: AuditExport) -> AuditBundle:
-        """``audit.export``: a span with its checkpoints; it ends on one, so that all of it is signed."""
+        """``audit.export``: a span with its checkpoints; it ends on one, so that all of it is signed, or has more to come."""
         first, last = max(1, request.first), request.last or self._log.head + 1
         # the export's own event comes next, so that an export without an end holds it
         if last < first or first > self._log.head + 1:
@@ -76,8 +77,17 @@ class Orders:
         rows = self._rows()
         end = await rows.checkpoint_from(last) or last
         if end - first >= EXPORT_MOST:
-            end = await rows.checkpoint_until(first + EXPORT_MOST - 1) or 0
-        events = await rows.span(first, end)
+            most = first + EXPORT_MOST - 1
+            end = await rows.checkpoint_until(most) or 0
+            if end < first:
+                # none among so many: a later part has the checkpoint that proves this one
+                end = most
+        # in batches, so that others are answered meanwhile
+        events = [
+            event
+            for start in range(first, end + 1, BATCH)
+            for event in await rows.span(start, min(start + BATCH - 1, end))
+        ]
         points = await rows.checkpoints(first, end)
         return AuditBundle(
             chain=self._log.chain,

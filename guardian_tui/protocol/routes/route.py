@@ -44,5 +44,7 @@ class Route:
     while_locked: bool = False
     """May be called by a locked session."""
     stream: bool = False
+    patience_seconds: float = 0.0
+    """It is given up when it takes longer; 0: as long as any order."""
     raw: bool = False
     """Answers plain text, not JSON (health, metrics)."""
