@@ -757,6 +757,8 @@ def test_the_whole_picture(snap_compare: Callable[..., bool], size: tuple[int, i
                 await seen(app, "Type web-eu-12" if what == "step" else "6 of 20")
                 await until(lambda: isinstance(app.screen, StepScreen) and app.screen._detail is not None)
                 await seen(app, *(("▶ 4 vacuum", "grace") if what == "step" else ("web-eu-03",)))
+                if what == "fanned":
+                    await until(lambda: isinstance(app.screen.focused, ResultsList))
             for field in app.screen.query(Input):
                 field.cursor_blink = False
             app.screen.refresh_frame()  # type: ignore[attr-defined]  # all of them have one
