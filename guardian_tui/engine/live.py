@@ -228,6 +228,10 @@ class Subscription:
         """Stop following."""
         self._live.unwatch(self.changed)
 
+    def shown(self, table: str) -> int:
+        """How many rows of a table the follower has by now."""
+        return len(self._shown[table])
+
     def take(self) -> bytes | None:
         """Encode what changed since the last call as the JSON of a ``Delta``; None when there is nothing new."""
         self.changed.clear()

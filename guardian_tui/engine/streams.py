@@ -19,6 +19,7 @@ from guardian_tui.engine.live import Live, Sees, Subscription
 from guardian_tui.engine.turns import until_turn
 from guardian_tui.protocol.errors import GuardianError, StoreUnavailable, TooManyRequests
 from guardian_tui.protocol.events import HEARTBEAT_SECONDS, End, Heartbeat
+from guardian_tui.protocol.routes import ROUTES
 from guardian_tui.protocol.system import EngineStatus, EventsRequest
 
 MOST_STREAMS = 256
@@ -177,7 +178,26 @@ class Streams:
             # their grants were changed while they looked on
             subscription.see(visibility(principal))
         call.principal = principal
-        return Heartbeat(status=self._status(), session_expires_at=principal.expires_at)
+        status = self._status()
+        if not _sees_all(principal):
+            status = of_some_hosts(status, subscription.shown("hosts"))
+        return Heartbeat(status=status, session_expires_at=principal.expires_at)
+
+
+def _sees_all(principal: Principal) -> bool:
+    """Whether ``engine.status`` is theirs to ask: that is of every host."""
+    scope = principal.scopes.get(ROUTES["engine.status"].permission)
+    return scope is not None and scope.covers({})
+
+
+def of_some_hosts(status: EngineStatus, hosts: int) -> EngineStatus:
+    """The engine's health as one of so many hosts is told it: what makes their own picture worth believing, and nothing that counts other hosts."""
+    return EngineStatus(
+        time=status.time, uptime_seconds=status.uptime_seconds, hosts=hosts, interval_seconds=status.interval_seconds,
+        late_polls=0, cpu_ratio=0.0, memory_bytes=0, queued_writes=0, outbox_waiting=0, cut_off_since=status.cut_off_since,
+        audit_verified_at=status.audit_verified_at, audit_ok=status.audit_ok, vault_locked=status.vault_locked,
+        store_problem=status.store_problem,
+    )  # fmt: skip
 
 
 def _event(name: str, id: str, data: bytes) -> bytes:

@@ -29,6 +29,7 @@ from guardian_tui.protocol.errors import PermissionDenied, StoreUnavailable, Too
 from guardian_tui.protocol.events import Delta, End, Heartbeat, StreamEvent
 from guardian_tui.protocol.fleet import HostRow, HostSpec
 from guardian_tui.protocol.imports import ImportPreview, ImportRequest, SourceText
+from guardian_tui.protocol.system import EngineStatus
 from tests.support.console import WAIT_SECONDS, House, house
 
 PASSWORD = "another donkey staple 3"
@@ -81,6 +82,28 @@ async def test_a_stream_follows_grants_that_change_and_ends_with_the_account(tmp
         await one.client.call("accounts.disable", Done, AccountRef(account="eve"))
         end = await next_of(stream, lambda event: isinstance(event, End))
         assert isinstance(end, End) and end.reason == "revoked"
+        await eve.close()
+
+
+async def test_a_heartbeat_tells_one_of_some_hosts_nothing_of_the_others(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        await add(one, "web-1", "web")
+        await add(one, "db-1", "db")
+        eve = await invited(one, "eve", GrantSpec(profile="viewer", scope="role=web"))
+        stream = eve.events()
+        await next_of(stream, hosts_of)
+        beat = await next_of(stream, lambda event: isinstance(event, Heartbeat))
+        assert isinstance(beat, Heartbeat)
+        theirs = beat.status
+        assert (theirs.hosts, theirs.memory_bytes, theirs.clients, theirs.connecting) == (1, 0, 0, 0)
+        assert theirs.time > 0 and theirs.interval_seconds > 0
+        with pytest.raises(PermissionDenied):
+            await eve.call("engine.status", EngineStatus)
+        # with every host, all of it: also while they look on
+        grants = (GrantSpec(profile="viewer"),)
+        await one.client.call("accounts.grants", Account, SetGrants(account="eve", grants=grants))
+        full = await next_of(stream, lambda event: isinstance(event, Heartbeat) and event.status.hosts > 1)
+        assert isinstance(full, Heartbeat) and full.status.memory_bytes > 0 and full.status.clients >= 1
         await eve.close()
 
 
