@@ -80,14 +80,17 @@ async def test_a_session_that_waits_for_a_lock_in_postgresql_is_counted(lab: Lab
         await one.commit()
         await one.execute("LOCK TABLE t")
         waiting = asyncio.create_task(two.execute("SELECT * FROM t"))
-        for _ in range(100):
-            check = await lab.made("postgresql", params, timeout_seconds=20)
-            if lab.figures(check).get("check_lock_waits"):
-                break
-        assert lab.figures(check)["check_lock_waits"] == 1, check.words
-        assert lab.figures(check)["check_slow_queries"] >= 1
-        await one.rollback()
-        await waiting
+        try:
+            for _ in range(100):
+                check = await lab.made("postgresql", params, timeout_seconds=20)
+                if lab.figures(check).get("check_lock_waits"):
+                    break
+            assert lab.figures(check)["check_lock_waits"] == 1, check.words
+            assert lab.figures(check)["check_slow_queries"] >= 1
+        finally:
+            # or the end of the block would wait for both
+            await one.rollback()
+            await waiting
 
 
 async def test_redis_is_looked_at_also_with_a_password_and_as_a_replica(
