@@ -59,9 +59,13 @@ class ChartData:
         return self.history is not None and any(value is not None for value in self.history.typical_high)
 
 
+LEAST_TOP = 1e-300
+"""What is smaller has no power of ten of its own."""
+
+
 def nice_top(value: float) -> float:
     """A round number at or above a value, for the end of an axis."""
-    if value <= 0 or not math.isfinite(value):
+    if value < LEAST_TOP or not math.isfinite(value):
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (1.0, 2.0, 2.5, 5.0, 10.0) if step * power >= value * 0.999999)

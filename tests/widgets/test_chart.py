@@ -92,6 +92,7 @@ def test_a_tall_chart_has_a_label_half_way() -> None:
         (0, 1),
         (-3, 1),
         (float("inf"), 1),
+        (5e-324, 1),
         (0.93, 1),
         (1, 1),
         (1.1, 2),
