@@ -131,8 +131,9 @@ async def test_the_screen_opens_with_a_bounded_number_of_statements(
     assert len(at_start) <= 20, at_start
     with statements(home) as anew:
         await home.backups.refresh()
-    # old runs are removed meanwhile
-    assert len(anew) <= 12, anew
+    # old runs may be removed meanwhile, and PostgreSQL is asked whether it is there
+    asked = [made for made in anew if made.startswith("SELECT ") and "FROM backup_" in made]
+    assert 1 <= len(asked) <= 8, asked
 
     # after a run its own job alone is read again: so many statements, and so many rows
     job = home.backups.jobs["j7"]
