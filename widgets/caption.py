@@ -49,10 +49,7 @@ class Captioned(Painted):
         """Another width: the note moves."""
         self._draw_caption()
 
-    def on_focus(self) -> None:
-        """The border has another colour."""
-        self._draw_caption()
-
-    def on_blur(self) -> None:
-        """The border has another colour."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """The border has another colour: told when it is so, where the event of losing the keys comes before it is."""
+        super().watch_has_focus(has_focus)
         self._draw_caption()

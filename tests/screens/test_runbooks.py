@@ -758,7 +758,10 @@ def test_the_whole_picture(snap_compare: Callable[..., bool], size: tuple[int, i
                 await until(lambda: isinstance(app.screen, StepScreen) and app.screen._detail is not None)
                 await seen(app, *(("▶ 4 vacuum", "grace") if what == "step" else ("web-eu-03",)))
                 if what == "fanned":
-                    await until(lambda: isinstance(app.screen.focused, ResultsList))
+                    # the screen names it before it is told: then alone its caption has the other colour
+                    await until(
+                        lambda: isinstance(app.screen.focused, ResultsList) and app.screen.focused.has_focus
+                    )
             for field in app.screen.query(Input):
                 field.cursor_blink = False
             app.screen.refresh_frame()  # type: ignore[attr-defined]  # all of them have one

@@ -197,6 +197,26 @@ async def test_a_box_is_as_high_as_its_lines_and_takes_titles_as_words() -> None
         assert "[@click=app.quit]" in box._border_title.plain  # type: ignore[union-attr]  # it has a title
 
 
+async def test_the_line_in_a_caption_has_the_colour_of_its_border_with_the_keys_and_without() -> None:
+    one, other = AlertsList(), AlertsList()
+    for box in (one, other):
+        box.styles.height = 6
+    async with OneWidget(one, other).run_test(size=(60, 14)) as pilot:
+        for box in (one, other):
+            box.set_caption("disks", note="a note")
+        for keys, rest in ((one, other), (other, one)):
+            keys.focus()
+            await pilot.pause()
+            assert (line_of(keys), line_of(rest)) == ("$g-meter", "$g-border")
+
+
+def line_of(box: AlertsList) -> str:
+    title = box._border_title
+    assert title is not None
+    (line,) = [span.style for span in title.spans if set(title.plain[span.start : span.end]) == {"─"}]
+    return str(line)
+
+
 async def test_a_chart_names_its_newest_value_and_draws_once_a_size() -> None:
     from tests.widgets.test_chart import history
 
