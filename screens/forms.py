@@ -29,7 +29,7 @@ class SecretInput(Input):
 
 
 class Field(Horizontal):
-    """A label and its input on one line."""
+    """A label and its input on one line; without a label the input has all of it."""
 
     DEFAULT_CSS = """
     Field { height: 1; margin-bottom: 1; }
@@ -44,8 +44,9 @@ class Field(Horizontal):
         self.entry = entry
 
     def compose(self) -> ComposeResult:
-        """The label, then the input."""
-        yield Label(Content(self._label))
+        """The label, if it has one, then the input."""
+        if self._label:
+            yield Label(Content(self._label))
         yield self.entry
 
 

@@ -17,6 +17,7 @@ from guardian_tui.protocol.events import Delta
 from screens.approvals import ApprovalsScreen
 from screens.choice import ChoiceDialog
 from screens.dialogs import TextDialog
+from screens.forms import Words
 from screens.reports import ReportDialog
 from screens.runbook_run import StepScreen
 from tests.screens.test_console import dialog, words_of
@@ -84,7 +85,11 @@ async def test_another_person_s_order_is_read_and_approved_or_refused(size: tupl
         await dialog(app, ChoiceDialog)
         await pilot.press("down", "enter")
         await dialog(app, TextDialog)
-        app.screen.query_one(Input).value = "not now"
+        answer = app.screen.query_one(Input)
+        await until(lambda: answer.region.width > 0)
+        # a field without a label begins where the words of the box do
+        assert answer.region.x == app.screen.query(Words).first().region.x
+        answer.value = "not now"
         await pilot.press("enter")
         await until(lambda: client.orders[-1][0] == "approvals.refuse")
         assert client.orders[-1][1] == GiveApproval(approval=ONE.id, digest=ONE.digest, note="not now")
