@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from guardian_tui.engine.runbooks import records
+from guardian_tui.engine.runbooks import journal, records, transcript
 from guardian_tui.protocol import runbooks as wire
 from guardian_tui.protocol.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from tests.runbooks.lab import Lab
@@ -36,9 +37,9 @@ async def test_a_step_is_shown_begun_and_judged(lab_: Lab) -> None:
         ("ok", "runbooks.step"),
         ("ok", "runbooks.ended"),
     ]
-    transcript = await lab_.transcript(run)
-    assert done.transcript == transcript.hash
-    assert "web-1: ok, exit status 0" in transcript.text
+    read = await lab_.transcript(run)
+    assert done.transcript == read.hash
+    assert "web-1: ok, exit status 0" in read.text
 
 
 WALK = """
@@ -497,3 +498,28 @@ async def test_the_recording_plays_what_was_seen(lab_: Lab) -> None:
     events = [msgspec.json.decode(line, type=tuple[float, str, str]) for line in lines[1:]]
     assert any("hello" in text for _, _, text in events)
     assert [at for at, _, _ in events] == sorted(at for at, _, _ in events)
+
+
+async def test_the_recording_plays_output_when_it_came_and_before_what_is_said_of_its_end(
+    lab_: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await lab_.run(HELLO)
+    await lab_.answer(run)
+    entries = await records.entries_of(lab_.gate.store, run.id)
+    timed = [replace(entry, at=float(number)) for number, entry in enumerate(entries)]
+    (done,) = [entry.at for entry in timed if isinstance(entry, journal.HostsDone)]
+    pieces = await records.output(lab_.gate.store, run.id)
+
+    async def told(*asked: object) -> list[journal.AnyEntry]:
+        return timed
+
+    async def written(*asked: object) -> list[wire.RunbookPiece]:
+        return [replace(piece, at=done - 0.5) for piece in pieces]
+
+    monkeypatch.setattr(records, "entries_of", told)
+    monkeypatch.setattr(transcript, "_pieces", written)
+    lines = (await lab_.transcript(run, "asciicast")).text.splitlines()
+    events = [msgspec.json.decode(line, type=tuple[float, str, str]) for line in lines[1:]]
+    (hello,) = [at for at, _, text in events if "hello" in text and "echo" not in text]
+    (said,) = [at for at, _, text in events if "exit status 0" in text]
+    assert (hello, said) == (done - 0.5, done)

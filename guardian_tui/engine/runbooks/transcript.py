@@ -26,6 +26,8 @@ LINE_LIMIT = 2000
 WIDTH, HEIGHT = 100, 30
 LONGEST_PAUSE_SECONDS = 2.0
 """Where nothing happens the playback waits no longer."""
+_OF_HOSTS = (journal.HostsDone, journal.HostsBegun, journal.Noted)
+"""Of single hosts of a step: what is read has each host's output in one piece all the same."""
 
 
 async def markdown(store: Store, run_id: str, document: Document) -> Transcript:
@@ -47,7 +49,7 @@ def _markdown(
     lines = [
         f"# {_line(document.title)}", "", f"Run {run_id} of `{document.id}`, version {_line(document.version)}, sha256 {document.hash}", "",
     ]  # fmt: skip
-    for event in _merged(entries, pieces):
+    for event in _merged(entries, pieces, _OF_HOSTS):
         lines += _block(event) if isinstance(event, list) else _entry(event, names)
     text = "\n".join(lines) + "\n"
     return Transcript(text=text, hash=hashlib.sha256(text.encode()).hexdigest())
@@ -116,12 +118,12 @@ async def _pieces(store: Store, run_id: str) -> list[RunbookPiece]:
 
 
 def _merged(
-    entries: Sequence[AnyEntry], pieces: Sequence[RunbookPiece]
+    entries: Sequence[AnyEntry], pieces: Sequence[RunbookPiece], together: tuple[type, ...] = ()
 ) -> Iterator[AnyEntry | list[RunbookPiece]]:
-    """Entries in their order, and between them what was written meanwhile, by step and host."""
+    """Entries in their order, and between them what was written meanwhile, by step and host; what came before those of ``together`` comes later."""
     begin = end = 0
     for entry in entries:
-        if not isinstance(entry, journal.HostsDone | journal.HostsBegun | journal.Noted):
+        if not isinstance(entry, together):
             # in the order in which they came: by a clock that was set back meanwhile some would be told twice, and others never
             while end < len(pieces) and pieces[end].at < entry.at:
                 end += 1
