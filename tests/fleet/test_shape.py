@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guardian_tui.demo.figures import Figures
@@ -80,6 +80,7 @@ def test_whatever_word_changes_nothing_is_read_otherwise(changes: dict[int, str]
 
 
 @settings(deadline=None)
+@example(cut=1, noise=b"\n")
 @given(cut=st.integers(0, 600), noise=st.binary(max_size=60))
 def test_a_torn_answer_is_read_as_it_would_be_without_a_shape(cut: int, noise: bytes) -> None:
     base = said().encode()

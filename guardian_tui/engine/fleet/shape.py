@@ -110,6 +110,7 @@ class Shape:
         "_disks",
         "_expected",
         "_keys",
+        "_lines",
         "_nics",
         "_nics_at",
         "_numbers",
@@ -120,8 +121,8 @@ class Shape:
         "missing",
     )
 
-    def __init__(self, plan: _Plan, expected: tuple[str, ...], missing: tuple[str, ...]) -> None:
-        self._count = plan.count
+    def __init__(self, plan: _Plan, expected: tuple[str, ...], lines: int, missing: tuple[str, ...]) -> None:
+        self._count, self._lines = plan.count, lines
         self._keys: Any = itemgetter(*plan.keys)  # Any: what it returns depends on how many it was given
         self._expected = expected
         # all numbers of one kind side by side: those that may be missing, the others, those of disks, those of interfaces
@@ -144,7 +145,7 @@ class Shape:
     def read(self, text: str) -> Reading | None:
         """The reading of an answer; None if it is of another shape, or a number is out of bounds."""
         words = text.split()
-        if len(words) != self._count or self._keys(words) != self._expected:
+        if len(words) != self._count or _ends(text) != self._lines or self._keys(words) != self._expected:
             return None
         try:
             numbers = _decode(f"[{','.join(self._numbers(words))}]")
@@ -192,7 +193,12 @@ class Shape:
         return reading
 
 
-_shapes: OrderedDict[tuple[tuple[str, ...], tuple[int, ...]], Shape] = OrderedDict()
+_shapes: OrderedDict[tuple[tuple[str, ...], tuple[int, ...], int], Shape] = OrderedDict()
+
+
+def _ends(text: str) -> int:
+    """Ends of lines between words: with one more, words are cut off from their key."""
+    return text.count("\n") - text.endswith("\n")
 
 
 def _learn(text: str, reading: Reading) -> Shape | None:
@@ -209,10 +215,11 @@ def _learn(text: str, reading: Reading) -> Shape | None:
         return None
     words = text.split()
     expected = tuple(words[place] for place in plan.keys)
-    key = (expected, tuple(plan.keys))
+    lines = _ends(text)
+    key = (expected, tuple(plan.keys), lines)
     shape = _shapes.get(key)
     if shape is None:
-        shape = _shapes[key] = Shape(plan, expected, tuple(reading.missing))
+        shape = _shapes[key] = Shape(plan, expected, lines, tuple(reading.missing))
         if len(_shapes) > MOST_SHAPES:
             _shapes.popitem(last=False)
     return shape
