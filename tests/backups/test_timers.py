@@ -464,9 +464,9 @@ async def test_a_link_that_fails_is_tried_again_by_the_host_too_and_a_key_that_i
     monkeypatch.setitem(runs.RETRY_SECONDS, "network", 2.0)
     host.make()
     link, says = host.folder / "link", host.folder / "says"
-    # first attempts fail; what the engine itself reads does not
+    # first attempts fail; what the engine itself reads does not; restic repeats what was said if it has read it by the link's end
     link.write_text(
-        f"#!/bin/sh\ncase $GUARDIAN_RUN in *-1) cat {says} >&2; exit 255 ;; esac\nexec /usr/lib/openssh/sftp-server\n"
+        f"#!/bin/sh\ncase $GUARDIAN_RUN in *-1) cat {says} >&2; sleep 1; exit 255 ;; esac\nexec /usr/lib/openssh/sftp-server\n"
     )
     link.chmod(0o755)
     await kept.add(host, link=str(link), tries=2)
