@@ -67,17 +67,21 @@ async def test_what_a_backup_saves_is_what_its_job_says_when_its_turn_comes(home
 
 
 async def test_an_edit_keeps_what_is_known_of_a_job_and_another_repository_has_none_of_its_snapshots(
-    home: House,
+    home: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = await home.job(schedule="daily", timer="engine")
     assert (await home.ended((await home.queue(job)).row.id)).verdict == "ok"
 
     async def known() -> bool:
-        return job.snapshots == 1
+        runner = home.backups.runner
+        return job.snapshots == 1 and not (runner.runs or runner.settling or home.backups._reads)
 
-    await home.until(known, "its snapshot is known")
+    await home.until(known, "its snapshot is known, and nothing more is read")
     job.measured_rto, job.archived_at = 12.0, 5.0
-    changed = await edited(home, job, rpo_seconds=7200)
+    with monkeypatch.context() as patched:
+        # what is read anew would be told in their place
+        patched.setattr(home.backups, "read_soon", lambda repository: None)
+        changed = await edited(home, job, rpo_seconds=7200)
     assert (changed.measured_rto, changed.archived_at, changed.snapshots) == (12.0, 5.0, 1)
     other = await home.repository("other")
     moved = await edited(home, changed, repository="other")
