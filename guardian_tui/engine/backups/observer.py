@@ -107,7 +107,7 @@ class Observer:
                     # one that is empty says nothing of how it grows
                     await self._weigh(repository, now)
                 await self._ask_archive(repository)
-                await self._take(repository, listed.snapshots, list(jobs))
+                await self._take(repository, listed.snapshots, jobs)
             else:
                 async with self._store.write() as tx:
                     await records.remember_repository(tx, repository)
@@ -239,27 +239,30 @@ class Observer:
         found = tuple(one.snapshots(place, out))
         return Listed(Judgement("ok", f"{counted(len(found), 'snapshot')}"), found)
 
-    async def _take(self, repository: Repository, found: Sequence[Snapshot], jobs: Sequence[Job]) -> None:
-        known = await records.snapshot_ids(self._store, repository.id)
-        mine = [
-            job
-            for job in jobs
-            if job.repository_id == repository.id or repository.spec.name in job.spec.copies
-        ]
+    async def _take(self, repository: Repository, found: Sequence[Snapshot], jobs: Iterable[Job]) -> None:
         here = {snapshot.id: snapshot for snapshot in found}
-        new = [
-            (snapshot, owner_of(snapshot, mine, repository)) for snapshot in found if snapshot.id not in known
-        ]
-        # what nobody owned may be a new job's
-        changed = [
-            (here[id], owner) for id, had in known.items() if id in here and not had and (owner := owner_of(here[id], mine, repository))
-        ]  # fmt: skip
         memory = repository.memory
         memory.snapshots = len(found)
         memory.oldest_at = min((s.at for s in found), default=None)
         memory.newest_at = max((s.at for s in found), default=None)
-        gone = set(known) - set(here)
+        # whose they are is found while nobody writes: a job that moves elsewhere meanwhile would be given them again
         async with self._store.write() as tx:
+            known = await records.snapshot_ids(self._store, repository.id)
+            mine = [
+                job
+                for job in jobs
+                if job.repository_id == repository.id or repository.spec.name in job.spec.copies
+            ]
+            new = [
+                (snapshot, owner_of(snapshot, mine, repository))
+                for snapshot in found
+                if snapshot.id not in known
+            ]
+            # what nobody owned may be a new job's
+            changed = [
+                (here[id], owner) for id, had in known.items() if id in here and not had and (owner := owner_of(here[id], mine, repository))
+            ]  # fmt: skip
+            gone = set(known) - set(here)
             if not await records.remember_repository(tx, repository):
                 # removed while it was read: nothing of it is kept
                 return
