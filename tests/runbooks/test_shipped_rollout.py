@@ -257,6 +257,9 @@ async def test_the_first_host_stops_it_and_goes_back_and_a_good_update_goes_over
     playing = asyncio.create_task(machines())
     try:
         row = await led.goes("reboot")
+        # the last was told to, and nothing comes after it that would wait for it
+        async with asyncio.timeout(60):
+            await playing
         assert (row.step, order) == ("back", list(NAMES)), (row, await led.said())
         # they are still in their window of planned work
         await led.goes("back")
