@@ -19,12 +19,6 @@ ONE = "```step one\nrun: echo one\n```\n"
 TWO = "```step two\ninstruct: x\n```\n"
 
 
-async def go(lab: Lab, run: wire.RunbookRun, act: wire.Act = "go") -> None:
-    """An answer, without waiting for what follows."""
-    row = await lab.row(run)
-    await lab.gate.call("runbooks.answer", wire.AnswerRunbook(run=run.id, version=row.version, act=act))
-
-
 async def turns() -> None:
     """Let whatever is ready go on."""
     for _ in range(20):
@@ -54,9 +48,9 @@ async def test_a_run_that_is_paused_takes_no_place_from_others(lab_: Lab) -> Non
     lab_.at_once = 2
     await lab_.restart()
     run = await lab_.run(held_up(lab_, fan="[100%]"), HOSTS)
-    await go(lab_, run)
+    await lab_.go(run)
     await until(lab_, lambda: begun(lab_) == 2, "two are begun")
-    await go(lab_, run, "pause")
+    await lab_.go(run, "pause")
     (lab_.folder / "hold").unlink()
     await until(lab_, lambda: not lab_.runbooks.runner.runs[run.id].busy, "those two have ended")
     await lab_.book(ONE, name="other")
@@ -82,13 +76,13 @@ async def test_what_is_about_to_begin_or_is_not_written_yet_is_not_taken_back_be
         return await append(run, entries, *more, **named)
 
     monkeypatch.setattr(lab_.runbooks.runner, "append", slow)
-    await go(lab_, run)
+    await lab_.go(run)
     for kind in (journal.HostsBegun, journal.HostsDone):
         await asyncio.wait_for(at.wait(), 60)
-        await go(lab_, run, "pause")
+        await lab_.go(run, "pause")
         with pytest.raises(Conflict, match="Commands still run on 1 host"):
-            await go(lab_, run, "rollback")
-        await go(lab_, run, "resume")
+            await lab_.go(run, "rollback")
+        await lab_.go(run, "resume")
         kind = journal.HostsDone
         at.clear()
         free.set()
@@ -114,7 +108,7 @@ async def test_a_pause_holds_though_the_last_hosts_run_already(lab_: Lab) -> Non
     await turns()
     row = await lab_.row(run)
     assert (row.state, row.step, row.marks[1].state) == ("paused", "roll", "todo")
-    await go(lab_, run, "resume")
+    await lab_.go(run, "resume")
     assert (await lab_.settled(run, "ended")).verdict == "done"
 
 
@@ -130,9 +124,9 @@ async def test_nothing_goes_on_by_itself_in_the_moment_of_a_pause(lab_: Lab) -> 
 
 async def test_a_paused_run_is_paused_after_a_restart_and_resumed_once(lab_: Lab) -> None:
     run = await lab_.run(held_up(lab_), HOSTS[:3])
-    await go(lab_, run)
+    await lab_.go(run)
     await until(lab_, lambda: begun(lab_) == 1, "the first is begun")
-    await go(lab_, run, "pause")
+    await lab_.go(run, "pause")
     (lab_.folder / "hold").unlink()
     await until(lab_, lambda: not lab_.runbooks.runner.runs[run.id].busy, "it has ended")
     await lab_.restart()
@@ -146,12 +140,12 @@ async def test_a_detached_command_of_a_paused_run_is_followed_after_a_restart_an
     lab_: Lab,
 ) -> None:
     run = await lab_.run(held_up(lab_, more="detach: true\n"), HOSTS[:2])
-    await go(lab_, run)
+    await lab_.go(run)
     await until(lab_, lambda: begun(lab_) == 1, "the first is begun")
-    await go(lab_, run, "pause")
+    await lab_.go(run, "pause")
     await lab_.restart()
     with pytest.raises(Conflict, match="Commands still run on 1 host"):
-        await go(lab_, run, "rollback")
+        await lab_.go(run, "rollback")
     assert (await lab_.row(run)).state == "paused"
     (lab_.folder / "hold").unlink()
     held = lab_.runbooks.runner.runs[run.id]
@@ -165,7 +159,7 @@ async def test_a_detached_command_of_a_paused_run_is_followed_after_a_restart_an
 async def test_what_begins_after_a_restart_was_not_in_the_middle_of_anything(lab_: Lab) -> None:
     run = await lab_.run("```step rest\nwait: 1m\n```\n" + held_up(lab_), HOSTS[:2])
     (lab_.folder / "hold").unlink()
-    await go(lab_, run)
+    await lab_.go(run)
     await lab_.runbooks.stop()
     lab_.gate.clock.advance(61)
     lab_.begin()
@@ -188,7 +182,7 @@ async def test_a_detached_command_whose_secret_is_lost_is_followed_and_what_it_w
         (lab_.folder / "log").unlink(missing_ok=True)
         await lab_.book(steps, name=name, front="vars:\n  password: {type: secret}\n")
         run = await lab_.start(name, values={"password": "hunter2"})
-        await go(lab_, run)
+        await lab_.go(run)
         await until(lab_, lambda: begun(lab_) == 1, "it is begun")
         await lab_.restart()
         assert (await lab_.row(run)).state == "running"
@@ -247,7 +241,7 @@ async def test_an_end_is_seen_to_once(lab_: Lab, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(transcript, "markdown", told)
     run = await lab_.run(ONE)
     held = lab_.runbooks.runner.runs[run.id]
-    await go(lab_, run)
+    await lab_.go(run)
     await until(lab_, lambda: held.standing.state == "ended", "it has ended")
     await lab_.runbooks.runner.finish(held)
     assert (await lab_.settled(run, "ended")).transcript

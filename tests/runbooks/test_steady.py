@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from msgspec.structs import replace
 
@@ -21,10 +23,22 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doing, "POLL_SECONDS", 0.02)
 
 
-async def go(lab: Lab, run: wire.RunbookRun) -> None:
-    """Begin the step in front."""
-    row = await lab.row(run)
-    await lab.gate.call("runbooks.answer", wire.AnswerRunbook(run=run.id, version=row.version))
+async def waiting_for_calm(lab: Lab) -> tuple[wire.RunbookRun, Callable[[str], Awaitable[None]]]:
+    """A run that waits for a low load, which there is; and a way to wait for what it says."""
+    run = await lab.run("```step calm\nwait: load1 < 2 for 5m\ntimeout: 1h\n```\n")
+    await lab.go(run)
+    held = lab.runbooks.runner.runs[run.id]
+
+    async def says(words: str) -> None:
+        async def said() -> bool:
+            return words in held.words
+
+        await lab.until(said, words)
+
+    await says("load1 is not known")
+    await lab.wave(load1=1.0)
+    await says("load1 is 1")
+    return run, says
 
 
 async def approved(lab: Lab) -> wire.RunbookRun:
@@ -74,19 +88,8 @@ async def test_after_a_restart_an_approval_lasts_rather_too_short_than_too_long(
 
 
 async def test_what_has_to_hold_for_a_while_is_measured_by_what_passes(lab_: Lab) -> None:
-    run = await lab_.run("```step calm\nwait: load1 < 2 for 5m\ntimeout: 1h\n```\n")
-    await go(lab_, run)
+    run, _ = await waiting_for_calm(lab_)
     held = lab_.runbooks.runner.runs[run.id]
-
-    async def seen() -> bool:
-        return "load1 is 1" in held.words
-
-    async def unknown() -> bool:
-        return "load1 is not known" in held.words
-
-    await lab_.until(unknown, "it waits")
-    await lab_.wave(load1=1.0)
-    await lab_.until(seen, "it holds")
     lab_.gate.clock.jump(2 * DAY)
     lab_.well()
     await lab_.pause()
@@ -101,7 +104,7 @@ async def test_a_wait_lasts_no_longer_because_the_clock_was_set_back_while_no_en
     lab_: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = await lab_.run("```step rest\nwait: 5m\n```\n" + TWO)
-    await go(lab_, run)
+    await lab_.go(run)
     await lab_.settled(run, "running")
     await lab_.runbooks.stop()
     lab_.gate.clock.jump(-30 * DAY)
@@ -123,25 +126,13 @@ async def test_a_wait_lasts_no_longer_because_the_clock_was_set_back_while_no_en
 
 
 async def test_what_a_host_said_before_it_fell_silent_is_no_value_of_now(lab_: Lab) -> None:
-    run = await lab_.run("```step calm\nwait: load1 < 2 for 5m\ntimeout: 1h\n```\n")
-    await go(lab_, run)
-    held = lab_.runbooks.runner.runs[run.id]
-
-    async def seen() -> bool:
-        return "load1 is 1" in held.words
-
-    async def unknown() -> bool:
-        return "load1 is not known" in held.words
-
-    await lab_.until(unknown, "it waits")
-    await lab_.wave(load1=1.0)
-    await lab_.until(seen, "it holds")
+    run, says = await waiting_for_calm(lab_)
     lab_.gate.clock.advance(250)
-    await lab_.until(unknown, "it can't be told any more")
+    await says("load1 is not known")
     lab_.gate.clock.advance(100)
     await lab_.pause()
     lab_.well()
-    await lab_.until(seen, "it answers again")
+    await says("load1 is 1")
     assert (await lab_.row(run)).state == "running", "it has to hold for five minutes anew"
     await lab_.gate.call("runbooks.stop", wire.StopRunbook(run=run.id))
     await lab_.settled(run, "ended")
@@ -155,7 +146,7 @@ async def test_in_a_window_of_planned_work_a_host_that_answers_is_up_and_one_tha
     assert (await lab_.answer(run)).verdict == "done"
     lab_.gate.clock.advance(400)
     late = await lab_.start()
-    await go(lab_, late)
+    await lab_.go(late)
 
     async def unknown() -> bool:
         return "unknown" in lab_.runbooks.runner.runs[late.id].words
@@ -208,7 +199,7 @@ async def test_how_long_a_command_took_is_not_told_by_a_clock_that_was_set(lab_:
     run = await lab_.run(
         f"```step it\nrun: echo on; while test -e {hold}; do sleep 0.05; done\nexpect: seconds >= 0 and seconds < 60\n```\n"
     )
-    await go(lab_, run)
+    await lab_.go(run)
 
     async def runs() -> bool:
         return "on" in await lab_.output(run)

@@ -23,12 +23,6 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doing, "POLL_SECONDS", 0.02)
 
 
-async def go(lab: Lab, run: wire.RunbookRun) -> None:
-    """Begin the step in front."""
-    row = await lab.row(run)
-    await lab.gate.call("runbooks.answer", wire.AnswerRunbook(run=run.id, version=row.version))
-
-
 async def told(lab: Lab, run: wire.RunbookRun, word: str) -> None:
     async def there() -> bool:
         return word in lab.runbooks.runner.runs[run.id].words
@@ -40,8 +34,8 @@ async def test_two_runs_that_wait_for_one_host_do_not_take_its_values_from_each_
     low = await lab_.run("```step low\nwait: load1 < 2\ntimeout: 1h\n```\n")
     await lab_.book("```step high\nwait: load1 > 90\ntimeout: 1h\n```\n", name="other")
     high = await lab_.start("other")
-    await go(lab_, low)
-    await go(lab_, high)
+    await lab_.go(low)
+    await lab_.go(high)
     for run in (low, high):
         await told(lab_, run, "load1 is not known")
     await lab_.wave(load1=1.0)
@@ -53,7 +47,7 @@ async def test_two_runs_that_wait_for_one_host_do_not_take_its_values_from_each_
 
 async def test_a_wait_that_was_over_while_no_engine_ran_is_over(lab_: Lab) -> None:
     run = await lab_.run("```step rest\nwait: 5m\n```\n" + TWO)
-    await go(lab_, run)
+    await lab_.go(run)
     await lab_.settled(run, "running")
     await lab_.runbooks.stop()
     lab_.gate.clock.advance(301)
@@ -103,7 +97,7 @@ def others(lab_: Lab, monkeypatch: pytest.MonkeyPatch) -> Others:
 
 async def test_a_backup_that_takes_too_long_goes_on_and_the_step_says_so(lab_: Lab, others: Others) -> None:
     run = await lab_.run(SAVE)
-    await go(lab_, run)
+    await lab_.go(run)
     await told(lab_, run, "The backup run b1 is running.")
     lab_.gate.clock.advance(601)
     row = await lab_.settled(run)
@@ -114,7 +108,7 @@ async def test_a_backup_that_is_under_way_is_found_again_and_outlives_a_stop(
     lab_: Lab, others: Others
 ) -> None:
     run = await lab_.run(SAVE)
-    await go(lab_, run)
+    await lab_.go(run)
     await told(lab_, run, "b1")
     await lab_.restart()
     others.take()
